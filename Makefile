@@ -44,7 +44,8 @@ lint-python: setup # ruff, mypy, stubtest and the contracts between modules
 	$(BIN)/python -m mypy.stubtest vsr._core
 	$(BIN)/lint-imports
 
-lint-rust: $(VENV)/.installed # rustfmt and clippy, with and without the binding
+lint-rust: # rustfmt and clippy, with and without the binding
+	@.ci/check-tools
 	cargo fmt --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- --deny warnings
 	cargo clippy $(CARGO_FLAGS) --all-targets --features python -- --deny warnings
@@ -58,6 +59,9 @@ bench: setup ## run the benchmarks that need no other library
 	cargo bench --locked
 
 bench-peers: $(PEERS)/.built ## compare with torch, scikit-learn, faiss and onnxruntime, in an environment of their own
+
+schema: setup ## write the JSON schema of the configuration file, for editors
+	$(BIN)/python -m vsr.config.schema configs/schema.json
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/maturin build --release --out dist
