@@ -78,14 +78,11 @@ def _without(values: dict[str, object], mistyped: list[ErrorDetails]) -> dict[st
     kept = copy.deepcopy(values)
     for details in mistyped:
         holder: Any = kept
-        for part in details["loc"]:
-            inner = holder.get(part) if isinstance(holder, dict) else None
-            if isinstance(holder, list) and isinstance(part, int) and part < len(holder):
-                inner = holder[part]
-            if not isinstance(inner, dict | list):
-                if isinstance(holder, dict):
-                    holder.pop(part, None)
-                break
+        for depth, part in enumerate(details["loc"], start=1):
+            is_item = isinstance(holder, list) and isinstance(part, int) and part < len(holder)
+            inner = holder.get(part) if isinstance(holder, dict) else holder[part] if is_item else None
+            if isinstance(holder, dict) and (depth == len(details["loc"]) or not isinstance(inner, dict | list)):
+                holder.pop(part, None)
             holder = inner
     return kept
 
