@@ -281,7 +281,7 @@ def _parse(data: bytes) -> _Parsed | str:
 
 
 def _in_sentence(message: str) -> str:
-    return message[:1].lower() + message[1:]
+    return message[:1].lower() + message[1:].removesuffix(" at")  # some of Python's messages end in it already
 
 
 @dataclass(frozen=True)
