@@ -94,18 +94,20 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name from its module on first use (PEP 562)."""
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 (it costs more than everything else here)
+if not TYPE_CHECKING:
+    # A type checker that saw this would take every name for a public one.
+    def __getattr__(name: str) -> object:
+        """Import a public name from its module on first use (PEP 562)."""
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415 (it costs more than everything else here)
 
-        return version("vsr-train")
-    module = _HOME_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'vsr' has no attribute {name!r}")
-    value: object = getattr(import_module(module), name)
-    globals()[name] = value
-    return value
+            return version("vsr-train")
+        module = _HOME_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module 'vsr' has no attribute {name!r}")
+        value: object = getattr(import_module(module), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

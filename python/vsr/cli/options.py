@@ -3,6 +3,7 @@
 A flag that would do nothing beside the others is a usage error (exit code 2), never ignored.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -16,6 +17,22 @@ from vsr.cli.sections import GENERAL, option
 _Command = Callable[..., object]  # a command's function before click makes a command of it
 _Decorator = Callable[[_Command], _Command]
 
+EMBEDDING = "Embedding"
+OBJECTIVE = "Objective"
+
+
+class FiniteRange(click.FloatRange):
+    """A number within limits; NaN, which passes every comparison of click's, is refused."""
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+SHARE = FiniteRange(0.0, 1.0)
 EMBEDDING_MODELS = ("qwen3", "gemma", "bert", "hash")
 DEFAULT_EMBEDDING_MODEL = "qwen3"
 
@@ -167,13 +184,12 @@ def objective_options(quality_weight_default: str) -> _Decorator:
     Args:
         quality_weight_default: What the help says of a missing `--quality-weight`.
     """
-    share = click.FloatRange(0.0, 1.0)
     declarations = (
         option(
             "--quality-weight",
             "objective_quality_weight",
             section=OBJECTIVE,
-            type=share,
+            type=SHARE,
             metavar="0..1",
             show_default=quality_weight_default,
             help="1: quality alone; 0.5: quality and efficiency equally; 0: the fastest model always.",
@@ -182,7 +198,7 @@ def objective_options(quality_weight_default: str) -> _Decorator:
             "--cost-share",
             "objective_cost_share",
             section=OBJECTIVE,
-            type=share,
+            type=SHARE,
             metavar="0..1",
             show_default="0",
             help="Share of cost in efficiency; the rest is latency.",
@@ -208,10 +224,6 @@ def json_option(command: _Command) -> _Command:
     """Add `--json`; the command gets it as `as_json: bool`."""
     text = "Print one JSON object to stdout instead of text."
     return option("--json", "as_json", section=GENERAL, is_flag=True, help=text)(command)
-
-
-EMBEDDING = "Embedding"
-OBJECTIVE = "Objective"
 
 
 def _embedding_option(field: str, **settings: Any) -> _Decorator:

@@ -1,0 +1,143 @@
+import io
+import json
+import sys
+
+import pytest
+
+from vsr.cli import terminal
+from vsr.cli.terminal import Column, Table, Verbosity
+
+TABLE = Table(
+    (Column("selector"), Column("quality", "right"), Column("per query", "right")),
+    (("best single (sim-large-70b)", "0.499", ""), ("knn [k=100]", "0.513", "41 µs")),
+)
+
+
+class FakeTerminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def normal_verbosity():
+    terminal.set_verbosity(Verbosity.NORMAL)
+    yield
+    terminal.set_verbosity(Verbosity.NORMAL)
+
+
+def speak():
+    terminal.write("data")
+    terminal.say("information")
+    terminal.detail("detail")
+    terminal.warn("careful")
+    terminal.fail("broken")
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "stderr"),
+    [
+        (Verbosity.QUIET, "Warning: careful\nError: broken\n"),
+        (Verbosity.NORMAL, "information\nWarning: careful\nError: broken\n"),
+        (Verbosity.VERBOSE, "information\ndetail\nWarning: careful\nError: broken\n"),
+    ],
+)
+def test_data_goes_to_stdout_and_all_else_to_stderr(verbosity, stderr, capsys):
+    terminal.set_verbosity(verbosity)
+    speak()
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("data\n", stderr)
+
+
+def test_colour_on_a_terminal_alone(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    terminal.fail("broken")
+    assert stream.getvalue() == "\x1b[31m\x1b[1mError: \x1b[0mbroken\n"
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_colour_where_it_is_not_wanted(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    terminal.fail("broken")
+    assert stream.getvalue() == "Error: broken\n"
+
+
+def test_json_is_one_line_for_a_pipe(capsys):
+    terminal.write_json({"model": "größe", "scores": [0.5]})
+    out = capsys.readouterr().out
+    assert out == '{"model": "größe", "scores": [0.5]}\n'
+    assert json.loads(out)["scores"] == [0.5]
+    with pytest.raises(ValueError, match="Out of range float"):
+        terminal.write_json({"score": float("nan")})
+
+
+def test_a_piped_table_is_aligned_plain_text(capsys):
+    terminal.write_table(TABLE)
+    assert capsys.readouterr().out == (
+        "selector                     quality  per query\n"
+        "best single (sim-large-70b)    0.499\n"
+        "knn [k=100]                    0.513      41 µs\n"
+    )
+
+
+def test_a_piped_table_keeps_a_row_on_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal.write_table(Table((Column("model"), Column("note")), (("m" * 150, "n" * 60),)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"{'m' * 150}  {'n' * 60}"
+
+
+def test_a_table_fits_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = FakeTerminal()
+    text = terminal.render_table(Table((Column("model"), Column("q", "right")), (("m" * 150, "0.5"),)), stream)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("m") == 151
+    assert "\x1b" not in text
+
+
+def test_progress_off_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
+    clock = iter([0.0, 4.0, 12.0, 13.0, 30.0, 40.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with terminal.progress("Embedding", "queries") as report:
+        for done in (100, 300, 500, 1500, 2000):
+            report(done, 2000)
+    assert capsys.readouterr().err == (
+        "Embedding: 300 of 2,000 queries (15%), about 1 min 8 s left\n"
+        "Embedding: 1,500 of 2,000 queries (75%), about 10 s left\n"
+    )
+
+
+def test_progress_is_silent_when_quiet(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "_LINE_EVERY_S", 0.0)
+    terminal.set_verbosity(Verbosity.QUIET)
+    with terminal.progress("Embedding", "queries") as report:
+        report(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_on_a_terminal_leaves_nothing_behind(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with terminal.progress("Embedding", "queries") as report:
+        report(500, 2000)
+        report(2000, 2000)
+    text = stream.getvalue()
+    assert "Embedding" in text
+    assert "2000/2000" in text
+    assert text.endswith("\x1b[2K")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (9.96, "10.0 s"), (12, "12 s"), (59.7, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_durations(seconds, text):
+    assert terminal.duration(seconds) == text
