@@ -1,0 +1,190 @@
+"""Train on some queries, choose for the others, compare: the held-out table."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.categories import MISSING
+from vsr.choice import Chooser, Objective
+from vsr.errors import TrainingError
+from vsr.evaluation.results import Evaluation
+from vsr.evaluation.summary import BEST_SINGLE, CATEGORY_TABLE, HIGHEST_QUALITY, JUDGED, Choices, summarise
+from vsr.features import as_features, join_features, split_features
+from vsr.outcomes import Outcomes
+from vsr.selectors.base import TrainedSelector
+from vsr.tables import IntArray
+from vsr.tuning import ALGORITHMS, TrainingTable, stratified_folds
+
+# Single choices are timed on so many queries; the median of these settles within a few microseconds.
+_TIMED_QUERIES = 30
+
+
+def cross_validate(
+    features: npt.ArrayLike,
+    outcomes: Outcomes,
+    algorithms: Sequence[str] = tuple(ALGORITHMS),
+    folds: int = 5,
+    objective: Objective | None = None,
+    seed: int = 0,
+    *,
+    holdout: float | None = None,
+    parameters: dict[str, dict[str, Any]] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluation:
+    """Compare selectors with the baselines on queries that they have not seen.
+
+    Queries are split by row (one row is one unique query), stratified by category. Everything that a selector chooses
+    is chosen inside the training part, and so is the selector that the verdict judges.
+
+    Args:
+        features: (n_queries, n_features) float32, as `build_features` makes them.
+        outcomes: one row per query, in the same order.
+        algorithms: registry names.
+        folds: number of folds.
+        objective: what the choices maximise; `Objective()` without it.
+        seed: seed of the folds, the fits and the bootstrap.
+        holdout: share of the queries to hold out once, instead of folds.
+        parameters: per algorithm, its own parameters.
+        progress: told what is being done, how many steps are done, and of how many.
+
+    Raises:
+        TrainingError: Too few queries for the folds, or `holdout` is not a fraction.
+    """
+    objective = Objective() if objective is None else objective
+    rows = as_features(features)
+    measured = outcomes.measured_rows
+    rows, outcomes = rows[measured], outcomes.take(measured)
+    split = split_features(rows)
+    n_queries = outcomes.n_queries
+    assignment = _assign(split.codes, folds, holdout, seed)
+    held_out = np.flatnonzero(assignment >= 0)
+    n_folds = int(assignment.max()) + 1
+    names = list(algorithms)
+    steps = n_folds * len(names)
+    choices = {
+        name: Choices.none_yet(n_queries) for name in (BEST_SINGLE, HIGHEST_QUALITY, CATEGORY_TABLE, JUDGED, *names)
+    }
+    accuracies = []
+    winners: Counter[str] = Counter()
+    for number in range(n_folds):
+        fold = _Fold.prepare(rows, outcomes, assignment == number, objective, seed)
+        fold.choose_baselines(choices)
+        if fold.table.classifier is not None:
+            accuracies.append(fold.table.classifier.accuracy)
+        most_explained = -math.inf
+        winner = names[0]
+        for done, name in enumerate(names):
+            if progress is not None:
+                progress(f"{name}, fold {number + 1} of {n_folds}", number * len(names) + done, steps)
+            selector = fold.table.train(name, **(parameters or {}).get(name, {}))
+            fold.choose(selector, choices[name])
+            if selector.explained > most_explained:
+                most_explained, winner = selector.explained, name
+        fold.copy(choices[winner], choices[JUDGED])
+        winners[winner] += 1
+    if progress is not None:
+        progress("held-out table", steps, steps)
+    return summarise(
+        outcomes,
+        choices,
+        names,
+        held_out,
+        objective,
+        seed,
+        n_folds=n_folds,
+        n_categories=len(np.unique(split.codes)),
+        recommended=winners.most_common(1)[0][0],
+        classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
+    )
+
+
+def _assign(codes: IntArray, folds: int, holdout: float | None, seed: int) -> IntArray:
+    """Fold of each row, -1 for rows that are never held out."""
+    generator = np.random.default_rng(seed)
+    if holdout is None:
+        if not 2 <= folds <= len(codes):
+            raise TrainingError(
+                f"{folds} folds of {len(codes)} queries with a measured quality; expected 2 folds at least and one "
+                "query per fold"
+            )
+        return stratified_folds(codes, folds, generator)
+    if not 0.0 < holdout < 1.0:
+        raise TrainingError(f"holdout is {holdout}; expected a fraction between 0 and 1, for example 0.2")
+    n_held_out = min(max(1, round(holdout * len(codes))), len(codes) - 1)
+    # Dealing as many folds as fit keeps the held-out rows spread over the categories.
+    dealt = stratified_folds(codes, len(codes), generator)
+    return np.where(np.argsort(np.argsort(dealt)) % len(codes) < n_held_out, 0, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """One split: what was trained on, and the features of the rest with given and with predicted categories."""
+
+    table: TrainingTable
+    chooser: Chooser
+    test: IntArray
+    given: npt.NDArray[np.float32]
+    given_codes: IntArray
+    predicted: npt.NDArray[np.float32] | None
+    predicted_codes: IntArray
+
+    @classmethod
+    def prepare(
+        cls,
+        features: npt.NDArray[np.float32],
+        outcomes: Outcomes,
+        held_out: npt.NDArray[np.bool_],
+        objective: Objective,
+        seed: int,
+    ) -> "_Fold":
+        train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        table = TrainingTable.prepare(features[train], outcomes.take(train), seed)
+        given = np.ascontiguousarray(features[test])
+        split = split_features(given)
+        predicted, codes = None, split.codes
+        if table.classifier is not None:
+            codes = table.classifier.predict(split.embeddings)
+            predicted = join_features(split.embeddings, codes, table.category_weight)
+        chooser = Chooser.prepare(table.statistics(), objective)
+        return cls(table, chooser, test, given, split.codes, predicted, codes)
+
+    def choose_baselines(self, choices: dict[str, Choices]) -> None:
+        """Choose by what is known without reading a query."""
+        parent = self.table.examples.parent
+        unknown = np.array([MISSING])
+        overall = parent.overall[None, :]
+        single = int(self.chooser.best(overall, unknown)[0])
+        self._set(choices[BEST_SINGLE], np.full(len(self.test), single), None)
+        self._set(choices[HIGHEST_QUALITY], np.full(len(self.test), int(overall.argmax())), None)
+        predicted = None
+        if self.predicted is not None:
+            predicted = self.chooser.best(parent.rows(self.predicted_codes), self.predicted_codes)
+        self._set(
+            choices[CATEGORY_TABLE], self.chooser.best(parent.rows(self.given_codes), self.given_codes), predicted
+        )
+
+    def choose(self, selector: TrainedSelector, into: Choices) -> None:
+        """Choose by a selector's scores, and time single choices."""
+        predicted = None
+        if self.predicted is not None:
+            predicted = self.chooser.best(selector.scores(self.predicted), self.predicted_codes)
+        self._set(into, self.chooser.best(selector.scores(self.given), self.given_codes), predicted)
+        for row in range(min(_TIMED_QUERIES, len(self.test))):
+            started = time.perf_counter()
+            self.chooser.best(selector.scores(self.given[row : row + 1]), self.given_codes[row : row + 1])
+            into.seconds.append(time.perf_counter() - started)
+
+    def copy(self, choices: Choices, into: Choices) -> None:
+        """Take over the choices of this fold."""
+        into.given[self.test] = choices.given[self.test]
+        into.predicted[self.test] = choices.predicted[self.test]
+
+    def _set(self, into: Choices, given: IntArray, predicted: IntArray | None) -> None:
+        into.given[self.test] = given
+        into.predicted[self.test] = given if predicted is None else predicted

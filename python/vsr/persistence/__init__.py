@@ -1,0 +1,5 @@
+"""Artefacts: trained selectors as JSON files, with everything that their scores need."""
+
+from vsr.persistence.artefact import Artefact, Header, find_artefacts, load_artefact, load_selector, save_selector
+
+__all__ = ["Artefact", "Header", "find_artefacts", "load_artefact", "load_selector", "save_selector"]

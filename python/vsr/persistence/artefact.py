@@ -1,0 +1,416 @@
+"""One artefact: the algorithm's documented fields and the block `vsr`, saved, found and loaded."""
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsr.categories import CATEGORIES, CategoryClassifier
+from vsr.choice import Objective
+from vsr.embedding import Fingerprint
+from vsr.errors import ArtefactError, VsrError
+from vsr.model_statistics import Statistics
+from vsr.persistence.document import Fields, null_for_nan, write_document
+from vsr.persistence.predictors import CODECS, Context, codec
+from vsr.selectors.base import TrainedSelector
+from vsr.tables import MeanTable
+
+FORMAT_VERSION = 1
+
+FILE_NAMES: dict[str, tuple[str, ...]] = {
+    "knn": ("knn_model.json",),
+    "kmeans": ("kmeans_model.json",),
+    "svm": ("svm_model.json",),
+    "mlp": ("mlp_model.json",),
+    "matrix_factorization": ("mf_model.json", "matrix_factorization_model.json"),
+}
+"""Registry name -> names that its file may have; the first one is written."""
+
+_HEADER_PATTERNS = {
+    "vsr.parent.overall": "float64",
+    "vsr.parent.by_category": "float64",
+    "vsr.statistics.counts": "float64",
+    "vsr.classifier.weights": "float32",
+    "vsr.classifier.bias": "float32",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an artefact says of itself.
+
+    Attributes:
+        format_version: version of the block `vsr`.
+        vsr_version: version of the package that wrote it.
+        created_at: ISO 8601, UTC.
+        run_id: the same in all artefacts of one training.
+        embedder: what made the features.
+        objective: the default objective of the training.
+        held_out: the held-out result of the training as plain JSON values; None where there is none.
+    """
+
+    format_version: int
+    vsr_version: str
+    created_at: str
+    run_id: str
+    embedder: Fingerprint
+    objective: Objective
+    held_out: dict[str, Any] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Artefact:
+    """A loaded file.
+
+    Attributes:
+        path: the file.
+        selector: the selector in it.
+        header: what it says of itself; None for a file of the documented fields alone.
+        lacking: what such a file lacks, one line each.
+    """
+
+    path: Path
+    selector: TrainedSelector
+    header: Header | None
+    lacking: tuple[str, ...]
+
+
+def save_selector(
+    selector: TrainedSelector,
+    directory: str | os.PathLike[str],
+    embedder: Fingerprint | None = None,
+    *,
+    objective: Objective | None = None,
+    held_out: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a selector to its file in a folder, whole or not at all.
+
+    Args:
+        selector: what `train_selector` or `load_selector` gave.
+        directory: the folder; made if it is missing.
+        embedder: fingerprint of what made the features; without it the artefact says `external`.
+        objective: the default objective of choices; `Objective()` without it.
+        held_out: held-out result as plain JSON values.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        OutputError: The folder or the file cannot be written.
+        ArtefactError: The selector came from a file of the documented fields alone.
+    """
+    if selector.parent is None:
+        raise ArtefactError(
+            f"this {selector.name} selector came from a file of the documented fields alone, which lack what a full "
+            "artefact holds; train it on records"
+        )
+    objective = Objective() if objective is None else objective
+    dim = selector.n_features - len(CATEGORIES)
+    embedder = Fingerprint.external(dim) if embedder is None else embedder
+    if embedder.width != dim:
+        raise ArtefactError(f"the embedder gives {embedder.width} dimensions but the selector was trained on {dim}")
+    documented, own = codec(selector.name).encode(selector.predictor, selector.models, selector.training_best)
+    header: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "vsr_version": _version(),
+        "created_at": _now(),
+        "run_id": _run_id(selector, embedder, objective),
+        "models": list(selector.models),
+        "embedder": embedder.to_json(),
+        "n_features": selector.n_features,
+        "categories": list(CATEGORIES),
+        "category_weight": selector.category_weight,
+        "objective": asdict(objective),
+        "parameters": _plain(selector.parameters),
+        "seed": selector.seed,
+        "training_digest": selector.training_digest,
+        "belief": selector.belief,
+        "explained": selector.explained,
+        "held_out": None if held_out is None else dict(held_out),
+        "statistics": {
+            "quality": selector.statistics.quality.tolist(),
+            "latency_s": null_for_nan(selector.statistics.latency_s),
+            "cost_usd": null_for_nan(selector.statistics.cost_usd),
+            "counts": selector.statistics.counts,
+        },
+        "parent": {
+            "shrinkage": None if np.isinf(selector.parent.shrinkage) else selector.parent.shrinkage,
+            "overall": selector.parent.overall,
+            "by_category": selector.parent.by_category,
+        },
+        "classifier": _encode_classifier(selector.classifier),
+        "predictor": own,
+    }
+    path = Path(directory) / FILE_NAMES[selector.name][0]
+    write_document(path, {"algorithm": selector.name, "trained": True, **documented, "vsr": header})
+    return path
+
+
+def load_selector(
+    directory: str | os.PathLike[str], algorithm: str, models: Sequence[str] | None = None
+) -> TrainedSelector:
+    """Load a selector from a folder.
+
+    Args:
+        directory: the folder that `save_selector` wrote to.
+        algorithm: registry name.
+        models: names of the models in order, for files that lack them.
+
+    Raises:
+        ArtefactError: No such file, or it is damaged, untrained, foreign or newer than this version.
+    """
+    return load_artefact(find_artefact(directory, algorithm), models=models, algorithm=algorithm).selector
+
+
+def find_artefact(directory: str | os.PathLike[str], algorithm: str) -> Path:
+    """Find the file of an algorithm in a folder.
+
+    Raises:
+        ArtefactError: No such folder, algorithm or file.
+    """
+    codec(algorithm)
+    folder = Path(directory)
+    for name in FILE_NAMES[algorithm]:
+        if (folder / name).is_file():
+            return folder / name
+    if not folder.is_dir():
+        raise ArtefactError(f"{folder}: no such folder; train selectors with `vsr-train train --output-dir {folder}`")
+    there = [name for name, path in find_artefacts(folder).items() if path]
+    raise ArtefactError(
+        f"{folder}: has no artefact of {algorithm} ({FILE_NAMES[algorithm][0]}); "
+        + (f"it has {', '.join(there)}" if there else "it has none of any algorithm")
+    )
+
+
+def find_artefacts(directory: str | os.PathLike[str]) -> dict[str, Path]:
+    """Find the files of all algorithms in a folder: registry name -> path."""
+    folder = Path(directory)
+    found = {}
+    for algorithm, names in FILE_NAMES.items():
+        for name in names:
+            if (folder / name).is_file():
+                found[algorithm] = folder / name
+                break
+    return found
+
+
+def load_artefact(
+    path: str | os.PathLike[str], *, models: Sequence[str] | None = None, algorithm: str | None = None
+) -> Artefact:
+    """Load one artefact file.
+
+    Args:
+        path: the file.
+        models: names of the models in order, for files that lack them.
+        algorithm: the algorithm that is expected; any without it.
+
+    Raises:
+        ArtefactError: Not there, or damaged, untrained, foreign, of another algorithm or newer than this version.
+    """
+    path = Path(path)
+    patterns = dict(_HEADER_PATTERNS)
+    expected = algorithm or _algorithm_of(path)
+    # A file may hold another algorithm than its name says: then the fields below are read again.
+    patterns |= codec(expected).patterns if expected else {}
+    fields = Fields.read(path, patterns)
+    name = fields.get("algorithm", str)
+    if name not in CODECS:
+        raise fields.error("algorithm", f"is {name!r}; this version knows {', '.join(CODECS)}")
+    if algorithm is not None and name != algorithm:
+        raise fields.error("algorithm", f"is {name!r}; expected {algorithm!r}")
+    if name != expected:
+        fields = Fields.read(path, _HEADER_PATTERNS | codec(name).patterns)
+    if not fields.get("trained", bool):
+        raise fields.error("trained", "is false: the file holds no trained selector; train it first")
+    try:
+        if fields.has("vsr"):
+            return _load_full(path, name, fields)
+        return _load_documented(path, name, fields, models)
+    except ArtefactError:
+        raise
+    except VsrError as error:
+        raise ArtefactError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise ArtefactError(f"{path}: {error}") from error
+
+
+def _algorithm_of(path: Path) -> str | None:
+    return next((algorithm for algorithm, names in FILE_NAMES.items() if path.name in names), None)
+
+
+def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
+    block = fields.object("vsr")
+    version = block.get("format_version", int)
+    if version > FORMAT_VERSION:
+        raise block.error(
+            "format_version", f"is {version}; this version reads up to {FORMAT_VERSION}. Upgrade vsr-train"
+        )
+    models = block.strings("models")
+    if not models or len(set(models)) != len(models):
+        raise block.error("models", "is empty or names a model twice")
+    if tuple(block.strings("categories")) != CATEGORIES:
+        raise block.error("categories", f"are not the ones of this version, in order: {', '.join(CATEGORIES)}")
+    n_features = block.get("n_features", int)
+    shape = (len(CATEGORIES), len(models))
+    statistics = block.object("statistics")
+    counts = statistics.array("counts", shape).astype(np.int64)
+    quality = np.array(statistics.get("quality", list), dtype=np.float64)
+    if quality.shape != (len(models),) or not np.isfinite(quality).all():
+        raise statistics.error("quality", f"is no list of {len(models)} numbers")
+    table = block.object("parent")
+    shrinkage = table.maybe("shrinkage", float)
+    parent = MeanTable(
+        overall=table.array("overall", (len(models),)),
+        by_category=table.array("by_category", shape),
+        counts=counts,
+        shrinkage=float("inf") if shrinkage is None else shrinkage,
+    )
+    context = Context(models, n_features, parent, block.object("predictor"))
+    known = (len(CATEGORIES) + 1, len(models))
+    training_best: tuple[str, ...] = ()
+    if name == "knn":
+        training_best = tuple(record["best_model"] for record in fields.get("training_records", list))
+    selector = TrainedSelector(
+        name=name,
+        models=models,
+        n_features=n_features,
+        category_weight=block.get("category_weight", float),
+        parent=parent,
+        belief=block.get("belief", float),
+        predictor=codec(name).decode(fields, context),
+        statistics=Statistics(
+            models=models,
+            quality=quality,
+            counts=counts,
+            latency_s=statistics.optional_numbers("latency_s", known),
+            cost_usd=statistics.optional_numbers("cost_usd", known),
+        ),
+        classifier=_decode_classifier(block, n_features - len(CATEGORIES)),
+        parameters=block.get("parameters", dict),
+        seed=block.get("seed", int),
+        explained=block.get("explained", float),
+        training_digest=block.get("training_digest", str),
+        training_best=training_best,
+    )
+    weights = block.object("objective")
+    header = Header(
+        format_version=version,
+        vsr_version=block.get("vsr_version", str),
+        created_at=block.get("created_at", str),
+        run_id=block.get("run_id", str),
+        embedder=Fingerprint.from_json(block.get("embedder", dict)),
+        objective=Objective(weights.get("quality_weight", float), weights.get("cost_share", float)),
+        held_out=block.maybe("held_out", dict),
+    )
+    return Artefact(path, selector, header, ())
+
+
+def _load_documented(path: Path, name: str, fields: Fields, models: Sequence[str] | None) -> Artefact:
+    """Load a file from elsewhere, which holds the documented fields alone."""
+    names = codec(name).names(fields) if models is None else tuple(models)
+    if names is None:
+        raise ArtefactError(
+            f"{path}: names no models, and a documented {name} file has no field for them; pass `models`, in the "
+            "order of its outputs"
+        )
+    predictor = codec(name).decode(fields, Context(names, None, None, None))
+    width = _width(fields, name)
+    n_models = len(names)
+    unknown = np.full((len(CATEGORIES) + 1, n_models), np.nan)
+    selector = TrainedSelector(
+        name=name,
+        models=names,
+        n_features=width,
+        category_weight=1.0,
+        parent=None,
+        belief=1.0,
+        predictor=predictor,
+        statistics=Statistics(
+            models=names,
+            quality=np.full(n_models, 0.5),
+            counts=np.zeros((len(CATEGORIES), n_models), dtype=np.int64),
+            latency_s=unknown,
+            cost_usd=unknown,
+        ),
+        classifier=None,
+        parameters=asdict(predictor.setting),  # type: ignore[attr-defined] # every predictor has one
+        seed=0,
+    )
+    lacking = (
+        "measured quality by model and category: scores are not calibrated",
+        "latency and cost: choices go by quality alone",
+        "the embedder's fingerprint: only the width of a feature row is checked",
+        "a category classifier: a query without a category has none",
+    )
+    return Artefact(path, selector, None, lacking)
+
+
+def _width(fields: Fields, name: str) -> int:
+    """Width of a feature row in a file of the documented fields."""
+    if name in ("mlp", "matrix_factorization"):
+        return fields.get("input_dim", int)
+    paths = ("training_records[].embedding", "centroids", "support_vectors")
+    return next(
+        array.shape[1] for path, array in fields.arrays.items() if path in paths or path.startswith("support_vectors.")
+    )
+
+
+def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] | None:
+    if classifier is None:
+        return None
+    return {
+        "weights": classifier.weights,
+        "bias": classifier.bias,
+        "codes": classifier.codes.tolist(),
+        "regularisation": classifier.regularisation,
+        "accuracy": classifier.accuracy,
+        "n_labelled": classifier.n_labelled,
+    }
+
+
+def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:
+    if not block.has("classifier"):
+        return None
+    fields = block.object("classifier")
+    codes = fields.get("codes", list)
+    if not all(isinstance(code, int) for code in codes):
+        raise fields.error("codes", "is no list of integers")
+    return CategoryClassifier(
+        weights=fields.array("weights", (dim, len(codes))),
+        bias=fields.array("bias", (len(codes),)),
+        codes=np.array(codes, dtype=np.int64),
+        regularisation=fields.get("regularisation", float),
+        accuracy=fields.get("accuracy", float),
+        n_labelled=fields.get("n_labelled", int),
+    )
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in parameters.items()}
+
+
+def _run_id(selector: TrainedSelector, embedder: Fingerprint, objective: Objective) -> str:
+    """The same for all artefacts of one training, and for a repetition of it: no clock, so that bytes repeat."""
+    content = (selector.training_digest, embedder.key(), selector.seed, asdict(objective), _version())
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+
+
+def _version() -> str:
+    return metadata.version("vsr-train")
+
+
+def _now() -> str:
+    """Now in UTC, or what SOURCE_DATE_EPOCH says (reproducible-builds.org)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = (
+        dt.datetime.fromtimestamp(int(epoch), dt.UTC)
+        if epoch and epoch.isdigit()
+        else dt.datetime.now(dt.UTC)
+    )
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")

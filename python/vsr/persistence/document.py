@@ -1,0 +1,228 @@
+"""JSON documents with big arrays: text from Python, numbers from Rust; and fields that are read with their checks."""
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr._core import read_json_arrays, write_json_parts
+from vsr.errors import ArtefactError, OutputError
+from vsr.files import replaced_file
+
+T = TypeVar("T")
+
+
+def write_document(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
+    """Write an object whose values may be arrays, whole or not at all.
+
+    Args:
+        path: the file to write.
+        document: what `json` takes, and float32, float64 or int64 arrays anywhere.
+
+    Raises:
+        OutputError: The file cannot be written.
+        ArtefactError: A number is not finite.
+    """
+    parts: list[str | npt.NDArray[Any]] = []
+    _flatten(document, parts, indent=0)
+    parts.append("\n")
+    with replaced_file(path) as temporary:
+        try:
+            write_json_parts(os.fspath(temporary), _joined(parts))
+        except ValueError as error:
+            raise ArtefactError(f"{os.fspath(path)}: cannot be written: {error}") from error
+        except OSError as error:
+            raise OutputError(
+                f"{os.fspath(path)}: cannot be written ({error.strerror}); an older file of that name is untouched. "
+                "Free some space there, or name another folder"
+            ) from error
+
+
+def _flatten(value: Any, parts: list[str | npt.NDArray[Any]], indent: int) -> None:  # noqa: ANN401 -- JSON has any type
+    """Append the pieces of a value; objects get a line per key, so that people can read the small ones."""
+    if isinstance(value, np.ndarray):
+        parts.append(np.ascontiguousarray(value))
+    elif isinstance(value, Mapping):
+        pad = "  " * (indent + 1)
+        separator = "{\n"
+        for key, item in value.items():
+            parts.append(f"{separator}{pad}{json.dumps(str(key), ensure_ascii=False)}: ")
+            _flatten(item, parts, indent + 1)
+            separator = ",\n"
+        parts.append("{}" if separator == "{\n" else "\n" + "  " * indent + "}")
+    elif isinstance(value, list | tuple) and any(isinstance(item, Mapping | np.ndarray) for item in value):
+        pad = "  " * (indent + 1)
+        separator = "[\n"
+        for item in value:
+            parts.append(separator + pad)
+            _flatten(item, parts, indent + 1)
+            separator = ",\n"
+        parts.append("\n" + "  " * indent + "]")
+    else:
+        try:
+            parts.append(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        except ValueError as error:
+            raise ArtefactError(f"an artefact cannot hold {value!r}: {error}") from error
+
+
+def _joined(parts: list[str | npt.NDArray[Any]]) -> list[str | npt.NDArray[Any]]:
+    """Join neighbouring pieces of text."""
+    joined: list[str | npt.NDArray[Any]] = []
+    texts: list[str] = []
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+        else:
+            joined += ["".join(texts), part]
+            texts = []
+    return [*joined, "".join(texts)]
+
+
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """An object of a document, read field by field with errors that name file and field.
+
+    Attributes:
+        source: the file, for messages.
+        where: path of the object in the document, empty at the top.
+        content: the object; arrays that were taken out are null in it.
+        arrays: all arrays that were taken out, by their path in the document.
+    """
+
+    source: str
+    where: str
+    content: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], patterns: Mapping[str, str]) -> "Fields":
+        """Read a file.
+
+        Args:
+            path: the file.
+            patterns: path of an array in the document -> `float32` or `float64`; `*` is any key, `[]` every item of a
+                list, stacked.
+
+        Raises:
+            ArtefactError: Not there, not to be read, no JSON object, or an array is ragged.
+        """
+        source = os.fspath(path)
+        try:
+            text, arrays = read_json_arrays(source, dict(patterns))
+        except OSError as error:
+            raise ArtefactError(f"{source}: cannot be read ({error.strerror})") from error
+        except ArtefactError as error:
+            message = str(error)
+            raise ArtefactError(message if source in message else f"{source}: {message}") from error
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise ArtefactError(f"{source}: is no JSON ({error}); expected an artefact of `vsr-train train`") from error
+        if not isinstance(content, dict):
+            raise ArtefactError(f"{source}: expected a JSON object, found {type(content).__name__}")
+        return cls(source, "", content, arrays)
+
+    def path(self, name: str) -> str:
+        """Path of a field in the document."""
+        return f"{self.where}.{name}" if self.where else name
+
+    def error(self, name: str, what: str) -> ArtefactError:
+        """Make an error about a field."""
+        return ArtefactError(f"{self.source}: field {self.path(name)!r} {what}")
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self.content.get(name) is not None or self.path(name) in self.arrays
+
+    def get(self, name: str, kind: type[T]) -> T:
+        """Read a field of a type; an integer serves as a float.
+
+        Raises:
+            ArtefactError: Missing or of another type.
+        """
+        if name not in self.content:
+            raise self.error(name, "is missing; the file is truncated or not an artefact of this kind")
+        value = self.content[name]
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.error(name, f"is {_shown(value)}; expected {_NAMES.get(kind, kind.__name__)}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.error(name, "is not finite")
+        return value
+
+    def maybe(self, name: str, kind: type[T]) -> T | None:
+        """Read a field that may be missing or null."""
+        return self.get(name, kind) if self.content.get(name) is not None else None
+
+    def object(self, name: str) -> "Fields":
+        """Go into an object."""
+        return Fields(self.source, self.path(name), self.get(name, dict), self.arrays)
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        """Read a list of strings."""
+        values = self.get(name, list)
+        if not all(isinstance(value, str) for value in values):
+            raise self.error(name, "holds something that is no text; expected a list of texts")
+        return tuple(values)
+
+    def array(self, name: str, shape: Sequence[int | None]) -> npt.NDArray[Any]:
+        """Give an array that was taken out.
+
+        Args:
+            name: the field.
+            shape: expected sizes, None for any.
+
+        Raises:
+            ArtefactError: Missing or of another shape.
+        """
+        path = self.path(name)
+        array = self.arrays.get(path)
+        if array is None:
+            raise self.error(name, "is missing or no array of numbers")
+        fits = array.ndim == len(shape) and all(
+            wanted is None or wanted == size for wanted, size in zip(shape, array.shape, strict=True)
+        )
+        if not fits:
+            expected = " x ".join("any" if size is None else str(size) for size in shape)
+            found = " x ".join(str(size) for size in array.shape)
+            raise self.error(name, f"has shape {found}; expected {expected}")
+        return array
+
+    def optional_numbers(self, name: str, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+        """Read a small matrix in which null stands for "not known"."""
+        rows = self.get(name, list)
+        try:
+            array = np.array(
+                [[math.nan if value is None else float(value) for value in row] for row in rows], dtype=np.float64
+            )
+        except (TypeError, ValueError) as error:
+            raise self.error(name, "is no matrix of numbers and nulls") from error
+        if array.shape != shape:
+            raise self.error(name, f"has shape {array.shape}; expected {shape}")
+        return array
+
+
+_NAMES: dict[type, str] = {
+    float: "a number",
+    int: "an integer",
+    str: "a text",
+    bool: "true or false",
+    dict: "an object",
+    list: "a list",
+}
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 -- whatever stands in the file
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def null_for_nan(values: npt.NDArray[np.float64]) -> list[list[float | None]]:
+    """Turn a small matrix into lists with None for NaN."""
+    return [[None if math.isnan(value) else value for value in row] for row in values.tolist()]

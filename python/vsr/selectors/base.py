@@ -1,0 +1,226 @@
+"""What all five algorithms have in common: what they learn from, what they give, and how the two make a score.
+
+    score = parent + belief * deviation
+
+The *parent* is the table of shrunk means in the query's category (`vsr.tables`). The *deviation* is what an algorithm
+has learnt beyond it, centred over the models, because what all models share on a query does not touch the choice. The
+*belief* in [0, 1] is fitted out of fold (`vsr.tuning`): 0 where there is nothing to learn.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.categories import CategoryClassifier
+from vsr.errors import SelectionError
+from vsr.features import as_features, split_features
+from vsr.model_statistics import Statistics
+from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
+
+Features = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Queries with measured quality, as every algorithm learns from them.
+
+    Attributes:
+        features: (n, n_features) float32.
+        codes: (n,) int64, category of each query, -1 where its features hold none.
+        quality: (n, n_models) float64 in [0, 1], NaN = not measured.
+        parent: the table that deviations are measured from, fitted on the same queries.
+    """
+
+    features: Features
+    codes: IntArray
+    quality: FloatArray
+    parent: MeanTable
+
+    def __post_init__(self) -> None:
+        """Work out the residuals once; every algorithm needs them."""
+        object.__setattr__(self, "residual", self.parent.residuals(self.quality, self.codes))
+
+    #: (n, n_models) float64: quality less parent less the query's own difficulty, NaN = not measured.
+    residual: FloatArray = field(init=False, repr=False)
+
+    @property
+    def n_queries(self) -> int:
+        """Number of queries."""
+        return len(self.codes)
+
+    @property
+    def n_models(self) -> int:
+        """Number of models."""
+        return self.quality.shape[1]
+
+    @property
+    def adjusted_quality(self) -> FloatArray:
+        """(n, n_models) quality at the usual difficulty of the query's category: parent plus residual."""
+        return self.parent.rows(self.codes) + self.residual
+
+
+class Predictor(Protocol):
+    """What an algorithm has learnt; never changes."""
+
+    def deviations(self, features: Features, parent: FloatArray) -> FloatArray:
+        """Predict how far every model is off its parent.
+
+        Args:
+            features: (n, n_features) float32, checked.
+            parent: (n, n_models) float64, the parent's value for each query.
+
+        Returns:
+            (n, n_models) float64, centred over the models.
+        """
+
+    def quality(self, features: Features) -> FloatArray:
+        """Predict quality without a parent, as a file of the documented fields alone allows.
+
+        Args:
+            features: (n, n_features) float32, checked.
+
+        Returns:
+            (n, n_models) float64 in [0, 1].
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class SweepResult:
+    """Deviations of one setting on held-out queries.
+
+    Attributes:
+        setting: the setting, a frozen dataclass of the algorithm.
+        deviations: (n_held_out, n_models) float64, centred over the models.
+    """
+
+    setting: Any
+    deviations: FloatArray
+
+
+class Algorithm(Protocol):
+    """One of the five: which settings are worth trying, how to fit one, how to try many at once.
+
+    Attributes:
+        name: registry name, module name and value in files.
+        file_name: name of the artefact.
+        max_tuning_rows: training rows on which settings are compared; more are sampled.
+        belief_limit: largest belief: 1, or infinity where deviations are not in units of quality.
+    """
+
+    name: ClassVar[str]
+    file_name: ClassVar[str]
+    max_tuning_rows: ClassVar[int]
+    belief_limit: ClassVar[float]
+
+    def settings(self, n_rows: int) -> Sequence[Any]:
+        """Settings to choose from for so many training rows, simplest first."""
+
+    def sweep(
+        self, examples: Examples, features: Features, parent: FloatArray, settings: Sequence[Any], seed: int
+    ) -> Iterator[SweepResult]:
+        """Fit on `examples` and predict for `features` with every setting, sharing what they share."""
+
+    def fit(self, examples: Examples, setting: Any, seed: int) -> Predictor:
+        """Fit one setting."""
+
+
+@runtime_checkable
+class Selector(Protocol):
+    """What a router needs of a selector: features in, the predicted quality of every model out."""
+
+    @property
+    def name(self) -> str:
+        """Registry name of the algorithm."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, in the order of the columns."""
+
+    def scores(self, features: npt.ArrayLike) -> FloatArray:
+        """Predict the quality of every model: (n, n_features) float32 -> (n, n_models) float64 in [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedSelector:
+    """A selector that was trained here or loaded from an artefact.
+
+    Attributes:
+        name: registry name of the algorithm.
+        models: names of the models, in the order of the columns.
+        n_features: width of a feature row.
+        category_weight: what stands in the category columns of a feature row.
+        parent: the table of shrunk means; None for a file of the documented fields alone, whose predictor stands alone.
+        belief: how much of the learnt deviation is added, in [0, 1].
+        predictor: what the algorithm has learnt.
+        statistics: quality, latency and cost by model and category, for choosing.
+        classifier: predicts the category of a query that comes without one; None where none could be fitted.
+        parameters: the algorithm's parameters as chosen or given, by the names that the files use.
+        seed: the seed of the training.
+        explained: share of the parent's centred error that the prediction takes away out of fold; 0 where unknown.
+        training_digest: SHA-256 of the outcomes that it was trained on, empty where unknown.
+        training_best: name of the best model of each training query under the objective of the training.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    n_features: int
+    category_weight: float
+    parent: MeanTable | None
+    belief: float
+    predictor: Predictor
+    statistics: Statistics
+    classifier: CategoryClassifier | None
+    parameters: dict[str, Any]
+    seed: int
+    explained: float = 0.0
+    training_digest: str = ""
+    training_best: tuple[str, ...] = ()
+
+    @property
+    def is_trained(self) -> bool:
+        """Always true: an untrained selector cannot be made."""
+        return True
+
+    @property
+    def n_models(self) -> int:
+        """Number of models."""
+        return len(self.models)
+
+    def scores(self, features: npt.ArrayLike) -> FloatArray:
+        """Predict the quality of every model.
+
+        Args:
+            features: (n, n_features) float32, as `build_features` makes them.
+
+        Returns:
+            (n, n_models) float64 in [0, 1], columns in the order of `models`.
+
+        Raises:
+            SelectionError: The width is not the artefact's.
+            RecordError: Not a matrix, NaN or infinity.
+        """
+        rows = as_features(features)
+        if rows.shape[1] != self.n_features:
+            raise SelectionError(
+                f"features are {rows.shape[1]} wide but this {self.name} selector was trained on {self.n_features}; "
+                "use the embedding model and width that its artefact names"
+            )
+        if self.parent is None:
+            return np.clip(self.predictor.quality(rows), 0.0, 1.0)
+        parent = self.parent.rows(split_features(rows).codes)
+        if self.belief == 0.0:
+            return np.clip(parent, 0.0, 1.0)
+        return np.clip(parent + self.belief * self.predictor.deviations(rows, parent), 0.0, 1.0)
+
+
+def centred_deviations(raw: FloatArray, parent: FloatArray) -> FloatArray:
+    """Turn predicted qualities into deviations from the parent, of mean zero over the models.
+
+    Args:
+        raw: (n, n_models) float64 predicted qualities.
+        parent: (n, n_models) float64.
+    """
+    return centred_rows(raw - parent)

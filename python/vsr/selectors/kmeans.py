@@ -1,0 +1,151 @@
+"""KMeans: clusters of training queries, and what each cluster says of every model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr._core import kmeans_fit, squared_distances
+from vsr.selectors.base import Examples, Features, SweepResult
+from vsr.tables import FloatArray, centred_rows
+
+_CLUSTERS = (8, 16, 32, 64)
+_SHRINKAGE = (100.0, 30.0, 10.0)
+_BANDWIDTH = (0.1, 0.05, 0.02)
+_MAX_ITERATIONS = 100
+_TOLERANCE = 1e-4
+# More starts find slightly denser clusters but no better routing; the sweep looks at four numbers of clusters per fold.
+_SWEEP_STARTS = 1
+_FINAL_STARTS = 4
+
+
+@dataclass(frozen=True)
+class KMeansSetting:
+    """Parameters of KMeans.
+
+    Attributes:
+        num_clusters: clusters that are formed.
+        shrinkage: weight L of the parent against the queries of a cluster.
+        bandwidth: squared distance at which a cluster counts 1/e of the nearest one.
+    """
+
+    num_clusters: int
+    shrinkage: float
+    bandwidth: float
+
+
+@dataclass(frozen=True, eq=False)
+class KMeansPredictor:
+    """Centroids and the shrunk mean deviation of every model in every cluster.
+
+    Attributes:
+        setting: clusters, shrinkage and bandwidth.
+        centroids: (n_clusters, n_features) float32.
+        cluster_deviation: (n_clusters, n_models) float64.
+        cluster_quality: (n_clusters, n_models) float64, parent plus deviation, for people to read.
+        cluster_sizes: (n_clusters,) int64 training queries.
+    """
+
+    setting: KMeansSetting
+    centroids: Features
+    cluster_deviation: FloatArray
+    cluster_quality: FloatArray
+    cluster_sizes: npt.NDArray[np.int64]
+
+    def deviations(self, features: Features, parent: FloatArray) -> FloatArray:  # noqa: ARG002 -- clusters hold it
+        """Predict deviations from the parent: (n, n_features) float32 -> (n, n_models) float64."""
+        return self.memberships(features) @ self.cluster_deviation
+
+    def quality(self, features: Features) -> FloatArray:
+        """Mean quality of the clusters, weighted: (n, n_features) float32 -> (n, n_models) float64."""
+        return self.memberships(features) @ self.cluster_quality
+
+    def memberships(self, features: Features) -> FloatArray:
+        """Weight of every cluster for every query, rows of sum 1: (n, n_clusters) float64."""
+        return _memberships(squared_distances(features, self.centroids), self.setting.bandwidth)
+
+
+class KMeans:
+    """Soft assignment to the nearest clusters of Linfa's KMeans."""
+
+    name: ClassVar[str] = "kmeans"
+    max_tuning_rows: ClassVar[int] = 20_000
+    belief_limit: ClassVar[float] = 1.0
+    file_name: ClassVar[str] = "kmeans_model.json"
+
+    def __init__(self, num_clusters: int | str = "auto") -> None:
+        """Take the parameter of the command line: a number or `auto`."""
+        self.num_clusters = num_clusters
+
+    def settings(self, n_rows: int) -> Sequence[KMeansSetting]:
+        """Settings to choose from, simplest (fewest clusters, largest shrinkage) first."""
+        numbers = [number for number in _CLUSTERS if 10 * number <= n_rows] or [min(2, n_rows)]
+        if self.num_clusters != "auto":
+            numbers = [int(self.num_clusters)]
+        return [
+            KMeansSetting(number, shrinkage, bandwidth)
+            for number in numbers
+            for shrinkage in _SHRINKAGE
+            for bandwidth in _BANDWIDTH
+        ]
+
+    def sweep(
+        self,
+        examples: Examples,
+        features: Features,
+        parent: FloatArray,  # noqa: ARG002 -- clusters hold deviations
+        settings: Sequence[KMeansSetting],
+        seed: int,
+    ) -> Iterator[SweepResult]:
+        """Cluster once for every number of clusters."""
+        for number in sorted({setting.num_clusters for setting in settings}):
+            centroids, labels = _cluster(examples, number, _SWEEP_STARTS, seed)
+            squared = squared_distances(features, centroids)
+            for setting in settings:
+                if setting.num_clusters == number:
+                    means = _cluster_deviations(examples, labels, len(centroids), setting.shrinkage)
+                    yield SweepResult(setting, _memberships(squared, setting.bandwidth) @ means)
+
+    def fit(self, examples: Examples, setting: KMeansSetting, seed: int) -> KMeansPredictor:
+        """Cluster the training queries and take the clusters' means."""
+        centroids, labels = _cluster(examples, setting.num_clusters, _FINAL_STARTS, seed)
+        deviation = _cluster_deviations(examples, labels, len(centroids), setting.shrinkage)
+        members = _members(labels, len(centroids))
+        sizes = members.sum(axis=1)
+        parents = members @ examples.parent.rows(examples.codes) / np.maximum(sizes, 1.0)[:, None]
+        parents[sizes == 0] = examples.parent.overall
+        return KMeansPredictor(
+            setting=setting,
+            centroids=centroids,
+            cluster_deviation=deviation,
+            cluster_quality=np.clip(parents + deviation, 0.0, 1.0),
+            cluster_sizes=sizes.astype(np.int64),
+        )
+
+
+def _cluster(examples: Examples, n_clusters: int, n_starts: int, seed: int) -> tuple[Features, npt.NDArray[np.uint32]]:
+    n_clusters = min(n_clusters, examples.n_queries)
+    centroids, labels, _ = kmeans_fit(examples.features, n_clusters, n_starts, _MAX_ITERATIONS, _TOLERANCE, seed)
+    return centroids, labels
+
+
+def _members(labels: npt.NDArray[np.uint32], n_clusters: int) -> FloatArray:
+    """(n_clusters, n) one-hot."""
+    return (labels == np.arange(n_clusters)[:, None]).astype(np.float64)
+
+
+def _cluster_deviations(
+    examples: Examples, labels: npt.NDArray[np.uint32], n_clusters: int, shrinkage: float
+) -> FloatArray:
+    """Shrunk mean residual of every model in every cluster: (n_clusters, n_models), centred."""
+    observed = np.isfinite(examples.residual)
+    members = _members(labels, n_clusters)
+    sums = members @ np.where(observed, examples.residual, 0.0)
+    return centred_rows(sums / np.maximum(members @ observed + shrinkage, 1e-12))
+
+
+def _memberships(squared: npt.NDArray[np.float32], bandwidth: float) -> FloatArray:
+    nearer = np.exp((squared.min(axis=1, keepdims=True) - squared) / bandwidth, dtype=np.float64)
+    return np.asarray(nearer / nearer.sum(axis=1, keepdims=True))

@@ -1,0 +1,331 @@
+"""What all selectors share in training: folds, the centred error, the choice of settings, the scale of belief."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.categories import CATEGORIES, CategoryClassifier, category_codes, labelled_enough
+from vsr.choice import Objective, best_columns
+from vsr.errors import TrainingError
+from vsr.features import as_features, split_features
+from vsr.model_statistics import Statistics
+from vsr.outcomes import Outcomes
+from vsr.selectors.base import Algorithm, Examples, Features, TrainedSelector
+from vsr.selectors.kmeans import KMeans
+from vsr.selectors.knn import Knn
+from vsr.selectors.matrix_factorization import MatrixFactorization
+from vsr.selectors.mlp import Mlp
+from vsr.selectors.svm import Svm
+from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
+
+ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
+    algorithm.name: algorithm for algorithm in (Knn, KMeans, Svm, Mlp, MatrixFactorization)
+}
+"""Registry name -> class that takes the algorithm's parameters."""
+
+N_INNER_FOLDS = 4
+# Weight of the parent in the category table, simplest (no categories at all) first.
+_TABLE_SHRINKAGE = (math.inf, 300.0, 100.0, 30.0, 10.0)
+
+
+def stratified_folds(codes: IntArray, n_folds: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Deal rows to folds so that every category is spread evenly over them.
+
+    Args:
+        codes: (n,) category of each row, any integers.
+        n_folds: number of folds, at most n.
+        generator: shuffles the rows of each category.
+
+    Returns:
+        (n,) int64 fold of each row; the sizes of two folds differ by at most one.
+    """
+    # One shuffled deck, sorted by category, dealt round robin.
+    order = generator.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    folds = np.empty(len(codes), dtype=np.int64)
+    folds[order] = np.arange(len(codes)) % n_folds
+    return folds
+
+
+@dataclass(frozen=True, eq=False)
+class InnerFold:
+    """Training queries of one inner fold, and those held out of it.
+
+    Attributes:
+        examples: what to fit on.
+        features: (n_held_out, n_features) float32.
+        parent: (n_held_out, n_models) float64, the examples' table for the held-out queries.
+        residual: (n_held_out, n_models) float64, quality less parent less the query's own difficulty; NaN = missing.
+    """
+
+    examples: Examples
+    features: Features
+    parent: FloatArray
+    residual: FloatArray
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A setting that was chosen out of fold.
+
+    Attributes:
+        setting: the algorithm's setting.
+        belief: slope of the held-out residuals on the predicted deviations, cut to what the algorithm allows.
+        explained: share of the held-out centred error of the parent that the prediction takes away.
+    """
+
+    setting: Any
+    belief: float
+    explained: float
+
+
+class _Tally:
+    """Sums per held-out query of one setting: residual x residual, residual x deviation, deviation x deviation."""
+
+    def __init__(self) -> None:
+        self._parts: list[FloatArray] = []
+
+    def add(self, residual: FloatArray, deviations: FloatArray) -> None:
+        observed = np.isfinite(residual)
+        r = np.where(observed, residual, 0.0)
+        # Both means of the centred error run over the same observed cells.
+        d = np.nan_to_num(centred_rows(deviations, observed))
+        self._parts.append(np.stack([(r * r).sum(1), (r * d).sum(1), (d * d).sum(1)]))
+
+    def sums(self) -> FloatArray:
+        """(3, n_held_out) over all folds."""
+        return np.concatenate(self._parts, axis=1)
+
+
+def _belief(sums: FloatArray, limit: float) -> float:
+    """Least-squares slope of residuals on deviations, cut to [0, limit]."""
+    _, cross, square = sums.sum(axis=1)
+    return float(np.clip(cross / square, 0.0, limit)) if square > 0.0 else 0.0
+
+
+def _simplest(errors: Sequence[FloatArray]) -> int:
+    """Pick the first of the settings that is within one standard error of the best one.
+
+    Args:
+        errors: per setting, simplest first, the error of every held-out query.
+    """
+    best = int(np.argmin([error.sum() for error in errors]))
+    for number, error in enumerate(errors[:best]):
+        difference = error - errors[best]
+        if difference.sum() <= math.sqrt(len(difference)) * difference.std():
+            return number
+    return best
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTable:
+    """Features and outcomes, checked, with the table of means chosen: what each algorithm then trains on.
+
+    Attributes:
+        outcomes: what was measured.
+        examples: all queries, as the final fits see them.
+        category_weight: what stands in the category columns.
+        classifier: predicts missing categories; None where too few queries are labelled.
+        seed: seed of folds and fits.
+        objective: says which model was the best one of a training query.
+    """
+
+    outcomes: Outcomes
+    examples: Examples
+    category_weight: float
+    classifier: CategoryClassifier | None
+    seed: int
+    objective: Objective
+
+    @classmethod
+    def prepare(
+        cls, features: npt.ArrayLike, outcomes: Outcomes, seed: int = 0, objective: Objective | None = None
+    ) -> "TrainingTable":
+        """Check that features and outcomes fit, choose the shrinkage of the table, fit the category classifier.
+
+        Args:
+            features: (n_queries, n_features) float32, as `build_features` makes them.
+            outcomes: one row per query, in the same order.
+            seed: seed of folds and fits.
+            objective: says which model was the best one of a training query; `Objective()` without it.
+
+        Raises:
+            TrainingError: The number of rows differs, there are fewer than two queries, or nothing was measured.
+        """
+        rows = as_features(features)
+        if len(rows) != outcomes.n_queries:
+            raise TrainingError(
+                f"{len(rows)} feature rows but outcomes of {outcomes.n_queries} queries; expected one row per query"
+            )
+        measured = outcomes.measured_rows
+        if len(measured) < outcomes.n_queries:
+            rows, outcomes = rows[measured], outcomes.take(measured)
+        if outcomes.n_queries < 2:
+            raise TrainingError(
+                f"{outcomes.n_queries} unique queries have a measured quality; at least 2 are needed to learn "
+                "anything, 50 to judge it"
+            )
+        never = [name for name, seen in zip(outcomes.models, outcomes.observed.any(axis=0), strict=True) if not seen]
+        if never:
+            raise TrainingError(f"no quality was measured for {', '.join(never)}; leave them out or measure them")
+        split = split_features(rows)
+        shrinkage = _choose_table_shrinkage(outcomes.quality, split.codes, seed)
+        parent = MeanTable.fit(outcomes.quality, split.codes, len(CATEGORIES), shrinkage)
+        labels = category_codes(outcomes.categories)
+        classifier = CategoryClassifier.fit(split.embeddings, labels) if labelled_enough(labels) else None
+        return cls(
+            outcomes=outcomes,
+            examples=Examples(rows, split.codes, outcomes.quality, parent),
+            category_weight=split.category_weight,
+            classifier=classifier,
+            seed=seed,
+            objective=Objective() if objective is None else objective,
+        )
+
+    def train(self, name: str, **parameters: Any) -> TrainedSelector:
+        """Choose the settings of one algorithm out of fold and fit it on all queries.
+
+        Args:
+            name: registry name.
+            **parameters: the algorithm's own, as on the command line in snake_case (`k`, `num_clusters`, `kernel`,
+                `gamma`, `c`, `solver`, `hidden_layers`, `num_factors`, `index`).
+
+        Raises:
+            TrainingError: No such algorithm or parameter.
+        """
+        algorithm = make_algorithm(name, **parameters)
+        chosen = self.choose(algorithm)
+        predictor = algorithm.fit(self.examples, chosen.setting, self.seed)
+        return TrainedSelector(
+            name=name,
+            models=self.outcomes.models,
+            n_features=self.examples.features.shape[1],
+            category_weight=self.category_weight,
+            parent=self.examples.parent,
+            belief=chosen.belief,
+            predictor=predictor,
+            statistics=self.statistics(),
+            classifier=self.classifier,
+            parameters=asdict(getattr(predictor, "setting", chosen.setting)),
+            seed=self.seed,
+            explained=chosen.explained,
+            training_digest=self.outcomes.digest(),
+            training_best=self.best_models(),
+        )
+
+    def statistics(self) -> Statistics:
+        """Quality, latency and cost by model and category, as every selector of this table carries them."""
+        return Statistics.from_outcomes(self.outcomes, self.examples.codes, self.examples.parent)
+
+    def best_models(self) -> tuple[str, ...]:
+        """Name of the model of highest measured utility for every query, under the objective."""
+        columns = best_columns(self.outcomes.quality, self.outcomes.latency_s, self.outcomes.cost_usd, self.objective)
+        return tuple(self.outcomes.models[column] for column in columns.tolist())
+
+    def choose(self, algorithm: Algorithm) -> Chosen:
+        """Choose the setting of least centred error out of fold, the simplest within one standard error of it."""
+        n_rows = min(self.examples.n_queries, algorithm.max_tuning_rows)
+        n_train = n_rows - n_rows // min(N_INNER_FOLDS, n_rows)
+        settings = list(algorithm.settings(max(n_train, 1)))
+        tallies: dict[Any, _Tally] = {setting: _Tally() for setting in settings}
+        for fold in self._inner_folds(n_rows):
+            for result in algorithm.sweep(fold.examples, fold.features, fold.parent, settings, self.seed):
+                tallies[result.setting].add(fold.residual, result.deviations)
+        sums = [tallies[setting].sums() for setting in settings]
+        beliefs = [_belief(each, algorithm.belief_limit) for each in sums]
+        errors = [
+            own - 2.0 * belief * cross + belief**2 * square
+            for (own, cross, square), belief in zip(sums, beliefs, strict=True)
+        ]
+        number = _simplest(errors)
+        parents_error = float(sums[number][0].sum())
+        return Chosen(
+            setting=settings[number],
+            belief=beliefs[number],
+            explained=1.0 - float(errors[number].sum()) / parents_error if parents_error > 0.0 else 0.0,
+        )
+
+    def _inner_folds(self, n_rows: int) -> Iterator[InnerFold]:
+        generator = np.random.default_rng(self.seed)
+        examples = self.examples
+        rows = np.arange(examples.n_queries)
+        if n_rows < examples.n_queries:
+            rows = np.sort(generator.permutation(examples.n_queries)[:n_rows])
+        folds = stratified_folds(examples.codes[rows], min(N_INNER_FOLDS, len(rows)), generator)
+        for number in range(folds.max() + 1):
+            fold = _inner_fold(examples, rows[folds != number], rows[folds == number])
+            if fold is not None:
+                yield fold
+
+
+def _inner_fold(examples: Examples, train: IntArray, held_out: IntArray) -> InnerFold | None:
+    """Fit the table on the training rows and take residuals of the held-out ones; None without a row for a model."""
+    quality = examples.quality[train]
+    if not np.isfinite(quality).any(axis=0).all():
+        return None
+    codes = examples.codes[train]
+    parent = MeanTable.fit(quality, codes, len(CATEGORIES), examples.parent.shrinkage)
+    return InnerFold(
+        examples=Examples(np.ascontiguousarray(examples.features[train]), codes, quality, parent),
+        features=np.ascontiguousarray(examples.features[held_out]),
+        parent=parent.rows(examples.codes[held_out]),
+        residual=parent.residuals(examples.quality[held_out], examples.codes[held_out]),
+    )
+
+
+def _choose_table_shrinkage(quality: FloatArray, codes: IntArray, seed: int) -> float:
+    """L of the category table with the least centred error out of fold, up to infinity."""
+    if len(np.unique(codes)) < 2:
+        return math.inf
+    generator = np.random.default_rng(seed)
+    folds = stratified_folds(codes, min(N_INNER_FOLDS, len(codes)), generator)
+    errors: list[list[FloatArray]] = [[] for _ in _TABLE_SHRINKAGE]
+    for number in range(folds.max() + 1):
+        train, held_out = folds != number, folds == number
+        if not np.isfinite(quality[train]).any(axis=0).all():
+            continue
+        for shrinkage, error in zip(_TABLE_SHRINKAGE, errors, strict=True):
+            table = MeanTable.fit(quality[train], codes[train], len(CATEGORIES), shrinkage)
+            residual = table.residuals(quality[held_out], codes[held_out])
+            error.append(np.nansum(np.square(residual), axis=1))
+    if not errors[0]:
+        return math.inf
+    return _TABLE_SHRINKAGE[_simplest([np.concatenate(each) for each in errors])]
+
+
+def make_algorithm(name: str, **parameters: Any) -> Algorithm:
+    """Make an algorithm with its parameters.
+
+    Raises:
+        TrainingError: No such algorithm, or it has no such parameter.
+    """
+    try:
+        algorithm = ALGORITHMS[name]
+    except KeyError:
+        raise TrainingError(f"no algorithm is called {name!r}; there are {', '.join(ALGORITHMS)}") from None
+    try:
+        return algorithm(**parameters)
+    except TypeError as error:
+        raise TrainingError(f"{name}: {error}".replace("__init__() ", "")) from error
+
+
+def train_selector(
+    name: str, features: npt.ArrayLike, outcomes: Outcomes, *, seed: int = 0, **parameters: Any
+) -> TrainedSelector:
+    """Train one selector.
+
+    Args:
+        name: `knn`, `kmeans`, `svm`, `mlp` or `matrix_factorization`.
+        features: (n_queries, n_features) float32, as `build_features` makes them.
+        outcomes: one row per query, in the same order.
+        seed: the same seed and thread count give the same selector.
+        **parameters: the algorithm's own, as on the command line in snake_case.
+
+    Raises:
+        TrainingError: Features and outcomes do not fit, fewer than two queries, no such algorithm or parameter.
+    """
+    return TrainingTable.prepare(features, outcomes, seed).train(name, **parameters)
