@@ -5,14 +5,18 @@ A flag that would do nothing beside the others is a usage error (exit code 2), n
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vsr.cli.sections import GENERAL, option
+
+if TYPE_CHECKING:
+    from vsr.choice import Objective
+    from vsr.embedding import Embedder
 
 _Command = Callable[..., object]  # a command's function before click makes a command of it
 _Decorator = Callable[[_Command], _Command]
@@ -78,6 +82,26 @@ class EmbeddingOptions:
         """Registry name of the embedder: "qwen3", "gemma", "bert" or "hash"; without meaning where `file` is given."""
         return "hash" if self.uses_hash else self.model or DEFAULT_EMBEDDING_MODEL
 
+    def load(self) -> "Embedder":
+        """Load the embedder that the flags describe; only without `file`.
+
+        Raises:
+            EmbeddingError: The model is not to be had, damaged, or does not fit a flag.
+        """
+        from vsr.embedding import load_embedder
+        from vsr.embedding.loading import DEFAULT_MAX_TOKENS
+
+        return load_embedder(
+            self.name,
+            self.path,
+            self.dim,
+            self.prompt,
+            dtype=self.dtype or "float32",
+            max_tokens=self.max_tokens or DEFAULT_MAX_TOKENS,
+            cache_dir=self.cache_dir,
+            device=self.device or "cpu",
+        )
+
     def _refuse(self, because: str, fields: tuple[str, ...]) -> None:
         for field in fields:
             if getattr(self, field) not in (None, False):
@@ -117,9 +141,14 @@ class ObjectiveOptions:
         if self.quality_weight == 1.0 and self.cost_share is not None:
             raise click.UsageError("--cost-share has no effect with --quality-weight 1: quality alone counts then.")
 
+    def over(self, stored: "Objective") -> "Objective":
+        """Give the objective: what the flags say, and the stored one where they say nothing."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(stored, **given)
+
 
 def embedding_options(command: _Command) -> _Command:
-    """Add the embedding flags; the command gets them as `embedding: EmbeddingOptions`."""
+    """Add the embedding flags; the command gets them as `embedding: EmbeddingOptions`, with `--threads` in force."""
     declarations = (
         _embedding_option(
             "model",
@@ -175,7 +204,7 @@ def embedding_options(command: _Command) -> _Command:
             help="Threads for all computing.",
         ),
     )
-    return _collected(command, "embedding", "embedding_", EmbeddingOptions, declarations)
+    return _collected(command, "embedding", "embedding_", _embedding_in_force, declarations)
 
 
 def objective_options(quality_weight_default: str) -> _Decorator:
@@ -224,6 +253,15 @@ def json_option(command: _Command) -> _Command:
     """Add `--json`; the command gets it as `as_json: bool`."""
     text = "Print one JSON object to stdout instead of text."
     return option("--json", "as_json", section=GENERAL, is_flag=True, help=text)(command)
+
+
+def _embedding_in_force(**fields: Any) -> EmbeddingOptions:
+    options = EmbeddingOptions(**fields)
+    if options.threads is not None:
+        from vsr.threads import set_n_threads
+
+        set_n_threads(options.threads)
+    return options
 
 
 def _embedding_option(field: str, **settings: Any) -> _Decorator:

@@ -139,8 +139,15 @@ def render_table(table: Table, stream: TextIO) -> str:
 class Progress(Protocol):
     """What a long job calls to say how far it is."""
 
-    def __call__(self, done: int, total: int) -> None:
-        """Say that `done` of `total` pieces of work are finished."""
+    def __call__(self, done: int, total: int, *, left_s: float | None = None, note: str = "") -> None:
+        """Say that `done` of `total` pieces of work are finished.
+
+        Args:
+            done: finished pieces.
+            total: all pieces.
+            left_s: estimate of the seconds to the end; None takes the same speed for the rest.
+            note: what else is worth knowing, as in "1,200 tokens/s".
+        """
 
 
 @contextmanager
@@ -154,40 +161,53 @@ def progress(label: str, unit: str) -> Iterator[Progress]:
     if _verbosity == Verbosity.QUIET:
         yield _silent
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _rich_progress(unit) as bars:
-            yield _Bar(bars, bars.add_task(label, total=None))
+        with _bars() as bars:
+            yield _Bar(bars, bars.add_task(label, total=None, rest=""), unit)
     else:
         yield _Lines(label, unit)
 
 
-def _silent(done: int, total: int) -> None:
+def _silent(done: int, total: int, *, left_s: float | None = None, note: str = "") -> None:
     pass
 
 
-def _rich_progress(unit: str) -> "RichProgress":
+def _bars() -> "RichProgress":
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[rest]}", markup=False),
         console=Console(stderr=True),
         transient=True,
     )
 
 
+class _Clock:
+    """Estimates the time left by the speed so far."""
+
+    def __init__(self) -> None:
+        self._started_s = time.monotonic()
+
+    def left_s(self, done: int, total: int) -> float:
+        return (time.monotonic() - self._started_s) * (total - done) / done
+
+
 class _Bar:
     """A bar that moves on a terminal and is gone when the job is done."""
 
-    def __init__(self, bars: "RichProgress", task: "TaskID") -> None:
+    def __init__(self, bars: "RichProgress", task: "TaskID", unit: str) -> None:
         self._bars = bars
         self._task = task
+        self._unit = unit
+        self._clock = _Clock()
 
-    def __call__(self, done: int, total: int) -> None:
-        self._bars.update(self._task, completed=done, total=total)
+    def __call__(self, done: int, total: int, *, left_s: float | None = None, note: str = "") -> None:
+        parts = [f"{done:,} of {total:,} {self._unit}"]
+        if done:
+            parts.append(f"{duration(self._clock.left_s(done, total) if left_s is None else left_s)} left")
+        self._bars.update(self._task, completed=done, total=total, rest=", ".join((*parts, note) if note else parts))
 
 
 class _Lines:
@@ -196,15 +216,17 @@ class _Lines:
     def __init__(self, label: str, unit: str) -> None:
         self._label = label
         self._unit = unit
-        self._started_s = self._printed_s = time.monotonic()
+        self._clock = _Clock()
+        self._printed_s = time.monotonic()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, *, left_s: float | None = None, note: str = "") -> None:
         now_s = time.monotonic()
         if now_s - self._printed_s < _LINE_EVERY_S or not 0 < done < total:
             return
         self._printed_s = now_s
-        left_s = (now_s - self._started_s) * (total - done) / done
-        say(f"{self._label}: {done:,} of {total:,} {self._unit} ({done / total:.0%}), about {duration(left_s)} left")
+        left = duration(self._clock.left_s(done, total) if left_s is None else left_s)
+        rest = f", {note}" if note else ""
+        say(f"{self._label}: {done:,} of {total:,} {self._unit} ({done / total:.0%}), about {left} left{rest}")
 
 
 def duration(seconds: float) -> str:

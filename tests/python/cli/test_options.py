@@ -4,6 +4,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from vsr import _core
+from vsr.choice import Objective
 from vsr.cli.options import (
     EmbeddingOptions,
     ObjectiveOptions,
@@ -13,6 +15,14 @@ from vsr.cli.options import (
     seed_option,
 )
 from vsr.cli.sections import command, option
+from vsr.threads import set_n_threads
+
+
+@pytest.fixture(autouse=True)
+def same_threads_afterwards():
+    n_threads = _core.n_threads()
+    yield
+    set_n_threads(n_threads)
 
 
 @pytest.fixture
@@ -81,8 +91,22 @@ def test_fallback_means_hash(parse):
 
 def test_threads_come_from_the_environment(parse):
     assert parse(env={"VSR_NUM_THREADS": "3"})["embedding"].threads == 3
+    assert _core.n_threads() == 3
     assert parse("--threads", "1", env={"VSR_NUM_THREADS": "3"})["embedding"].threads == 1
+    assert _core.n_threads() == 1
     assert parse("--embedding-file", "v.npy", env={"VSR_NUM_THREADS": "3"})["embedding"].file == Path("v.npy")
+
+
+def test_flags_load_the_embedder_they_describe():
+    embedder = EmbeddingOptions(use_fallback=True, dim=64).load()
+    assert (embedder.fingerprint.name, embedder.dim) == ("hash", 64)
+
+
+def test_the_objective_is_the_stored_one_but_for_the_flags():
+    stored = Objective(quality_weight=0.7, cost_share=0.5)
+    assert ObjectiveOptions().over(stored) == stored
+    assert ObjectiveOptions(quality_weight=0.3).over(stored) == Objective(quality_weight=0.3, cost_share=0.5)
+    assert ObjectiveOptions(cost_share=0.0).over(stored) == Objective(quality_weight=0.7, cost_share=0.0)
 
 
 CONFLICTS = {

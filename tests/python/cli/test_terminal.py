@@ -103,15 +103,23 @@ def test_a_table_fits_the_terminal(monkeypatch):
 
 
 def test_progress_off_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
-    clock = iter([0.0, 4.0, 12.0, 13.0, 30.0, 40.0])
-    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
     with terminal.progress("Embedding", "queries") as report:
-        for done in (100, 300, 500, 1500, 2000):
+        for seconds, done in ((4.0, 100), (12.0, 300), (13.0, 500), (30.0, 1500), (50.0, 2000)):
+            now = seconds
             report(done, 2000)
     assert capsys.readouterr().err == (
         "Embedding: 300 of 2,000 queries (15%), about 1 min 8 s left\n"
         "Embedding: 1,500 of 2,000 queries (75%), about 10 s left\n"
     )
+
+
+def test_progress_takes_a_better_estimate_and_a_note(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "_LINE_EVERY_S", 0.0)
+    with terminal.progress("Asking", "calls") as report:
+        report(1, 4, left_s=90, note="2 failed")
+    assert capsys.readouterr().err == "Asking: 1 of 4 calls (25%), about 1 min 30 s left, 2 failed\n"
 
 
 def test_progress_is_silent_when_quiet(capsys, monkeypatch):
@@ -127,11 +135,10 @@ def test_progress_on_a_terminal_leaves_nothing_behind(monkeypatch):
     stream = FakeTerminal()
     monkeypatch.setattr(sys, "stderr", stream)
     with terminal.progress("Embedding", "queries") as report:
-        report(500, 2000)
-        report(2000, 2000)
+        report(500, 2000, left_s=12, note="[40] tokens/s")
     text = stream.getvalue()
     assert "Embedding" in text
-    assert "2000/2000" in text
+    assert "500 of 2,000 queries, 12 s left, [40] tokens/s" in text
     assert text.endswith("\x1b[2K")
 
 
