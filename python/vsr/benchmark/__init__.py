@@ -1,0 +1,1 @@
+"""Ask every LLM every query over HTTP, score the answers, lose nothing."""

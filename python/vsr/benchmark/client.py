@@ -1,0 +1,163 @@
+"""One attempt at one call over HTTP: timed from the first byte sent to the last byte received."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx
+import msgspec
+
+from vsr.benchmark.connections import SmallPools
+from vsr.benchmark.exchange import Answer, ChatRequest, ErrorKind, FailedCall
+from vsr.benchmark.providers.errors import failure_of_status
+from vsr.benchmark.targets import Target
+
+# An answer of this size is no answer; reading on would fill the memory.
+_LARGEST_BODY = 64 << 20
+_LONGEST_CONNECT_S = 15.0
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.decode
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What one attempt brought.
+
+    Attributes:
+        outcome: the answer, or why there is none.
+        latency_s: from sending the request to the last byte of the answer, without the time that the server says it
+            spent on loading weights; for a time-out the limit; None where nothing came back.
+    """
+
+    outcome: Answer | FailedCall
+    latency_s: float | None
+
+
+class ChatClient:
+    """The one HTTP client of a run; use it as an asynchronous context."""
+
+    def __init__(self) -> None:
+        self._client = httpx.AsyncClient(
+            # A key is bound to its host: nothing follows a redirect.
+            follow_redirects=False,
+            transport=SmallPools(),
+            timeout=None,  # noqa: S113 every attempt has a limit on the whole, below
+            headers={"User-Agent": "vsr-train", "Content-Type": "application/json", "Accept": "application/json"},
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def ask(self, target: Target, request: ChatRequest) -> Timed:
+        """Send a request once and read what comes back.
+
+        Returns:
+            The answer or the failure; nothing is raised for what servers and networks do.
+        """
+        clock = _Clock()
+        content = _encode(target.provider.body(request))
+        try:
+            async with asyncio.timeout(target.timeout_s):
+                response, body = await self._exchange(target, content, clock)
+        except TimeoutError:
+            limit = f"{target.timeout_s:g} s"
+            if clock.sent is None:
+                return Timed(
+                    FailedCall(ErrorKind.ENDPOINT_DOWN, f"no connection within {limit}", is_retryable=True), None
+                )
+            failure = FailedCall(ErrorKind.TIMEOUT, f"no whole answer within {limit}", is_retryable=True)
+            return Timed(failure, target.timeout_s)
+        except httpx.ConnectTimeout:
+            message = f"no connection within {_LONGEST_CONNECT_S:g} s"
+            return Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, message, is_retryable=True), None)
+        except httpx.TransportError as error:
+            return Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, _connection_problem(error), is_retryable=True), None)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            message = f"the request could not be sent: {type(error).__name__}: {error}"
+            return Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, message, hopeless="endpoint"), None)
+        latency_s = clock.latency_s
+        outcome = _read(target, response, body)
+        if isinstance(outcome, Answer):
+            latency_s = max(0.0, latency_s - outcome.load_s)
+        return Timed(outcome, latency_s)
+
+    async def _exchange(self, target: Target, content: bytes, clock: "_Clock") -> tuple[httpx.Response, bytes]:
+        request = self._client.build_request(
+            "POST",
+            target.url,
+            content=content,
+            headers=target.headers,
+            timeout=httpx.Timeout(None, connect=min(_LONGEST_CONNECT_S, target.timeout_s)),
+            extensions={"trace": clock.note},
+        )
+        response = await self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _LARGEST_BODY:
+                    break
+            clock.end()
+        finally:
+            await response.aclose()
+        return response, bytes(body)
+
+
+class _Clock:
+    """Times one request by the events of the transport, so that setting up a connection does not count."""
+
+    def __init__(self) -> None:
+        self.sent: float | None = None
+        self._received = 0.0
+
+    async def note(self, event: str, _details: object) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.sent = time.perf_counter()
+
+    def end(self) -> None:
+        self._received = time.perf_counter()
+
+    @property
+    def latency_s(self) -> float:
+        return 0.0 if self.sent is None else self._received - self.sent
+
+
+def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | FailedCall:
+    payload: object
+    try:
+        payload = _decode(body)
+        is_json = True
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        payload, is_json = body[:4000].decode("utf-8", "replace"), False
+    if response.is_redirect:
+        elsewhere = response.headers.get("location", "elsewhere")
+        message = (
+            f"{target.url} redirects to {elsewhere}: not followed, since a key belongs to its host; correct `address`"
+        )
+        return FailedCall(ErrorKind.ENDPOINT_DOWN, message, hopeless="endpoint")
+    if not response.is_success:
+        return failure_of_status(response.status_code, payload, response.headers)
+    if len(body) > _LARGEST_BODY:
+        return FailedCall(ErrorKind.INVALID_ANSWER, f"the answer is larger than {_LARGEST_BODY >> 20} MiB")
+    if not is_json:
+        return FailedCall(ErrorKind.INVALID_ANSWER, "the answer cannot be understood: it is no JSON")
+    return target.provider.answer(payload)
+
+
+def _connection_problem(error: httpx.TransportError) -> str:
+    """Say in plain words what went wrong with a connection."""
+    said = str(error).strip() or str(error.__cause__ or "").strip()
+    if isinstance(error, httpx.ConnectError):
+        return f"no connection: {said or 'refused'}"
+    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
+        return f"the connection was cut: {said or type(error).__name__}"
+    return f"{type(error).__name__}: {said}"

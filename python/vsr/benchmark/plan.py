@@ -1,0 +1,155 @@
+"""What a run has to ask: which queries, which models, and how a call is recognised when the run is taken up again."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from random import Random
+
+import msgspec
+
+from vsr.benchmark.targets import AskedModel, Cast, cast_of
+from vsr.categories import normalise_category
+from vsr.config import RouterConfig
+from vsr.errors import BenchmarkError
+from vsr.records import Query
+from vsr.rendering import unique_key
+
+CONCISE_LINE = "Reply with the final answer alone, without explanation."
+
+# Part of every call's key: raised when the way a request is built changes its answers.
+_KEY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Question:
+    """A unique query as it is asked.
+
+    Attributes:
+        query: the line of the query file.
+        prompt: what is sent: the query, its choices, the wish for a bare answer where there is one.
+        key: under which two queries are one (`vsr.rendering.unique_key` of the rendered query).
+        place: its place among the unique queries of the file.
+    """
+
+    query: Query
+    prompt: str
+    key: str
+    place: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every query and every model of a run, and with them every call.
+
+    Attributes:
+        questions: what is asked, in the order of the file.
+        cast: who is asked.
+        n_in_file: unique queries in the file, of which `questions` may be a part.
+        n_repeated: lines whose query stood in the file before.
+        is_concise: whether the bare answer is asked for.
+    """
+
+    questions: tuple[Question, ...]
+    cast: Cast
+    n_in_file: int
+    n_repeated: int = 0
+    is_concise: bool = False
+    _settings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def models(self) -> tuple[AskedModel, ...]:
+        """The models in the order of the configuration."""
+        return self.cast.models
+
+    @property
+    def n_calls(self) -> int:
+        """How many calls the whole plan has."""
+        return len(self.questions) * len(self.models)
+
+    def call_id(self, model: AskedModel, question: Question) -> str:
+        """Return the key of a call: the same prompt, model and settings have the same, whatever else changes."""
+        digest = blake2b(self._settings[model.name], digest_size=16)
+        digest.update(question.prompt.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+
+def make_plan(
+    queries: Iterable[Query],
+    config: RouterConfig,
+    *,
+    query_limit: int | None = None,
+    seed: int = 0,
+    is_concise: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> Plan:
+    """Work out what has to be asked.
+
+    Args:
+        queries: lines of a query file; repeated queries are asked once.
+        config: who is asked.
+        query_limit: at most so many queries, spread over the categories; a larger limit keeps those of a smaller one.
+        seed: decides which queries a limit takes.
+        is_concise: add a line that asks for the bare answer.
+        environment: where the providers' own keys are looked for; the process's by default.
+
+    Raises:
+        BenchmarkError: There is nothing to ask, or nobody.
+    """
+    cast = cast_of(config, os.environ if environment is None else environment)
+    unique: dict[str, Question] = {}
+    n_lines = 0
+    for query in queries:
+        n_lines += 1
+        rendered = query.prompt
+        key = unique_key(rendered)
+        if key not in unique:
+            prompt = f"{rendered}\n\n{CONCISE_LINE}" if is_concise else rendered
+            unique[key] = Question(query, prompt, key, len(unique))
+    if not unique:
+        raise BenchmarkError("there is nothing to ask: the query file holds no query.")
+    questions = tuple(unique.values())
+    if query_limit is not None and query_limit < len(questions):
+        questions = spread(questions, query_limit, seed)
+    settings = {model.name: _settings_digest(model) for model in cast.models}
+    return Plan(questions, cast, len(unique), n_lines - len(unique), is_concise, settings)
+
+
+def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, ...]:
+    """Draw questions so that every category has its share and at least one, as far as the number goes.
+
+    Args:
+        questions: what there is.
+        n: how many to draw.
+        seed: decides which.
+
+    Returns:
+        The drawn questions in their old order. More of them with the same seed include fewer of them.
+    """
+    rng = Random(seed)  # noqa: S311 a sample, no secret
+    by_category: dict[str, list[Question]] = {}
+    for question in questions:
+        category = normalise_category(question.query.category) if question.query.category else None
+        by_category.setdefault(category or "", []).append(question)
+    ranked: list[tuple[float, int, float, Question]] = []
+    for members in by_category.values():
+        rng.shuffle(members)
+        # The first of every category comes before all others, large categories first; then each at its own pace.
+        ranked += [
+            (rank / len(members), -len(members) if rank == 0 else 0, rng.random(), question)
+            for rank, question in enumerate(members)
+        ]
+    ranked.sort(key=lambda entry: entry[:3])
+    return tuple(sorted((entry[3] for entry in ranked[:n]), key=lambda question: question.place))
+
+
+def _settings_digest(model: AskedModel) -> bytes:
+    settings = (
+        _KEY_VERSION,
+        model.name,
+        model.targets[0].model_id,
+        model.max_tokens,
+        model.temperature,
+        model.use_reasoning,
+    )
+    return blake2b(msgspec.json.encode(settings), digest_size=16).digest()

@@ -1,0 +1,165 @@
+"""The two protocols that the pool speaks, from the server's side."""
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class ChatCall:
+    """A chat request, whatever its protocol.
+
+    Attributes:
+        model: which model is asked.
+        prompt: the text of the last message of the user.
+        max_tokens: longest answer; None for no limit.
+    """
+
+    model: str
+    prompt: str
+    max_tokens: int | None
+
+
+class Spoken(Protocol):
+    """A protocol as the server sees it."""
+
+    def read(self, payload: object) -> ChatCall:
+        """Read a request.
+
+        Raises:
+            ValueError: Something is missing; the message says what.
+        """
+        ...
+
+    def answer(
+        self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, latency_s: float
+    ) -> dict[str, object]:
+        """Write an answer."""
+        ...
+
+    def error(self, message: str, code: str) -> dict[str, object]:
+        """Write an error."""
+        ...
+
+
+def spoken_at(path: str) -> Spoken | None:
+    """Return the protocol that is spoken at a path."""
+    if path in ("/v1/chat/completions", "/api/v1/chat/completions"):
+        return _OpenAI()
+    return _Ollama() if path == "/api/chat" else None
+
+
+def _read(payload: object, max_tokens: object) -> ChatCall:
+    if not isinstance(payload, dict) or not isinstance(payload.get("model"), str):
+        raise ValueError("`model` is missing")  # noqa: TRY004 one error for all that can be wrong
+    if payload.get("stream"):
+        raise ValueError("the simulated LLMs do not stream; leave `stream` out or set it to false")
+    messages = payload.get("messages")
+    texts = [
+        _text(message.get("content"))
+        for message in (messages if isinstance(messages, list) else [])
+        if isinstance(message, dict) and message.get("role") == "user"
+    ]
+    if not texts:
+        raise ValueError("`messages` holds no message of the user")
+    is_limit = isinstance(max_tokens, int) and not isinstance(max_tokens, bool) and max_tokens > 0
+    return ChatCall(payload["model"], texts[-1], int(str(max_tokens)) if is_limit else None)
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+class _OpenAI:
+    """https://platform.openai.com/docs/api-reference/chat."""
+
+    def read(self, payload: object) -> ChatCall:
+        """Read a request to `/v1/chat/completions`."""
+        limit = None
+        if isinstance(payload, dict):
+            limit = payload.get("max_completion_tokens", payload.get("max_tokens"))
+        return _read(payload, limit)
+
+    def answer(
+        self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, _latency_s: float
+    ) -> dict[str, object]:
+        """Write a chat completion."""
+        return {
+            "id": f"chatcmpl-simulated-{next(_numbers)}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": call.model,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": text},
+                    "logprobs": None,
+                    "finish_reason": "length" if is_long else "stop",
+                }
+            ],
+            "usage": {"prompt_tokens": n_input, "completion_tokens": n_output, "total_tokens": n_input + n_output},
+        }
+
+    def error(self, message: str, code: str) -> dict[str, object]:
+        """Write an error object."""
+        kind = "invalid_request_error" if code != "server_error" else code
+        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+class _Ollama:
+    """https://github.com/ollama/ollama/blob/main/docs/api.md."""
+
+    def read(self, payload: object) -> ChatCall:
+        """Read a request to `/api/chat`; this protocol streams unless it is told not to."""
+        options = payload.get("options") if isinstance(payload, dict) else None
+        if isinstance(payload, dict) and payload.get("stream", True):
+            payload = {**payload, "stream": True}
+        return _read(payload, options.get("num_predict") if isinstance(options, dict) else None)
+
+    def answer(
+        self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, latency_s: float
+    ) -> dict[str, object]:
+        """Write an answer with its durations in nanoseconds."""
+        total = int(latency_s * 1e9)
+        return {
+            "model": call.model,
+            "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "message": {"role": "assistant", "content": text},
+            "done_reason": "length" if is_long else "stop",
+            "done": True,
+            "total_duration": total,
+            "load_duration": 0,
+            "prompt_eval_count": n_input,
+            "prompt_eval_duration": total // 10,
+            "eval_count": n_output,
+            "eval_duration": total - total // 10,
+        }
+
+    def error(self, message: str, _code: str) -> dict[str, object]:
+        """Write an error text."""
+        return {"error": message}
+
+
+def openai_models(names: Sequence[str]) -> dict[str, object]:
+    """Write the list of models as OpenAI does."""
+    return {
+        "object": "list",
+        "data": [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in names],
+    }
+
+
+def ollama_tags(names: Sequence[str]) -> dict[str, object]:
+    """Write the list of models as Ollama does."""
+    details = {"format": "simulated", "family": "simulated", "parameter_size": "0", "quantization_level": "none"}
+    return {
+        "models": [
+            {"name": name, "model": name, "modified_at": "1970-01-01T00:00:00Z", "size": 0, "details": details}
+            for name in names
+        ]
+    }

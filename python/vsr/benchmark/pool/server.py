@@ -1,0 +1,212 @@
+"""The pool itself: simulated LLMs that answer the demo's queries over HTTP, right or wrong by their skills."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import email.utils
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from vsr.benchmark.pool import protocols
+from vsr.benchmark.pool.faults import FAULTS_HEADER, Faults, parse_faults
+from vsr.benchmark.pool.http import Request, Response, serve_connection
+from vsr.benchmark.pool.protocols import ChatCall, Spoken
+from vsr.demo import SIMULATED_MODELS, DemoQuery, SimulatedModel, answer
+from vsr.demo.models import n_tokens
+from vsr.errors import BenchmarkError, ConfigError
+from vsr.rendering import unique_key
+
+_REFUSED_KEY = "wrong-key"
+
+
+class SimulatedPool:
+    """A server of simulated LLMs on the loopback interface, in a thread of its own; use it as a context.
+
+    It knows the right answers to the queries it is given and answers each as the model's skill has it: the same seed,
+    model and query give the same answer. Prompts that it does not know get a short greeting. Any key is right but one
+    that begins with `wrong-key`.
+
+        with SimulatedPool(generate_queries(100)) as pool:
+            print(pool.address, pool.port)
+    """
+
+    def __init__(
+        self,
+        queries: Iterable[DemoQuery],
+        models: Iterable[SimulatedModel] = SIMULATED_MODELS,
+        *,
+        seed: int = 0,
+        port: int = 0,
+        time_scale: float = 1.0,
+        faults: Faults | None = None,
+    ) -> None:
+        """Prepare the pool; entering the context starts it.
+
+        Args:
+            queries: what it can answer.
+            models: who answers.
+            seed: decides who is right where.
+            port: where it listens; 0 takes one that is free.
+            time_scale: factor on all latencies.
+            faults: what goes wrong how often; nothing by default.
+        """
+        self.port = port
+        self.n_requests: Counter[str] = Counter()
+        self.n_faults: Counter[str] = Counter()
+        self._queries = {unique_key(query.prompt): query for query in queries}
+        self._models = {model.name: model for model in models}
+        self._seed = seed
+        self._time_scale = time_scale
+        self._faults = faults or Faults()
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    @property
+    def address(self) -> str:
+        """The host that the pool listens on."""
+        return "127.0.0.1"
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        return f"http://{self.address}:{self.port}"
+
+    def __enter__(self) -> Self:
+        started = threading.Event()
+        problem: list[OSError] = []
+        self._thread = threading.Thread(target=self._run, args=(started, problem), name="vsr-pool", daemon=True)
+        self._thread.start()
+        started.wait()
+        if problem:
+            self._thread.join()
+            raise BenchmarkError(
+                f"the pool cannot listen on {self.address}:{self.port} ({problem[0].strerror}); name another port."
+            ) from problem[0]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._loop is not None and self._stop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, started: threading.Event, problem: list[OSError]) -> None:
+        try:
+            asyncio.run(self._serve(started))
+        except OSError as error:
+            problem.append(error)
+        finally:
+            started.set()
+
+    async def _serve(self, started: threading.Event) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        connections: set[asyncio.Task[None]] = set()
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            if task is not None:
+                connections.add(task)
+                task.add_done_callback(connections.discard)
+            with contextlib.suppress(asyncio.CancelledError):
+                await serve_connection(reader, writer, self._respond)
+
+        server = await asyncio.start_server(connected, self.address, self.port, backlog=512)
+        self.port = server.sockets[0].getsockname()[1]
+        started.set()
+        await self._stop.wait()
+        server.close()
+        for task in list(connections):
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    async def _respond(self, request: Request) -> Response:
+        self.n_requests[request.path] += 1
+        if request.method == "GET":
+            return self._listing(request.path)
+        spoken = protocols.spoken_at(request.path)
+        if spoken is None or request.method != "POST":
+            return _json(404, {"error": {"message": f"no such path: {request.path}", "type": "not_found_error"}})
+        if request.headers.get("authorization", "").removeprefix("Bearer ").startswith(_REFUSED_KEY):
+            return _json(401, spoken.error("Incorrect API key provided.", "invalid_api_key"))
+        try:
+            call = spoken.read(msgspec.json.decode(request.body))
+        except (msgspec.DecodeError, ValueError) as error:
+            return _json(400, spoken.error(f"the request cannot be read: {error}", "invalid_request_error"))
+        model = self._models.get(call.model)
+        if model is None:
+            return _json(404, spoken.error(f"The model `{call.model}` does not exist.", "model_not_found"))
+        return await self._answer(spoken, call, model, request)
+
+    async def _answer(self, spoken: Spoken, call: ChatCall, model: SimulatedModel, request: Request) -> Response:
+        try:
+            wished = request.headers.get(FAULTS_HEADER.lower())
+            faults = self._faults if wished is None else parse_faults(wished, self._faults)
+        except ConfigError as error:
+            return _json(400, spoken.error(str(error), "invalid_request_error"))
+        self._attempts[model.name, call.prompt] += 1
+        fault = faults.draw(self._seed, model.name, call.prompt, self._attempts[model.name, call.prompt])
+        text, latency_s, n_input, n_output = self._said(model, call.prompt)
+        if call.max_tokens is not None and n_output > call.max_tokens:
+            words = text.split()
+            text, n_output = " ".join(words[: call.max_tokens]), call.max_tokens
+        if fault is not None:
+            self.n_faults[fault] += 1
+        if fault == "rate_limited":
+            return self._rate_limited(spoken, faults)
+        if fault == "unauthorized":
+            return _json(401, spoken.error("Incorrect API key provided.", "invalid_api_key"))
+        if fault == "hang":
+            await asyncio.sleep(faults.hang_s)
+            return Response(200, is_dropped=True)
+        await asyncio.sleep(latency_s * self._time_scale)
+        if fault == "server_error":
+            return _json(500, spoken.error("The server had an error while processing your request.", "server_error"))
+        is_long = call.max_tokens is not None and n_output >= call.max_tokens
+        body = msgspec.json.encode(spoken.answer(call, text, n_input, n_output, is_long, latency_s))
+        if fault == "malformed":
+            return Response(200, body[: len(body) // 2])
+        return Response(200, body, is_cut=fault == "cut")
+
+    def _said(self, model: SimulatedModel, prompt: str) -> tuple[str, float, int, int]:
+        query = self._queries.get(unique_key(prompt))
+        if query is None:
+            # A wish for the bare answer may stand in a line of its own at the end.
+            query = self._queries.get(unique_key(prompt.rpartition("\n\n")[0]))
+        if query is None:
+            return "Ready.", model.first_token_s, n_tokens(prompt), 1
+        said = answer(model, query, self._seed)
+        return said.text, said.latency_s, said.input_tokens, said.output_tokens
+
+    def _rate_limited(self, spoken: Spoken, faults: Faults) -> Response:
+        wait = str(faults.retry_after_s)
+        if faults.as_date:
+            moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=faults.retry_after_s)
+            wait = email.utils.format_datetime(moment, usegmt=True)
+        body = msgspec.json.encode(spoken.error("Rate limit reached, please slow down.", "rate_limit_exceeded"))
+        return Response(429, body, {"retry-after": wait})
+
+    def _listing(self, path: str) -> Response:
+        names = list(self._models)
+        if path in ("/v1/models", "/api/v1/models"):
+            return _json(200, protocols.openai_models(names))
+        if path == "/api/tags":
+            return _json(200, protocols.ollama_tags(names))
+        if path == "/api/version":
+            return _json(200, {"version": "0.0.0"})
+        if path in ("/", "/health"):
+            return _json(200, {"status": "ok"})
+        return _json(404, {"error": f"no such path: {path}"})
+
+
+def _json(status: int, value: object) -> Response:
+    return Response(status, msgspec.json.encode(value))

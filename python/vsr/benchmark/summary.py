@@ -1,0 +1,141 @@
+"""What a run has come to: counts per model and reason, cost, quality, and whether too much failed."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsr.benchmark.plan import Plan
+from vsr.benchmark.previous import Measured, Previous
+from vsr.benchmark.recorder import Written
+from vsr.benchmark.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """One model's calls, those of earlier runs on the same output included.
+
+    Attributes:
+        name: the model.
+        n_calls: calls of the plan.
+        n_answers: calls with an answer.
+        failures: failed calls by kind.
+        n_not_asked: calls that were given up before they were asked, since the model was stopped.
+        stopped: why it was stopped; None where it was not.
+        quality: mean over the scored answers; None where nothing was scored.
+        latency_s: mean over the answers; None without answers.
+        cost_usd: of all its answers.
+    """
+
+    name: str
+    n_calls: int
+    n_answers: int
+    failures: Mapping[str, int]
+    n_not_asked: int
+    stopped: str | None
+    quality: float | None
+    latency_s: float | None
+    cost_usd: float
+
+    @property
+    def n_failed(self) -> int:
+        """Calls that failed, or were given up."""
+        return sum(self.failures.values()) + self.n_not_asked
+
+
+@dataclass(frozen=True)
+class BenchmarkSummary:
+    """The end of a run.
+
+    Attributes:
+        output: the records file.
+        models: one summary a model, in the order of the configuration.
+        n_asked: records that this run wrote.
+        n_before: calls that the output held already.
+        seconds: how long the run took.
+        cost_usd: of all records of the plan, warm-up calls of this run included.
+        is_interrupted: somebody stopped it.
+        is_out_of_money: the limit on the cost stopped it.
+    """
+
+    output: Path
+    models: tuple[ModelSummary, ...]
+    n_asked: int
+    n_before: int
+    seconds: float
+    cost_usd: float
+    is_interrupted: bool = False
+    is_out_of_money: bool = False
+
+    @property
+    def n_calls(self) -> int:
+        """Calls of the plan."""
+        return sum(model.n_calls for model in self.models)
+
+    @property
+    def n_failed(self) -> int:
+        """Calls that failed, or were given up since their model was stopped."""
+        return sum(model.n_failed for model in self.models)
+
+    @property
+    def n_missing(self) -> int:
+        """Calls that were not asked yet and that the next run would ask."""
+        return self.n_calls - sum(model.n_answers + sum(model.failures.values()) for model in self.models)
+
+    @property
+    def failed_share(self) -> float:
+        """Share of failed calls among those that were asked or given up."""
+        n_over = self.n_failed + sum(model.n_answers for model in self.models)
+        return self.n_failed / n_over if n_over else 0.0
+
+
+def summarise(
+    plan: Plan,
+    previous: Previous,
+    written: Written,
+    schedule: Schedule,
+    *,
+    output: Path,
+    seconds: float,
+    cost_usd: float,
+    is_interrupted: bool,
+    is_out_of_money: bool,
+) -> BenchmarkSummary:
+    """Join what the output held before with what this run wrote."""
+    models = tuple(
+        _summary_of(
+            model.name,
+            len(plan.questions),
+            previous.measured[model.name].plus(written.measured[model.name]),
+            previous.failures[model.name] + written.failures[model.name],
+            schedule,
+        )
+        for model in plan.models
+    )
+    return BenchmarkSummary(
+        output=output,
+        models=models,
+        n_asked=written.n_records,
+        n_before=previous.n_done,
+        seconds=seconds,
+        cost_usd=cost_usd,
+        is_interrupted=is_interrupted,
+        is_out_of_money=is_out_of_money,
+    )
+
+
+def _summary_of(
+    name: str, n_calls: int, measured: Measured, failures: Counter[str], schedule: Schedule
+) -> ModelSummary:
+    stopped = schedule.stopped.get(name)
+    return ModelSummary(
+        name=name,
+        n_calls=n_calls,
+        n_answers=measured.n_answers,
+        failures=dict(failures.most_common()),
+        n_not_asked=schedule.n_not_asked.get(name, 0),
+        stopped=None if stopped is None else stopped.text,
+        quality=measured.mean_quality,
+        latency_s=measured.mean_latency_s,
+        cost_usd=measured.cost_usd,
+    )
