@@ -64,9 +64,6 @@ bench-peers: $(PEERS)/.built ## compare with torch, scikit-learn, faiss and onnx
 schema: setup ## write the JSON schema of the configuration file, for editors
 	$(BIN)/python -m vsr.config.schema configs/schema.json
 
-schema: setup ## write the configuration's JSON schema for editors, configs/schema.json
-	$(BIN)/python -m vsr.config.schema configs/schema.json
-
 wheel: setup ## build the wheel into dist/
 	$(BIN)/maturin build --release --out dist
 
