@@ -2,11 +2,19 @@
 //!
 //! Everything here builds, tests and benches without Python; `python` holds the binding.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
+pub mod distance;
+pub mod embedding;
 pub mod error;
+pub mod json_arrays;
+pub mod kmeans;
+pub mod knn;
+pub mod matrix;
+pub mod stop;
+pub mod svm;
+pub mod threads;
+
+mod cpu;
 #[cfg(feature = "python")]
 mod python;
-pub mod threads;
 
 pub use error::{Error, Result};

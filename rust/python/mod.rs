@@ -2,22 +2,29 @@
 
 use pyo3::prelude::*;
 
+mod arrays;
 mod error;
+mod hash;
+mod interrupt;
+mod json_arrays;
+mod kmeans;
+mod knn;
+mod svm;
+mod threads;
 
 /// The extension module `vsr._core`.
 #[pymodule]
 mod _core {
-    use super::{PyResult, pyfunction};
-
-    /// Set how many threads the core uses; 0 means one per available core.
-    #[pyfunction]
-    fn set_n_threads(n_threads: usize) {
-        crate::threads::set_n_threads(n_threads);
-    }
-
-    /// How many threads the core uses.
-    #[pyfunction]
-    fn n_threads() -> PyResult<usize> {
-        Ok(crate::threads::n_threads())
-    }
+    #[pymodule_export]
+    use super::hash::hash_embed;
+    #[pymodule_export]
+    use super::json_arrays::{read_json_arrays, write_json_parts};
+    #[pymodule_export]
+    use super::kmeans::kmeans_fit;
+    #[pymodule_export]
+    use super::knn::{KnnIndex, squared_distances};
+    #[pymodule_export]
+    use super::svm::{KernelMatrix, SupportVectors, svm_fit_linfa};
+    #[pymodule_export]
+    use super::threads::{n_threads, set_n_threads};
 }

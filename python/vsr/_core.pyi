@@ -1,0 +1,298 @@
+"""The numerical core, written in Rust.
+
+Feature matrices are C-contiguous float32; they are copied before the interpreter lock is released. A wrong width, a
+value that is not finite or a parameter out of range raises ValueError and says which. Work is spread over one private
+pool of threads, made again after a fork; long fits end with KeyboardInterrupt on Ctrl-C.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "KernelMatrix",
+    "KnnIndex",
+    "SupportVectors",
+    "hash_embed",
+    "kmeans_fit",
+    "n_threads",
+    "read_json_arrays",
+    "set_n_threads",
+    "squared_distances",
+    "svm_fit_linfa",
+    "write_json_parts",
+]
+
+def set_n_threads(n_threads: int, /) -> None:
+    """Set how many threads the core uses from now on.
+
+    Args:
+        n_threads: The number; 0 means one per available core.
+    """
+
+def n_threads() -> int:
+    """Say how many threads the core uses."""
+
+@final
+class KnnIndex:
+    """Exact nearest neighbours of feature rows; never changes, safe to share between threads.
+
+    Rows are grouped by their trailing category columns, and groups that cannot hold a neighbour are not looked at.
+    Both engines give the same rows and the same distances, to the last bit.
+
+    Args:
+        features: (n, d) float32, n > 0.
+        n_category_columns: How many trailing columns say the category; 0 for none.
+        engine: "flat" scans byte codes with proven bounds, "ball-tree" is Linfa's tree, "auto" is the faster, "flat".
+
+    Raises:
+        ValueError: For no rows, more category columns than columns, an unknown engine or values that are not finite.
+    """
+
+    def __new__(
+        cls,
+        features: NDArray[np.float32],
+        n_category_columns: int,
+        engine: str = "auto",
+    ) -> KnnIndex: ...
+    @property
+    def engine(self) -> str:
+        """The engine in use: "flat" or "ball-tree"."""
+    @property
+    def n_rows(self) -> int:
+        """How many rows are indexed."""
+    @property
+    def n_features(self) -> int:
+        """How wide a row is."""
+    def search(self, features: NDArray[np.float32], k: int) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Find the k nearest rows of every query, by squared Euclidean distance on the whole row.
+
+        One query runs on the calling thread.
+
+        Args:
+            features: (m, d) float32.
+            k: How many, at least 1.
+
+        Returns:
+            Rows (m, min(k, n)) uint32 in ascending order of (distance, row), and their squared distances, float32.
+
+        Raises:
+            ValueError: For another width, k = 0 or values that are not finite.
+        """
+
+def squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute squared Euclidean distances between all rows of two matrices.
+
+    Never negative, 0 for equal rows, the same bits as KnnIndex gives, and independent of the other rows.
+
+    Args:
+        a: (n, d) float32.
+        b: (m, d) float32.
+
+    Returns:
+        (n, m) float32.
+
+    Raises:
+        ValueError: For different widths or values that are not finite.
+    """
+
+def kmeans_fit(
+    features: NDArray[np.float32], n_clusters: int, n_starts: int, max_iterations: int, tolerance: float, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.uint32], float]:
+    """Cluster rows by Linfa's k-means, from starts of our own (greedy k-means++).
+
+    The same seed gives the same bytes, whatever the number of threads. With fewer distinct rows than clusters some
+    centroids repeat, and the later of them get no rows.
+
+    Args:
+        features: (n, d) float32, n > 0.
+        n_clusters: How many clusters, at least 1.
+        n_starts: Independent starts, of which the one with the least inertia is kept.
+        max_iterations: Upper limit for each start.
+        tolerance: A start ends when the centroids together move by less than the root of this times the mean variance
+            of the columns (as in scikit-learn).
+        seed: Of the random starts.
+
+    Returns:
+        Centroids (n_clusters, d) float32; labels (n,) uint32, the nearest centroid, the first among equals; and the
+        inertia, the sum of squared distances to these.
+
+    Raises:
+        ValueError: For no rows, parameters out of range or values that are not finite.
+    """
+
+@final
+class KernelMatrix:
+    """One kernel matrix of all rows, float32, that all models and folds share.
+
+    Args:
+        features: (n, d) float32, n > 0; the matrix takes 4 n^2 bytes.
+        kernel: "rbf", exp(-gamma |a - b|^2), or "linear", a . b.
+        gamma: Of the RBF kernel, above 0; ignored by the linear one.
+
+    Raises:
+        ValueError: For no rows, an unknown kernel, a bad gamma or values that are not finite.
+    """
+
+    def __new__(cls, features: NDArray[np.float32], kernel: str, gamma: float = 1.0) -> KernelMatrix: ...
+    @property
+    def n_rows(self) -> int:
+        """How many rows the matrix is of."""
+    def fit(
+        self,
+        rows: NDArray[np.uint32],
+        quality: NDArray[np.float64],
+        c: float,
+        tolerance: float = 1e-3,
+        max_iterations: int = 10_000_000,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Train one support vector machine per model, each "does this model succeed".
+
+        A quality q enters as a positive example of weight c q and a negative one of weight c (1 - q). Where only one
+        class is seen, the coefficients are 0 and the bias is 1 or -1 (0 where nothing is seen).
+
+        Args:
+            rows: (r,) uint32, the rows of this matrix to train on.
+            quality: (r, m) float64 in [0, 1]; NaN where it was not measured: that row then takes no part.
+            c: Weight of a row, above 0.
+            tolerance: Largest violation of optimality that is accepted (libsvm's eps).
+            max_iterations: Upper limit of pair updates for each model.
+
+        Returns:
+            Signed coefficients (r, m) and biases (m,), float64: decision = sum of coefficient * kernel + bias.
+
+        Raises:
+            ValueError: For rows that the matrix does not have, qualities out of range or shapes that do not fit.
+        """
+    def decisions(
+        self,
+        rows: NDArray[np.uint32],
+        fit_rows: NDArray[np.uint32],
+        coefficients: NDArray[np.float64],
+        biases: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Decide for rows of this matrix by machines that were trained on other rows of it.
+
+        Args:
+            rows: (p,) uint32.
+            fit_rows: (r,) uint32, the rows that `fit` was given.
+            coefficients: (r, m) float64.
+            biases: (m,) float64.
+
+        Returns:
+            (p, m) float64, above 0 where success is expected.
+
+        Raises:
+            ValueError: For rows that the matrix does not have or shapes that do not fit.
+        """
+
+def svm_fit_linfa(
+    features: NDArray[np.float32],
+    quality: NDArray[np.float64],
+    kernel: str,
+    gamma: float,
+    c: float,
+    tolerance: float = 1e-3,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Train one support vector machine per model by linfa-svm; the same meaning as `KernelMatrix.fit`.
+
+    linfa-svm knows no weights of rows: a quality of a/b enters as a positive and b - a negative copies of weight c / b.
+
+    Args:
+        features: (n, d) float32.
+        quality: (n, m) float64 in [0, 1], multiples of 1/b for one b up to 10; NaN where it was not measured.
+        kernel: "rbf" or "linear".
+        gamma: Of the RBF kernel, above 0.
+        c: Weight of a row, above 0.
+        tolerance: Largest violation of optimality that is accepted.
+
+    Returns:
+        Signed coefficients (n, m) and biases (m,), float64.
+
+    Raises:
+        ValueError: As `KernelMatrix.fit`, and for finer grades.
+    """
+
+@final
+class SupportVectors:
+    """Trained machines of all models on the union of their support vectors; never changes.
+
+    Args:
+        vectors: (n, d) float32.
+        coefficients: (n, m) float64, one column per model.
+        biases: (m,) float64.
+        kernel: "rbf" or "linear".
+        gamma: Of the RBF kernel, above 0.
+
+    Raises:
+        ValueError: For shapes that do not fit, an unknown kernel or values that are not finite.
+    """
+
+    def __new__(
+        cls,
+        vectors: NDArray[np.float32],
+        coefficients: NDArray[np.float64],
+        biases: NDArray[np.float64],
+        kernel: str,
+        gamma: float = 1.0,
+    ) -> SupportVectors: ...
+    def decisions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Decide for new rows; a row's decisions do not depend on the rows beside it.
+
+        Args:
+            features: (p, d) float32.
+
+        Returns:
+            (p, m) float64, above 0 where success is expected.
+
+        Raises:
+            ValueError: For another width or values that are not finite.
+        """
+
+def hash_embed(texts: Sequence[str], dim: int) -> NDArray[np.float32]:
+    """Embed texts by signed feature hashing of word and character n-grams: no model, the same bytes everywhere.
+
+    Args:
+        texts: Any number; compared after Unicode NFC, lower case and with white space collapsed.
+        dim: Number of buckets, at least 1.
+
+    Returns:
+        (n, dim) float32 unit rows; an empty text gives the first unit vector.
+
+    Raises:
+        ValueError: For dim = 0.
+    """
+
+def write_json_parts(path: str, parts: Sequence[str | NDArray[Any]]) -> None:
+    """Write text and arrays, one after the other, to a file, which is made or emptied first.
+
+    Args:
+        path: Of the file.
+        parts: Text as it is; float32, float64 and int64 arrays of rank 1 or more as nested lists, each number the
+            shortest text that reads back as the same value of its type.
+
+    Raises:
+        ValueError: For a number that is not finite; nothing is written then.
+        OSError: Where the file cannot be written.
+    """
+
+def read_json_arrays(path: str, patterns: Mapping[str, str]) -> tuple[str, dict[str, NDArray[Any]]]:
+    """Read a JSON document and take some of its arrays out of it.
+
+    Args:
+        path: Of the file.
+        patterns: Paths of arrays, with the type to read them as. A path is keys joined by "."; "*" is any key or index,
+            one array each; "[]" after a key stacks the items of its list into one leading axis:
+            "centroids", "weights.*", "training_records[].embedding".
+
+    Returns:
+        The document with null in place of these arrays, and the arrays by their path with the "*" filled in. What the
+        document does not have is not in the result.
+
+    Raises:
+        vsr.errors.ArtefactError: For a document that is not JSON or cut off, and for arrays that are ragged or hold
+            anything but finite numbers; it says where.
+        OSError: Where the file cannot be read.
+    """

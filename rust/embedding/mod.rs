@@ -1,0 +1,3 @@
+//! Text to vectors.
+
+pub mod hash;

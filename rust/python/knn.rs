@@ -1,0 +1,60 @@
+//! `KnnIndex` and `squared_distances`.
+
+use numpy::{IntoPyArray, PyArray2};
+use pyo3::prelude::*;
+
+use super::arrays::Matrix32;
+use crate::{Result, distance, knn};
+
+/// Exact nearest neighbours of feature rows.
+#[pyclass(frozen, module = "vsr._core")]
+pub(super) struct KnnIndex(knn::KnnIndex);
+
+#[pymethods]
+impl KnnIndex {
+    #[new]
+    #[pyo3(signature = (features, n_category_columns, engine = "auto"))]
+    fn new(py: Python<'_>, features: Matrix32<'_>, n_category_columns: usize, engine: &str) -> Result<Self> {
+        let engine = engine.parse()?;
+        let features = features.copied();
+        py.detach(|| knn::KnnIndex::new(features.view(), n_category_columns, engine)).map(Self)
+    }
+
+    #[getter]
+    fn engine(&self) -> &'static str {
+        self.0.engine().name()
+    }
+
+    #[getter]
+    fn n_rows(&self) -> usize {
+        self.0.n_rows()
+    }
+
+    #[getter]
+    fn n_features(&self) -> usize {
+        self.0.n_features()
+    }
+
+    #[expect(clippy::type_complexity, reason = "two arrays")]
+    fn search<'py>(
+        &self,
+        py: Python<'py>,
+        features: Matrix32<'py>,
+        k: usize,
+    ) -> Result<(Bound<'py, PyArray2<u32>>, Bound<'py, PyArray2<f32>>)> {
+        let features = features.copied();
+        let found = py.detach(|| self.0.search(features.view(), k))?;
+        Ok((found.rows.into_pyarray(py), found.squared_distances.into_pyarray(py)))
+    }
+}
+
+/// Squared Euclidean distances between all rows of two matrices.
+#[pyfunction]
+pub(super) fn squared_distances<'py>(
+    py: Python<'py>,
+    a: Matrix32<'py>,
+    b: Matrix32<'py>,
+) -> Result<Bound<'py, PyArray2<f32>>> {
+    let (a, b) = (a.copied(), b.copied());
+    py.detach(|| distance::squared_distances(a.view(), b.view())).map(|distances| distances.into_pyarray(py))
+}

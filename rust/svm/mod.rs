@@ -1,0 +1,75 @@
+//! One-vs-all support vector machines: one per model, all on the same rows.
+//!
+//! A row's quality q in [0, 1] enters a model's machine as a positive example of weight `C q` and a negative one of
+//! weight `C (1 - q)`; a missing quality (NaN) does not enter. Two solvers give the same decisions: linfa-svm, which
+//! computes a kernel matrix for each model, and an SMO of our own on one matrix that all models and folds share.
+
+mod kernel;
+mod kernel_matrix;
+mod linfa;
+mod smo;
+mod support_vectors;
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use crate::{Error, Result};
+
+pub use self::linfa::fit_linfa;
+pub use kernel::Kernel;
+pub use kernel_matrix::KernelMatrix;
+pub use support_vectors::SupportVectors;
+
+/// Machines of all models: `decision = sum of coefficient * kernel + bias`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machines {
+    /// Signed, one row per fitted row and one column per model (r, m).
+    pub coefficients: Array2<f64>,
+    /// (m,)
+    pub biases: Array1<f64>,
+}
+
+/// When a fit ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SvmParams {
+    /// Weight of a row, above 0.
+    pub c: f64,
+    /// The largest violation of the optimality conditions that is accepted, above 0.
+    pub tolerance: f64,
+    /// Upper limit of pair updates for each model.
+    pub max_iterations: usize,
+}
+
+impl SvmParams {
+    fn check(&self) -> Result<()> {
+        for (name, value) in [("c", self.c), ("tolerance", self.tolerance)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(Error::Value(format!("{name}: {value}, expected a finite number above 0")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses qualities outside [0, 1] and shapes that do not fit.
+fn check_quality(quality: ArrayView2<'_, f64>, n_rows: usize) -> Result<()> {
+    if quality.nrows() != n_rows {
+        return Err(Error::Value(format!("quality: {} rows, expected one for each of {n_rows}", quality.nrows())));
+    }
+    match quality.indexed_iter().find(|(_, q)| !(q.is_nan() || (0.0..=1.0).contains(*q))) {
+        Some(((row, model), q)) => Err(Error::Value(format!(
+            "quality: row {row}, column {model} is {q}; expected 0 to 1, or NaN where it was not measured"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The constant decision where there is nothing to separate: only one class, or no row at all.
+fn constant_decision(qualities: impl Iterator<Item = f64>) -> Option<f64> {
+    let observed: Vec<f64> = qualities.filter(|q| !q.is_nan()).collect();
+    match (observed.iter().any(|q| *q > 0.0), observed.iter().any(|q| *q < 1.0)) {
+        (true, true) => None,
+        (true, false) => Some(1.0),
+        (false, true) => Some(-1.0),
+        (false, false) => Some(0.0),
+    }
+}
