@@ -223,13 +223,64 @@ class CategoryClassifier:
         return self.codes[best]
 
 
+@dataclass(frozen=True)
+class FilledCategories:
+    """The categories of training data with none missing, and how that came about.
+
+    Attributes:
+        categories: one name from `CATEGORIES` a query.
+        classifier: fitted on the queries that had a category; None where too few had.
+        n_predicted: missing ones that it predicted.
+        n_other: missing ones that became `other`, because too few were labelled.
+    """
+
+    categories: tuple[str, ...]
+    classifier: CategoryClassifier | None
+    n_predicted: int
+    n_other: int
+
+    def lines(self) -> list[str]:
+        """Say in a sentence what became of missing categories, nothing where none was missing."""
+        if self.n_predicted and self.classifier is not None:
+            share = f"{self.classifier.accuracy:.0%} of {self.classifier.n_labelled:,} labelled ones right"
+            return [f"{self.n_predicted:,} missing categories predicted from the embedding ({share})"]
+        if self.n_other:
+            wanted = f"two categories with {MIN_LABELLED} labelled queries each"
+            return [f"{self.n_other:,} queries without a category count as other: to predict them takes {wanted}"]
+        return []
+
+
+def fill_categories(embeddings: NDArray[np.float32], categories: Sequence[str | None]) -> FilledCategories:
+    """Fit the classifier on the labelled queries and predict the categories of the others.
+
+    Args:
+        embeddings: (n, dim) float32.
+        categories: one a row as people write it, None where it is missing.
+
+    Raises:
+        RecordError: The lengths differ, or an embedding is not finite.
+    """
+    codes = category_codes(categories)
+    classifier = CategoryClassifier.fit(embeddings, codes) if labelled_enough(codes) else None
+    missing = codes == MISSING
+    n_missing = int(missing.sum())
+    if n_missing:
+        codes[missing] = OTHER if classifier is None else classifier.predict(embeddings[missing])
+    return FilledCategories(
+        categories=tuple(CATEGORIES[code] for code in codes),
+        classifier=classifier,
+        n_predicted=0 if classifier is None else n_missing,
+        n_other=n_missing if classifier is None else 0,
+    )
+
+
 def _thin_svd(
     centred: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Give the left vectors (n, rank), singular values (rank,) and right vectors (dim, rank) of a matrix (n, dim).
 
-    From the eigenvectors of the smaller Gram matrix. The big products stay in float32, at half the time: what that loses
-    is far below the smallest penalty.
+    From the eigenvectors of the smaller Gram matrix. The big products stay in float32, at half the time: what that
+    loses is far below the smallest penalty.
     """
     is_wide = len(centred) < centred.shape[1]
     gram = centred @ centred.T if is_wide else centred.T @ centred

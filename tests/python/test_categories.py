@@ -15,6 +15,7 @@ from vsr.categories import (
     UnknownCategory,
     category_codes,
     category_names,
+    fill_categories,
     labelled_enough,
     normalise_category,
     unknown_categories,
@@ -139,6 +140,21 @@ def test_through_plain_arrays_it_predicts_the_same() -> None:
     assert again.bias.tobytes() == fitted.bias.tobytes()
     assert (again.predict(rows) == fitted.predict(rows)).all()
     assert (np.concatenate([again.predict(rows[i : i + 1]) for i in range(200)]) == fitted.predict(rows)).all()
+
+
+def test_missing_categories_are_filled_where_enough_are_labelled() -> None:
+    rows, codes = clusters(100, 16, 2, noise=0.1)
+    names = [["law", "math"][code] for code in codes]
+    partly = [None if row % 5 == 0 else name for row, name in enumerate(names)]
+    filled = fill_categories(rows, partly)
+    assert filled.categories == tuple(names)
+    assert (filled.n_predicted, filled.n_other) == (20, 0)
+    assert filled.lines() == ["20 missing categories predicted from the embedding (100% of 80 labelled ones right)"]
+    few = fill_categories(rows[:30], partly[:30])
+    assert few.categories == tuple("other" if name is None else name for name in partly[:30])
+    assert (few.classifier, few.n_predicted, few.n_other) == (None, 0, 6)
+    assert few.lines()[0].startswith("6 queries without a category count as other")
+    assert fill_categories(rows, names).lines() == []
 
 
 def test_bad_input() -> None:
