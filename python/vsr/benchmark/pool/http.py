@@ -2,10 +2,15 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 import h11
+
+from vsr.errors import BenchmarkError
 
 _LARGEST_REQUEST = 16 << 20
 _READ_SIZE = 1 << 16
@@ -47,11 +52,87 @@ class Response:
     is_dropped: bool = False
 
 
-async def serve_connection(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    respond: Callable[[Request], Awaitable[Response]],
-) -> None:
+Respond = Callable[[Request], Awaitable[Response]]
+
+
+class LoopbackServer:
+    """A server on the loopback interface, in a thread of its own; use it as a context."""
+
+    address = "127.0.0.1"
+
+    def __init__(self, respond: Respond, port: int = 0) -> None:
+        """Prepare the server; entering the context starts it.
+
+        Args:
+            respond: answers a request; runs in the server's own event loop.
+            port: where it listens; 0 takes one that is free.
+        """
+        self.port = port
+        self._respond = respond
+        self._thread = threading.Thread(target=self._run, name="vsr-server", daemon=True)
+        self._started = threading.Event()
+        self._problem: OSError | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        return f"http://{self.address}:{self.port}"
+
+    def __enter__(self) -> Self:
+        """Start to listen.
+
+        Raises:
+            BenchmarkError: The port is taken or may not be used.
+        """
+        self._thread.start()
+        self._started.wait()
+        if self._problem is not None:
+            self._thread.join()
+            raise BenchmarkError(
+                f"nothing can listen on {self.address}:{self.port} ({self._problem.strerror}); name another port."
+            ) from self._problem
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except OSError as error:
+            self._problem = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        connections: set[asyncio.Task[None]] = set()
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            connections.add(task)
+            task.add_done_callback(connections.discard)
+            with contextlib.suppress(asyncio.CancelledError):
+                await serve_connection(reader, writer, self._respond)
+
+        server = await asyncio.start_server(connected, self.address, self.port, backlog=512)
+        self.port = server.sockets[0].getsockname()[1]
+        self._loop = asyncio.get_running_loop()
+        self._started.set()
+        await self._stop.wait()
+        server.close()
+        for task in list(connections):
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+
+async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, respond: Respond) -> None:
     """Answer the requests of one connection, one after the other."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=64 << 10)
     try:

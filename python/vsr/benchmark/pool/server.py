@@ -1,10 +1,8 @@
 """The pool itself: simulated LLMs that answer the demo's queries over HTTP, right or wrong by their skills."""
 
 import asyncio
-import contextlib
 import datetime as dt
 import email.utils
-import threading
 from collections import Counter
 from collections.abc import Iterable
 from types import TracebackType
@@ -14,11 +12,11 @@ import msgspec
 
 from vsr.benchmark.pool import protocols
 from vsr.benchmark.pool.faults import FAULTS_HEADER, Faults, parse_faults
-from vsr.benchmark.pool.http import Request, Response, serve_connection
+from vsr.benchmark.pool.http import LoopbackServer, Request, Response
 from vsr.benchmark.pool.protocols import ChatCall, Spoken
 from vsr.demo import SIMULATED_MODELS, DemoQuery, SimulatedModel, answer
 from vsr.demo.models import n_tokens
-from vsr.errors import BenchmarkError, ConfigError
+from vsr.errors import ConfigError
 from vsr.rendering import unique_key
 
 _REFUSED_KEY = "wrong-key"
@@ -55,7 +53,6 @@ class SimulatedPool:
             time_scale: factor on all latencies.
             faults: what goes wrong how often; nothing by default.
         """
-        self.port = port
         self.n_requests: Counter[str] = Counter()
         self.n_faults: Counter[str] = Counter()
         self._queries = {unique_key(query.prompt): query for query in queries}
@@ -64,70 +61,36 @@ class SimulatedPool:
         self._time_scale = time_scale
         self._faults = faults or Faults()
         self._attempts: Counter[tuple[str, str]] = Counter()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._server = LoopbackServer(self._respond, port)
 
     @property
     def address(self) -> str:
         """The host that the pool listens on."""
-        return "127.0.0.1"
+        return self._server.address
+
+    @property
+    def port(self) -> int:
+        """The port that the pool listens on."""
+        return self._server.port
 
     @property
     def url(self) -> str:
         """Scheme, host and port."""
-        return f"http://{self.address}:{self.port}"
+        return self._server.url
 
     def __enter__(self) -> Self:
-        started = threading.Event()
-        problem: list[OSError] = []
-        self._thread = threading.Thread(target=self._run, args=(started, problem), name="vsr-pool", daemon=True)
-        self._thread.start()
-        started.wait()
-        if problem:
-            self._thread.join()
-            raise BenchmarkError(
-                f"the pool cannot listen on {self.address}:{self.port} ({problem[0].strerror}); name another port."
-            ) from problem[0]
+        """Start to listen.
+
+        Raises:
+            BenchmarkError: The port is taken or may not be used.
+        """
+        self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._loop is not None and self._stop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed already
-                self._loop.call_soon_threadsafe(self._stop.set)
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self, started: threading.Event, problem: list[OSError]) -> None:
-        try:
-            asyncio.run(self._serve(started))
-        except OSError as error:
-            problem.append(error)
-        finally:
-            started.set()
-
-    async def _serve(self, started: threading.Event) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        connections: set[asyncio.Task[None]] = set()
-
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            if task is not None:
-                connections.add(task)
-                task.add_done_callback(connections.discard)
-            with contextlib.suppress(asyncio.CancelledError):
-                await serve_connection(reader, writer, self._respond)
-
-        server = await asyncio.start_server(connected, self.address, self.port, backlog=512)
-        self.port = server.sockets[0].getsockname()[1]
-        started.set()
-        await self._stop.wait()
-        server.close()
-        for task in list(connections):
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        self._server.__exit__(kind, error, trace)
 
     async def _respond(self, request: Request) -> Response:
         self.n_requests[request.path] += 1
