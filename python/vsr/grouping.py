@@ -96,16 +96,20 @@ def group_records(records: Iterable[Record], models: Sequence[str] | None, score
         RecordError: As `Outcomes.from_records`.
     """
     grouping = _Grouping(models, scorer)
+    file = records if isinstance(records, JsonLines) else None
     try:
         grouping.add(records)
     except _BadRecordError as error:
-        place = f"{records.path}:{records.line}" if isinstance(records, JsonLines) else f"record {grouping.n_records}"
+        place = f"record {grouping.n_records}" if file is None else f"{file.path}:{file.line}"
         raise RecordError(f"{place}: {error}") from error
-    return grouping.table(records.n_bad_lines if isinstance(records, JsonLines) else 0)
+    try:
+        return grouping.table(0 if file is None else file.n_bad_lines)
+    except _BadRecordError as error:
+        raise RecordError(str(error) if file is None else f"{file.path}: {error}") from error
 
 
 class _BadRecordError(Exception):
-    """What is wrong with the record at hand, still without its place."""
+    """What is wrong with the record at hand or with all of them, still without its place."""
 
 
 class _Grouping:
@@ -128,7 +132,7 @@ class _Grouping:
     def add(self, records: Iterable[Record]) -> None:
         """Take in all records. A few hash look-ups each: a query is normalised once a spelling, not once a record."""
         row_of_text: dict[object, int] = {}
-        row_of_id: dict[int | str, int] = {}
+        row_of_id: dict[float | str, int] = {}
         column_of, categories = self._column_of, self._categories
         add_row, add_column = self._rows.append, self._columns.append
         add_quality, add_latency, add_cost = self._quality.append, self._latency_s.append, self._cost_usd.append
@@ -222,14 +226,14 @@ class _Grouping:
         n_models = len(self._column_of)
         if not self._rows:
             asked = f" of {', '.join(self._column_of)}; their models are {', '.join(self._other_models)}"
-            raise RecordError(f"there is no record{asked if self._other_models else ''}; expected at least one")
+            raise _BadRecordError(f"there is no record{asked if self._other_models else ''}; expected at least one")
         cells = np.frombuffer(self._rows, dtype=np.int64) * n_models + np.frombuffer(self._columns, dtype=np.int64)
         shape = (len(self._prompts), n_models)
         quality = _cell_means(cells, self._quality, shape)
         kept = np.flatnonzero(np.isfinite(quality).any(axis=0))
         models = list(self._column_of)
         if not kept.size:
-            raise RecordError(
+            raise _BadRecordError(
                 f"none of the {self.n_records:,} records has a quality ({self._n_unavailable:,} failed calls that say "
                 f"nothing about the model, {self._n_unscored:,} unscored answers); expected at least one `performance`"
             )
@@ -258,7 +262,7 @@ class _Grouping:
         )
 
 
-def _two_texts(embedding_id: int | str, first: str, second: str) -> _BadRecordError:
+def _two_texts(embedding_id: float | str, first: str, second: str) -> _BadRecordError:
     return _BadRecordError(
         f"`embedding_id` {embedding_id} stands for two texts, {first[:40]!r} and {second[:40]!r}; expected one id "
         "a query. Number the queries anew or leave the ids out"

@@ -154,7 +154,7 @@ class JsonLines(Generic[Item]):
         waiting.extendleft(reversed(parts[1:]))
         bad = BadLine(self.path, self.line, problem)
         if not self._skip_bad_lines:
-            raise RecordError(str(bad))
+            raise RecordError(f"{bad}. Mend the line, or leave bad lines out with --skip-bad-lines")
         self.n_bad_lines += 1
         if len(self._bad_lines) < _N_BAD_LINES_KEPT:
             self._bad_lines.append(bad)

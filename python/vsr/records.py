@@ -56,7 +56,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     cost: _NotNegative | None = None
     error: str | None = None
     choices: RawChoices = None
-    embedding_id: int | str | None = None
+    embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
     unscored: bool | None = None
 
 
@@ -147,10 +147,6 @@ def _is_text_or_number(value: object) -> bool:
     return isinstance(value, str) or is_number(value)
 
 
-def _is_embedding_id(value: object) -> bool:
-    return isinstance(value, int | str) and not isinstance(value, bool)
-
-
 _is_not_negative = partial(is_number, low=0)
 _TEXTS_OF_A_QUERY = (
     Field("category", "text", is_text),
@@ -169,7 +165,7 @@ _RECORD_FIELDS = (
     Field("cost", "US dollars, 0 or more", _is_not_negative),
     Field("error", "text that says why the call failed, or null", is_text),
     Field("response", "text", is_text),
-    Field("embedding_id", "a whole number", _is_embedding_id),
+    Field("embedding_id", "a number or text", _is_text_or_number),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
     *_TEXTS_OF_A_QUERY,
 )
