@@ -95,17 +95,12 @@ class _Reader:
     def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
         self._document = document
         self._environment = environment
-        self._open: set[int] = set()  # containers being walked: an alias may point back into its own anchor
 
     def plain(self, node: object, location: Location) -> object:
-        if isinstance(node, dict | list):
-            if id(node) in self._open:
-                self._problem(location, f"{dotted(location)}: an alias that contains itself.")
-                return None
-            self._open.add(id(node))
-            plain = self._mapping(node, location) if isinstance(node, dict) else self._sequence(node, location)
-            self._open.discard(id(node))
-            return plain
+        if isinstance(node, dict):
+            return self._mapping(node, location)
+        if isinstance(node, list):
+            return self._sequence(node, location)
         if isinstance(node, str):
             return self._expanded(str(node), location)
         if isinstance(node, bool) or node is None:

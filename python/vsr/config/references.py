@@ -15,7 +15,7 @@ from vsr.config.sections import (
     ProviderName,
     RouterConfig,
 )
-from vsr.config.servers import PUBLIC_ADDRESSES, is_loopback, server_url
+from vsr.config.servers import PUBLIC_ADDRESSES, is_loopback, server_url, split_address
 
 # How alike two words are before one counts as the other misspelt (difflib's ratio).
 _NEARLY = 0.75
@@ -126,7 +126,7 @@ def _wrong_address(endpoint: Endpoint) -> str | None:
         return f"is missing: an endpoint of type {endpoint.type} has no public address."
     expected = "this is no address: expected a host name, an IP address or a URL."
     try:
-        parts = urlsplit(address if "://" in address else f"//{address}")
+        parts = split_address(address)
         port = parts.port
     except ValueError:
         return expected

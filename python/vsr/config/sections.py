@@ -127,30 +127,6 @@ class ModelEntry(Section):
     pricing: Pricing | None = Field(None, description="what its tokens cost")
 
 
-class Algorithm(Section):
-    """How a decision chooses among its models."""
-
-    router_fields = frozenset(ROUTER_ALGORITHMS) | {"on_error"}
-
-    type: str = Field(description="knn, kmeans, svm, mlp, matrix_factorization, or one of the router's own")
-    knn: "KnnParameters | None" = None
-    kmeans: "KMeansParameters | None" = None
-    svm: "SvmParameters | None" = None
-    mlp: "MlpParameters | None" = None
-    matrix_factorization: "MatrixFactorizationParameters | None" = None
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether this algorithm is one that learns from records."""
-        return self.type in TRAINED_ALGORITHMS
-
-    @property
-    def parameters(self) -> dict[str, object]:
-        """The parameters that the file gives for this algorithm, by name."""
-        block: Section | None = getattr(self, self.type, None) if self.is_trained else None
-        return {} if block is None else block.model_dump(exclude_unset=True, exclude_none=True)
-
-
 _ARTEFACT_FIELDS = frozenset({"pretrained_path", "device"})
 
 
@@ -194,6 +170,30 @@ class MatrixFactorizationParameters(Section):
     router_fields = _ARTEFACT_FIELDS
 
     num_factors: Annotated[int, Field(ge=1)] | None = Field(None, description="latent factors")
+
+
+class Algorithm(Section):
+    """How a decision chooses among its models."""
+
+    router_fields = frozenset(ROUTER_ALGORITHMS) | {"on_error"}
+
+    type: str = Field(description="knn, kmeans, svm, mlp, matrix_factorization, or one of the router's own")
+    knn: KnnParameters | None = None
+    kmeans: KMeansParameters | None = None
+    svm: SvmParameters | None = None
+    mlp: MlpParameters | None = None
+    matrix_factorization: MatrixFactorizationParameters | None = None
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether this algorithm is one that learns from records."""
+        return self.type in TRAINED_ALGORITHMS
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters that the file gives for this algorithm, by name."""
+        block: Section | None = getattr(self, self.type, None) if self.is_trained else None
+        return {} if block is None else block.model_dump(exclude_unset=True, exclude_none=True)
 
 
 class Condition(Section):

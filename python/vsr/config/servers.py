@@ -1,7 +1,7 @@
 """Where an endpoint lives: its address as a URL, and whether that is this machine."""
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from vsr.config.sections import Endpoint
 
@@ -18,6 +18,18 @@ PUBLIC_ADDRESSES = {
 _MOVED_HOSTS = {"api-inference.huggingface.co": "router.huggingface.co"}
 
 
+def split_address(address: str) -> SplitResult:
+    """Take an address apart: a host name, an IP address (version 6 with or without brackets), or a URL.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if "://" in address:
+        return urlsplit(address)
+    is_bare_v6 = address.count(":") > 1 and not address.startswith("[")
+    return urlsplit(f"//[{address}]" if is_bare_v6 else f"//{address}")
+
+
 def server_url(endpoint: Endpoint) -> str:
     """Return scheme, host, port and path of an endpoint, without a slash at the end.
 
@@ -25,7 +37,7 @@ def server_url(endpoint: Endpoint) -> str:
     """
     address = endpoint.address or PUBLIC_ADDRESSES.get(endpoint.type, "")
     has_scheme = "://" in address
-    parts = urlsplit(address if has_scheme else f"//{address}")
+    parts = split_address(address)
     host = (parts.hostname or "").lower()
     if host in _MOVED_HOSTS:
         return f"https://{_MOVED_HOSTS[host]}"

@@ -1,0 +1,262 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsr.benchmark.targets import cast_of
+from vsr.config import load_config, parse_config
+from vsr.config.schema import config_schema
+from vsr.config.servers import server_url
+from vsr.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SECRET = "sk-a-secret-that-must-not-show"
+
+
+def problems(text, **environment):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "c.yaml", environment=environment)
+    return str(caught.value)
+
+
+def config(text, **environment):
+    return parse_config(text, "c.yaml", environment=environment)
+
+
+MINIMAL = """
+vllm_endpoints:
+  - {name: one, address: 127.0.0.1, port: 8000}
+model_config:
+  small: {preferred_endpoints: [one]}
+"""
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_loads_and_every_model_has_somewhere_to_go(path):
+    keys = dict.fromkeys(("HF_TOKEN", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "VLLM_API_KEY"), SECRET)
+    loaded = load_config(path, environment=keys)
+    cast = cast_of(loaded, keys)
+    assert loaded.warnings == ()
+    assert tuple(model.name for model in cast.models) == loaded.offered_models()
+    assert all(model.targets for model in cast.models)
+
+
+def test_there_is_an_example_of_each_documented_kind():
+    names = {path.stem for path in CONFIGS.glob("*.yaml")}
+    assert names == {"ollama", "huggingface", "openai", "nvidia", "openrouter", "vllm", "mixed", "decisions"}
+
+
+def test_four_models_with_decisions_ask_for_four_algorithms():
+    loaded = load_config(CONFIGS / "decisions.yaml", environment={})
+    assert len(loaded.offered_models()) == 4
+    assert loaded.algorithm_parameters() == {"knn": {"k": 5}, "kmeans": {"num_clusters": 8}, "svm": {"kernel": "rbf"}}
+    assert [decision.algorithm.type for decision in loaded.decisions_to_train()] == ["knn", "mlp", "kmeans", "svm"]
+
+
+def test_schema_is_up_to_date():
+    assert json.loads((CONFIGS / "schema.json").read_text()) == config_schema(), "run: make schema"
+
+
+def test_all_problems_come_in_one_message_with_their_lines():
+    message = problems(
+        """
+vllm_endpoints:
+  - name: one
+    adress: 127.0.0.1
+    port: 99999
+  - name: one
+    address: host:90
+    type: olama
+    weight: 0
+model_config:
+  small:
+    preferred_endpoints: [two]
+    temprature: 0.5
+    max_tokens: many
+    external_model_ids: {olama: x}
+    pricing: {currency: EUR}
+decisions:
+  - name: d
+    algorithm: {type: knnn, knn: {kk: 3}}
+    modelRefs: [{model: smal}]
+"""
+    )
+    for expected in (
+        "c.yaml:4: vllm_endpoints[0].adress: unknown key; did you mean address?",
+        "c.yaml:5: vllm_endpoints[0].port: must be less than or equal to 65535, not 99999.",
+        "c.yaml:6: vllm_endpoints[1].name: the name 'one' is taken on line 3.",
+        "c.yaml:7: vllm_endpoints[1].address: the port stands in a field of its own: address: host, port: 90.",
+        "did you mean ollama?",
+        "c.yaml:9: vllm_endpoints[1].weight: must be greater than 0, not 0.",
+        "c.yaml:12: model_config.small.preferred_endpoints[0]: there is no endpoint 'two'; there is: one, one.",
+        "c.yaml:13: model_config.small.temprature: unknown key; did you mean temperature?",
+        "c.yaml:14: model_config.small.max_tokens: must be a whole number, not 'many'.",
+        "c.yaml:15: model_config.small.external_model_ids.olama: there is no endpoint or type 'olama';",
+        "c.yaml:16: model_config.small.pricing.currency: must be 'USD', not 'EUR'.",
+        "c.yaml:19: decisions[0].algorithm.type: there is no algorithm 'knnn'; did you mean 'knn'?",
+        "c.yaml:19: decisions[0].algorithm.knn.kk: unknown key;",
+        "c.yaml:20: decisions[0].modelRefs[0].model: there is no model 'smal'; did you mean 'small'?",
+    ):
+        assert expected in message
+    assert message.startswith("c.yaml: 15 problems in the configuration:")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- a\n- b\n", "c.yaml:1: a configuration is a mapping of sections"),
+        ("a: [1\nb: 2\n", "c.yaml:2: this is no YAML"),
+        ("vllm_endpoints: {api_key: ${KEY}}\n", 'inside { } write variables in quotes: "${NAME}"'),
+        ("model_config:\n  a: {}\n  a: {}\n", 'c.yaml:3: found duplicate key "a"'),
+        ("model_config: {5: {}}\n", "c.yaml:1: model_config: the key 5 is not text: put it in quotes."),
+        ("vllm_endpoints: 3\n", "c.yaml:1: vllm_endpoints: must be a list, not 3."),
+        ("vllm_endpoints: [3]\n", "c.yaml:1: vllm_endpoints[0]: must be a mapping, not 3."),
+        ("vllm_endpoints:\n  - {address: x}\n", "c.yaml:2: vllm_endpoints[0].name: is missing."),
+        ("vllm_endpoints:\n  - {name: x}\n", "address: is missing: an endpoint of type vllm has no public address"),
+        ("vllm_endpoints:\n  - {name: x, address: 'http://u:p@h'}\n", "must not hold credentials"),
+        ("vllm_endpoints:\n  - {name: x, address: 'ftp://h'}\n", "the scheme is http or https, not ftp"),
+        ("model_selection: {embedding_dim: 0}\n", "must be greater than or equal to 1, not 0"),
+        ("model_config:\n  a: {temperature: .nan}\n", "must be a finite number"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text, said):
+    assert said in problems(text)
+
+
+def test_no_such_file_and_no_text(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="it is not UTF-8 text"):
+        load_config(tmp_path / "bytes.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+def test_variables_are_filled_in_and_unset_ones_named():
+    text = """
+vllm_endpoints:
+  - {name: one, address: "${HOST}.example.com", port: "${PORT:-8000}", api_key: "${KEY}"}
+"""
+    loaded = config(text, HOST="gpu", KEY=SECRET)
+    endpoint = loaded.vllm_endpoints[0]
+    assert (endpoint.address, endpoint.port, endpoint.api_key.get_secret_value()) == ("gpu.example.com", 8000, SECRET)
+    message = problems(text, HOST="gpu", PORT="80")
+    assert "c.yaml:3: vllm_endpoints[0].api_key: the environment variable KEY is not set" in message
+    assert "1 problem" in message
+
+
+def test_other_sections_are_left_alone():
+    loaded = config(MINIMAL + "semantic_cache: {enabled: '${NOT_SET}', vllm_endpoint: 3}\n")
+    assert loaded.offered_models() == ("small",)
+
+
+def test_fields_of_the_router_are_accepted():
+    loaded = config(
+        """
+vllm_endpoints:
+  - {name: one, address: 127.0.0.1, port: 8000, health_check_path: /health}
+model_config:
+  small:
+    preferred_endpoints: [one]
+    reasoning_family: qwen3
+    loras: [{name: adapter}]
+    pii_policy: {allow_by_default: true}
+decisions:
+  - name: d
+    rules: {operator: AND, conditions: [{type: keyword, name: urgent}, {operator: OR, conditions: []}]}
+    algorithm: {type: elo, elo: {k_factor: 3}}
+    plugins: [{type: pii, configuration: {enabled: true}}]
+    modelRefs: [{model: small, use_reasoning: true, reasoning_effort: high}]
+"""
+    )
+    assert loaded.decisions_to_train() == ()
+    assert loaded.algorithm_parameters() == {}
+
+
+def test_secrets_never_show():
+    text = f"""
+vllm_endpoints:
+  - {{name: one, address: 127.0.0.1, port: 8000, api_key: {SECRET}, headers: {{X-Api-Key: {SECRET}}}}}
+model_config:
+  small: {{preferred_endpoints: [one], access_key: {SECRET}}}
+"""
+    loaded = config(text)
+    assert SECRET not in repr(loaded) + str(loaded) + loaded.model_dump_json() + " ".join(loaded.warnings)
+    cast = cast_of(loaded, {})
+    assert SECRET not in repr(cast)
+    assert cast.secrets == (SECRET,)
+    for wrong in (
+        f"api_key: [{SECRET}]",
+        f"api_key: {{a: {SECRET}}}",
+        f"headers: {SECRET}",
+        f"headers: {{a: [{SECRET}]}}",
+    ):
+        assert SECRET not in problems(f"vllm_endpoints:\n  - {{name: one, address: h, {wrong}}}\n")
+    duplicate = f"vllm_endpoints:\n  - name: a\n    api_key: {SECRET}\n    api_key: {SECRET}\n"
+    assert SECRET not in problems(duplicate)
+
+
+def test_a_plain_key_and_a_key_over_plain_http_warn():
+    loaded = config(
+        f"""
+vllm_endpoints:
+  - {{name: far, address: 10.0.0.9, port: 8000, api_key: {SECRET}}}
+  - {{name: near, address: 127.0.0.1, port: 8000, api_key: "${{KEY}}"}}
+  - {{name: safe, address: 10.0.0.9, port: 443, api_key: "${{KEY}}"}}
+""",
+        KEY=SECRET,
+    )
+    assert len(loaded.warnings) == 2
+    assert "vllm_endpoints[0].api_key is a key as plain text" in loaded.warnings[0]
+    assert "endpoint 'far' gets its key over plain http" in loaded.warnings[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"address": "127.0.0.1", "port": 8000}, "http://127.0.0.1:8000"),
+        ({"address": "host", "port": 443}, "https://host"),
+        ({"address": "host", "port": 80}, "http://host"),
+        ({"address": "host"}, "http://host"),
+        ({"address": "::1", "port": 8000}, "http://[::1]:8000"),
+        ({"address": "https://host/base/", "port": 8443}, "https://host:8443/base"),
+        ({"address": "http://host:99/v1"}, "http://host:99/v1"),
+        ({"address": "api.openai.com", "type": "openai"}, "https://api.openai.com"),
+        ({"type": "openai"}, "https://api.openai.com"),
+        ({"type": "huggingface"}, "https://router.huggingface.co"),
+        (
+            {"address": "api-inference.huggingface.co", "port": 443, "type": "huggingface"},
+            "https://router.huggingface.co",
+        ),
+        ({"type": "nvidia"}, "https://integrate.api.nvidia.com"),
+        ({"type": "openrouter"}, "https://openrouter.ai"),
+    ],
+)
+def test_address_and_port_become_a_url(fields, url):
+    text = json.dumps({"vllm_endpoints": [{"name": "one", **fields}]})
+    assert server_url(config(text).vllm_endpoints[0]) == url
+
+
+def test_decisions_that_want_different_artefacts_are_named():
+    text = MINIMAL + (
+        "  big: {preferred_endpoints: [one]}\n"
+        "decisions:\n"
+        "  - {name: a, algorithm: {type: knn, knn: {k: 5}}, modelRefs: [{model: small}, {model: big}]}\n"
+        "  - {name: b, algorithm: {type: knn, knn: {k: 7}}, modelRefs: [{model: small, lora_name: tuned}]}\n"
+    )
+    loaded = config(text)
+    assert loaded.offered_models() == ("small", "big", "tuned")
+    assert [decision.name for decision in loaded.decisions_to_train()] == ["a"]
+    with pytest.raises(ConfigError, match="decisions 'a' and 'b' want different knn artefacts: k 5 and 7"):
+        loaded.algorithm_parameters()
+
+
+@given(st.text(alphabet="ab:{}[]-&*!|>'\"\n #$%@,", max_size=60))
+def test_any_text_loads_or_is_refused(text):
+    try:
+        parse_config(f"vllm_endpoints:{text}", environment={})
+    except ConfigError as error:
+        assert str(error)
