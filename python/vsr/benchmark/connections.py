@@ -1,5 +1,6 @@
 """Connections for many requests at a time, without the cost that one large pool has in httpcore."""
 
+import ssl
 import urllib.request
 from collections.abc import AsyncIterator
 
@@ -20,16 +21,16 @@ class SmallPools(httpx.AsyncBaseTransport):
     """
 
     def __init__(self) -> None:
-        self._tls = httpx.create_ssl_context()
-        self._idle: dict[str | None, list[httpx.AsyncHTTPTransport]] = {}
+        self._tls: dict[str, ssl.SSLContext] = {}
+        self._idle: dict[tuple[str, str | None], list[httpx.AsyncHTTPTransport]] = {}
         self._all: list[httpx.AsyncHTTPTransport] = []
         self._proxies: dict[str, str | None] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request through a pool that is free."""
         proxy = self._proxy_of(request.url)
-        idle = self._idle.setdefault(proxy, [])
-        pool = idle.pop() if idle else self._new_pool(proxy)
+        idle = self._idle.setdefault((request.url.scheme, proxy), [])
+        pool = idle.pop() if idle else self._new_pool(request.url.scheme, proxy)
         try:
             response = await pool.handle_async_request(request)
         except BaseException:
@@ -45,9 +46,14 @@ class SmallPools(httpx.AsyncBaseTransport):
         for pool in self._all:
             await pool.aclose()
 
-    def _new_pool(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+    def _new_pool(self, scheme: str, proxy: str | None) -> httpx.AsyncHTTPTransport:
+        if scheme not in self._tls:
+            # Loading the certificates takes 0.1 s: once a run, and only if something is encrypted. A context without
+            # any trusts nobody.
+            is_needed = scheme == "https"
+            self._tls[scheme] = httpx.create_ssl_context() if is_needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEEPALIVE_S)
-        pool = httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=proxy, trust_env=False)
+        pool = httpx.AsyncHTTPTransport(verify=self._tls[scheme], limits=limits, proxy=proxy, trust_env=False)
         self._all.append(pool)
         return pool
 

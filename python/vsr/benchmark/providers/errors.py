@@ -17,8 +17,8 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 _NO_SUCH_MODEL = re.compile(
-    r"model_not_found|model_not_supported|no endpoints found"
-    r"|model\b.{0,120}?(?:does not exist|not found|not a valid model|isn't valid|is not supported|not exist)"
+    r"model_not_found|model_not_supported|no endpoints found|not a valid model"
+    r"|model\b.{0,120}?(?:does not exist|not found|isn't valid|is not supported|not exist)"
     r"|(?:unknown|invalid|no such) model",
     re.IGNORECASE | re.DOTALL,
 )
