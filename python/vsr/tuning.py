@@ -28,6 +28,8 @@ ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
 """Registry name -> class that takes the algorithm's parameters."""
 
 N_INNER_FOLDS = 4
+# Enough of a query to recognise it in an explanation.
+_QUERY_CHARACTERS = 120
 # Weight of the parent in the category table, simplest (no categories at all) first.
 _TABLE_SHRINKAGE = (math.inf, 300.0, 100.0, 30.0, 10.0)
 
@@ -215,6 +217,7 @@ class TrainingTable:
             explained=chosen.explained,
             training_digest=self.outcomes.digest(),
             training_best=self.best_models(),
+            training_queries=tuple(query[:_QUERY_CHARACTERS] for query in self.outcomes.queries),
         )
 
     def statistics(self) -> Statistics:

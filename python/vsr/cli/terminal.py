@@ -63,6 +63,11 @@ def write_json(value: Mapping[str, object]) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if sys.stdout.isatty() else None))
 
 
+def write_json_line(value: Mapping[str, object]) -> None:
+    """Print one JSON object to stdout on one line, for files of many."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
 def say(text: str = "") -> None:
     """Print a line of information to stderr, unless `-q` was given."""
     if _verbosity > Verbosity.QUIET:

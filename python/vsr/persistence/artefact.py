@@ -115,7 +115,7 @@ def save_selector(
     embedder = Fingerprint.external(dim) if embedder is None else embedder
     if embedder.width != dim:
         raise ArtefactError(f"the embedder gives {embedder.width} dimensions but the selector was trained on {dim}")
-    documented, own = codec(selector.name).encode(selector.predictor, selector.models, selector.training_best)
+    encoded = codec(selector.name).encode(selector.predictor, selector)
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "vsr_version": _version(),
@@ -145,10 +145,10 @@ def save_selector(
             "by_category": selector.parent.by_category,
         },
         "classifier": _encode_classifier(selector.classifier),
-        "predictor": own,
+        "predictor": encoded.own,
     }
     path = Path(directory) / FILE_NAMES[selector.name][0]
-    write_document(path, {"algorithm": selector.name, "trained": True, **documented, "vsr": header})
+    write_document(path, {"algorithm": selector.name, "trained": True, **encoded.documented, "vsr": header})
     return path
 
 
@@ -273,9 +273,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
     )
     context = Context(models, n_features, parent, block.object("predictor"))
     known = (len(CATEGORIES) + 1, len(models))
-    training_best: tuple[str, ...] = ()
-    if name == "knn":
-        training_best = tuple(record["best_model"] for record in fields.get("training_records", list))
+    records = fields.get("training_records", list) if name == "knn" else []
     selector = TrainedSelector(
         name=name,
         models=models,
@@ -296,7 +294,8 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         seed=block.get("seed", int),
         explained=block.get("explained", float),
         training_digest=block.get("training_digest", str),
-        training_best=training_best,
+        training_best=tuple(str(record.get("best_model")) for record in records),
+        training_queries=tuple(str(record.get("query", "")) for record in records),
     )
     weights = block.object("objective")
     header = Header(
@@ -408,9 +407,5 @@ def _version() -> str:
 def _now() -> str:
     """Now in UTC, or what SOURCE_DATE_EPOCH says (reproducible-builds.org)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = (
-        dt.datetime.fromtimestamp(int(epoch), dt.UTC)
-        if epoch and epoch.isdigit()
-        else dt.datetime.now(dt.UTC)
-    )
+    moment = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch and epoch.isdigit() else dt.datetime.now(dt.UTC)
     return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -13,7 +13,7 @@ from vsr.categories import CATEGORIES, category_names
 from vsr.errors import ArtefactError
 from vsr.features import split_features
 from vsr.persistence.document import Fields
-from vsr.selectors.base import Features, Predictor
+from vsr.selectors.base import Features, Predictor, TrainedSelector
 from vsr.selectors.kmeans import KMeansPredictor, KMeansSetting
 from vsr.selectors.knn import KnnPredictor, KnnSetting
 from vsr.selectors.matrix_factorization import MatrixFactorizationPredictor, MatrixFactorizationSetting
@@ -39,19 +39,32 @@ class Context:
     own: Fields | None
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A predictor as it is written.
+
+    Attributes:
+        documented: the algorithm's documented fields.
+        own: what goes beyond them, for the block `vsr.predictor`.
+    """
+
+    documented: dict[str, Any]
+    own: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Codec:
     """One algorithm's way into its file and back.
 
     Attributes:
         patterns: arrays to take out of the document, with their precision.
-        encode: predictor, names, best model of every training query -> documented fields, own fields.
+        encode: predictor and its selector -> fields.
         names: names of the models as the documented fields give them, None where they give none.
         decode: fields and context -> predictor.
     """
 
     patterns: dict[str, str]
-    encode: Callable[[Any, tuple[str, ...], tuple[str, ...]], tuple[dict[str, Any], dict[str, Any]]]
+    encode: Callable[[Any, TrainedSelector], Encoded]
     names: Callable[[Fields], tuple[str, ...] | None]
     decode: Callable[[Fields, Context], Predictor]
 
@@ -59,16 +72,16 @@ class Codec:
 OWN = "vsr.predictor"
 
 
-def _encode_knn(
-    predictor: KnnPredictor, models: tuple[str, ...], best: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _encode_knn(predictor: KnnPredictor, selector: TrainedSelector) -> Encoded:
     names = category_names(split_features(predictor.features).codes)
     missing = ~np.isfinite(predictor.measured)
     documented = {
         "k": predictor.setting.k,
         "training_records": [
-            {"embedding": row, "best_model": model, "category": category or "other"}
-            for row, model, category in zip(predictor.features, best, names, strict=True)
+            {"embedding": row, "best_model": model, "category": category or "other", "query": query}
+            for row, model, category, query in zip(
+                predictor.features, selector.training_best, names, selector.training_queries, strict=True
+            )
         ],
     }
     own = {
@@ -78,7 +91,7 @@ def _encode_knn(
         "quality": np.where(missing, 0.0, predictor.measured),
         "missing_cells": np.flatnonzero(missing).tolist(),
     }
-    return documented, own
+    return Encoded(documented, own)
 
 
 def _knn_names(fields: Fields) -> tuple[str, ...] | None:
@@ -117,13 +130,11 @@ def _decode_knn(fields: Fields, context: Context) -> KnnPredictor:
     return KnnPredictor(setting, features, quality, residual, index)
 
 
-def _encode_kmeans(
-    predictor: KMeansPredictor, models: tuple[str, ...], best: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _encode_kmeans(predictor: KMeansPredictor, selector: TrainedSelector) -> Encoded:
     documented = {
         "num_clusters": len(predictor.centroids),
         "centroids": predictor.centroids,
-        "cluster_models": [models[column] for column in predictor.cluster_quality.argmax(axis=1)],
+        "cluster_models": [selector.models[column] for column in predictor.cluster_quality.argmax(axis=1)],
     }
     own = {
         "shrinkage": predictor.setting.shrinkage,
@@ -132,7 +143,7 @@ def _encode_kmeans(
         "cluster_quality": predictor.cluster_quality,
         "cluster_deviation": predictor.cluster_deviation,
     }
-    return documented, own
+    return Encoded(documented, own)
 
 
 def _kmeans_names(fields: Fields) -> tuple[str, ...] | None:
@@ -170,9 +181,7 @@ def _decode_kmeans(fields: Fields, context: Context) -> KMeansPredictor:
     )
 
 
-def _encode_svm(
-    predictor: SvmPredictor, models: tuple[str, ...], best: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _encode_svm(predictor: SvmPredictor, selector: TrainedSelector) -> Encoded:  # noqa: ARG001 -- as all codecs
     used = [np.flatnonzero(column) for column in predictor.coefficients.T]
     documented = {
         "kernel": predictor.setting.kernel,
@@ -187,7 +196,7 @@ def _encode_svm(
             "usual_decision": predictor.usual_decision.by_category,
             "usual_decision_overall": predictor.usual_decision.overall,
         }
-    return documented, own
+    return Encoded(documented, own)
 
 
 def _no_names(fields: Fields) -> tuple[str, ...] | None:  # noqa: ARG001 -- this file's documented fields have none
@@ -253,16 +262,14 @@ def _support(fields: Fields, n_models: int, n_features: int | None) -> tuple[Fea
     return vectors, coefficients
 
 
-def _encode_mlp(
-    predictor: MlpPredictor, models: tuple[str, ...], best: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _encode_mlp(predictor: MlpPredictor, selector: TrainedSelector) -> Encoded:  # noqa: ARG001 -- as all codecs
     documented = {
         "input_dim": len(predictor.weights[0]),
         "hidden_layers": list(predictor.setting.hidden_layers),
         "weights": list(predictor.weights),
         "biases": list(predictor.biases),
     }
-    return documented, {}
+    return Encoded(documented, {})
 
 
 def _decode_mlp(fields: Fields, context: Context) -> MlpPredictor:
@@ -280,18 +287,16 @@ def _decode_mlp(fields: Fields, context: Context) -> MlpPredictor:
     )
 
 
-def _encode_mf(
-    predictor: MatrixFactorizationPredictor, models: tuple[str, ...], best: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _encode_mf(predictor: MatrixFactorizationPredictor, selector: TrainedSelector) -> Encoded:
     documented = {
         "num_factors": predictor.model_factors.shape[1],
         "input_dim": len(predictor.projection),
-        "model_factors": dict(zip(models, predictor.model_factors, strict=True)),
+        "model_factors": dict(zip(selector.models, predictor.model_factors, strict=True)),
         "projection": predictor.projection,
-        "model_biases": dict(zip(models, predictor.model_biases.tolist(), strict=True)),
+        "model_biases": dict(zip(selector.models, predictor.model_biases.tolist(), strict=True)),
         "global_bias": predictor.global_bias,
     }
-    return documented, {"weight_decay": predictor.setting.weight_decay}
+    return Encoded(documented, {"weight_decay": predictor.setting.weight_decay})
 
 
 def _mf_names(fields: Fields) -> tuple[str, ...] | None:

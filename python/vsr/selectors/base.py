@@ -162,6 +162,7 @@ class TrainedSelector:
         explained: share of the parent's centred error that the prediction takes away out of fold; 0 where unknown.
         training_digest: SHA-256 of the outcomes that it was trained on, empty where unknown.
         training_best: name of the best model of each training query under the objective of the training.
+        training_queries: the training queries, shortened, for explanations; empty where unknown.
     """
 
     name: str
@@ -178,6 +179,7 @@ class TrainedSelector:
     explained: float = 0.0
     training_digest: str = ""
     training_best: tuple[str, ...] = ()
+    training_queries: tuple[str, ...] = ()
 
     @property
     def is_trained(self) -> bool:

@@ -13,9 +13,9 @@ from vsr.features import split_features
 from vsr.selectors.base import Examples, Features, SweepResult
 from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
 
-_C = (0.1, 0.3, 1.0)
+_C = (0.1, 0.3, 1.0, 3.0)
 # Multiples of the documented default 1 / (n_features * variance).
-_GAMMA_SCALE = (0.5, 1.0, 2.0)
+_GAMMA_SCALE = (1.0,)
 # linfa-svm computes the kernel matrix again for every model; up to here that is not felt.
 _LINFA_MAX_ROWS = 500
 _FINAL_TOLERANCE = 1e-3

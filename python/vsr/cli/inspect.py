@@ -1,0 +1,131 @@
+"""`vsr-train inspect`: what an artefact is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vsr.cli import terminal
+from vsr.cli.options import json_option
+from vsr.cli.sections import command
+
+if TYPE_CHECKING:
+    from vsr.persistence import Artefact
+
+
+@command("inspect")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Say what artefacts are: algorithm, models, embedder, data, date, held-out result.
+
+    PATHS are artefact files or folders of them.
+    """
+    from vsr.errors import ArtefactError
+    from vsr.persistence import find_artefacts, load_artefact
+
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = find_artefacts(path)
+            if not found:
+                raise ArtefactError(f"{path}: holds no artefact; `vsr-train train --output-dir {path}` makes them")
+            files += found.values()
+        else:
+            files.append(path)
+    artefacts = [load_artefact(file) for file in files]
+    runs = {artefact.header.run_id for artefact in artefacts if artefact.header is not None}
+    if as_json:
+        terminal.write_json({"artefacts": [_document(artefact) for artefact in artefacts], "n_trainings": len(runs)})
+        return
+    for number, artefact in enumerate(artefacts):
+        if number:
+            terminal.write("")
+        _print(artefact)
+    if len(runs) > 1:
+        terminal.warn(f"these artefacts come from {len(runs)} different trainings")
+
+
+def _document(artefact: "Artefact") -> dict[str, Any]:
+    selector, header = artefact.selector, artefact.header
+    document: dict[str, Any] = {
+        "path": str(artefact.path),
+        "size_bytes": artefact.path.stat().st_size,
+        "algorithm": selector.name,
+        "models": list(selector.models),
+        "n_features": selector.n_features,
+        "parameters": selector.parameters,
+        "belief": selector.belief,
+        "lacking": list(artefact.lacking),
+    }
+    if header is not None:
+        document |= {
+            "run_id": header.run_id,
+            "created_at": header.created_at,
+            "vsr_version": header.vsr_version,
+            "format_version": header.format_version,
+            "embedder": header.embedder.to_json(),
+            "objective": {
+                "quality_weight": header.objective.quality_weight,
+                "cost_share": header.objective.cost_share,
+            },
+            "n_measured": selector.statistics.counts.sum(axis=0).tolist(),
+            "training_digest": selector.training_digest,
+            "classifier_accuracy": None if selector.classifier is None else selector.classifier.accuracy,
+            "held_out": header.held_out,
+        }
+    return document
+
+
+def _print(artefact: "Artefact") -> None:
+    selector, header = artefact.selector, artefact.header
+    parameters = ", ".join(f"{name}={_shown(value)}" for name, value in selector.parameters.items())
+    rows = [
+        ("file", f"{artefact.path} ({artefact.path.stat().st_size / 1e6:,.1f} MB)"),
+        ("algorithm", f"{selector.name} ({parameters}), belief {selector.belief:.2f}"),
+        ("models", f"{len(selector.models)}: {', '.join(selector.models)}"),
+    ]
+    if header is None:
+        rows.append(("features", f"{selector.n_features} wide"))
+        rows += [("lacks", line) for line in artefact.lacking]
+    else:
+        counts = selector.statistics.counts
+        n_categories = int((counts.sum(axis=1) > 0).sum())
+        rows += [
+            ("trained", f"{header.created_at} by vsr-train {header.vsr_version}, run {header.run_id}"),
+            ("data", f"{int(counts.sum()):,} measured cells, {n_categories} categories"),
+            ("embedder", str(header.embedder)),
+            ("features", f"{selector.n_features} wide, category weight {selector.category_weight:g}"),
+            (
+                "classifier",
+                "none: too few queries were labelled"
+                if selector.classifier is None
+                else f"{selector.classifier.accuracy:.0%} of {selector.classifier.n_labelled:,} labelled queries right",
+            ),
+            (
+                "objective",
+                f"quality weight {header.objective.quality_weight:g}, cost share {header.objective.cost_share:g}",
+            ),
+            ("held out", _held_out(selector.name, header.held_out)),
+        ]
+    width = max(len(name) for name, _ in rows) + 2
+    for name, text in rows:
+        terminal.write(f"{name:<{width}}{text}")
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}"
+
+
+def _held_out(name: str, held_out: dict[str, Any] | None) -> str:
+    if held_out is None:
+        return "not measured"
+    line = next((method for method in held_out.get("methods", []) if method.get("name") == name), None)
+    verdict = held_out.get("verdict", {}).get("sentence", "")
+    if line is None or line.get("gain") is None:
+        return str(verdict)
+    gain = line["gain"]
+    return (
+        f"{100 * gain['mean']:+.1f} points over {held_out.get('best_single')} "
+        f"({100 * gain['low']:+.1f} .. {100 * gain['high']:+.1f}). {verdict}"
+    )

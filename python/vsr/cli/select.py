@@ -1,0 +1,192 @@
+"""`vsr-train select`: route one query, or a file of them."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vsr.cli import terminal
+from vsr.cli.options import ObjectiveOptions, json_option, objective_options
+from vsr.cli.sections import command, option
+from vsr.cli.terminal import Column, Table
+from vsr.cli.train import ALGORITHMS
+
+if TYPE_CHECKING:
+    from vsr.choice import Choice
+    from vsr.records import Query
+    from vsr.routing import Router
+
+
+@command("select")
+@click.argument("text", required=False)
+@option(
+    "--input",
+    "input_file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Route every query of a file; - is standard input.",
+)
+@option(
+    "--models-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path("trained_models"),
+    show_default=True,
+    help="Folder of the artefacts.",
+)
+@option("--algorithm", type=click.Choice(ALGORITHMS), default="knn", show_default=True, help="Which selector to ask.")
+@option("--category", metavar="NAME", help="Category of the query; predicted without it.")
+@option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
+@option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
+@option("--explain", is_flag=True, help="Say what the choice rests on.")
+@option(
+    "--embedding-path",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the embedding model, where it is elsewhere now.",
+)
+@option(
+    "--embedding-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npy",
+    help="Ready vectors, one row per query.",
+)
+@option("--cache-dir", type=click.Path(path_type=Path), metavar="DIR", help="Keep vectors here.")
+@objective_options("that of the training")
+@json_option
+def select(
+    text: str | None,
+    input_file: Path | None,
+    models_dir: Path,
+    algorithm: str,
+    category: str | None,
+    candidates: str | None,
+    default: str | None,
+    explain: bool,
+    embedding_path: Path | None,
+    embedding_file: Path | None,
+    cache_dir: Path | None,
+    objective: ObjectiveOptions,
+    as_json: bool,
+) -> None:
+    """Choose the model for a query TEXT, or for every query of a file.
+
+    With --input the result is one JSON object per query, in the order of the file.
+    """
+    from vsr.jobs import read_embedding_file
+    from vsr.records import Query
+    from vsr.routing import Router
+
+    if (text is None) == (input_file is None):
+        raise click.UsageError("Give either a query or --input FILE.")
+    if input_file is not None and category is not None:
+        raise click.UsageError("--category has no effect with --input: the file says the categories.")
+    if embedding_file is not None and (embedding_path is not None or cache_dir is not None):
+        raise click.UsageError(
+            "--embedding-file brings ready vectors: --embedding-path and --cache-dir have no effect."
+        )
+    queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file)
+    router = Router.load(models_dir, algorithm, embedding_path=embedding_path, cache_dir=cache_dir)
+    for lack in router.artefact.lacking:
+        terminal.warn(f"{router.artefact.path}: has the documented fields alone; it lacks {lack}")
+    offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
+    embeddings = None if embedding_file is None else read_embedding_file(embedding_file, len(queries))
+    prompts = [query.prompt for query in queries]
+    categories = [query.category for query in queries]
+    choices = router.select_many(
+        prompts,
+        categories,
+        embeddings=embeddings,
+        candidates=offered,
+        default=default,
+        objective=objective.over(router.objective),
+    )
+    if choices and choices[0].unknown_candidates and choices[0].reason != "default":
+        terminal.warn(
+            f"not compared, because the artefact does not know them: {', '.join(choices[0].unknown_candidates)}"
+        )
+    if input_file is not None or as_json:
+        for number, choice in enumerate(choices):
+            document = choice_document(choice)
+            if explain:
+                embedding = None if embeddings is None else embeddings[number : number + 1]
+                document["explanation"] = _explanation(router, queries[number], embedding, choice)
+            terminal.write_json_line(document)
+        return
+    _print_choice(choices[0])
+    if explain:
+        _print_explanation(_explanation(router, queries[0], embeddings, choices[0]))
+
+
+def choice_document(choice: "Choice") -> dict[str, Any]:
+    """Turn a choice into an object that `json` takes."""
+    return {
+        "model": choice.model,
+        "quality": choice.quality,
+        "utility": choice.utility,
+        "margin": choice.margin,
+        "reason": choice.reason,
+        "category": choice.category,
+        "category_source": choice.category_source,
+        "scores": choice.scores,
+        "utilities": choice.utilities,
+        "unknown_candidates": list(choice.unknown_candidates),
+    }
+
+
+def _read_queries(path: Path | None) -> "list[Query]":
+    from vsr.records import read_queries
+
+    assert path is not None
+    return list(read_queries(path))
+
+
+def _print_choice(choice: "Choice") -> None:
+    """Print the model on a line of its own, then what the choice rests on."""
+    terminal.write(choice.model)
+    if choice.reason == "default":
+        unknown = ", ".join(choice.unknown_candidates) or "none was offered"
+        terminal.write(f"the default, because no candidate is known ({unknown})")
+        return
+    said = []
+    if choice.category is not None:
+        source = f" ({choice.category_source})" if choice.category_source else ""
+        said.append(f"category {choice.category}{source}")
+    if choice.margin is not None:
+        said.append(f"margin {100 * choice.margin:.1f} points")
+    said.append(f"reason {choice.reason}")
+    terminal.write(", ".join(said))
+    terminal.write("")
+    ranked = sorted(choice.utilities, key=lambda name: -choice.utilities[name])
+    terminal.write_table(
+        Table(
+            (Column("model"), Column("quality", "right"), Column("utility", "right")),
+            tuple((name, f"{choice.scores[name]:.3f}", f"{choice.utilities[name]:.3f}") for name in ranked),
+        )
+    )
+
+
+def _explanation(router: "Router", query: "Query", embedding: Any, choice: "Choice") -> dict[str, Any]:  # noqa: ANN401
+    from vsr.explanation import explain
+
+    prepared = router.prepare([query.prompt], [query.category], embedding)
+    ranked = sorted(choice.utilities, key=lambda name: -choice.utilities[name])
+    return asdict(explain(router.artefact.selector, prepared.features, ranked[:3]))
+
+
+def _print_explanation(explanation: dict[str, Any]) -> None:
+    terminal.write("")
+    terminal.write(explanation["summary"])
+    for title, rows in explanation["tables"].items():
+        if not rows:
+            continue
+        terminal.write("")
+        terminal.write(f"{title}:")
+        names = tuple(rows[0])
+        columns = tuple(Column(name, "left" if isinstance(rows[0][name], str) else "right") for name in names)
+        terminal.write_table(Table(columns, tuple(tuple(_cell(row[name]) for name in names) for row in rows)))
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

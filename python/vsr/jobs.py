@@ -1,0 +1,251 @@
+"""The whole jobs as the commands run them: outcomes and vectors in, artefacts and a held-out table out."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.categories import category_codes, fill_categories
+from vsr.choice import Objective
+from vsr.embedding import Fingerprint
+from vsr.errors import OutputError, RecordError, TrainingError
+from vsr.evaluation import Evaluation, cross_validate
+from vsr.evaluation.document import evaluation_document
+from vsr.features import join_features
+from vsr.outcomes import Outcomes
+from vsr.persistence import save_selector
+from vsr.records import Records, UnratedRecord
+from vsr.selectors import TrainedSelector
+from vsr.tuning import ALGORITHMS, TrainingTable
+from vsr.vectors import as_embeddings, unit_rows
+
+N_FOLDS = 5
+#: Below so many queries the intervals are too wide to say anything.
+FEW_QUERIES = 50
+
+ProgressCallback = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What to train and how.
+
+    Attributes:
+        algorithms: registry names.
+        parameters: per algorithm, its own parameters; what is missing is chosen on the data.
+        objective: what a choice maximises.
+        seed: seed of folds, fits and bootstrap.
+        holdout: share of the queries to hold out once; None for folds.
+        category_weight: what stands in the category columns of a feature row.
+    """
+
+    algorithms: tuple[str, ...] = tuple(ALGORITHMS)
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    objective: Objective = field(default_factory=Objective)
+    seed: int = 0
+    holdout: float | None = None
+    category_weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What a training gave.
+
+    Attributes:
+        selectors: the trained selectors, in the order asked for.
+        paths: their artefacts, in the same order.
+        evaluation: the held-out comparison; None where there was nothing to compare.
+        recommended: the algorithm that predicts best out of fold.
+        notes: what a person should know, one sentence each.
+        n_predicted_categories: queries whose category was predicted.
+        duration_s: how long it took.
+    """
+
+    selectors: tuple[TrainedSelector, ...]
+    paths: tuple[Path, ...]
+    evaluation: Evaluation | None
+    recommended: str
+    notes: tuple[str, ...]
+    n_predicted_categories: int
+    duration_s: float
+
+
+def train(
+    outcomes: Outcomes,
+    embeddings: npt.ArrayLike,
+    fingerprint: Fingerprint,
+    output_dir: str | os.PathLike[str],
+    settings: TrainingSettings | None = None,
+    progress: ProgressCallback | None = None,
+) -> TrainingResult:
+    """Compare selectors on held-out queries, train them on all, and write their artefacts.
+
+    Nothing is written before everything is trained: an interrupt or an error leaves older artefacts as they are.
+
+    Args:
+        outcomes: one row per unique query.
+        embeddings: (n_queries, dim) vectors in the same order.
+        fingerprint: what made the vectors.
+        output_dir: folder of the artefacts; made if it is missing.
+        settings: what to train and how.
+        progress: told what is being done, how many steps are done, and of how many.
+
+    Raises:
+        RecordError: Outcomes and vectors do not fit.
+        TrainingError: Too few queries, or a parameter that cannot be used.
+        OutputError: The folder cannot be written.
+    """
+    started = time.monotonic()
+    settings = TrainingSettings() if settings is None else settings
+    require_writable(output_dir)
+    vectors = unit_rows(as_embeddings(embeddings))
+    if len(vectors) != outcomes.n_queries:
+        raise RecordError(
+            f"{len(vectors)} embeddings for {outcomes.n_queries} unique queries; expected one row per unique query, "
+            "in order of first appearance"
+        )
+    measured = outcomes.measured_rows
+    if len(measured) < 2:
+        raise TrainingError(
+            f"{len(measured)} unique queries have a measured quality; at least 2 are needed to learn anything, and "
+            f"{FEW_QUERIES} to judge it. Measure more queries"
+        )
+    outcomes, vectors = outcomes.take(measured), vectors[measured]
+    filled = fill_categories(vectors, outcomes.categories)
+    notes = filled.lines()
+    if outcomes.n_queries < FEW_QUERIES:
+        notes.append(
+            f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "
+            f"measure {FEW_QUERIES} at the very least, some hundreds are better"
+        )
+    features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
+    evaluation = _evaluate(features, outcomes, settings, notes, progress)
+    table = TrainingTable.prepare(features, outcomes, settings.seed, settings.objective)
+    selectors = []
+    for done, name in enumerate(settings.algorithms):
+        if progress is not None:
+            progress(f"{name} on all queries", done, len(settings.algorithms))
+        selectors.append(table.train(name, **settings.parameters.get(name, {})))
+    held_out = None if evaluation is None else evaluation_document(evaluation)
+    paths = [
+        save_selector(selector, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
+        for selector in selectors
+    ]
+    best = max(selectors, key=lambda selector: selector.explained)
+    return TrainingResult(
+        selectors=tuple(selectors),
+        paths=tuple(paths),
+        evaluation=evaluation,
+        recommended=best.name if evaluation is None else evaluation.recommended,
+        notes=tuple(notes),
+        n_predicted_categories=filled.n_predicted,
+        duration_s=time.monotonic() - started,
+    )
+
+
+def read_outcomes(records: Records, models: Sequence[str] | None = None) -> Outcomes:
+    """Group records into outcomes; answers without a quality are scored on the way.
+
+    Args:
+        records: what `read_records` gives.
+        models: keep these alone; None keeps all.
+
+    Raises:
+        RecordError: The file cannot be read, or holds nothing to learn from.
+    """
+    return Outcomes.from_records(records, models, scorer=_score)
+
+
+def _score(record: UnratedRecord) -> float | None:
+    """Score an answer whose record has no quality."""
+    from vsr.benchmark.scoring import score_response  # noqa: PLC0415 -- most files are scored already
+
+    score = score_response(
+        record.response or "",
+        None if record.ground_truth is None else str(record.ground_truth),
+        query=record.query,
+        choices=record.choices,
+        metric=record.metric,
+        category=record.category,
+        task_name=record.task_name,
+    )
+    return None if score.kind == "none" else score.value
+
+
+def require_writable(directory: str | os.PathLike[str]) -> None:
+    """Make a folder if it is missing and make sure that files can be written to it, before hours of work.
+
+    Raises:
+        OutputError: It cannot be made or written to.
+    """
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"{os.fspath(directory)}: cannot be written to ({error.strerror}); name a folder that this "
+            "user may write to"
+        ) from error
+
+
+def _evaluate(
+    features: npt.NDArray[np.float32],
+    outcomes: Outcomes,
+    settings: TrainingSettings,
+    notes: list[str],
+    progress: ProgressCallback | None,
+) -> Evaluation | None:
+    if outcomes.n_models == 1:
+        notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
+        return None
+    n_folds = min(N_FOLDS, outcomes.n_queries // 2)
+    if n_folds < 2:
+        notes.append("too few queries to hold any out: there is no table")
+        return None
+    return cross_validate(
+        features,
+        outcomes,
+        settings.algorithms,
+        n_folds,
+        settings.objective,
+        settings.seed,
+        holdout=settings.holdout,
+        parameters={name: dict(own) for name, own in settings.parameters.items()},
+        progress=progress,
+    )
+
+
+def read_embedding_file(path: str | os.PathLike[str], n_queries: int) -> npt.NDArray[np.float32]:
+    """Read ready vectors, one row per unique query in order of first appearance.
+
+    Args:
+        path: a `.npy` file of a (n_queries, dim) matrix.
+        n_queries: rows that are expected.
+
+    Raises:
+        RecordError: Not there, no such file, or another number of rows.
+    """
+    try:
+        array = np.load(path, allow_pickle=False, mmap_mode="r")
+    except FileNotFoundError as error:
+        raise RecordError(f"{os.fspath(path)}: no such file") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise RecordError(
+            f"{os.fspath(path)}: is no NumPy file of numbers ({error}); expected a .npy matrix"
+        ) from error
+    if array.ndim != 2 or len(array) != n_queries:
+        raise RecordError(
+            f"{os.fspath(path)}: has shape {' x '.join(map(str, array.shape))}; expected {n_queries} rows, one per "
+            "unique query in order of first appearance"
+        )
+    try:
+        return as_embeddings(array)
+    except RecordError as error:
+        raise RecordError(f"{os.fspath(path)}: {error}") from error

@@ -1,0 +1,217 @@
+"""What a gateway imports: text in, model out."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.categories import CATEGORIES, MISSING, OTHER, category_codes
+from vsr.choice import Candidate, CategorySource, Choice, Chooser, Objective
+from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
+from vsr.errors import ArtefactError, SelectionError
+from vsr.features import join_features
+from vsr.persistence import Artefact, load_artefact
+from vsr.persistence.artefact import find_artefact
+from vsr.tables import IntArray
+from vsr.vectors import as_embeddings, unit_rows
+
+_WARM_UP = "Which model should answer this?"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Queries as the selector sees them.
+
+    Attributes:
+        features: (n, n_features) float32.
+        codes: (n,) int64 category of each query.
+        sources: where each category comes from, None for `other` in want of a classifier.
+    """
+
+    features: npt.NDArray[np.float32]
+    codes: IntArray
+    sources: list[CategorySource | None]
+
+
+class Router:
+    """A selector with its embedder and objective; safe to use from several threads.
+
+    Attributes:
+        artefact: the loaded file.
+        embedder: what makes vectors of texts; None where the artefact was trained on vectors from elsewhere.
+        objective: what a choice maximises unless a request says otherwise.
+    """
+
+    def __init__(self, artefact: Artefact, embedder: Embedder | None, objective: Objective) -> None:
+        """Put the parts together; `load` is the usual way."""
+        self.artefact = artefact
+        self.embedder = embedder
+        self.objective = objective
+        self._chooser = Chooser.prepare(artefact.selector.statistics, objective)
+
+    @classmethod
+    def load(
+        cls,
+        directory: str | os.PathLike[str],
+        algorithm: str = "knn",
+        embedder: Embedder | None = None,
+        *,
+        embedding_path: str | os.PathLike[str] | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        device: str = "cpu",
+        objective: Objective | None = None,
+        models: Sequence[str] | None = None,
+    ) -> "Router":
+        """Load a selector and the embedder that its artefact names, and warm both up.
+
+        Args:
+            directory: folder of the artefacts.
+            algorithm: registry name.
+            embedder: an embedder of your own; it must be the one that the artefact names.
+            embedding_path: folder of the embedding model, where it lies elsewhere than at training.
+            cache_dir: folder in which vectors are kept.
+            device: where the embedding model runs, `cpu` or `cuda`.
+            objective: what a choice maximises; the artefact's own without it.
+            models: names of the models in order, for files that lack them.
+
+        Raises:
+            ArtefactError: No such artefact, or a damaged one, or `embedder` is not the one that it names.
+            EmbeddingError: The embedding model is not to be had, or has changed.
+        """
+        artefact = load_artefact(find_artefact(directory, algorithm), models=models, algorithm=algorithm)
+        header = artefact.header
+        if header is not None and embedder is None and not header.embedder.is_external:
+            embedder = load_from_fingerprint(
+                header.embedder,
+                None if embedding_path is None else os.fspath(embedding_path),
+                cache_dir=None if cache_dir is None else os.fspath(cache_dir),
+                device=device,
+            )
+        elif header is not None and embedder is not None:
+            _check_embedder(artefact, header.embedder, embedder.fingerprint)
+        elif embedding_path is not None:
+            raise ArtefactError(
+                f"{artefact.path}: was trained on vectors from elsewhere, so an embedding path has no meaning here; "
+                "give the vector of each query"
+            )
+        stored = Objective() if header is None else header.objective
+        router = cls(artefact, embedder, stored if objective is None else objective)
+        if embedder is not None:
+            router.select(_WARM_UP)  # the first request must not be the slow one
+        return router
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that the artefact knows."""
+        return self.artefact.selector.models
+
+    def select(
+        self,
+        query: str | None = None,
+        *,
+        embedding: npt.ArrayLike | None = None,
+        category: str | None = None,
+        candidates: Sequence[Candidate] | None = None,
+        default: str | None = None,
+        objective: Objective | None = None,
+    ) -> Choice:
+        """Choose the model for one query.
+
+        Args:
+            query: the text; not needed with `embedding`.
+            embedding: (dim,) ready vector of the query, the only way for an artefact of vectors from elsewhere.
+            category: its category; predicted without one.
+            candidates: names of models or references to them; None offers all.
+            default: the model to answer with when no candidate is known.
+            objective: what is maximised; the router's own without it.
+
+        Raises:
+            SelectionError: No candidate is known and there is no default, or neither text nor vector is given.
+            RecordError: The vector has another width or is not finite.
+            EmbeddingError: The text cannot be embedded.
+        """
+        vectors = None if embedding is None else np.asarray(embedding)[None]
+        queries = None if query is None else [query]
+        return self.select_many(
+            queries,
+            [category],
+            embeddings=vectors,
+            candidates=candidates,
+            default=default,
+            objective=objective,
+        )[0]
+
+    def select_many(
+        self,
+        queries: Sequence[str] | None = None,
+        categories: Sequence[str | None] | None = None,
+        *,
+        embeddings: npt.ArrayLike | None = None,
+        candidates: Sequence[Candidate] | None = None,
+        default: str | None = None,
+        objective: Objective | None = None,
+    ) -> list[Choice]:
+        """Choose the model for many queries at once; see `select`.
+
+        Args:
+            queries: the texts; not needed with `embeddings`.
+            categories: one category per query, None = to be predicted; without it all are.
+            embeddings: (n, dim) ready vectors.
+            candidates: names of models or references to them, the same for all queries.
+            default: the model to answer with when no candidate is known.
+            objective: what is maximised.
+        """
+        prepared = self.prepare(queries, categories, embeddings)
+        chooser = self._chooser
+        if objective is not None and objective != self.objective:
+            chooser = Chooser.prepare(self.artefact.selector.statistics, objective)
+        scores = self.artefact.selector.scores(prepared.features)
+        return chooser.choose(scores, prepared.codes, candidates, default, prepared.sources)
+
+    def prepare(
+        self,
+        queries: Sequence[str] | None,
+        categories: Sequence[str | None] | None = None,
+        embeddings: npt.ArrayLike | None = None,
+    ) -> Prepared:
+        """Embed queries and resolve their categories; arguments and errors as in `select_many`."""
+        selector = self.artefact.selector
+        dim = selector.n_features - len(CATEGORIES)
+        if isinstance(queries, str):
+            raise SelectionError("queries are one text; expected a list of texts (select takes one)")
+        if embeddings is not None:
+            rows = unit_rows(as_embeddings(embeddings, dim=dim))
+        elif queries is None:
+            raise SelectionError("neither a query nor an embedding was given; expected one of them")
+        elif self.embedder is None:
+            raise SelectionError(
+                f"{self.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "
+                f"give the query's vector of {dim} numbers (embedding=...), made as in training"
+            )
+        else:
+            rows = unit_rows(self.embedder.embed(queries))
+        if categories is None:
+            categories = [None] * len(rows)
+        if len(categories) != len(rows):
+            raise SelectionError(f"{len(rows)} queries but {len(categories)} categories; expected one per query")
+        codes = category_codes(categories)
+        missing = codes == MISSING
+        sources: list[CategorySource | None] = ["given"] * len(rows)
+        if missing.any():
+            known = selector.classifier is not None
+            codes[missing] = OTHER if selector.classifier is None else selector.classifier.predict(rows[missing])
+            for row in np.flatnonzero(missing).tolist():
+                sources[row] = "predicted" if known else None
+        return Prepared(join_features(rows, codes, selector.category_weight), codes, sources)
+
+
+def _check_embedder(artefact: Artefact, wanted: Fingerprint, given: Fingerprint) -> None:
+    differences = wanted.differences(given)
+    if differences:
+        listed = "; ".join(map(str, differences))
+        raise ArtefactError(
+            f"{artefact.path}: was trained with another embedder ({listed}); use the one of the training "
+            f"({wanted}), or train again"
+        )
