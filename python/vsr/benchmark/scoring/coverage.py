@@ -1,0 +1,100 @@
+"""Concepts: the share of given words that a text uses, in any inflection (CommonGen)."""
+
+import ast
+import re
+
+from vsr.benchmark.scoring.committed_text import committed_text
+from vsr.benchmark.scoring.score import Score
+
+_SEPARATOR = re.compile(r"[,;#|\n]+")
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_IRREGULAR = {
+    form: base
+    for base, forms in {
+        "be": "am is are was were been being", "begin": "began begun", "bite": "bit bitten", "blow": "blew blown",
+        "break": "broke broken", "bring": "brought", "build": "built", "buy": "bought", "catch": "caught",
+        "choose": "chose chosen", "come": "came", "cut": "cut", "do": "did done does", "draw": "drew drawn",
+        "drink": "drank drunk", "drive": "drove driven", "eat": "ate eaten", "fall": "fell fallen", "feed": "fed",
+        "feel": "felt", "fight": "fought", "find": "found", "fly": "flew flown", "forget": "forgot forgotten",
+        "freeze": "froze frozen", "get": "got gotten", "give": "gave given", "go": "went gone goes",
+        "grow": "grew grown", "hang": "hung", "have": "had has", "hear": "heard", "hide": "hid hidden",
+        "hold": "held", "keep": "kept",
+        "know": "knew known", "lay": "laid", "lead": "led", "leave": "left", "lie": "lay lain lying", "light": "lit",
+        "lose": "lost", "make": "made", "meet": "met", "pay": "paid", "read": "read", "ride": "rode ridden",
+        "ring": "rang rung", "rise": "rose risen", "run": "ran", "say": "said", "see": "saw seen", "sell": "sold",
+        "send": "sent", "sew": "sewn", "shake": "shook shaken", "shine": "shone", "shoot": "shot", "show": "shown",
+        "sing": "sang sung", "sit": "sat", "sleep": "slept", "slide": "slid", "speak": "spoke spoken", "spend": "spent",
+        "spin": "spun", "stand": "stood", "steal": "stole stolen", "stick": "stuck", "strike": "struck",
+        "sweep": "swept", "swim": "swam swum", "swing": "swung", "take": "took taken", "teach": "taught",
+        "tear": "tore torn", "tell": "told", "think": "thought", "throw": "threw thrown", "tie": "tying",
+        "wake": "woke woken", "wear": "wore worn", "win": "won", "write": "wrote written",
+        "child": "children", "foot": "feet", "goose": "geese", "knife": "knives", "leaf": "leaves", "life": "lives",
+        "loaf": "loaves", "man": "men", "mouse": "mice", "person": "people", "shelf": "shelves", "tooth": "teeth",
+        "wife": "wives", "wolf": "wolves", "woman": "women",
+    }.items()
+    for form in forms.split()
+}  # fmt: skip
+_SUFFIXES = ("ing", "ed", "es", "er", "s", "d")
+
+
+def score_coverage(response: str, truth: str) -> Score:
+    """Score the share of concepts that the response uses.
+
+    Args:
+        response: what the model wrote.
+        truth: the concepts, separated by commas, as a list, or as words.
+    """
+    wanted = _concepts(truth)
+    if not wanted:
+        return Score(0.0, "coverage")
+    used = [_base_forms(word) for word in _WORD.findall(committed_text(response).lower())]
+    everything = frozenset().union(*used)
+    n_used = sum(
+        _is_used_alone(concept, everything) if len(concept) == 1 else _is_used_in_order(concept, used)
+        for concept in wanted
+    )
+    return Score(n_used / len(wanted), "coverage")
+
+
+def _concepts(truth: str) -> list[tuple[str, ...]]:
+    """List the concepts once each; one of several words is a tuple of them."""
+    text = truth.strip()
+    if text.startswith("[") and len(text) < 10_000:
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            value = None
+        if isinstance(value, list | tuple):
+            text = "\n".join(str(item) for item in value)
+    parts = [part for part in _SEPARATOR.split(text) if part.strip()]
+    if len(parts) == 1:
+        parts = parts[0].split()
+    found = (tuple(_WORD.findall(part.lower())) for part in parts)
+    return list(dict.fromkeys(concept for concept in found if concept))
+
+
+def _is_used_alone(concept: tuple[str, ...], used: frozenset[str]) -> bool:
+    return not _base_forms(concept[0]).isdisjoint(used)
+
+
+def _is_used_in_order(concept: tuple[str, ...], used: list[frozenset[str]]) -> bool:
+    wanted = [_base_forms(word) for word in concept]
+    return any(
+        all(not word.isdisjoint(there) for word, there in zip(wanted, used[start:], strict=False))
+        for start in range(len(used) - len(wanted) + 1)
+    )
+
+
+def _base_forms(word: str) -> frozenset[str]:
+    """List what a word can be an inflection of, itself included: `running` of `run`, `riding` of `ride`."""
+    forms = {word, _IRREGULAR.get(word, word)}
+    for suffix in _SUFFIXES:
+        stem = word.removesuffix(suffix)
+        if stem == word or len(stem) < 2:
+            continue
+        forms |= {stem, stem + "e"}
+        if len(stem) > 3 and stem[-1] == stem[-2]:
+            forms.add(stem[:-1])
+        if stem.endswith("i"):
+            forms.add(stem[:-1] + "y")
+    return frozenset(forms)

@@ -1,0 +1,277 @@
+"""Numeric answers: the number that a response commits to, compared as a number.
+
+A boxed number, `#### 18` and `<answer>` come first, then "the answer is", then the last number of the response. A
+correction ("no wait, it is 18") takes the place of what it corrects. Mathematical answers that are no numbers are
+compared as expressions.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from vsr.benchmark.scoring.committed_text import before_next_question, committed_text
+from vsr.benchmark.scoring.expressions import evaluate, normalise_expression, same_expression
+from vsr.benchmark.scoring.numbers import Number, find_numbers, fold_numbers, parse_number, spelt_number
+from vsr.benchmark.scoring.plain_text import find_boxes
+from vsr.benchmark.scoring.score import Score
+
+_HASHES = re.compile(r"####\s*([^\n]+)")
+_TAG = re.compile(r"<(?:final_?)?answer>\s*([^<]{1,400})", re.IGNORECASE)
+_LINK = r"(?:is|are|was|were|would be|should be|must be|will be|comes to|equals|=|:|->|→|≈)"
+_CUE = re.compile(
+    rf"""(?<![A-Za-z])(?:(?:answer|ans|solution)(?:\s+(?:to|of|for|in)\s[^.\n?!:;=]{{1,80}}?)?
+      | (?:final|total)\s(?:result|value|amount|number|cost|price|answer))
+      (?:\s*\([^()\n]{{1,40}}\))? ["'*]{{0,3}} \s*{_LINK}(?![A-Za-z])
+      | (?:答案|答え|正解|答|정답|답|Antwort|respuesta|réponse|risposta|resposta|ответ|antwoord|odpowiedź|jawaban
+      | đáp\ án|cevap|الجواب|الإجابة|उत्तर)
+      (?:\s?(?:final|finale|correcta|correcte|ist|es|est|è|é|la|là|adalah|هو|هي|है|是|为|為|は|은|는|:|-)){{0,4}}
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_CORRECTION = re.compile(
+    r"(?<![A-Za-z])(?:wait|no,|oops|correction|sorry|scratch that|on second thought|i meant?|hold on"
+    r"|i made an? (?:mistake|error)|my mistake|actually,?\s(?:it|that|this|the|no))(?![A-Za-z])",
+    re.IGNORECASE,
+)
+_STATEMENT_END = re.compile(
+    r"\n|[.!?;](?=\s|$)|(?<![A-Za-z])(?:because|since|where|which|so that|if|not counting)(?![A-Za-z])|[,(]\s*not\s"
+)
+_EQUALS = re.compile(r"[=≈](?!=)|(?<![A-Za-z])(?:equals|i\.e\.)(?![A-Za-z])")
+_NEGATED = re.compile(r"(?<![A-Za-z])(?:not|isn't|never)\s+[$€£]?\s?-?\d[\d.,/%]*", re.IGNORECASE)
+_SEVERAL = re.compile(
+    r"\s*(?:-|to(?![A-Za-z])|or(?![A-Za-z])|\.{2,3}|through(?![A-Za-z]))\s*[$€£]?\s?\d", re.IGNORECASE
+)
+_FIRST_OF_TWO = re.compile(r"(?<![A-Za-z])(?:between|from|either)\s*[$€£]?\s?$", re.IGNORECASE)
+_UNDER_FUNCTION = re.compile(r"(?:\\sqrt|√|sqrt|\\log|\\ln|log|_)\s?[{(\[]?\s?$")
+_VARIABLE = re.compile(
+    r"(?:\s?\\?(?:pi|π|√|\\sqrt|sqrt)|[xyznijabpqrtuvw](?![A-Za-z])|\s[xyz](?![A-Za-z])|\s?[*^]\s?[A-Za-z(\\])"
+)
+# What only counts or numbers something and is no result: steps, equations, rounding.
+_NUMBERED = re.compile(
+    r"(?:(?<![A-Za-z])(?:steps?|equations?|eqs?\.?|options?|questions?|problems?|figures?|fig\.|tables?|sections?|chapters?"
+    r"|parts?|cases?|methods?|examples?|notes?|pages?|rule|theorem|version)\s*[#(:]?\s*|\[)$",
+    re.IGNORECASE,
+)
+_PRECISION = re.compile(
+    r"\s*(?:decimals?|significant|sig\.?\s?figs?|d\.?p\.?|places|st|nd|rd|th)(?![A-Za-z])", re.IGNORECASE
+)
+_LIST_MARK = re.compile(r"[.)](?=\s|$)")
+_UNIT_WORDS = re.compile(r"[\s°%]*(?:(?:[A-Za-zµμΩÅ°/·^²³()\s.$€£,-]|(?<=[A-Za-z^])-?\d)*)")
+_KNOWN_UNIT = re.compile(
+    r"""\s?(?:[kcmµμnMG]?(?:m|g|s|l|L|J|W|V|A|N|Pa|Hz|eV|mol|b|B)|lbs?|oz|ft|in|mi|mph|rpm|ppm|min|hr?s?|K|°?[CF]|Ω|°|cal|kcal
+    |atm|bar|psi|torr|[kcm]?m\s?/\s?h|(?:square|cubic)?\s?(?:kilo|centi|milli)?(?:met(?:er|re)s?|grams?|lit(?:er|re)s?|watts?|joules?)
+    |inch(?:es)?|feet|foot|yards?|miles?|acres?|hectares?|seconds?|minutes?|hours?|days?|weeks?|months?|years?|degrees?
+    |dollars?|cents?|euros?|pounds?|yen|rupees?|usd|eur|gbp|volts?|amperes?|amps?|ohms?|newtons?|hertz|pascals?|moles?|units?)
+    (?:\s?/\s?(?:[kcm]?[mgs]|mol|hr?|hours?|seconds?|min|l|L|K))?(?:\^?[-]?[1-4])?""",
+    re.VERBOSE,
+)
+_MATHS = re.compile(r"\$([^$]{1,400})\$|\\\(((?:[^\\]|\\(?!\))){1,400})\\\)")
+_LEAD = re.compile(
+    r"[\s:*\"'“$(\[]*(?:(?:therefore|thus|hence|then|also|simply|just|exactly|approximately|about|roughly|around"
+    r"|equal to|equals|given by|only|still|now)\s){0,2}[\s:*\"']*",
+    re.IGNORECASE,
+)
+_LEAD_IN_BOX = re.compile(
+    r"[\s$~≈=]*(?:(?:about|approximately|approx\.?|roughly|around|exactly|only)\s*)?(?:[A-Za-z]\w{0,9}\s?[=≈:]\s?)?[\s$~≈]*"
+)
+_NO_ANSWER = re.compile(
+    r"(?:unknown|undefined|undetermined|unclear|not|cannot|impossible|none|no)(?![A-Za-z])", re.IGNORECASE
+)
+_SECOND_OF_TWO = re.compile(
+    r"(?<![A-Za-z])(?<!\d\s)\d\s?-\s?[$€£]?$|\d\s(?:to|or)\s[$€£]?$|between\s\S+\sand\s[$€£]?$", re.IGNORECASE
+)
+_NO_BRACES = str.maketrans("", "", "{}")
+_LAST_PART = 20_000  # characters in which the last number is looked for
+_SEVERAL_NUMBERS = Number(math.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Commitment:
+    content: str
+    end: int
+    is_marked: bool  # by a box, #### or a tag; else only by "the answer is"
+
+
+def is_numeric_truth(truth: str) -> bool:
+    """Tell whether a ground truth is a number, perhaps with a currency or unit, or behind `####` or in a box."""
+    bare = truth_of(truth)
+    if len(bare) > 100:
+        return False
+    if parse_number(bare) is not None:
+        return True
+    folded = fold_numbers(bare).strip()
+    number = next(find_numbers(folded), None)
+    return number is not None and number.start == 0 and _KNOWN_UNIT.fullmatch(folded[number.end :]) is not None
+
+
+def truth_of(truth: str) -> str:
+    """Take the answer out of a worked solution: what follows `####`, or what the last box holds."""
+    marked = _HASHES.findall(truth)
+    if marked:
+        return str(marked[-1]).strip()
+    boxes = find_boxes(truth)
+    return boxes[-1].content.strip() if boxes else truth.strip()
+
+
+def score_numeric(response: str, truth: str) -> Score:
+    """Score a response against a numeric or other mathematical ground truth.
+
+    Args:
+        response: what the model answered.
+        truth: the ground truth; a worked solution counts by what it marks as its answer.
+    """
+    wanted = truth_of(truth)
+    text = committed_text(response)
+    commitments = _commitments(text)
+    expected = _quantity(wanted)
+    if expected is not None:
+        number = _committed_number(text, commitments)
+        if number is not None:
+            return Score(float(number.equals(expected)), "numeric", number.text)
+    answer = _committed_expression(text, commitments, may_guess=expected is None)
+    if answer is None:
+        return Score(0.0, "numeric", unparsed=True)
+    return Score(float(same_expression(answer, wanted)), "numeric", normalise_expression(answer))
+
+
+def extract_number(response: str) -> Number | None:
+    """Find the number that a response commits to; None where there is none, or several ("5 to 10").
+
+    Args:
+        response: what the model answered.
+    """
+    text = committed_text(response)
+    return _committed_number(text, _commitments(text))
+
+
+def _commitments(text: str) -> list[_Commitment]:
+    """List what the response marks as its answer, in order; "the answer is" counts only where nothing is marked."""
+    held = [
+        _Commitment(found[1], found.end(), is_marked=True)
+        for pattern in (_HASHES, _TAG)
+        for found in pattern.finditer(text)
+        if pattern is _TAG or _quantity(found[1]) is not None
+    ]
+    held += [_Commitment(box.content, box.end, is_marked=True) for box in find_boxes(text)]
+    held.sort(key=lambda commitment: commitment.end)
+    if not held:
+        held = [_Commitment(_statement(text, cue.end()), cue.end(), is_marked=False) for cue in _CUE.finditer(text)]
+    if held:
+        limit = len(before_next_question(text, held[0].end))
+        held = [commitment for commitment in held if commitment.end <= limit]
+    return held
+
+
+def _committed_number(text: str, commitments: list[_Commitment]) -> Number | None:
+    for commitment in reversed(commitments):
+        number = _quantity(commitment.content) if commitment.is_marked else _number_in(commitment.content)
+        if number is not None or commitment.is_marked or _NO_ANSWER.match(commitment.content):
+            corrected = _corrected(text, commitment.end)
+            return _one(number if corrected is None else corrected)
+    return _one(_last_number(text))
+
+
+def _one(number: Number | None) -> Number | None:
+    return None if number is None or math.isnan(number.value) else number
+
+
+def _statement(text: str, start: int) -> str:
+    """Cut out what is said behind a cue: to the end of the sentence or line, without reasons."""
+    lead = _LEAD.match(text, start, start + 200)
+    start = start if lead is None else lead.end()
+    window = text[start : start + 400]
+    end = _STATEMENT_END.search(window)
+    return window if end is None else window[: end.start()]
+
+
+def _quantity(text: str) -> Number | None:
+    """Read a text that is one number, with a unit in words perhaps, or that can be computed; None for any other."""
+    whole = parse_number(text)
+    if whole is not None:
+        return whole
+    if len(text) > 400:
+        return None
+    value = evaluate(normalise_expression(text))
+    if value is not None:
+        return Number(value, is_percent=text.rstrip(" $}.").endswith("%"))
+    folded = fold_numbers(text).translate(_NO_BRACES).strip()
+    number = next(find_numbers(folded), None)
+    if number is not None and _LEAD_IN_BOX.fullmatch(folded[: number.start]) is not None:
+        rest = folded[number.end :]
+        if _VARIABLE.match(rest) is None and _UNIT_WORDS.fullmatch(rest) is not None and not _SEVERAL.match(rest):
+            return number
+    _, equals, result = text.rpartition("=")
+    return _quantity(result) if equals and result.strip() else _spelt_whole(folded)
+
+
+def _number_in(statement: str) -> Number | None:
+    """Find the number that a statement gives: the result behind its last equals sign, else its first number."""
+    whole = _quantity(statement)
+    if whole is not None:
+        return whole
+    folded = _NEGATED.sub(" ", fold_numbers(statement))
+    parts = _EQUALS.split(folded)
+    part = next((part for part in reversed(parts) if any(find_numbers(part))), "")
+    for number in find_numbers(part):
+        before, after = part[: number.start], part[number.end :]
+        if _UNDER_FUNCTION.search(before) or _VARIABLE.match(after) or _NUMBERED.search(before):
+            continue
+        if _SEVERAL.match(after) or _FIRST_OF_TWO.search(before):
+            return _SEVERAL_NUMBERS
+        return number
+    return spelt_number(folded.strip())
+
+
+def _corrected(text: str, start: int) -> Number | None:
+    """Find the number that takes the place of one that was given before `start`."""
+    limit = len(before_next_question(text, start))
+    corrections = list(_CORRECTION.finditer(text, start, limit))
+    for correction in reversed(corrections):
+        number = _number_in(_statement(text, correction.end()))
+        if number is not None:
+            return number
+    return None
+
+
+def _last_number(text: str) -> Number | None:
+    folded = fold_numbers(text[-_LAST_PART:])
+    numbers = list(find_numbers(folded))
+    for number in reversed(numbers):
+        before, after = folded[max(0, number.start - 40) : number.start], folded[number.end : number.end + 40]
+        counts_only = (
+            _NUMBERED.search(before)
+            or _PRECISION.match(after)
+            or _UNDER_FUNCTION.search(before)
+            or _VARIABLE.match(after)
+            or (_LIST_MARK.match(after) and not before.rpartition("\n")[2].strip() and len(numbers) > 1)
+        )
+        if not counts_only:
+            return _SEVERAL_NUMBERS if _SECOND_OF_TWO.search(before) else number
+    return _spelt_whole(folded)
+
+
+def _spelt_whole(text: str) -> Number | None:
+    """Read a short text that is a number in words, with a unit perhaps."""
+    bare = text.strip(" .!\n\t$")
+    number = spelt_number(bare) if len(bare) <= 80 else None
+    return number if number is not None and re.fullmatch(r"(?:\s[A-Za-z/]+){0,3}", bare[number.end :]) else None
+
+
+def _committed_expression(text: str, commitments: list[_Commitment], *, may_guess: bool) -> str | None:
+    """Find the expression that a response commits to; one may guess: the last formula, or a short last line."""
+    for commitment in reversed(commitments):
+        formulas = [] if commitment.is_marked else _formulas(commitment.content)
+        answer = (formulas[-1] if formulas else commitment.content).strip(" .*:\n\t")
+        if answer and (commitment.is_marked or may_guess):
+            return answer
+    if not may_guess:
+        return None
+    formulas = _formulas(text[-_LAST_PART:])
+    if formulas:
+        return formulas[-1]
+    last_line = text.rpartition("\n")[2].strip()
+    return last_line if 0 < len(last_line) <= 80 else None
+
+
+def _formulas(text: str) -> list[str]:
+    return [first or second for first, second in _MATHS.findall(text)]

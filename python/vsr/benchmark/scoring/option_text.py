@@ -1,0 +1,155 @@
+"""Options named by what they say instead of by their letter."""
+
+import re
+
+from vsr.benchmark.scoring.numbers import Number, find_numbers, fold_numbers
+from vsr.benchmark.scoring.options import Options
+
+_LEAD = re.compile(
+    r"[\s:'(\[-]*(?:(?:that|the|an?|indeed|therefore|most likely|probably|definitely|simply)\s+){0,2}['(\[]*"
+)
+_ARTICLE = re.compile(r"^(?:the|an?)\s+")
+_NOTHING_SAID = re.compile(
+    r"^(?:(?:it|that|this)(?: is|'s)|it would be|i (?:think|believe|guess|choose|pick)(?: it's| it is)?)\s+"
+)
+_WORD = re.compile(r"\w")
+# Sentences that mention an option without meaning it.
+_NOT_MEANT = re.compile(
+    r"\b(?:not|n't|nor|never|neither|incorrect|wrong|false|except|unlike|rather than|instead of|whether|if|unsure"
+    r"|cannot|can't|unable|don't|doesn't|isn't|wasn't|aren't|won't|might|maybe|perhaps|could|may)\b",
+    re.IGNORECASE,
+)
+_NOT_THIS_BUT = re.compile(r"\bnot\s[^.;\n]{1,80}?,?\sbut\s", re.IGNORECASE)
+_CONCLUDES = re.compile(
+    r"\b(?:therefore|thus|hence|so|consequently|in conclusion|conclude|answer|overall|finally|in summary|correct)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]?")
+_TELLING = 4  # letters that make a text an option's own
+_SHORT_RESPONSE = 600  # characters in which one option alone is named on purpose
+
+
+def option_at(text: str, start: int, options: Options) -> str | None:
+    """Find the option whose text stands at a place behind a cue such as "the answer is".
+
+    Args:
+        text: plain text.
+        start: where the cue ends.
+        options: with their texts.
+    """
+    here = " ".join(text[start : start + 600].split()).lower()
+    lead = _LEAD.match(here)
+    places = {0 if lead is None else lead.end(), len(here) - len(here.lstrip(" :'([-"))}
+    best: tuple[int, str] | None = None
+    for label, option in zip(options.labels, options.texts, strict=True):
+        for wanted in (
+            option,
+            _ARTICLE.sub("", option, count=1) if option.startswith(("the ", "a ", "an ")) else option,
+        ):
+            if len(wanted) < 2 and not wanted.isdigit():
+                continue
+            for place in places:
+                if (
+                    here.startswith(wanted, place)
+                    and _ends_here(here, place + len(wanted))
+                    and (best is None or len(wanted) > best[0])
+                ):
+                    best = len(wanted), label
+    return best[1] if best is not None else _option_by_number(here, options)
+
+
+def named_by_text(text: str, options: Options) -> str | None:
+    """Find the one option that a response names by its text: as a whole, or alone in a short or concluding part.
+
+    Args:
+        text: plain text of the whole response.
+        options: with their texts.
+    """
+    sentences = [sentence.strip() for sentence in _SENTENCE.findall(text) if sentence.strip()]
+    if not sentences:
+        return None
+    whole = " ".join(text.split())
+    for part in (whole, sentences[0]):
+        label = _is_text_of(part, options)
+        if label is not None:
+            return label
+    last = sentences[-1][-_SHORT_RESPONSE:]
+    parts = [whole] if len(text) <= _SHORT_RESPONSE else []
+    if _CONCLUDES.search(last):
+        parts.append(" ".join(last.split()))
+    for part in (_NOT_THIS_BUT.sub(" ", part) for part in parts):
+        if not _NOT_MEANT.search(part):
+            named = _named_in(part, options)
+            if len(named) == 1:
+                return named.pop()
+    return None
+
+
+def _is_text_of(part: str, options: Options) -> str | None:
+    bare = _NOTHING_SAID.sub("", part.lower().strip(" .!,;:'()[]"), count=1)
+    found = [
+        label
+        for label, option in zip(options.labels, options.texts, strict=True)
+        if bare and _ARTICLE.sub("", bare, count=1) == _ARTICLE.sub("", option, count=1)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _named_in(part: str, options: Options) -> set[str]:
+    """List the options whose texts occur at word boundaries, without those that are only a part of another one there.
+
+    Numbers and other short texts occur in every calculation: of them, only the one at the end counts.
+    """
+    lower = part.lower()
+    spans: list[tuple[int, int, str]] = []
+    for label, option in zip(options.labels, options.texts, strict=True):
+        if not option:
+            continue
+        place = lower.find(option)
+        while place >= 0:
+            end = place + len(option)
+            is_telling = sum(map(str.isalpha, option)) >= _TELLING or not lower[end:].strip(" .!)]'")
+            if is_telling and _begins_here(lower, place) and _ends_here(lower, end):
+                spans.append((place, end, label))
+            place = lower.find(option, place + 1)
+    return {
+        label
+        for start, end, label in spans
+        if not any(s <= start and end <= e and (s, e) != (start, end) for s, e, _ in spans)
+    }
+
+
+def _begins_here(text: str, place: int) -> bool:
+    if place == 0 or not _WORD.match(text[place]):
+        return True
+    before = text[place - 1]
+    return not (_WORD.match(before) or (text[place].isdigit() and before in ".,-/"))
+
+
+def _ends_here(text: str, end: int) -> bool:
+    """Tell whether a word or number ends here, so that 3 is not found in 3.5, 35, 3% or 3-methyl."""
+    if end >= len(text) or not _WORD.match(text[end - 1]):
+        return True
+    following = text[end]
+    if _WORD.match(following) or following in "%°^/":
+        return False
+    return not (following in ".,-" and end + 1 < len(text) and bool(_WORD.match(text[end + 1])))
+
+
+def _option_by_number(here: str, options: Options) -> str | None:
+    """Find the one option that holds the number with which a text begins."""
+    number = next(find_numbers(fold_numbers(here[:80])), None)
+    if number is None or number.start > 3:
+        return None
+    same = [label for label, held in _numbers_of(options) if held.equals(number)]
+    return same[0] if len(same) == 1 else None
+
+
+def _numbers_of(options: Options) -> list[tuple[str, Number]]:
+    """List the options that are one number, with a unit perhaps."""
+    found: list[tuple[str, Number]] = []
+    for label, option in zip(options.labels, options.texts, strict=True):
+        numbers = list(find_numbers(fold_numbers(option)))
+        if len(numbers) == 1 and numbers[0].start <= 2:
+            found.append((label, numbers[0]))
+    return found

@@ -1,0 +1,116 @@
+"""Text without its markup: what a reader of the rendered Markdown, LaTeX or HTML would see."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_HTML = re.compile(r"</?(?:b|i|u|em|strong|br|p|mark|span|div|sup|sub|code|center|font)\b[^<>]{0,80}>", re.IGNORECASE)
+_ANSWER_TAG = re.compile(r"<(?:final_?)?answer>", re.IGNORECASE)
+_CLOSED_ANSWER_TAG = re.compile(r"</(?:final_?)?answer>", re.IGNORECASE)
+_LATEX_FONT = re.compile(
+    r"\\(?:text|textbf|textit|textrm|texttt|textsf|mathbf|mathrm|mathit|mathsf|boldsymbol|bm|operatorname|mbox|emph"
+    r"|bf|rm|displaystyle|left|right|quad|qquad)(?![A-Za-z])\*?"
+)
+_BOXED = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
+_LATEX_SPACE = re.compile(r"\\[,;:!() \[\]]")
+_EMPHASIS = re.compile(r"\*+|`+|~~|(?<![A-Za-z0-9])_+(?=[A-Za-z0-9(\[])|(?<=[A-Za-z0-9)\].])_+(?![A-Za-z0-9])")
+_LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*|>[ \t]?|[-•+‣▪●][ \t]+)+", re.MULTILINE)
+_DELETED = str.maketrans(dict.fromkeys('"“”„«»{}$✅✔☑👉🅰🅱\u200b\u200c\u200d\u2060\ufeff️'))
+_FOLDED = str.maketrans(
+    {
+        "‘": "'",
+        "’": "'",
+        "‛": "'",
+        "。": ". ",
+        "【": "[",
+        "】": "]",
+        "「": "(",
+        "」": ")",
+        "『": "(",
+        "』": ")",
+        "〔": "(",
+        "〕": ")",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "⇒": "→",
+        "⟶": "→",
+        "➡": "→",
+    }
+)
+# Capitals of other alphabets that look like Latin ones, where they stand alone.
+_LOOKALIKE = re.compile(r"(?<![^\W_])[АВСЕНАІЈΑΒΕΗΙ](?![^\W_])")
+_TO_LATIN = str.maketrans("АВСЕНІЈΑΒΕΗΙ", "ABCEHIJABEHI")
+_BOX_LIMIT = 2000
+
+
+def plain_text(text: str) -> str:
+    """Strip Markdown, LaTeX fonts, HTML and quotes, and unify brackets, dashes and full-width letters.
+
+    A box and an `<answer>` tag become the words `boxed answer:`.
+
+    Args:
+        text: a response, an option or the part of either.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(_FOLDED)
+        text = _LOOKALIKE.sub(lambda match: match[0].translate(_TO_LATIN), text)
+    if "<" in text:
+        text = _CLOSED_ANSWER_TAG.sub(" .\n", _ANSWER_TAG.sub(" boxed answer: ", text))
+        text = _HTML.sub("", text)
+    if "\\" in text:
+        text = _with_words_for_boxes(text)
+        text = _LATEX_FONT.sub("", text)
+        text = _LATEX_SPACE.sub(" ", text)
+    if "*" in text or "`" in text or "_" in text or "~" in text:
+        text = _EMPHASIS.sub("", text)
+    return _LINE_MARKS.sub("", text).translate(_DELETED)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    r"""What stands in a `\boxed{}`, and where the command begins and ends in the text."""
+
+    content: str
+    start: int
+    end: int
+
+
+def find_boxes(text: str) -> list[Box]:
+    r"""List the `\boxed{}` of a text in order, the outer of nested ones; a box that is never closed is left out."""
+    boxes: list[Box] = []
+    since = 0
+    for mark in _BOXED.finditer(text):
+        end = box_end(text, mark.end())
+        if end is not None and mark.start() >= since:
+            is_braced = text[mark.end()] == "{"
+            boxes.append(Box(text[mark.end() + is_braced : end - is_braced], mark.start(), end))
+            since = end
+    return boxes
+
+
+def box_end(text: str, start: int) -> int | None:
+    """Find the end of a LaTeX argument that begins at `start`: behind the closing brace, or behind one character."""
+    if start >= len(text):
+        return None
+    if text[start] != "{":
+        return start + 1
+    depth = 0
+    for index in range(start, min(len(text), start + _BOX_LIMIT)):
+        if text[index] == "{":
+            depth += 1
+        elif text[index] == "}":
+            depth -= 1
+            if depth == 0:
+                return index + 1
+    return None
+
+
+def _with_words_for_boxes(text: str) -> str:
+    parts: list[str] = []
+    since = 0
+    for box in find_boxes(text):
+        parts += (text[since : box.start], " boxed answer: ", box.content, " .\n")
+        since = box.end
+    parts.append(text[since:])
+    return "".join(parts)
