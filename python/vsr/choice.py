@@ -235,7 +235,7 @@ class Chooser:
 
     def best(self, scores: FloatArray, codes: IntArray) -> IntArray:
         """Column of the chosen model for every query when all are on offer: (n,)."""
-        return self.order[self.utilities(scores, codes)[:, self.order].argmax(axis=1)]
+        return np.asarray(self.order[self.utilities(scores, codes)[:, self.order].argmax(axis=1)])
 
     def choose(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from vsr.categories import CATEGORIES, CategoryClassifier, category_codes, labelled_enough
 from vsr.choice import Objective, best_columns
@@ -14,15 +15,21 @@ from vsr.errors import TrainingError
 from vsr.features import as_features, split_features
 from vsr.model_statistics import Statistics
 from vsr.outcomes import Outcomes
+from vsr.selectors.adam import sigmoid
 from vsr.selectors.base import Algorithm, Examples, Features, TrainedSelector
 from vsr.selectors.kmeans import KMeans
 from vsr.selectors.knn import Knn
-from vsr.selectors.matrix_factorization import MatrixFactorization
+from vsr.selectors.matrix_factorization import (
+    MatrixFactorization,
+    MatrixFactorizationSetting,
+    from_preferences,
+)
 from vsr.selectors.mlp import Mlp
+from vsr.selectors.preferences import Preferences
 from vsr.selectors.svm import Svm
 from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
 
-ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
+ALGORITHMS: dict[str, Callable[..., Algorithm[Any]]] = {
     algorithm.name: algorithm for algorithm in (Knn, KMeans, Svm, Mlp, MatrixFactorization)
 }
 """Registry name -> class that takes the algorithm's parameters."""
@@ -171,7 +178,8 @@ class TrainingTable:
                 f"{outcomes.n_queries} unique queries have a measured quality; at least 2 are needed to learn "
                 "anything, 50 to judge it"
             )
-        never = [name for name, seen in zip(outcomes.models, outcomes.observed.any(axis=0), strict=True) if not seen]
+        seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
+        never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
         if never:
             raise TrainingError(f"no quality was measured for {', '.join(never)}; leave them out or measure them")
         split = split_features(rows)
@@ -200,8 +208,10 @@ class TrainingTable:
             TrainingError: No such algorithm or parameter.
         """
         algorithm = make_algorithm(name, **parameters)
-        chosen = self.choose(algorithm)
-        predictor = algorithm.fit(self.examples, chosen.setting, self.seed)
+        # NumPy's products here are small: a second BLAS thread gains little and, on a busy machine, spins.
+        with threadpool_limits(limits=1, user_api="blas"):
+            chosen = self.choose(algorithm)
+            predictor = algorithm.fit(self.examples, chosen.setting, self.seed)
         return TrainedSelector(
             name=name,
             models=self.outcomes.models,
@@ -229,7 +239,7 @@ class TrainingTable:
         columns = best_columns(self.outcomes.quality, self.outcomes.latency_s, self.outcomes.cost_usd, self.objective)
         return tuple(self.outcomes.models[column] for column in columns.tolist())
 
-    def choose(self, algorithm: Algorithm) -> Chosen:
+    def choose(self, algorithm: Algorithm[Any]) -> Chosen:
         """Choose the setting of least centred error out of fold, the simplest within one standard error of it."""
         n_rows = min(self.examples.n_queries, algorithm.max_tuning_rows)
         n_train = n_rows - n_rows // min(N_INNER_FOLDS, n_rows)
@@ -300,7 +310,7 @@ def _choose_table_shrinkage(quality: FloatArray, codes: IntArray, seed: int) -> 
     return _TABLE_SHRINKAGE[_simplest([np.concatenate(each) for each in errors])]
 
 
-def make_algorithm(name: str, **parameters: Any) -> Algorithm:
+def make_algorithm(name: str, **parameters: Any) -> Algorithm[Any]:
     """Make an algorithm with its parameters.
 
     Raises:
@@ -332,3 +342,76 @@ def train_selector(
         TrainingError: Features and outcomes do not fit, fewer than two queries, no such algorithm or parameter.
     """
     return TrainingTable.prepare(features, outcomes, seed).train(name, **parameters)
+
+
+def train_with_preferences(
+    features: npt.ArrayLike,
+    preferred: Sequence[str],
+    other: Sequence[str],
+    models: Sequence[str],
+    confidence: npt.ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    num_factors: int = 16,
+) -> TrainedSelector:
+    """Train a matrix factorization from preference pairs alone.
+
+    Pairs fix differences between models only: the scores have the right order, but their level is 0.5 on average.
+
+    Args:
+        features: (n_pairs, n_features) float32, the query of each pair.
+        preferred: name of the model that was preferred, per pair.
+        other: name of the other one, per pair.
+        models: names of all models, in the order of the columns.
+        confidence: (n_pairs,) weight of each pair; all the same without it.
+        seed: seed of the fit.
+        num_factors: length of a model's factor vector.
+
+    Raises:
+        TrainingError: A name is not among `models`, or the lengths differ.
+    """
+    rows = as_features(features)
+    preferences = Preferences(
+        features=rows,
+        preferred=_columns(preferred, models),
+        other=_columns(other, models),
+        confidence=np.ones(len(rows)) if confidence is None else np.asarray(confidence, dtype=np.float64),
+    )
+    predictor = from_preferences(
+        preferences, len(models), MatrixFactorizationSetting(num_factors, 1.0), seed, level=0.0
+    )
+    n_models, n_categories = len(models), len(CATEGORIES)
+    overall = sigmoid(predictor.model_biases.astype(np.float64))
+    parent = MeanTable(
+        overall=overall,
+        by_category=np.tile(overall, (n_categories, 1)),
+        counts=np.zeros((n_categories, n_models), dtype=np.int64),
+        shrinkage=math.inf,
+    )
+    unknown = np.full((n_categories + 1, n_models), np.nan)
+    return TrainedSelector(
+        name="matrix_factorization",
+        models=tuple(models),
+        n_features=rows.shape[1],
+        category_weight=split_features(rows).category_weight,
+        parent=parent,
+        belief=1.0,
+        predictor=predictor,
+        statistics=Statistics(tuple(models), overall, parent.counts, unknown, unknown),
+        classifier=None,
+        parameters=asdict(predictor.setting),
+        seed=seed,
+    )
+
+
+def _columns(names: Sequence[str], models: Sequence[str]) -> IntArray:
+    """Column of each name.
+
+    Raises:
+        TrainingError: A name is not among the models.
+    """
+    column_of = {name: column for column, name in enumerate(models)}
+    unknown = sorted({name for name in names if name not in column_of})
+    if unknown:
+        raise TrainingError(f"preferences name {', '.join(unknown)}; expected names among {', '.join(models)}")
+    return np.array([column_of[name] for name in names], dtype=np.int64)

@@ -27,7 +27,7 @@ DEFAULT_RECORDS = "benchmark_training_data.jsonl"
 _ALGORITHM = "Algorithms"
 
 
-class _NumberOrAuto(click.ParamType):
+class _NumberOrAuto(click.ParamType[Any]):
     """A positive number, or `auto`."""
 
     name = "number or auto"
@@ -49,7 +49,7 @@ class _NumberOrAuto(click.ParamType):
         return number
 
 
-class _Layers(click.ParamType):
+class _Layers(click.ParamType[Any]):
     """Widths of hidden layers with commas between them, or `auto`."""
 
     name = "layers"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from vsr.choice import EfficiencyScale, Objective, best_columns, measured_utilities
 from vsr.evaluation.bootstrap import Interval, paired_intervals
@@ -50,7 +49,7 @@ class _HeldOut:
     quality: FloatArray
     latency_s: FloatArray
     cost_usd: FloatArray
-    is_best: npt.NDArray[np.bool_]
+    is_best: FloatArray
 
     def at(self, values: FloatArray, columns: IntArray) -> FloatArray:
         """Values of the chosen columns, (n_held_out,)."""
@@ -165,7 +164,7 @@ def _facts(outcomes: Outcomes, held_out: IntArray, objective: Objective) -> _Hel
         quality=quality,
         latency_s=latency,
         cost_usd=cost,
-        is_best=best >= best.max(axis=1, keepdims=True),
+        is_best=(best >= best.max(axis=1, keepdims=True)).astype(np.float64),
     )
 
 

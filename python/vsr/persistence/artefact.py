@@ -356,7 +356,9 @@ def _width(fields: Fields, name: str) -> int:
         return fields.get("input_dim", int)
     paths = ("training_records[].embedding", "centroids", "support_vectors")
     return next(
-        array.shape[1] for path, array in fields.arrays.items() if path in paths or path.startswith("support_vectors.")
+        int(array.shape[1])
+        for path, array in fields.arrays.items()
+        if path in paths or path.startswith("support_vectors.")
     )
 
 

@@ -190,7 +190,7 @@ def _encode_svm(predictor: SvmPredictor, selector: TrainedSelector) -> Encoded: 
         "alphas": {str(j): predictor.coefficients[rows, j] for j, rows in enumerate(used)},
         "biases": predictor.biases,
     }
-    own = {"gamma": predictor.setting.gamma, "c": predictor.setting.c}
+    own: dict[str, Any] = {"gamma": predictor.setting.gamma, "c": predictor.setting.c}
     if predictor.usual_decision is not None:
         own |= {
             "usual_decision": predictor.usual_decision.by_category,

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+Floating = TypeVar("Floating", bound=np.floating)
 Parameters = list[npt.NDArray[np.float32]]
 
 _BETA_1 = 0.9
@@ -130,9 +132,12 @@ def descend(
     return best
 
 
-def sigmoid(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """1 / (1 + exp(-x)) without overflow: tanh saturates where exp would not."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
+def sigmoid(logits: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
+    """1 / (1 + exp(-x)) without overflow, in the precision of `logits`: tanh saturates where exp would not."""
+    half: npt.NDArray[Floating] = np.tanh(logits * logits.dtype.type(0.5))
+    half += 1
+    half *= half.dtype.type(0.5)
+    return half
 
 
 def logit(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

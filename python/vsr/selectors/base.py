@@ -9,13 +9,13 @@ has learnt beyond it, centred over the models, because what all models share on 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from vsr.categories import CategoryClassifier
-from vsr.errors import SelectionError
+from vsr.errors import SelectionError, TrainingError
 from vsr.features import as_features, split_features
 from vsr.model_statistics import Statistics
 from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
@@ -54,7 +54,7 @@ class Examples:
     @property
     def n_models(self) -> int:
         """Number of models."""
-        return self.quality.shape[1]
+        return int(self.quality.shape[1])
 
     @property
     def adjusted_quality(self) -> FloatArray:
@@ -87,8 +87,11 @@ class Predictor(Protocol):
         """
 
 
+SettingT = TypeVar("SettingT")
+
+
 @dataclass(frozen=True, eq=False)
-class SweepResult:
+class SweepResult(Generic[SettingT]):
     """Deviations of one setting on held-out queries.
 
     Attributes:
@@ -96,11 +99,11 @@ class SweepResult:
         deviations: (n_held_out, n_models) float64, centred over the models.
     """
 
-    setting: Any
+    setting: SettingT
     deviations: FloatArray
 
 
-class Algorithm(Protocol):
+class Algorithm(Protocol[SettingT]):
     """One of the five: which settings are worth trying, how to fit one, how to try many at once.
 
     Attributes:
@@ -115,15 +118,15 @@ class Algorithm(Protocol):
     max_tuning_rows: ClassVar[int]
     belief_limit: ClassVar[float]
 
-    def settings(self, n_rows: int) -> Sequence[Any]:
+    def settings(self, n_rows: int) -> Sequence[SettingT]:
         """Settings to choose from for so many training rows, simplest first."""
 
     def sweep(
-        self, examples: Examples, features: Features, parent: FloatArray, settings: Sequence[Any], seed: int
-    ) -> Iterator[SweepResult]:
+        self, examples: Examples, features: Features, parent: FloatArray, settings: Sequence[SettingT], seed: int
+    ) -> Iterator[SweepResult[SettingT]]:
         """Fit on `examples` and predict for `features` with every setting, sharing what they share."""
 
-    def fit(self, examples: Examples, setting: Any, seed: int) -> Predictor:
+    def fit(self, examples: Examples, setting: SettingT, seed: int) -> Predictor:
         """Fit one setting."""
 
 
@@ -226,3 +229,33 @@ def centred_deviations(raw: FloatArray, parent: FloatArray) -> FloatArray:
         parent: (n, n_models) float64.
     """
     return centred_rows(raw - parent)
+
+
+def require_positive(name: str, value: object, kind: type[int] | type[float]) -> None:
+    """Check a parameter that is a positive number or `auto`.
+
+    Args:
+        name: the parameter.
+        value: what was given.
+        kind: `int` for whole numbers, `float` for any.
+
+    Raises:
+        TrainingError: It is neither.
+    """
+    if value == "auto":
+        return
+    numbers = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    is_number = isinstance(value, numbers) and not isinstance(value, bool)
+    if not is_number or not 0 < float(str(value)) < float("inf"):
+        expected = "a whole number of 1 or more" if kind is int else "a number above 0"
+        raise TrainingError(f"{name} is {value!r}; expected {expected}, or 'auto'")
+
+
+def require_one_of(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Check a parameter that is one of a few words.
+
+    Raises:
+        TrainingError: It is none of them.
+    """
+    if value not in allowed:
+        raise TrainingError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._core import kmeans_fit, squared_distances
-from vsr.selectors.base import Examples, Features, SweepResult
+from vsr.selectors.base import Examples, Features, SweepResult, require_positive
 from vsr.tables import FloatArray, centred_rows
 
 _CLUSTERS = (8, 16, 32, 64)
@@ -77,6 +77,7 @@ class KMeans:
 
     def __init__(self, num_clusters: int | str = "auto") -> None:
         """Take the parameter of the command line: a number or `auto`."""
+        require_positive("num_clusters", num_clusters, int)
         self.num_clusters = num_clusters
 
     def settings(self, n_rows: int) -> Sequence[KMeansSetting]:
@@ -98,7 +99,7 @@ class KMeans:
         parent: FloatArray,  # noqa: ARG002 -- clusters hold deviations
         settings: Sequence[KMeansSetting],
         seed: int,
-    ) -> Iterator[SweepResult]:
+    ) -> Iterator[SweepResult[KMeansSetting]]:
         """Cluster once for every number of clusters."""
         for number in sorted({setting.num_clusters for setting in settings}):
             centroids, labels = _cluster(examples, number, _SWEEP_STARTS, seed)
@@ -133,7 +134,7 @@ def _cluster(examples: Examples, n_clusters: int, n_starts: int, seed: int) -> t
 
 def _members(labels: npt.NDArray[np.uint32], n_clusters: int) -> FloatArray:
     """(n_clusters, n) one-hot."""
-    return (labels == np.arange(n_clusters)[:, None]).astype(np.float64)
+    return np.asarray(labels == np.arange(n_clusters)[:, None], dtype=np.float64)
 
 
 def _cluster_deviations(

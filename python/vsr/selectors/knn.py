@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vsr._core import KnnIndex
 from vsr.categories import CATEGORIES
-from vsr.selectors.base import Examples, Features, SweepResult
+from vsr.selectors.base import Examples, Features, SweepResult, require_one_of, require_positive
 from vsr.tables import FloatArray, centred_rows
 
 _K = (400, 200, 100, 50, 25)
@@ -80,6 +80,8 @@ class Knn:
 
     def __init__(self, k: int | str = "auto", index: str = "auto") -> None:
         """Take the parameters of the command line: `k` a number or `auto`, `index` `auto`, `ball-tree` or `flat`."""
+        require_positive("k", k, int)
+        require_one_of("index", index, ("auto", "ball-tree", "flat"))
         self.k = k
         self.index = index
 
@@ -97,7 +99,7 @@ class Knn:
         parent: FloatArray,  # noqa: ARG002 -- residuals say it all
         settings: Sequence[KnnSetting],
         seed: int,  # noqa: ARG002 -- nothing here is random
-    ) -> Iterator[SweepResult]:
+    ) -> Iterator[SweepResult[KnnSetting]]:
         """Search once for the largest k, then take prefixes of the neighbours."""
         index = KnnIndex(examples.features, len(CATEGORIES), "flat")
         ks = sorted({setting.k for setting in settings})
@@ -130,12 +132,12 @@ class Knn:
 
 def _squared_norm(features: Features) -> npt.NDArray[np.float64]:
     """(n, 1) squared lengths: 1 for the unit embedding, and the category weight squared."""
-    return np.einsum("ij,ij->i", features, features, dtype=np.float64)[:, None]
+    return np.asarray(np.einsum("ij,ij->i", features, features, dtype=np.float64)[:, None])
 
 
 def _weights(squared: npt.NDArray[np.float32], squared_norm: FloatArray) -> FloatArray:
     """Cosine of the feature rows from their squared distances, 0 where it is negative."""
-    return np.maximum(1.0 - squared / (2.0 * np.maximum(squared_norm, 1e-12)), 0.0)
+    return np.asarray(np.maximum(1.0 - squared / (2.0 * np.maximum(squared_norm, 1e-12)), 0.0))
 
 
 def _weighted_sums(

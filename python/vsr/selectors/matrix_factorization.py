@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr.selectors.adam import Adam, Schedule, descend, logit, sigmoid
-from vsr.selectors.base import Examples, Features, SweepResult, centred_deviations
+from vsr.selectors.base import Examples, Features, SweepResult, centred_deviations, require_positive
+from vsr.selectors.preferences import Preferences, fit_pairs
 from vsr.selectors.stopping import StoppingSplit
 from vsr.tables import FloatArray
 
@@ -76,13 +77,16 @@ class MatrixFactorization:
     belief_limit: ClassVar[float] = 1.0
     file_name: ClassVar[str] = "mf_model.json"
 
-    def __init__(self, num_factors: int = 16) -> None:
-        """Take the parameter of the command line."""
+    def __init__(self, num_factors: int = 16, preferences: Preferences | None = None) -> None:
+        """Take the parameter of the command line, and pairs to learn differences from instead of measured quality."""
+        require_positive("num_factors", num_factors, int)
         self.num_factors = num_factors
+        self.preferences = preferences
 
     def settings(self, n_rows: int) -> Sequence[MatrixFactorizationSetting]:  # noqa: ARG002 -- decay adapts to size
         """Settings to choose from, simplest (strongest decay) first."""
-        return [MatrixFactorizationSetting(self.num_factors, decay) for decay in _WEIGHT_DECAY]
+        decays = _WEIGHT_DECAY if self.preferences is None else _WEIGHT_DECAY[:1]
+        return [MatrixFactorizationSetting(self.num_factors, decay) for decay in decays]
 
     def sweep(
         self,
@@ -91,13 +95,19 @@ class MatrixFactorization:
         parent: FloatArray,
         settings: Sequence[MatrixFactorizationSetting],
         seed: int,
-    ) -> Iterator[SweepResult]:
+    ) -> Iterator[SweepResult[MatrixFactorizationSetting]]:
         """Fit every setting."""
         for setting in settings:
             yield SweepResult(setting, self.fit(examples, setting, seed).deviations(features, parent))
 
     def fit(self, examples: Examples, setting: MatrixFactorizationSetting, seed: int) -> MatrixFactorizationPredictor:
-        """Descend on cross-entropy over the observed cells and stop early; the best values are kept."""
+        """Descend on cross-entropy over the observed cells and stop early; the best values are kept.
+
+        With preferences, differences between models come from the pairs alone and the level from the examples.
+        """
+        if self.preferences is not None:
+            level = float(logit(np.array([examples.parent.overall.mean()]))[0])
+            return from_preferences(self.preferences, examples.n_models, setting, seed, level)
         generator = np.random.default_rng(seed)
         split = StoppingSplit.draw(examples, generator)
         schedule = Schedule(_LEARNING_RATE, setting.weight_decay, _BATCH_SIZE, _MAX_EPOCHS, _PATIENCE)
@@ -136,3 +146,19 @@ class MatrixFactorization:
         )
         level = float(best[2].mean())
         return MatrixFactorizationPredictor(setting, best[0], best[1], best[2] - np.float32(level), level)
+
+
+def from_preferences(
+    preferences: Preferences, n_models: int, setting: MatrixFactorizationSetting, seed: int, level: float
+) -> MatrixFactorizationPredictor:
+    """Fit a factorization on preference pairs.
+
+    Args:
+        preferences: the pairs.
+        n_models: number of models.
+        setting: number of factors.
+        seed: seed of the fit.
+        level: what all models share, in logits; pairs say nothing of it.
+    """
+    factors = fit_pairs(preferences, n_models, setting.num_factors, seed)
+    return MatrixFactorizationPredictor(setting, factors.projection, factors.model_factors, factors.model_biases, level)

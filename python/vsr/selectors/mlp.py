@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from vsr.errors import TrainingError
 from vsr.selectors.adam import Adam, Parameters, Schedule, descend, logit, sigmoid
-from vsr.selectors.base import Examples, Features, SweepResult, centred_deviations
+from vsr.selectors.base import Examples, Features, SweepResult, centred_deviations, require_positive
 from vsr.selectors.stopping import StoppingSplit
 from vsr.tables import FloatArray
 
@@ -64,6 +65,13 @@ class Mlp:
 
     def __init__(self, hidden_layers: Sequence[int] | str = _DEFAULT_LAYERS) -> None:
         """Take the parameter of the command line: widths, or `auto` to choose among a few."""
+        if hidden_layers != "auto":
+            if isinstance(hidden_layers, str) or not hidden_layers:
+                raise TrainingError(
+                    f"hidden_layers is {hidden_layers!r}; expected widths such as (256, 128), or 'auto'"
+                )
+            for width in hidden_layers:
+                require_positive("a width of hidden_layers", width, int)
         self.hidden_layers = hidden_layers
 
     def settings(self, n_rows: int) -> Sequence[MlpSetting]:  # noqa: ARG002 -- weight decay and early stop adapt
@@ -74,7 +82,7 @@ class Mlp:
 
     def sweep(
         self, examples: Examples, features: Features, parent: FloatArray, settings: Sequence[MlpSetting], seed: int
-    ) -> Iterator[SweepResult]:
+    ) -> Iterator[SweepResult[MlpSetting]]:
         """Train one network for every setting."""
         for setting in settings:
             yield SweepResult(setting, self.fit(examples, setting, seed).deviations(features, parent))

@@ -10,7 +10,7 @@ import numpy as np
 from vsr._core import KernelMatrix, SupportVectors, svm_fit_linfa
 from vsr.categories import CATEGORIES
 from vsr.features import split_features
-from vsr.selectors.base import Examples, Features, SweepResult
+from vsr.selectors.base import Examples, Features, SweepResult, require_one_of, require_positive
 from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
 
 _C = (0.1, 0.3, 1.0, 3.0)
@@ -98,6 +98,10 @@ class Svm:
         solver: Literal["auto", "linfa", "shared-gram"] = "auto",
     ) -> None:
         """Take the parameters of the command line; `auto` chooses gamma and C out of fold."""
+        require_one_of("kernel", kernel, ("rbf", "linear"))
+        require_positive("gamma", gamma, float)
+        require_positive("c", c, float)
+        require_one_of("solver", solver, ("auto", "linfa", "shared-gram"))
         self.kernel: Kernel = kernel
         self.gamma = gamma
         self.c = c
@@ -121,7 +125,7 @@ class Svm:
         parent: FloatArray,  # noqa: ARG002 -- decisions are on a scale of their own
         settings: Sequence[SvmSetting],
         seed: int,  # noqa: ARG002 -- nothing here is random
-    ) -> Iterator[SweepResult]:
+    ) -> Iterator[SweepResult[SvmSetting]]:
         """Share one kernel matrix, over both parts, between all models and all C."""
         n_train = examples.n_queries
         train = np.arange(n_train, dtype=np.uint32)
