@@ -1,0 +1,151 @@
+"""From the name of an embedding model to an embedder: nothing falls back to another one silently."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsr.embedding.embedder import Embedder
+from vsr.embedding.fingerprint import EXTERNAL, HASH, Fingerprint
+from vsr.embedding.hashing import DEFAULT_DIM, HashEmbedder
+from vsr.errors import EmbeddingError
+
+DEFAULT_MAX_TOKENS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """A model that can be named: where it comes from when no folder is given, and what it must be."""
+
+    repository: str
+    architecture: str
+
+
+EMBEDDING_MODELS = {
+    "qwen3": EmbeddingModel("Qwen/Qwen3-Embedding-0.6B", "qwen3"),
+    "gemma": EmbeddingModel("google/embeddinggemma-300m", "gemma3"),
+    "bert": EmbeddingModel("sentence-transformers/all-MiniLM-L6-v2", "bert"),
+}
+
+
+def load_embedder(
+    name: str,
+    path: str | Path | None = None,
+    dim: int | None = None,
+    prompt: str | None = None,
+    *,
+    dtype: str = "float32",
+    max_tokens: int = DEFAULT_MAX_TOKENS,
+    cache_dir: str | Path | None = None,
+    device: str = "cpu",
+    revision: str | None = None,
+) -> Embedder:
+    """Load an embedder by name.
+
+    Args:
+        name: `qwen3`, `gemma`, `bert` or `hash`.
+        path: Folder of the model in the Sentence Transformers layout; None takes it from the Hugging Face cache or hub.
+        dim: Width of the vectors: their prefix, normalised again. None is the smaller of 768 and the model's own width;
+            for `hash` any width is the number of buckets.
+        prompt: Name of one of the model's own prompts, put before every text; None for none.
+        dtype: What the network computes in; only `float32`.
+        max_tokens: Longer texts are cut, also where the model could take more.
+        cache_dir: Folder in which vectors are kept between runs; None keeps none.
+        device: `cpu`, or `cuda` in a build with that feature.
+        revision: Branch, tag or commit of the hub's repository.
+
+    Raises:
+        EmbeddingError: The model is unknown, not to be had, damaged or not supported; `dim` is wider than the model;
+            there is no such prompt; or an option has no meaning for this model.
+    """
+    if dim is not None and dim < 1:
+        raise EmbeddingError(f"embedding width {dim}: expected at least 1")
+    if max_tokens < 1:
+        raise EmbeddingError(f"token limit {max_tokens}: expected at least 1")
+    if dtype != "float32":
+        raise EmbeddingError(f"embedding dtype '{dtype}' is not supported; use 'float32'")
+    if name == HASH:
+        for option, given in [("path", path), ("prompt", prompt), ("revision", revision)]:
+            if given is not None:
+                raise EmbeddingError(f"the hash embedder has no {option}; leave it out or choose another model")
+        return HashEmbedder(DEFAULT_DIM if dim is None else dim)
+    if name not in EMBEDDING_MODELS:
+        known = ", ".join([*EMBEDDING_MODELS, HASH])
+        raise EmbeddingError(f"unknown embedding model '{name}'; expected one of {known}")
+    model = EMBEDDING_MODELS[name]
+    # Imported here: `hash` needs neither the network code nor the hub.
+    from vsr.embedding.transformer import TransformerEmbedder
+
+    if path is not None:
+        if revision is not None:
+            raise EmbeddingError("a revision has no meaning for a local folder; leave it out or leave the path out")
+        folder = Path(path)
+    else:
+        from vsr.embedding.hub import find_model
+
+        found = find_model(model.repository, name, revision)
+        folder, revision = found.folder, found.revision
+    return TransformerEmbedder.load(
+        name,
+        folder,
+        model.architecture,
+        dim=dim,
+        prompt=prompt,
+        max_tokens=max_tokens,
+        cache_dir=None if cache_dir is None else Path(cache_dir),
+        device=device,
+        revision=revision,
+    )
+
+
+def load_from_fingerprint(
+    fingerprint: Fingerprint,
+    path: str | Path | None = None,
+    *,
+    cache_dir: str | Path | None = None,
+    device: str = "cpu",
+) -> Embedder:
+    """Load the embedder that a fingerprint describes, and make sure that it is the same one.
+
+    Args:
+        fingerprint: As an artefact records it.
+        path: Folder of the model, where it lies elsewhere than when the fingerprint was made.
+        cache_dir: Folder in which vectors are kept between runs; None keeps none.
+        device: `cpu`, or `cuda` in a build with that feature.
+
+    Raises:
+        EmbeddingError: The vectors came from outside, the model is not to be had, or it differs: the fields that differ
+            are named with both values.
+    """
+    if fingerprint.name == EXTERNAL:
+        raise EmbeddingError(
+            f"these features were made from vectors that came from outside ({fingerprint.width} wide): "
+            "there is no embedder to load; give the vector of each query, or an embedder of your own"
+        )
+    if fingerprint.name == HASH:
+        embedder = load_embedder(HASH, path, dim=fingerprint.width)
+    else:
+        folder = path if path is not None else fingerprint.path
+        if path is None and folder is not None and not Path(folder).is_dir():
+            raise EmbeddingError(
+                f"the embedding model '{fingerprint.name}' was loaded from {folder}, which is not here; "
+                "say where the same model is (--embedding-path)"
+            )
+        embedder = load_embedder(
+            fingerprint.name,
+            folder,
+            fingerprint.width,
+            fingerprint.prompt_name,
+            dtype=fingerprint.dtype,
+            max_tokens=fingerprint.token_limit or DEFAULT_MAX_TOKENS,
+            cache_dir=cache_dir,
+            device=device,
+            revision=fingerprint.revision if folder is None else None,
+        )
+    differences = fingerprint.differences(embedder.fingerprint)
+    if differences:
+        listed = "; ".join(map(str, differences))
+        where = embedder.fingerprint.path or f"revision {embedder.fingerprint.revision}"
+        raise EmbeddingError(
+            f"the embedding model at {where} is not the one that was used for training ({listed}); "
+            "point --embedding-path at that one, or train again with this one"
+        )
+    return embedder
