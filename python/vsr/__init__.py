@@ -1,1 +1,112 @@
-"""Measure LLMs on your own queries, learn which of them answers which query how well, and route."""
+"""Measure LLMs on your own queries, learn which of them answers which query how well, and route.
+
+Every public name is here, and is imported from its module when it is first used: `import vsr` itself costs next to
+nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vsr.benchmark.scoring import Score, score_response
+    from vsr.categories import CATEGORIES
+    from vsr.choice import Choice, Objective, choose
+    from vsr.embedding import Embedder, Fingerprint, load_embedder
+    from vsr.errors import (
+        ArtefactError,
+        BenchmarkError,
+        ConfigError,
+        EmbeddingError,
+        RecordError,
+        SelectionError,
+        TrainingError,
+        VsrError,
+    )
+    from vsr.evaluation import Evaluation, cross_validate
+    from vsr.features import build_features
+    from vsr.outcomes import Outcomes
+    from vsr.persistence import load_selector, save_selector
+    from vsr.records import Query, Record, read_queries, read_records
+    from vsr.routing import Router
+    from vsr.selectors import Selector
+    from vsr.tuning import train_selector, train_with_preferences
+
+    __version__: str
+
+__all__ = [
+    "CATEGORIES",
+    "ArtefactError",
+    "BenchmarkError",
+    "Choice",
+    "ConfigError",
+    "Embedder",
+    "EmbeddingError",
+    "Evaluation",
+    "Fingerprint",
+    "Objective",
+    "Outcomes",
+    "Query",
+    "Record",
+    "RecordError",
+    "Router",
+    "Score",
+    "SelectionError",
+    "Selector",
+    "TrainingError",
+    "VsrError",
+    "build_features",
+    "choose",
+    "cross_validate",
+    "load_embedder",
+    "load_selector",
+    "read_queries",
+    "read_records",
+    "save_selector",
+    "score_response",
+    "train_selector",
+    "train_with_preferences",
+]
+
+_HOMES = {
+    "vsr.benchmark.scoring": ("Score", "score_response"),
+    "vsr.categories": ("CATEGORIES",),
+    "vsr.choice": ("Choice", "Objective", "choose"),
+    "vsr.embedding": ("Embedder", "Fingerprint", "load_embedder"),
+    "vsr.errors": (
+        "ArtefactError",
+        "BenchmarkError",
+        "ConfigError",
+        "EmbeddingError",
+        "RecordError",
+        "SelectionError",
+        "TrainingError",
+        "VsrError",
+    ),
+    "vsr.evaluation": ("Evaluation", "cross_validate"),
+    "vsr.features": ("build_features",),
+    "vsr.outcomes": ("Outcomes",),
+    "vsr.persistence": ("load_selector", "save_selector"),
+    "vsr.records": ("Query", "Record", "read_queries", "read_records"),
+    "vsr.routing": ("Router",),
+    "vsr.selectors": ("Selector",),
+    "vsr.tuning": ("train_selector", "train_with_preferences"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module on first use (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 (it costs more than everything else here)
+
+        return version("vsr-train")
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'vsr' has no attribute {name!r}")
+    value: object = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -31,3 +31,7 @@ class SelectionError(VsrError):
 
 class BenchmarkError(VsrError):
     """A benchmark run that cannot start or cannot go on."""
+
+
+class OutputError(VsrError):
+    """A file that cannot be written: no permission, no space, or a folder of that name."""

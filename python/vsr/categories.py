@@ -1,0 +1,235 @@
+"""The categories of queries: their fixed order, their other names, and a classifier from embedding to category."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsr.errors import RecordError
+from vsr.vectors import as_embeddings, unit_rows
+
+CATEGORIES = (
+    "math",
+    "physics",
+    "chemistry",
+    "biology",
+    "computer_science",
+    "history",
+    "economics",
+    "health",
+    "psychology",
+    "law",
+    "business",
+    "philosophy",
+    "engineering",
+    "other",
+)
+"""The categories in the order of their columns in a feature vector; it is written into every artefact."""
+
+OTHER = CATEGORIES.index("other")
+"""Code of the category for everything that has none of its own."""
+
+MISSING = -1
+"""Code of a query whose category is not known."""
+
+MIN_LABELLED = 20
+"""Labelled queries that a category needs to count in `labelled_enough`."""
+
+_ALIASES = {"medicine": "health"}
+_CODES = {name: code for code, name in enumerate(CATEGORIES)}
+_REGULARISATIONS = np.geomspace(0.01, 100.0, 9)
+
+
+def normalise_category(name: str) -> str | None:
+    """Give the name in `CATEGORIES` for a category as people write it, None where it is not one of them.
+
+    Upper case, spaces and hyphens are accepted; `medicine` is health. `unknown`, `geography` and the like are not
+    known: callers take them as `other` and count them.
+    """
+    plain = "_".join(name.lower().replace("-", " ").replace("_", " ").split())
+    plain = _ALIASES.get(plain, plain)
+    return plain if plain in _CODES else None
+
+
+def category_codes(categories: Iterable[str | None]) -> NDArray[np.int64]:
+    """Give the column of each category in `CATEGORIES`.
+
+    Args:
+        categories: names as people write them; an unknown one is `other`; None and blank are missing.
+
+    Returns:
+        int64 codes (n,), `MISSING` (-1) for what is missing.
+    """
+    known: dict[str | None, int] = {None: MISSING}
+    codes = []
+    for name in categories:
+        code = known.get(name)
+        if code is None:
+            code = known[name] = _code(name or "")
+        codes.append(code)
+    return np.array(codes, dtype=np.int64)
+
+
+def _code(name: str) -> int:
+    if not name.strip():
+        return MISSING
+    plain = normalise_category(name)
+    return OTHER if plain is None else _CODES[plain]
+
+
+@dataclass(frozen=True)
+class UnknownCategory:
+    """A category that is not one of `CATEGORIES` and is taken as `other`, and how often it occurs."""
+
+    name: str
+    count: int
+
+
+def unknown_categories(categories: Iterable[str | None]) -> tuple[UnknownCategory, ...]:
+    """Count the categories that are taken as `other` because they are not known, the most frequent first."""
+    counts = Counter(name for name in categories if name is not None and name.strip())
+    unknown = [UnknownCategory(name, count) for name, count in counts.items() if normalise_category(name) is None]
+    return tuple(sorted(unknown, key=lambda each: (-each.count, each.name)))
+
+
+def labelled_enough(codes: NDArray[np.int64]) -> bool:
+    """Tell whether missing categories can be predicted: two categories with at least 20 labelled queries each.
+
+    Args:
+        codes: codes (n,) as `category_codes` gives them.
+    """
+    counts = np.bincount(codes[codes >= 0], minlength=len(CATEGORIES))
+    return int((counts >= MIN_LABELLED).sum()) >= 2
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryClassifier:
+    """Ridge regression from embedding to one-hot category, in closed form; the largest of its outputs wins.
+
+    Attributes:
+        weights: float32 (dim, n_present).
+        bias: float32 (n_present,).
+        codes: int64 (n_present,), the code in `CATEGORIES` of each column; categories without a query have none.
+        regularisation: the ridge penalty, chosen by leave-one-out error.
+        accuracy: share of the labelled queries that it gets right when each is left out of its own fit.
+        n_labelled: how many queries it was fitted on.
+    """
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    codes: NDArray[np.int64]
+    regularisation: float
+    accuracy: float
+    n_labelled: int
+
+    def __post_init__(self) -> None:
+        """Check the shapes.
+
+        Raises:
+            RecordError: They do not fit together, a number is not finite or a code not one of `CATEGORIES`.
+        """
+        weights = np.ascontiguousarray(self.weights, dtype=np.float32)
+        bias = np.ascontiguousarray(self.bias, dtype=np.float32)
+        codes = np.ascontiguousarray(self.codes, dtype=np.int64)
+        if weights.ndim != 2 or bias.shape != codes.shape or weights.shape[1:] != codes.shape or not codes.size:
+            raise RecordError(
+                f"category classifier: weights {weights.shape}, bias {bias.shape} and codes {codes.shape} do not fit; "
+                "expected (dim, n), (n,) and (n,) with n of at least 1"
+            )
+        if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+            raise RecordError("category classifier: its weights hold NaN or infinity; expected finite numbers")
+        if codes.min() < 0 or codes.max() >= len(CATEGORIES) or np.unique(codes).size != codes.size:
+            raise RecordError(
+                f"category classifier: codes {codes.tolist()}; expected different ones from 0 to {len(CATEGORIES) - 1}"
+            )
+        for name, array in (("weights", weights), ("bias", bias), ("codes", codes)):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @property
+    def dim(self) -> int:
+        """Width of the embeddings that it reads."""
+        return int(self.weights.shape[0])
+
+    @classmethod
+    def fit(cls, embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> "CategoryClassifier":
+        """Fit on the labelled rows; the penalty is the one of least leave-one-out squared error.
+
+        With the eigenvectors of the smaller Gram matrix every penalty costs two small products, and the left-out
+        residual of row i is its residual divided by 1 - h_ii (Hastie, Tibshirani, Friedman 2009, eq. 7.64).
+
+        Args:
+            embeddings: (n, dim) float32; rows are brought to unit length.
+            codes: int64 (n,) as `category_codes` gives them; rows that are `MISSING` are left out.
+
+        Raises:
+            RecordError: No row is labelled, the lengths differ, or an embedding is not finite.
+        """
+        embeddings = as_embeddings(embeddings)
+        codes = np.asarray(codes, dtype=np.int64)
+        if codes.shape != (len(embeddings),):
+            raise RecordError(f"category classifier: {len(embeddings)} embeddings but codes of shape {codes.shape}")
+        labelled = codes >= 0
+        if not labelled.any():
+            raise RecordError("category classifier: no query has a category; expected at least one labelled query")
+        rows = unit_rows(embeddings[labelled])
+        present, columns = np.unique(codes[labelled], return_inverse=True)
+        targets = np.zeros((len(rows), len(present)))
+        targets[np.arange(len(rows)), columns] = 1.0
+
+        row_mean, target_mean = rows.mean(axis=0, dtype=np.float64), targets.mean(axis=0)
+        centred = rows - row_mean
+        centred_targets = targets - target_mean
+        is_wide = len(rows) < rows.shape[1]
+        gram = centred @ centred.T if is_wide else centred.T @ centred
+        eigenvalues, vectors = np.linalg.eigh(gram)
+        keep = eigenvalues > eigenvalues[-1] * len(gram) * np.finfo(np.float64).eps
+        eigenvalues, vectors = eigenvalues[keep], vectors[:, keep]
+        left = vectors if is_wide else centred @ vectors / np.sqrt(eigenvalues)  # left singular vectors (n, rank)
+        right = centred.T @ vectors / np.sqrt(eigenvalues) if is_wide else vectors  # right ones (dim, rank)
+
+        projected = left.T @ centred_targets
+        squared = left * left
+        best_error, best_penalty, accuracy = np.inf, float(_REGULARISATIONS[-1]), 0.0
+        for penalty in _REGULARISATIONS:
+            shrunk = eigenvalues / (eigenvalues + penalty)
+            leverage = squared @ shrunk + 1.0 / len(rows)  # 1/n: the means are fitted too
+            residual = centred_targets - left @ (shrunk[:, None] * projected)
+            left_out = targets - residual / np.maximum(1.0 - leverage, 1e-9)[:, None]
+            error = float(np.square(targets - left_out).mean())
+            if error < best_error:
+                best_error, best_penalty = error, float(penalty)
+                accuracy = float((left_out.argmax(axis=1) == columns).mean())
+        weights = right @ ((np.sqrt(eigenvalues) / (eigenvalues + best_penalty))[:, None] * projected)
+        return cls(
+            weights=weights.astype(np.float32),
+            bias=(target_mean - row_mean @ weights).astype(np.float32),
+            codes=present,
+            regularisation=best_penalty,
+            accuracy=accuracy,
+            n_labelled=len(rows),
+        )
+
+    def predict(self, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Predict categories.
+
+        Args:
+            embeddings: (n, dim) float32; rows are brought to unit length.
+
+        Returns:
+            int64 codes (n,).
+
+        Raises:
+            RecordError: The width is not the one it was fitted on, or an embedding is not finite.
+        """
+        rows = unit_rows(as_embeddings(embeddings, dim=self.dim)).astype(np.float64)
+        # In float64 a row alone and in a batch differ by 1e-16 of the outputs: the prediction is the same.
+        best: NDArray[np.intp] = (rows @ self.weights.astype(np.float64) + self.bias).argmax(axis=1)
+        return self.codes[best]
+
+
+def category_names(codes: Sequence[int] | NDArray[np.int64]) -> tuple[str | None, ...]:
+    """Give the names of category codes, None for `MISSING`."""
+    return tuple(CATEGORIES[code] if code >= 0 else None for code in codes)

@@ -1,0 +1,94 @@
+"""Commands whose help lists the options under headings, and the flags that every command has."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from vsr.cli import terminal
+
+GENERAL = "General"
+_FLAG_COLUMN = 28  # characters for the flags; the text of longer ones starts on the next line
+_Decorated = TypeVar("_Decorated", bound=Callable[..., object])
+
+
+class SectionedOption(click.Option):
+    """An option that knows the heading it stands under."""
+
+    def __init__(self, names: Sequence[str], section: str = GENERAL, **settings: Any) -> None:  # noqa: ANN401 (click's)
+        super().__init__(names, **settings)
+        self.section = section
+
+    def get_help_extra(self, ctx: click.Context) -> Any:  # noqa: ANN401 (a type that click does not export)
+        """Leave out the range: the metavar shows it in fewer characters."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
+
+def option(*names: str, section: str = GENERAL, **settings: Any) -> Callable[[_Decorated], _Decorated]:  # noqa: ANN401
+    """Declare an option like `click.option`, with the heading that it stands under in the help."""
+    return click.option(*names, cls=SectionedOption, section=section, **settings)
+
+
+class SectionedCommand(click.Command):
+    """A command with `-v` and `-q`, whose help groups the options; the headings keep the order of declaration."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **settings)
+        self.params.extend(verbosity_options())
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one block of options per heading, the general ones last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                flags, text = record
+                # Padded, so that the texts of all blocks start in one column.
+                sections.setdefault(_section_of(parameter), []).append((flags.ljust(_FLAG_COLUMN), text))
+        general = sections.pop(GENERAL)
+        for heading, records in (*sections.items(), (GENERAL, general)):
+            with formatter.section(heading):
+                formatter.write_dl(records, col_max=_FLAG_COLUMN)
+
+
+def command(name: str) -> Callable[[Callable[..., object]], SectionedCommand]:
+    """Declare a command like `click.command`, with headings in its help and the flags that every command has."""
+    return click.command(name, cls=SectionedCommand)
+
+
+def _section_of(parameter: click.Parameter) -> str:
+    return parameter.section if isinstance(parameter, SectionedOption) else GENERAL
+
+
+def verbosity_options() -> list[click.Parameter]:
+    """Make the two flags that say how much is printed."""
+    return [
+        click.Option(
+            ["-v", "--verbose"], is_flag=True, expose_value=False, callback=_apply_verbose, help="Say more on stderr."
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_apply_quiet,
+            help="Print data, warnings and errors alone.",
+        ),
+    ]
+
+
+def _apply_verbose(_context: click.Context, _parameter: click.Parameter, given: bool) -> None:
+    if given:
+        _set_once(terminal.Verbosity.VERBOSE)
+
+
+def _apply_quiet(_context: click.Context, _parameter: click.Parameter, given: bool) -> None:
+    if given:
+        _set_once(terminal.Verbosity.QUIET)
+
+
+def _set_once(verbosity: terminal.Verbosity) -> None:
+    if terminal.verbosity() not in (terminal.Verbosity.NORMAL, verbosity):
+        raise click.UsageError("-v and -q contradict each other: give one of them.")
+    terminal.set_verbosity(verbosity)

@@ -1,0 +1,218 @@
+"""The one place that prints: data goes to stdout, everything else to stderr.
+
+Colour and moving bars appear on a terminal alone; what is piped is plain aligned text. `-q` leaves only data, warnings
+and errors, `-v` adds details.
+"""
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+_LINE_EVERY_S = 10.0  # how often progress prints a line where nothing can move
+
+
+class Verbosity(IntEnum):
+    """How much is said besides the data."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+_verbosity = Verbosity.NORMAL
+
+
+def set_verbosity(verbosity: Verbosity) -> None:
+    """Decide how much is said from now on."""
+    global _verbosity  # noqa: PLW0603 (one process has one pair of output streams)
+    _verbosity = verbosity
+
+
+def verbosity() -> Verbosity:
+    """How much is said at the moment."""
+    return _verbosity
+
+
+def prepare_streams() -> None:
+    """Let both streams take any text: what an encoding lacks is escaped instead of raising in the middle of a line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def write(text: str) -> None:
+    """Print a line of data to stdout."""
+    click.echo(text, color=_is_coloured(sys.stdout))
+
+
+def write_json(value: Mapping[str, object]) -> None:
+    """Print one JSON object to stdout, indented for the eyes on a terminal and on one line for a pipe."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def say(text: str = "") -> None:
+    """Print a line of information to stderr, unless `-q` was given."""
+    if _verbosity > Verbosity.QUIET:
+        click.echo(text, err=True)
+
+
+def detail(text: str) -> None:
+    """Print a line to stderr where `-v` was given."""
+    if _verbosity == Verbosity.VERBOSE:
+        click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning to stderr."""
+    click.echo(_styled("Warning: ", "yellow") + text, err=True, color=_is_coloured(sys.stderr))
+
+
+def fail(text: str) -> None:
+    """Print what went wrong to stderr."""
+    click.echo(_styled("Error: ", "red") + text, err=True, color=_is_coloured(sys.stderr))
+
+
+def _styled(text: str, colour: str) -> str:
+    return click.style(text, fg=colour, bold=True)
+
+
+def _is_coloured(stream: TextIO) -> bool:
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    title: str
+    align: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of ready-made cells; each row has one cell per column."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def write_table(table: Table) -> None:
+    """Print a table to stdout: cells wrap at a terminal's width; into a pipe every row stays one line."""
+    click.echo(render_table(table, sys.stdout), nl=False, color=_is_coloured(sys.stdout))
+
+
+def render_table(table: Table, stream: TextIO) -> str:
+    """Lay a table out as it suits a stream; the text ends with a newline."""
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in table.columns:
+        grid.add_column(Text(column.title), justify=column.align, overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    laid_out = io.StringIO()
+    console = Console(file=laid_out, force_terminal=_is_coloured(stream), highlight=False, legacy_windows=False)
+    if not stream.isatty():
+        # Without a width of its own, a pipe gets as many columns as the widest row needs.
+        unlimited = console.options.update(max_width=1_000_000)
+        console.width = Measurement.get(console, unlimited, grid).maximum
+    console.print(grid)
+    return "".join(f"{line.rstrip()}\n" for line in laid_out.getvalue().splitlines())
+
+
+class Progress(Protocol):
+    """What a long job calls to say how far it is."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say that `done` of `total` pieces of work are finished."""
+
+
+@contextmanager
+def progress(label: str, unit: str) -> Iterator[Progress]:
+    """Show how far a job is: a bar on a terminal, a line every ten seconds elsewhere, nothing with `-q`.
+
+    Args:
+        label: What is done, as in "Embedding".
+        unit: What is counted, as in "queries".
+    """
+    if _verbosity == Verbosity.QUIET:
+        yield _silent
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with _rich_progress(unit) as bars:
+            yield _Bar(bars, bars.add_task(label, total=None))
+    else:
+        yield _Lines(label, unit)
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def _rich_progress(unit: str) -> "RichProgress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+class _Bar:
+    """A bar that moves on a terminal and is gone when the job is done."""
+
+    def __init__(self, bars: "RichProgress", task: "TaskID") -> None:
+        self._bars = bars
+        self._task = task
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bars.update(self._task, completed=done, total=total)
+
+
+class _Lines:
+    """Lines at a distance of some seconds; short jobs print none."""
+
+    def __init__(self, label: str, unit: str) -> None:
+        self._label = label
+        self._unit = unit
+        self._started_s = self._printed_s = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now_s = time.monotonic()
+        if now_s - self._printed_s < _LINE_EVERY_S or not 0 < done < total:
+            return
+        self._printed_s = now_s
+        left_s = (now_s - self._started_s) * (total - done) / done
+        say(f"{self._label}: {done:,} of {total:,} {self._unit} ({done / total:.0%}), about {duration(left_s)} left")
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time as a person would: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

@@ -1,0 +1,143 @@
+"""What a configuration says of itself: names that must exist somewhere else in it, addresses, keys in the open."""
+
+import difflib
+from collections.abc import Iterator
+from typing import get_args
+from urllib.parse import urlsplit
+
+from vsr.config.document import Document, Location, Problem, dotted
+from vsr.config.sections import (
+    ROUTER_ALGORITHMS,
+    TRAINED_ALGORITHMS,
+    Decision,
+    Endpoint,
+    ModelEntry,
+    ProviderName,
+    RouterConfig,
+)
+from vsr.config.servers import PUBLIC_ADDRESSES, is_loopback, server_url
+
+# How alike two words are before one counts as the other misspelt (difflib's ratio).
+_NEARLY = 0.75
+
+_KEY_HEADERS = frozenset({"authorization", "api-key", "x-api-key"})
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str | None:
+    """Return the known word that this one is nearly, if there is one."""
+    by_folded = {name.lower().replace("-", "_"): name for name in known}
+    found = difflib.get_close_matches(word.lower().replace("-", "_"), by_folded, n=1, cutoff=_NEARLY)
+    return by_folded[found[0]] if found else None
+
+
+def broken_references(config: RouterConfig, document: Document) -> Iterator[Problem]:
+    """Find names that nothing in the file bears, names given twice, and addresses that are none."""
+    endpoint_names = tuple(endpoint.name for endpoint in config.vllm_endpoints)
+    yield from _taken_twice("vllm_endpoints", endpoint_names, document)
+    for index, endpoint in enumerate(config.vllm_endpoints):
+        wrong = _wrong_address(endpoint)
+        if wrong:
+            yield _at(("vllm_endpoints", index, "address"), wrong, document)
+    for name, entry in config.models.items():
+        yield from _broken_in_model(("model_config", name), entry, endpoint_names, document)
+    yield from _taken_twice("decisions", tuple(decision.name for decision in config.decisions), document)
+    for index, decision in enumerate(config.decisions):
+        yield from _broken_in_decision(("decisions", index), decision, tuple(config.models), document)
+
+
+def warnings_about(config: RouterConfig, document: Document) -> Iterator[str]:
+    """Name keys that stand in the file as plain text, and keys that travel unencrypted to another machine."""
+    for index, endpoint in enumerate(config.vllm_endpoints):
+        here: Location = ("vllm_endpoints", index)
+        keys: list[Location] = [(*here, "api_key")] if endpoint.api_key is not None else []
+        keys += [(*here, "headers", header) for header in endpoint.headers if header.lower() in _KEY_HEADERS]
+        yield from (_plain_key(place, document) for place in keys if place not in document.from_environment)
+        is_sent = bool(keys) or any(
+            entry.access_key is not None and endpoint.name in entry.preferred_endpoints
+            for entry in config.models.values()
+        )
+        url = server_url(endpoint)
+        if is_sent and urlsplit(url).scheme == "http" and not is_loopback(url):
+            yield (
+                f"line {document.line_of(here)}: endpoint '{endpoint.name}' gets its key over plain http: everybody on "
+                "the way can read it; use https (port 443 or an https:// address)."
+            )
+    for name, entry in config.models.items():
+        place: Location = ("model_config", name, "access_key")
+        if entry.access_key is not None and place not in document.from_environment:
+            yield _plain_key(place, document)
+
+
+def _plain_key(place: Location, document: Document) -> str:
+    line = document.line_of(place)
+    return f"line {line}: {dotted(place)} is a key as plain text; better write ${{VARIABLE}} and set that."
+
+
+def _at(place: Location, message: str, document: Document) -> Problem:
+    return Problem(document.line_of(place), f"{dotted(place)}: {message}")
+
+
+def _taken_twice(section: str, names: tuple[str, ...], document: Document) -> Iterator[Problem]:
+    lines: dict[str, int] = {}
+    for index, name in enumerate(names):
+        place: Location = (section, index, "name")
+        if name in lines:
+            yield _at(place, f"the name '{name}' is taken on line {lines[name]}.", document)
+        lines.setdefault(name, document.line_of(place))
+
+
+def _unknown(what: str, name: str, known: tuple[str, ...]) -> str:
+    meant = nearest(name, known)
+    hint = f"did you mean '{meant}'?" if meant else f"there is: {', '.join(known) or 'none at all'}."
+    return f"there is no {what} '{name}'; {hint}"
+
+
+def _broken_in_model(
+    here: Location, entry: ModelEntry, endpoint_names: tuple[str, ...], document: Document
+) -> Iterator[Problem]:
+    for index, name in enumerate(entry.preferred_endpoints):
+        if name not in endpoint_names:
+            yield _at((*here, "preferred_endpoints", index), _unknown("endpoint", name, endpoint_names), document)
+    known = (*endpoint_names, *get_args(ProviderName))
+    for name in entry.external_model_ids:
+        if name not in known:
+            yield _at((*here, "external_model_ids", name), _unknown("endpoint or type", name, known), document)
+
+
+def _broken_in_decision(
+    here: Location, decision: Decision, models: tuple[str, ...], document: Document
+) -> Iterator[Problem]:
+    for index, reference in enumerate(decision.model_refs):
+        if reference.model not in models:
+            place = (*here, "modelRefs", index, "model")
+            yield _at(place, _unknown("model", reference.model, models), document)
+    algorithms = (*TRAINED_ALGORITHMS, *ROUTER_ALGORITHMS)
+    if decision.algorithm is not None and decision.algorithm.type not in algorithms:
+        wrong = _unknown("algorithm", decision.algorithm.type, algorithms)
+        yield _at((*here, "algorithm", "type"), wrong, document)
+
+
+def _wrong_address(endpoint: Endpoint) -> str | None:
+    """Say what is wrong with an endpoint's address, if anything is."""
+    address = endpoint.address
+    if address is None:
+        if endpoint.type in PUBLIC_ADDRESSES:
+            return None
+        return f"is missing: an endpoint of type {endpoint.type} has no public address."
+    expected = "this is no address: expected a host name, an IP address or a URL."
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        port = parts.port
+    except ValueError:
+        return expected
+    if parts.username is not None or parts.password is not None:
+        return "an address must not hold credentials: put the key into api_key."
+    if not parts.hostname or any(character.isspace() for character in address):
+        return expected
+    if parts.scheme not in ("", "http", "https"):
+        return f"the scheme is http or https, not {parts.scheme}."
+    if parts.query or parts.fragment:
+        return "an address has no query and no fragment."
+    if "://" not in address and port is not None:
+        return f"the port stands in a field of its own: address: {parts.hostname}, port: {port}."
+    return None

@@ -1,0 +1,316 @@
+"""The sections of the configuration file as types; what a field means stands here, and in the schema made from it."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from vsr.errors import ConfigError
+
+ProviderName = Literal["ollama", "vllm", "openai", "huggingface", "nvidia", "openrouter"]
+
+TRAINED_ALGORITHMS = ("knn", "kmeans", "svm", "mlp", "matrix_factorization")
+
+# What the router calls its other ways to choose: valid in a file, nothing that can be trained here.
+ROUTER_ALGORITHMS = (
+    "automix",
+    "confidence",
+    "elo",
+    "fusion",
+    "gmtrouter",
+    "hybrid",
+    "latency_aware",
+    "multi_factor",
+    "ratings",
+    "remom",
+    "rl_driven",
+    "router_dc",
+    "session_aware",
+    "static",
+    "workflows",
+)
+
+
+class Section(BaseModel):
+    """A block of the file: fields that cannot be changed, and the names of fields that are only the router's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    router_fields: ClassVar[frozenset[str]] = frozenset()
+
+
+class ModelSelection(Section):
+    """Where the artefacts lie and which embedding they are made with."""
+
+    router_fields = frozenset(
+        {"method", "default_algorithm", "ml", "elo", "router_dc", "automix", "hybrid", "rl_driven"}
+    )
+
+    enabled: bool = Field(True, description="false: the router answers with its default model")
+    models_path: str | None = Field(None, description="folder of the artefacts: default of --output-dir, --models-dir")
+    embedding_dim: Annotated[int, Field(ge=1)] | None = Field(None, description="default of --embedding-dim")
+    embedding_model: str | None = Field(None, description="default of --embedding-model")
+    embedding_path: str | None = Field(None, description="default of --embedding-path")
+
+
+class Endpoint(Section):
+    """A server that answers for one or more models."""
+
+    router_fields = frozenset({"models", "health_check_path", "provider_profile", "protocol", "model"})
+
+    name: Annotated[str, Field(min_length=1)] = Field(description="referred to by preferred_endpoints")
+    address: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="host name, IP address or URL; by default the public host of the type, if any"
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(None, description="the scheme is https for port 443")
+    type: ProviderName = Field("vllm", description="which protocol the server speaks")
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        1.0, description="share of the calls of models that name no endpoint"
+    )
+    api_key: SecretStr | None = Field(None, description="write ${VARIABLE}, not the key itself")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="sent with every request")
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        300.0, description="seconds that a whole answer may take"
+    )
+    max_concurrency: Annotated[int, Field(ge=1)] | None = Field(None, description="requests at a time to this endpoint")
+
+
+class Pricing(Section):
+    """What tokens cost, in US dollars."""
+
+    router_fields = frozenset({"cached_input_per_1m", "cache_write_per_1m"})
+
+    prompt_per_1m: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.0, description="USD per million tokens")
+    completion_per_1m: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="USD per million tokens"
+    )
+    currency: Literal["USD"] = Field("USD", description="costs are compared in US dollars alone")
+
+
+class ModelEntry(Section):
+    """An LLM: where it answers, under which name, with which settings."""
+
+    router_fields = frozenset(
+        {
+            "access_key_env",
+            "allowed_thinking_modes",
+            "api_format",
+            "backend_refs",
+            "batch_size",
+            "capabilities",
+            "context_size",
+            "context_window_size",
+            "description",
+            "image_gen_backend",
+            "loras",
+            "modality",
+            "param_count",
+            "param_size",
+            "pii_policy",
+            "quality_score",
+            "reasoning_description",
+            "reasoning_effort",
+            "reasoning_family",
+            "tags",
+        }
+    )
+
+    preferred_endpoints: tuple[str, ...] = Field((), description="tried in this order; none: all that it has an id for")
+    external_model_ids: dict[str, str] = Field(
+        default_factory=dict, description="the model's name at an endpoint, by the endpoint's name or its type"
+    )
+    access_key: SecretStr | None = Field(None, description="goes before the endpoint's api_key; write ${VARIABLE}")
+    max_tokens: Annotated[int, Field(ge=1)] | None = Field(1024, description="longest answer; null: the server's limit")
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        0.0, description="null: the server's default"
+    )
+    pricing: Pricing | None = Field(None, description="what its tokens cost")
+
+
+class Algorithm(Section):
+    """How a decision chooses among its models."""
+
+    router_fields = frozenset(ROUTER_ALGORITHMS) | {"on_error"}
+
+    type: str = Field(description="knn, kmeans, svm, mlp, matrix_factorization, or one of the router's own")
+    knn: "KnnParameters | None" = None
+    kmeans: "KMeansParameters | None" = None
+    svm: "SvmParameters | None" = None
+    mlp: "MlpParameters | None" = None
+    matrix_factorization: "MatrixFactorizationParameters | None" = None
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether this algorithm is one that learns from records."""
+        return self.type in TRAINED_ALGORITHMS
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters that the file gives for this algorithm, by name."""
+        block: Section | None = getattr(self, self.type, None) if self.is_trained else None
+        return {} if block is None else block.model_dump(exclude_unset=True, exclude_none=True)
+
+
+_ARTEFACT_FIELDS = frozenset({"pretrained_path", "device"})
+
+
+class KnnParameters(Section):
+    """Parameters of `knn`."""
+
+    router_fields = _ARTEFACT_FIELDS
+
+    k: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(None, description="neighbours")
+
+
+class KMeansParameters(Section):
+    """Parameters of `kmeans`."""
+
+    router_fields = _ARTEFACT_FIELDS | {"efficiency_weight"}
+
+    num_clusters: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(None, description="clusters")
+
+
+class SvmParameters(Section):
+    """Parameters of `svm`."""
+
+    router_fields = _ARTEFACT_FIELDS
+
+    kernel: Literal["rbf", "linear"] | None = Field(None, description="kernel function")
+    gamma: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(None, description="RBF kernel width")
+    c: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(None, description="cost of an error")
+
+
+class MlpParameters(Section):
+    """Parameters of `mlp`."""
+
+    router_fields = _ARTEFACT_FIELDS
+
+    hidden_layers: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, description="widths: [256, 128]")
+
+
+class MatrixFactorizationParameters(Section):
+    """Parameters of `matrix_factorization`."""
+
+    router_fields = _ARTEFACT_FIELDS
+
+    num_factors: Annotated[int, Field(ge=1)] | None = Field(None, description="latent factors")
+
+
+class Condition(Section):
+    """What a rule looks at: one signal, or a group of conditions."""
+
+    router_fields = frozenset(
+        {"name", "value", "min_confidence", "threshold", "model", "keywords", "candidates", "case_sensitive"}
+    )
+
+    type: str | None = Field(None, description="the signal, for example domain")
+    operator: Literal["AND", "OR", "NOT"] | None = Field(None, description="joins nested conditions")
+    conditions: tuple["Condition", ...] = Field((), description="nested conditions")
+
+
+class Rules(Section):
+    """When a decision applies."""
+
+    router_fields = frozenset({"type", "name", "value", "on_error", "on_unknown"})
+
+    operator: Literal["AND", "OR", "NOT"] = Field("OR", description="joins the conditions")
+    conditions: tuple[Condition, ...] = Field((), description="what has to hold")
+
+
+class ModelReference(Section):
+    """A model on offer in a decision."""
+
+    router_fields = frozenset(
+        {"reasoning_description", "reasoning_effort", "reasoning_family", "reasoning_mode", "weight", "score"}
+    )
+
+    model: Annotated[str, Field(min_length=1)] = Field(description="a name from model_config")
+    use_reasoning: bool | None = Field(None, description="whether the model is asked to think first")
+    lora_name: Annotated[str, Field(min_length=1)] | None = Field(None, description="the adapter that is asked for")
+
+    @property
+    def asked_name(self) -> str:
+        """The name in records and artefacts: the adapter's where there is one, else the model's."""
+        return self.lora_name or self.model
+
+
+class Decision(Section):
+    """A rule and the models that it offers."""
+
+    router_fields = frozenset(
+        {"plugins", "modelSelectionAlgorithm", "tier", "adaptations", "emits", "tool_scope", "output_contract"}
+    )
+
+    name: Annotated[str, Field(min_length=1)] = Field(description="shown in reports and errors")
+    description: str | None = Field(None, description="for people")
+    priority: float = Field(0, description="the highest that applies wins")
+    rules: Rules | None = Field(None, description="when the decision applies")
+    algorithm: Algorithm | None = Field(None, description="how one of the models is chosen")
+    model_refs: tuple[ModelReference, ...] = Field((), alias="modelRefs", description="the models on offer")
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether the decision chooses between several models by an algorithm that is trained."""
+        return (
+            self.algorithm is not None
+            and self.algorithm.is_trained
+            and len({reference.asked_name for reference in self.model_refs}) > 1
+        )
+
+
+class RouterConfig(Section):
+    """The configuration file: the four sections that are read here; all others are the router's and left alone."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, title="vsr-train configuration", protected_namespaces=()
+    )
+
+    model_selection: ModelSelection = Field(default_factory=lambda: ModelSelection.model_validate({}))
+    vllm_endpoints: tuple[Endpoint, ...] = Field((), description="the servers, providers mixed as you like")
+    models: dict[str, ModelEntry] = Field(default_factory=dict, alias="model_config", description="the LLMs by name")
+    decisions: tuple[Decision, ...] = Field((), description="which models are on offer for what")
+
+    path: Path | None = Field(None, exclude=True, json_schema_extra={"internal": True})
+    warnings: tuple[str, ...] = Field((), exclude=True, json_schema_extra={"internal": True})
+
+    def offered_models(self) -> tuple[str, ...]:
+        """Name the models to ask and to train on, each once, in the order of the file.
+
+        Returns:
+            The union of the decisions' references (an adapter's name stands for its model); without decisions, every
+            model of `model_config`.
+        """
+        if not self.decisions:
+            return tuple(self.models)
+        references = (reference for decision in self.decisions for reference in decision.model_refs)
+        return tuple(dict.fromkeys(reference.asked_name for reference in references))
+
+    def decisions_to_train(self) -> tuple[Decision, ...]:
+        """Return the decisions that choose between several models by a trained algorithm."""
+        return tuple(decision for decision in self.decisions if decision.needs_training)
+
+    def algorithm_parameters(self) -> dict[str, dict[str, object]]:
+        """Join what the decisions say of each algorithm's parameters.
+
+        Returns:
+            Parameters by algorithm; algorithms without any are absent.
+
+        Raises:
+            ConfigError: Two decisions give one parameter of one algorithm different values.
+        """
+        joined: dict[str, dict[str, object]] = {}
+        given_by: dict[tuple[str, str], str] = {}
+        for decision in self.decisions:
+            if decision.algorithm is None:
+                continue
+            name = decision.algorithm.type
+            for parameter, value in decision.algorithm.parameters.items():
+                before = joined.setdefault(name, {}).setdefault(parameter, value)
+                first = given_by.setdefault((name, parameter), decision.name)
+                if before != value:
+                    raise ConfigError(
+                        f"{self.path or 'configuration'}: decisions '{first}' and '{decision.name}' want different "
+                        f"{name} artefacts: {parameter} {before} and {value}. There is one artefact per algorithm: "
+                        "give both the same value, or one of them another algorithm."
+                    )
+        return joined

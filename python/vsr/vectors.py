@@ -1,0 +1,59 @@
+"""Checks and scaling of embedding matrices: the same for every embedder and for vectors from elsewhere."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vsr.errors import RecordError
+
+
+def as_embeddings(vectors: ArrayLike, *, dim: int | None = None) -> NDArray[np.float32]:
+    """Check a matrix of embeddings.
+
+    Args:
+        vectors: (n, dim) numbers, one row a text.
+        dim: the width that is needed, if one is.
+
+    Returns:
+        float32 (n, dim), C-order; the same array where it is that already.
+
+    Raises:
+        RecordError: It is not a matrix of numbers, has another width, or holds NaN or infinity.
+    """
+    try:
+        array = np.asarray(vectors)
+        if array.dtype.kind not in "fiub":
+            array = array.astype(np.float32, casting="safe")  # refuses texts, objects, times, complex numbers
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite and is refused below
+            array = np.ascontiguousarray(array, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise RecordError(
+            f"embeddings are no matrix of numbers ({error}); expected shape (queries, dimensions)"
+        ) from error
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise RecordError(f"embeddings have shape {array.shape}; expected (queries, dimensions), one row a query")
+    if dim is not None and array.shape[1] != dim:
+        raise RecordError(
+            f"embeddings have {array.shape[1]} dimensions; expected {dim}. "
+            "Use the embedding model and width of the training"
+        )
+    finite = np.isfinite(array)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise RecordError(
+            f"embeddings hold {array[row, column]} in row {row}, column {column}; expected finite numbers"
+        )
+    return array
+
+
+def unit_rows(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring every row to unit length; a row of zeros (a text without any word) stays zero.
+
+    Args:
+        embeddings: float32 (n, dim), finite.
+
+    Returns:
+        float32 (n, dim), C-order, a new array.
+    """
+    # float64, so that neither tiny nor huge rows lose their length.
+    lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64))[:, None]
+    return np.ascontiguousarray(embeddings / np.where(lengths == 0.0, 1.0, lengths), dtype=np.float32)
