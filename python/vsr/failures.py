@@ -21,7 +21,7 @@ class Failure(enum.Enum):
 
 
 # Words of such messages, in this order: "connection timed out" is about the endpoint, "read timed out" about the model.
-_STATUS = r"(?:^\s*|\b(?:http|status|code|error)\W{0,3}(?:[a-z]+ )?)"
+_STATUS = r"(?:^\s*|\b(?:http|status|status_code|code|error)\W{0,3}(?:[a-z]+ )?)"
 _WORDS = {
     Failure.CONTEXT_OVERFLOW: (
         r"context.{0,20}(overflow|length|window|size|limit)",
@@ -31,7 +31,7 @@ _WORDS = {
         r"exceeds? .{0,40}tokens",
     ),
     Failure.UNAVAILABLE: (
-        r"connect(ion|_)?.{0,12}(timed? ?-?out|refused|reset|error|failed|aborted|closed)",
+        r"connect(ion|_)?.{0,40}(timed? ?-?out|refused|reset|error|failed|aborted|closed)",
         r"(cannot|failed to|could not) connect|unreachable|no route|server disconnected|broken pipe|protocol ?error",
         r"name or service|name resolution|getaddrinfo|\bdns\b|\bssl\b|certificate",
         r"endpoint (is )?down|service unavailable|bad gateway|internal server error|overloaded",

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vsr.categories import CATEGORIES, MISSING, CategoryClassifier, category_codes
 from vsr.errors import RecordError
-from vsr.vectors import as_embeddings, unit_rows
+from vsr.vectors import as_embeddings, finite_matrix, unit_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,17 +133,17 @@ def as_features(features: ArrayLike, *, dim: int | None = None) -> NDArray[np.fl
     Raises:
         RecordError: It is not a matrix of numbers, is too narrow or of another width, or holds NaN or infinity.
     """
-    array = np.asarray(features)
-    if array.ndim != 2 or array.shape[1] <= len(CATEGORIES):
+    array = finite_matrix(features, noun="features")
+    if array.shape[1] <= len(CATEGORIES):
         raise RecordError(
-            f"features have shape {array.shape}; expected one row a query, wider than the {len(CATEGORIES)} categories"
+            f"features have {array.shape[1]} columns; expected more than the {len(CATEGORIES)} of the category"
         )
     if dim is not None and array.shape[1] != dim:
         raise RecordError(
             f"features have {array.shape[1]} columns; expected {dim} ({dim - len(CATEGORIES)} of the embedding and "
             f"{len(CATEGORIES)} of the category). Use the embedding model and width of the training"
         )
-    return as_embeddings(array)
+    return array
 
 
 def split_features(features: NDArray[np.float32]) -> SplitFeatures:

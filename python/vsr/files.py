@@ -28,6 +28,26 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: The folder cannot be written, `path` is a folder, or the disk is full.
     """
+    with replaced_file(path) as temporary, temporary.open("wb", buffering=1 << 20) as raw:
+        if Path(path).suffix == ".gz":
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+                yield cast("IO[bytes]", packed)
+        else:
+            yield raw
+
+
+@contextlib.contextmanager
+def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the name of an empty temporary file whose content replaces `path` at the end of the block.
+
+    For writers that open files themselves; otherwise as `atomic_writer`, but never compressed.
+
+    Args:
+        path: the file to write.
+
+    Raises:
+        OutputError: The folder cannot be written, `path` is a folder, or the disk is full.
+    """
     target = Path(os.path.realpath(path))  # a link keeps pointing at the file that is replaced
     if target.is_dir():
         raise OutputError(f"{path}: is a folder; expected the name of a file to write")
@@ -38,15 +58,11 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         raise _cannot_write(path, error) from error
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb", buffering=1 << 20) as raw:
-            if target.suffix == ".gz":
-                with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
-                    yield cast("IO[bytes]", packed)
-            else:
-                yield raw
-            raw.flush()
-            os.fchmod(raw.fileno(), _mode_of(target))
-            os.fsync(raw.fileno())
+        os.close(descriptor)
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fchmod(written.fileno(), _mode_of(target))
+            os.fsync(written.fileno())
         temporary.replace(target)
         _sync_folder(target.parent)
     except BaseException as error:

@@ -130,13 +130,20 @@ class _Grouping:
         row_of_text: dict[object, int] = {}
         row_of_id: dict[int | str, int] = {}
         column_of, categories = self._column_of, self._categories
+        add_row, add_column = self._rows.append, self._columns.append
+        add_quality, add_latency, add_cost = self._quality.append, self._latency_s.append, self._cost_usd.append
+        last_text: object = None
+        row: int | None = None
         for record in records:
             self.n_records += 1
             choices = record.choices
             text: object = record.query if choices is None else (record.query, msgspec.json.encode(choices))
-            row = row_of_text.get(text)
-            if row is None:
-                row = row_of_text[text] = self._row_of(record)
+            # Files mostly hold a query's records one after the other, and comparing is cheaper than hashing.
+            if text != last_text or row is None:
+                last_text = text
+                row = row_of_text.get(text)
+                if row is None:
+                    row = row_of_text[text] = self._row_of(record)
             embedding_id = record.embedding_id
             if embedding_id is not None and row_of_id.setdefault(embedding_id, row) != row:
                 raise _two_texts(embedding_id, self._prompts[row_of_id[embedding_id]], self._prompts[row])
@@ -148,12 +155,16 @@ class _Grouping:
                 column = self._new_column(record.model_name)
                 if column is None:
                     continue
-            self._rows.append(row)
-            self._columns.append(column)
-            if record.performance is None or record.error or record.unscored:
-                self._append_unmeasured(record)
+            add_row(row)
+            add_column(column)
+            performance = record.performance
+            if performance is None or record.error or record.unscored:
+                performance, latency_s, cost_usd = self._read_unmeasured(record)
             else:
-                self._append(record.performance, record.response_time, record.cost)
+                latency_s, cost_usd = record.response_time, record.cost
+            add_quality(performance)
+            add_latency(_NAN if latency_s is None else latency_s)
+            add_cost(_NAN if cost_usd is None else cost_usd)
 
     def _row_of(self, record: Record) -> int:
         prompt = render_prompt(record.query, record.choices)
@@ -176,33 +187,25 @@ class _Grouping:
         elif category.strip() and normalise_category(first) != normalise_category(category):
             self._n_conflicts += 1
 
-    def _append(self, quality: float, latency_s: float | None, cost_usd: float | None) -> None:
-        self._quality.append(quality)
-        self._latency_s.append(_NAN if latency_s is None else latency_s)
-        self._cost_usd.append(_NAN if cost_usd is None else cost_usd)
-
-    def _append_unmeasured(self, record: Record) -> None:
-        """Take in a failed, unscored or yet unrated call."""
+    def _read_unmeasured(self, record: Record) -> tuple[float, float | None, float | None]:
+        """Give the quality, latency and cost of a failed, unscored or yet unrated call."""
         if record.error:
             failure = failure_of(record.error)
             if failure is Failure.TIMEOUT:
                 self._n_timeouts += 1
-                self._append(0.0, record.response_time, None)
-            elif failure.counts:
+                return 0.0, record.response_time, None
+            if failure.counts:
                 # Neither speed nor cost: a failure never wins by being fast or cheap.
                 self._n_failed += 1
-                self._append(0.0, None, None)
-            else:
-                self._n_unavailable += 1
-                self._append(_NAN, None, None)
-            return
+                return 0.0, None, None
+            self._n_unavailable += 1
+            return _NAN, None, None
         quality = self._scored(record)
         if quality is None:
             self._n_unscored += 1
-            quality = _NAN
-        else:
-            self._n_scored += 1
-        self._append(quality, record.response_time, record.cost)
+            return _NAN, record.response_time, record.cost
+        self._n_scored += 1
+        return quality, record.response_time, record.cost
 
     def _scored(self, record: Record) -> float | None:
         if record.unscored or not isinstance(record, UnratedRecord) or record.ground_truth in (None, ""):

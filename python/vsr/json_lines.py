@@ -8,8 +8,10 @@ import os
 import re
 import sys
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
@@ -82,7 +84,6 @@ class JsonLines(Generic[Item]):
         self._explain = explain
         self._noun = noun
         self._skip_bad_lines = skip_bad_lines
-        self._pushed_back: list[bytes] = []
         if self.path != "-":
             if Path(path).is_dir():
                 raise RecordError(f"{self.path}: is a folder; expected a JSON Lines file of {noun}")
@@ -100,45 +101,45 @@ class JsonLines(Generic[Item]):
         Raises:
             RecordError: A line cannot be used (and bad ones are not skipped), the file cannot be read or is empty.
         """
-        self.n_bad_lines, self._bad_lines, self._pushed_back = 0, [], []
+        self.n_bad_lines, self._bad_lines = 0, []
         decode = self._decode
-        n_items = 0
-        number = 0
+        n_items = number = 0
+        waiting: deque[bytes] = deque()  # lines that are to be read again, before those of the stream
         with _open(self.path) as stream:
-            lines = self._lines(stream)
-            for line in lines:
-                number += 1
-                self.line = number
-                try:
-                    # msgspec does not look into the strings of fields that it skips, so UTF-8 is checked here.
-                    if not line.isascii():
-                        line.decode()
-                    item = decode(line)
-                except (ValueError, RecursionError):
-                    recovered, n_more = self._recover(line, lines)
-                    number += n_more
-                    if recovered is None:
-                        continue
-                    item = recovered
-                n_items += 1
-                yield item
+            source: Iterator[bytes] | None = iter(stream)
+            try:
+                # One loop without a generator for the lines: 0.2 of 3 microseconds a record.
+                while source is not None:
+                    lines, source = source, None
+                    for line in lines:
+                        number += 1
+                        self.line = number
+                        try:
+                            # msgspec does not look into the strings that it skips, so UTF-8 is checked here.
+                            if not line.isascii():
+                                line.decode()
+                            item = decode(line)
+                        except (ValueError, RecursionError):
+                            recovered, n_more = self._recover(line, lines, waiting)
+                            number += n_more
+                            if recovered is not None:
+                                n_items += 1
+                                yield recovered
+                            if waiting:
+                                source = chain(_drained(waiting), stream)
+                                break
+                            continue
+                        n_items += 1
+                        yield item
+            except (EOFError, zlib.error, OSError) as error:
+                raise RecordError(
+                    f"{self.path}: cannot be read beyond line {self.line} ({error}); is it whole?"
+                ) from error
         if n_items == 0:
             left_out = f" ({self.n_bad_lines} bad lines left out)" if self.n_bad_lines else ""
             raise RecordError(f"{self.path}: holds no {self._noun}{left_out}; expected one JSON object a line")
 
-    def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
-        pushed_back = self._pushed_back
-        try:
-            for line in stream:
-                yield line
-                while pushed_back:
-                    yield pushed_back.pop()
-        except (EOFError, zlib.error, OSError) as error:
-            raise RecordError(
-                f"{self.path}:{self.line + 1}: cannot be read on ({error}); is the file whole?"
-            ) from error
-
-    def _recover(self, line: bytes, lines: Iterator[bytes]) -> tuple[Item | None, int]:
+    def _recover(self, line: bytes, lines: Iterator[bytes], waiting: "deque[bytes]") -> tuple[Item | None, int]:
         """Read what is not simply one object on one line: the item, if any, and how many more lines it took."""
         first = line.removeprefix(_BOM)
         if not first.strip():
@@ -150,7 +151,7 @@ class JsonLines(Generic[Item]):
         if not isinstance(problem, str):
             return problem.item, len(parts) - 1
         # Nothing is guessed about the lines that were tried: each of them is read as a line of its own.
-        self._pushed_back.extend(reversed(parts[1:]))
+        waiting.extendleft(reversed(parts[1:]))
         bad = BadLine(self.path, self.line, problem)
         if not self._skip_bad_lines:
             raise RecordError(str(bad))
@@ -217,6 +218,11 @@ def _open(path: str) -> BinaryIO:
         raise RecordError(f"{path}: cannot be opened ({error.strerror})") from error
 
 
+def _drained(lines: "deque[bytes]") -> Iterator[bytes]:
+    while lines:
+        yield lines.popleft()
+
+
 def _depth(line: bytes) -> int | None:
     """Count the brackets that a line leaves open (outside strings); None where it ends inside a string."""
     depth = 0
@@ -275,7 +281,7 @@ def _parse(data: bytes) -> _Parsed | str:
 
 
 def _in_sentence(message: str) -> str:
-    return message[:1].lower() + message[1:]
+    return message[:1].lower() + message[1:].removesuffix(" at")  # some of Python's messages end in it already
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import msgspec
 
 from vsr.errors import RecordError
 from vsr.json_lines import BadLine, Field, JsonLines, is_filled_text, is_number, is_text, problem_with
-from vsr.rendering import EXPECTED_CHOICES, Choices, ChoicesObject, RawChoices, parse_choices, render_prompt, unique_key
+from vsr.rendering import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
 
 __all__ = [
     "BadLine",
@@ -27,6 +27,7 @@ __all__ = [
     "unique_key",
 ]
 
+_Filled = Annotated[str, msgspec.Meta(min_length=1)]
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -47,8 +48,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         unscored: the performance is a filler, not a measurement.
     """
 
-    query: str
-    model_name: str
+    query: _Filled
+    model_name: _Filled
     performance: _Share | None = None
     response_time: _NotNegative | None = None
     category: str | None = None
@@ -150,7 +151,6 @@ def _is_embedding_id(value: object) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
 
 
-_UNCHECKED_CHOICES = frozenset({str, ChoicesObject})
 _is_not_negative = partial(is_number, low=0)
 _TEXTS_OF_A_QUERY = (
     Field("category", "text", is_text),
@@ -232,10 +232,10 @@ def read_objects(
 
 def _read_record(line: bytes) -> Record:
     record = _decode_record(line)
-    if not record.query or record.query.isspace() or not record.model_name or record.model_name.isspace():
+    if record.query.isspace() or record.model_name.isspace():
         raise ValueError
     # msgspec has checked a list of choices already; the other forms can still be wrong inside.
-    if record.choices.__class__ in _UNCHECKED_CHOICES and not _is_choices(record.choices):
+    if record.choices is not None and not isinstance(record.choices, list) and not _is_choices(record.choices):
         raise ValueError
     if record.performance is None and not record.error and not record.unscored:
         # Only now is the response worth its memory: it has to be scored.

@@ -19,29 +19,42 @@ def as_embeddings(vectors: ArrayLike, *, dim: int | None = None) -> NDArray[np.f
     Raises:
         RecordError: It is not a matrix of numbers, has another width, or holds NaN or infinity.
     """
-    try:
-        array = np.asarray(vectors)
-        if array.dtype.kind not in "fiub":
-            array = array.astype(np.float32, casting="safe")  # refuses texts, objects, times, complex numbers
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite and is refused below
-            array = np.ascontiguousarray(array, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise RecordError(
-            f"embeddings are no matrix of numbers ({error}); expected shape (queries, dimensions)"
-        ) from error
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise RecordError(f"embeddings have shape {array.shape}; expected (queries, dimensions), one row a query")
+    array = finite_matrix(vectors, noun="embeddings")
     if dim is not None and array.shape[1] != dim:
         raise RecordError(
             f"embeddings have {array.shape[1]} dimensions; expected {dim}. "
             "Use the embedding model and width of the training"
         )
+    return array
+
+
+def finite_matrix(values: ArrayLike, *, noun: str) -> NDArray[np.float32]:
+    """Check that values are a matrix of finite numbers.
+
+    Args:
+        values: (n, width) numbers.
+        noun: what they are, in the plural, for messages.
+
+    Returns:
+        float32 (n, width), C-order; the same array where it is that already.
+
+    Raises:
+        RecordError: They are not a matrix of numbers, or hold NaN or infinity.
+    """
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            array = array.astype(np.float32, casting="safe")  # refuses texts, objects, times, complex numbers
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite and is refused below
+            array = np.ascontiguousarray(array, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{noun} are no matrix of numbers ({error}); expected one row a query") from error
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise RecordError(f"{noun} have shape {array.shape}; expected one row a query, of at least one number")
     finite = np.isfinite(array)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
-        raise RecordError(
-            f"embeddings hold {array[row, column]} in row {row}, column {column}; expected finite numbers"
-        )
+        raise RecordError(f"{noun} hold {array[row, column]} in row {row}, column {column}; expected finite numbers")
     return array
 
 

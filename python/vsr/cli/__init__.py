@@ -21,12 +21,8 @@ from vsr.errors import VsrError
 INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
 READER_LEFT = 141  # and for one that SIGPIPE ended
 
-# Command names under the headings of the help; the module of a command has its name.
+# Command names under the headings of the help; a command stands under its own name in the module of that name.
 _SECTIONS: dict[str, tuple[str, ...]] = {
-    "Train and route": ("train", "select", "inspect"),
-    "Measure": ("benchmark", "score", "categorize", "analyze"),
-    "Judge": ("evaluate", "doctor"),
-    "Data": ("embed", "import", "export"),
     "Try": ("demo",),
 }
 
@@ -46,7 +42,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = import_module(f"vsr.cli.{_module_name(cmd_name)}").command
+        module = _module_name(cmd_name)
+        command = getattr(import_module(f"vsr.cli.{module}"), module)
         assert isinstance(command, click.Command)
         return command
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from vsr.cli.sections import option
+from vsr.cli.sections import GENERAL, option
 
 _Command = Callable[..., object]  # a command's function before click makes a command of it
 _Decorator = Callable[[_Command], _Command]
@@ -195,6 +195,7 @@ def seed_option(command: _Command) -> _Command:
     """Add `--seed`; the command gets it as `seed: int`."""
     return option(
         "--seed",
+        section=GENERAL,
         type=click.IntRange(0, 2**63 - 1),
         metavar="N",
         default=0,
@@ -205,14 +206,15 @@ def seed_option(command: _Command) -> _Command:
 
 def json_option(command: _Command) -> _Command:
     """Add `--json`; the command gets it as `as_json: bool`."""
-    return option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout instead of text.")(command)
+    text = "Print one JSON object to stdout instead of text."
+    return option("--json", "as_json", section=GENERAL, is_flag=True, help=text)(command)
 
 
 EMBEDDING = "Embedding"
 OBJECTIVE = "Objective"
 
 
-def _embedding_option(field: str, **settings: Any) -> _Decorator:  # noqa: ANN401 (click's own settings)
+def _embedding_option(field: str, **settings: Any) -> _Decorator:
     return option(_EMBEDDING_FLAGS[field], f"embedding_{field}", section=EMBEDDING, **settings)
 
 

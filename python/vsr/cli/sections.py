@@ -7,6 +7,7 @@ import click
 
 from vsr.cli import terminal
 
+OWN = "Options"  # the heading of what only one command has
 GENERAL = "General"
 _FLAG_COLUMN = 28  # characters for the flags; the text of longer ones starts on the next line
 _Decorated = TypeVar("_Decorated", bound=Callable[..., object])
@@ -15,18 +16,20 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., object])
 class SectionedOption(click.Option):
     """An option that knows the heading it stands under."""
 
-    def __init__(self, names: Sequence[str], section: str = GENERAL, **settings: Any) -> None:  # noqa: ANN401 (click's)
+    def __init__(self, names: Sequence[str], section: str = OWN, **settings: Any) -> None:
         super().__init__(names, **settings)
         self.section = section
 
     def get_help_extra(self, ctx: click.Context) -> Any:  # noqa: ANN401 (a type that click does not export)
-        """Leave out the range: the metavar shows it in fewer characters."""
+        """Leave out the range, which the metavar shows in fewer characters, and click's brackets around a default."""
         extra = super().get_help_extra(ctx)
         extra.pop("range", None)
+        if isinstance(self.show_default, str):
+            extra["default"] = self.show_default
         return extra
 
 
-def option(*names: str, section: str = GENERAL, **settings: Any) -> Callable[[_Decorated], _Decorated]:  # noqa: ANN401
+def option(*names: str, section: str = OWN, **settings: Any) -> Callable[[_Decorated], _Decorated]:
     """Declare an option like `click.option`, with the heading that it stands under in the help."""
     return click.option(*names, cls=SectionedOption, section=section, **settings)
 
@@ -34,7 +37,7 @@ def option(*names: str, section: str = GENERAL, **settings: Any) -> Callable[[_D
 class SectionedCommand(click.Command):
     """A command with `-v` and `-q`, whose help groups the options; the headings keep the order of declaration."""
 
-    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.params.extend(verbosity_options())
 
