@@ -4,9 +4,11 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod embedding;
 pub mod error;
 #[cfg(feature = "python")]
 mod python;
+pub mod stop;
 pub mod threads;
 
 pub use error::{Error, Result};

@@ -152,9 +152,9 @@ impl Weights {
     /// It is missing or has another shape or an unsupported type.
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let (place, bytes) = self.take(name, shape)?;
-        let mut out = vec![0f32; bytes.len() / place.dtype.size()];
         const PART: usize = 1 << 16;
-        let size = place.dtype.size();
+        let size = n_bytes(place.dtype);
+        let mut out = vec![0f32; bytes.len() / size];
         out.par_chunks_mut(PART).zip(bytes.par_chunks(PART * size)).for_each(|(out, bytes)| {
             convert(place.dtype, bytes, out);
         });
@@ -180,7 +180,7 @@ impl Weights {
             let mut line = [0f32; TRANSPOSED_ROWS];
             let mut column = 0;
             for (dtype, bytes, n) in &sources {
-                let size = dtype.size();
+                let size = n_bytes(*dtype);
                 for row in 0..*n {
                     let at = (row * n_in + first) * size;
                     convert(*dtype, &bytes[at..at + height * size], &mut line[..height]);
@@ -275,6 +275,11 @@ fn distance(a: &str, b: &str) -> usize {
     let room = a.len().min(b.len()) - front;
     let back = a.bytes().rev().zip(b.bytes().rev()).take(room).take_while(|(x, y)| x == y).count();
     a.len().max(b.len()) - front - back
+}
+
+/// Bytes of one number of the types that [`Weights::take`] lets through.
+fn n_bytes(dtype: Dtype) -> usize {
+    if dtype == Dtype::F32 { 4 } else { 2 }
 }
 
 fn convert(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {

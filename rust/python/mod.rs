@@ -2,11 +2,14 @@
 
 use pyo3::prelude::*;
 
+mod encoder;
 mod error;
 
 /// The extension module `vsr._core`.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::encoder::{TextEncoder, TokenizedTexts};
     use super::{PyResult, pyfunction};
 
     /// Set how many threads the core uses; 0 means one per available core.

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vsr.errors import EmbeddingError
 
@@ -95,7 +96,7 @@ class Fingerprint:
         """
         if not isinstance(content, Mapping):
             raise EmbeddingError(f"embedder fingerprint: expected an object, found {type(content).__name__}")
-        values: dict[str, str | int | None] = {}
+        values: dict[str, Any] = {}
         for field in dataclasses.fields(cls):
             if field.name not in content:
                 if field.default is dataclasses.MISSING:
@@ -108,7 +109,7 @@ class Fingerprint:
                 kind = "an integer" if expected is int else "a string"
                 raise EmbeddingError(f"embedder fingerprint: '{field.name}' must be {kind}, found {value!r}")
             values[field.name] = value
-        fingerprint = cls(**values)  # type: ignore[arg-type] # each value was checked against its field above
+        fingerprint = cls(**values)
         if fingerprint.width < 1:
             raise EmbeddingError(f"embedder fingerprint: 'width' must be at least 1, found {fingerprint.width}")
         return fingerprint

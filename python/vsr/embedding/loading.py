@@ -6,6 +6,7 @@ from pathlib import Path
 from vsr.embedding.embedder import Embedder
 from vsr.embedding.fingerprint import EXTERNAL, HASH, Fingerprint
 from vsr.embedding.hashing import DEFAULT_DIM, HashEmbedder
+from vsr.embedding.transformer import TransformerEmbedder
 from vsr.errors import EmbeddingError
 
 DEFAULT_MAX_TOKENS = 2048
@@ -71,15 +72,12 @@ def load_embedder(
         known = ", ".join([*EMBEDDING_MODELS, HASH])
         raise EmbeddingError(f"unknown embedding model '{name}'; expected one of {known}")
     model = EMBEDDING_MODELS[name]
-    # Imported here: `hash` needs neither the network code nor the hub.
-    from vsr.embedding.transformer import TransformerEmbedder
-
     if path is not None:
         if revision is not None:
             raise EmbeddingError("a revision has no meaning for a local folder; leave it out or leave the path out")
         folder = Path(path)
     else:
-        from vsr.embedding.hub import find_model
+        from vsr.embedding.hub import find_model  # noqa: PLC0415 (its client takes half a second to import)
 
         found = find_model(model.repository, name, revision)
         folder, revision = found.folder, found.revision

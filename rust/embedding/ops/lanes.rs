@@ -32,7 +32,6 @@ macro_rules! simd_kernel {
         }
     };
 }
-pub(crate) use simd_kernel;
 
 /// Whether this machine has the AVX-512 subsets that the kernels are compiled for.
 #[cfg(target_arch = "x86_64")]
@@ -233,13 +232,6 @@ fn add_body<const FMA: bool>(out: &mut [f32], other: &[f32]) {
     }
 }
 
-#[inline(always)]
-fn scale_body<const FMA: bool>(row: &mut [f32], factor: f32) {
-    for x in row.iter_mut() {
-        *x *= factor;
-    }
-}
-
 simd_kernel! {
     /// `out = row / rms(row) * weight`, all of one length.
     pub(crate) fn rms_norm(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body
@@ -285,11 +277,6 @@ simd_kernel! {
     /// `out += other`.
     pub(crate) fn add(out: &mut [f32], other: &[f32]) = add_body
 }
-simd_kernel! {
-    /// `row *= factor`.
-    pub(crate) fn scale(row: &mut [f32], factor: f32) = scale_body
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -1,0 +1,103 @@
+"""Embedders with weights: a model folder, loaded by the numerical core."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsr import _core
+from vsr.embedding.corpus import embed_corpus
+from vsr.embedding.embedder import ProgressCallback, check_texts
+from vsr.embedding.fingerprint import Fingerprint
+
+_WARM_UP = "What is the derivative of sin(x)?"
+
+
+class TransformerEmbedder:
+    """Embed texts with a Qwen3, EmbeddingGemma or BERT model."""
+
+    def __init__(self, encoder: _core.TextEncoder, fingerprint: Fingerprint, cache_dir: Path | None = None) -> None:
+        """Take a loaded model; `load` makes all three."""
+        self._encoder = encoder
+        self._fingerprint = fingerprint
+        self._cache_dir = cache_dir
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        folder: Path,
+        architecture: str,
+        *,
+        dim: int | None,
+        prompt: str | None,
+        max_tokens: int,
+        cache_dir: Path | None,
+        device: str,
+        revision: str | None,
+    ) -> Self:
+        """Load a model folder and embed one text, so that the first query is as fast as the others.
+
+        Args:
+            name: Registry name, for the fingerprint.
+            folder: A model in the Sentence Transformers layout.
+            architecture: What the model must be: `qwen3`, `gemma3` or `bert`.
+            dim: Width of the vectors; None for the smaller of 768 and the model's own.
+            prompt: Name of one of the model's prompts.
+            max_tokens: Longer texts are cut.
+            cache_dir: Where vectors are kept between runs.
+            device: `cpu` or `cuda`.
+            revision: The hub's commit, where the folder came from there.
+
+        Raises:
+            EmbeddingError: Something in the folder is missing, damaged or not supported.
+        """
+        encoder = _core.TextEncoder(folder, architecture, dim, prompt, max_tokens, device)
+        fingerprint = Fingerprint(
+            name=name,
+            width=encoder.dim,
+            digest=encoder.digest,
+            pooling=encoder.pooling,
+            prompt=encoder.prompt,
+            token_limit=encoder.token_limit,
+            prompt_name=prompt,
+            path=str(folder.resolve()) if revision is None else None,
+            revision=revision,
+        )
+        embedder = cls(encoder, fingerprint, cache_dir)
+        embedder._embed_one(_WARM_UP)
+        return embedder
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return self._encoder.dim
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What identifies the vectors."""
+        return self._fingerprint
+
+    def embed(self, texts: Sequence[str], *, progress: ProgressCallback | None = None) -> NDArray[np.float32]:
+        """Embed every text; equal texts are computed once.
+
+        Args:
+            texts: Any strings, empty ones included. Those longer than the token limit are cut, counted and reported.
+            progress: Called about once a second, and once at the end.
+
+        Returns:
+            float32 (len(texts), dim), rows of unit length, in the order of `texts`.
+
+        Raises:
+            EmbeddingError: A text is not a string or holds a lone surrogate.
+        """
+        check_texts(texts)
+        if len(texts) == 1 and progress is None and self._cache_dir is None:
+            return self._embed_one(texts[0])
+        return embed_corpus(self._encoder, texts, progress)
+
+    def _embed_one(self, text: str) -> NDArray[np.float32]:
+        tokens = self._encoder.tokenize([text])
+        return self._encoder.embed(tokens, np.zeros(1, dtype=np.uint32))
