@@ -11,7 +11,6 @@ use super::weights::Weights;
 
 struct Layer {
     query_key_value: Linear,
-    attention: Attention,
     attention_output: Linear,
     attention_norm: LayerNorm,
     intermediate: Linear,
@@ -25,6 +24,7 @@ pub struct Bert {
     position_embeddings: Tensor,
     embeddings_norm: LayerNorm,
     layers: Vec<Layer>,
+    attention: Attention,
     activation: Activation,
     hidden_size: usize,
 }
@@ -40,17 +40,6 @@ impl Bert {
         let norm = |name: &str| -> crate::Result<LayerNorm> {
             let weight = weights.tensor(&format!("{name}.weight"), &[hidden])?;
             Ok(LayerNorm::new(weight, weights.tensor(&format!("{name}.bias"), &[hidden])?, config.layer_norm_eps))
-        };
-        let linear = |names: &[String], n_in: usize, n_out: usize| -> crate::Result<Linear> {
-            let parts: Vec<(String, usize)> = names.iter().map(|name| (format!("{name}.weight"), n_out)).collect();
-            let mut bias = Vec::with_capacity(n_out * names.len());
-            for name in names {
-                bias.extend(weights.values(&format!("{name}.bias"), &[n_out])?);
-            }
-            let weight = weights.transposed(&parts, n_in)?;
-            let n = bias.len();
-            let bias = Tensor::from_vec(bias, n, weight.device())?;
-            Ok(Linear::new(weight, Some(bias)))
         };
         let word_embeddings = weights.table("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?;
         // Every token has type 0, so its vector is a part of every position's.
@@ -70,14 +59,14 @@ impl Bert {
         let mut layers = Vec::new();
         for i in 0..config.num_hidden_layers {
             let name = |part: &str| format!("encoder.layer.{i}.{part}");
-            let projections = ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
+            let projections = ["query", "key", "value"].map(|part| (name(&format!("attention.self.{part}")), hidden));
+            let wide = config.intermediate_size;
             layers.push(Layer {
-                query_key_value: linear(&projections, hidden, hidden)?,
-                attention,
-                attention_output: linear(&[name("attention.output.dense")], hidden, hidden)?,
+                query_key_value: weights.linear(&projections, hidden, true)?,
+                attention_output: weights.linear(&[(name("attention.output.dense"), hidden)], hidden, true)?,
                 attention_norm: norm(&name("attention.output.LayerNorm"))?,
-                intermediate: linear(&[name("intermediate.dense")], hidden, config.intermediate_size)?,
-                output: linear(&[name("output.dense")], config.intermediate_size, hidden)?,
+                intermediate: weights.linear(&[(name("intermediate.dense"), wide)], hidden, true)?,
+                output: weights.linear(&[(name("output.dense"), hidden)], wide, true)?,
                 output_norm: norm(&name("output.LayerNorm"))?,
             });
         }
@@ -86,7 +75,7 @@ impl Bert {
             HiddenAct::GeluApproximate => Activation::GeluTanh,
             HiddenAct::Relu => Activation::Relu,
         };
-        Ok(Self { word_embeddings, position_embeddings, embeddings_norm, layers, activation, hidden_size: hidden })
+        Ok(Self { word_embeddings, position_embeddings, embeddings_norm, layers, attention, activation, hidden_size: hidden })
     }
 
     /// Width of the token vectors.
@@ -101,18 +90,26 @@ impl Bert {
         self.word_embeddings.dims().first().copied().unwrap_or(0)
     }
 
-    /// Token vectors (n, width) of a packed batch. `go_on` is asked before every layer.
+    /// Vectors (rows, width) of the tokens at `rows` of a packed batch, of all if none. `go_on` is asked before every
+    /// layer.
     ///
     /// # Errors
     /// Shapes that do not fit, or `go_on` said no.
-    pub fn forward(&self, batch: &Batch, go_on: &dyn Fn() -> Result<()>) -> Result<Tensor> {
+    pub fn forward(&self, batch: &Batch, rows: Option<&Tensor>, go_on: &dyn Fn() -> Result<()>) -> Result<Tensor> {
         let device = self.word_embeddings.device();
         let words = self.word_embeddings.index_select(&batch.ids(device)?, 0)?.to_dtype(DType::F32)?;
         let mut x = self.embeddings_norm.forward((words + self.position_embeddings.index_select(&batch.positions(device)?, 0)?)?)?;
-        for layer in &self.layers {
+        for (i, layer) in self.layers.iter().enumerate() {
             go_on()?;
             let qkv = layer.query_key_value.forward(&x, Activation::None)?;
-            let seen = layer.attention.forward(&qkv, batch.starts())?;
+            let mut seen = self.attention.forward(&qkv, batch.starts())?;
+            if let Some(rows) = rows
+                && i + 1 == self.layers.len()
+            {
+                // Nothing looks at the other tokens any more.
+                seen = seen.index_select(rows, 0)?;
+                x = x.index_select(rows, 0)?;
+            }
             x = layer.attention_norm.forward(layer.attention_output.add_to(x, &seen)?)?;
             let wide = layer.intermediate.forward(&x, self.activation)?;
             x = layer.output_norm.forward(layer.output.add_to(x, &wide)?)?;
@@ -129,7 +126,7 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
         content.entry(key).and_modify(|found| if found.is_null() { *found = value.clone() }).or_insert(value);
     }
     let config: Config = serde_json::from_value(Value::Object(content)).map_err(|error| refuse(&path, &error.to_string()))?;
-    if config.num_attention_heads == 0 || config.hidden_size % config.num_attention_heads != 0 || config.hidden_size == 0 {
+    if config.num_attention_heads == 0 || config.hidden_size == 0 || config.hidden_size % config.num_attention_heads != 0 {
         return Err(refuse(
             &path,
             &format!("hidden_size {} is no multiple of num_attention_heads {}", config.hidden_size, config.num_attention_heads),

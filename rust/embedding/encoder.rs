@@ -7,7 +7,9 @@ use candle_core::{Device, Tensor};
 use super::batch::Batch;
 use super::bert::Bert;
 use super::folder::{Architecture, ModelFolder, refuse};
+use super::gemma3::Gemma3;
 use super::pooling::{Dense, Pooling, cut_and_normalise};
+use super::qwen3::Qwen3;
 use super::text::{TextTokenizer, TokenizedTexts};
 use super::weights::Weights;
 use crate::stop::Stop;
@@ -32,31 +34,40 @@ pub struct EncoderOptions {
 /// One of the networks.
 enum Network {
     Bert(Bert),
+    Qwen3(Qwen3),
+    Gemma3(Gemma3),
 }
 
 impl Network {
     fn load(folder: &ModelFolder, weights: &Weights) -> Result<Self> {
         match folder.architecture {
             Architecture::Bert => Ok(Self::Bert(Bert::load(folder, weights)?)),
-            other => Err(refuse(&folder.path, &format!("the architecture {} is not supported", other.name()))),
+            Architecture::Qwen3 => Ok(Self::Qwen3(Qwen3::load(folder, weights)?)),
+            Architecture::Gemma3 => Ok(Self::Gemma3(Gemma3::load(folder, weights)?)),
         }
     }
 
     fn width(&self) -> usize {
         match self {
             Self::Bert(network) => network.width(),
+            Self::Qwen3(network) => network.width(),
+            Self::Gemma3(network) => network.width(),
         }
     }
 
     fn vocabulary(&self) -> usize {
         match self {
             Self::Bert(network) => network.vocabulary(),
+            Self::Qwen3(network) => network.vocabulary(),
+            Self::Gemma3(network) => network.vocabulary(),
         }
     }
 
-    fn forward(&self, batch: &Batch, go_on: &dyn Fn() -> candle_core::Result<()>) -> candle_core::Result<Tensor> {
+    fn forward(&self, batch: &Batch, rows: Option<&Tensor>, go_on: &dyn Fn() -> candle_core::Result<()>) -> candle_core::Result<Tensor> {
         match self {
-            Self::Bert(network) => network.forward(batch, go_on),
+            Self::Bert(network) => network.forward(batch, rows, go_on),
+            Self::Qwen3(network) => network.forward(batch, rows, go_on),
+            Self::Gemma3(network) => network.forward(batch, rows, go_on),
         }
     }
 }
@@ -71,6 +82,7 @@ pub struct TextEncoder {
     native_dim: usize,
     prompt: String,
     digest: String,
+    device: Device,
 }
 
 impl TextEncoder {
@@ -112,7 +124,7 @@ impl TextEncoder {
             return Err(refuse(path, &format!("vectors of width {dim} were asked for; this model gives {native_dim} at most")));
         }
         let digest = hasher.finalize().to_hex()[..32].to_owned();
-        Ok(Self { network, tokenizer, pooling: folder.pooling, dense, dim, native_dim, prompt, digest })
+        Ok(Self { network, tokenizer, pooling: folder.pooling, dense, dim, native_dim, prompt, digest, device: device.clone() })
     }
 
     /// Cuts texts into tokens.
@@ -154,8 +166,9 @@ impl TextEncoder {
     }
 
     fn pooled(&self, batch: &Batch, go_on: &dyn Fn() -> candle_core::Result<()>) -> candle_core::Result<Tensor> {
-        let tokens = self.network.forward(batch, go_on)?;
-        let mut vectors = self.pooling.forward(&tokens, batch.starts())?;
+        let rows = self.pooling.rows(batch.starts()).map(|rows| Tensor::new(rows, &self.device)).transpose()?;
+        let tokens = self.network.forward(batch, rows.as_ref(), go_on)?;
+        let mut vectors = self.pooling.forward(tokens, batch.starts())?;
         for layer in &self.dense {
             vectors = layer.forward(&vectors)?;
         }

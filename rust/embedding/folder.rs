@@ -101,6 +101,48 @@ impl ModelFolder {
         Ok(folder)
     }
 
+    /// Refuses rotary positions that are stretched.
+    ///
+    /// # Errors
+    /// The field `key` is there and not null.
+    pub fn refuse_scaled_rotation(&self, key: &str) -> Result<()> {
+        match self.config.get(key) {
+            None | Some(Value::Null) => Ok(()),
+            Some(scaling) => Err(refuse(
+                &self.path.join("config.json"),
+                &format!("rotary positions with scaling ('{key}': {scaling}) are not supported"),
+            )),
+        }
+    }
+
+    /// Refuses layers of other types than `known`, and lists of another length than there are layers.
+    ///
+    /// # Errors
+    /// Naming the first such type.
+    pub fn refuse_layer_types(&self, known: &[&str]) -> Result<()> {
+        let path = self.path.join("config.json");
+        let types = match self.config.get("layer_types") {
+            None | Some(Value::Null) => return Ok(()),
+            Some(types) => types.as_array().ok_or_else(|| refuse(&path, "'layer_types' must be a list"))?,
+        };
+        if self.config.get("num_hidden_layers").and_then(Value::as_u64) != Some(types.len() as u64) {
+            return Err(refuse(&path, "'layer_types' and 'num_hidden_layers' do not fit"));
+        }
+        match types.iter().find(|kind| !kind.as_str().is_some_and(|kind| known.contains(&kind))) {
+            None => Ok(()),
+            Some(kind) => Err(refuse(&path, &format!("layers of the type {kind} are not supported; expected {}", known.join(" or ")))),
+        }
+    }
+
+    /// Whether layer `i` looks through a window: as listed, else all but every `pattern`-th.
+    #[must_use]
+    pub fn layer_is_sliding(&self, i: usize, pattern: usize) -> bool {
+        match self.config.get("layer_types").and_then(|types| types.get(i)) {
+            Some(kind) => kind.as_str() == Some("sliding_attention"),
+            None => !(i + 1).is_multiple_of(pattern),
+        }
+    }
+
     fn read_modules(&mut self) -> Result<()> {
         let file = self.path.join("modules.json");
         let modules = read_json(&file)?;
@@ -214,6 +256,20 @@ pub fn read_small(path: &Path) -> Result<Vec<u8>> {
         }
         Err(source) => Err(Error::Io { path: path.display().to_string(), source }),
     }
+}
+
+/// Refuses heads that cannot be shared out.
+///
+/// # Errors
+/// Naming the numbers.
+pub fn check_heads(path: &Path, heads: usize, kv_heads: usize, head_dim: usize) -> Result<()> {
+    if heads == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads) || head_dim == 0 || !head_dim.is_multiple_of(2) {
+        return Err(refuse(
+            path,
+            &format!("{heads} attention heads, {kv_heads} heads of keys and values, each {head_dim} wide, do not fit together"),
+        ));
+    }
+    Ok(())
 }
 
 fn object(value: Value, path: &Path) -> Result<Map<String, Value>> {

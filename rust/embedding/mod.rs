@@ -7,8 +7,10 @@ pub mod batch;
 pub mod bert;
 pub mod encoder;
 pub mod folder;
+pub mod gemma3;
 pub mod ops;
 pub mod pooling;
+pub mod qwen3;
 pub mod text;
 pub mod weights;
 

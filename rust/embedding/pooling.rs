@@ -39,28 +39,29 @@ impl Pooling {
         }
     }
 
-    /// Pools packed token vectors (n, width) of sequences that begin at `starts` into (sequences, width).
+    /// The tokens that alone are needed of packed sequences that begin at `starts`; none where all are.
+    #[must_use]
+    pub fn rows(self, starts: &[usize]) -> Option<Vec<u32>> {
+        let pairs = starts.windows(2);
+        #[allow(clippy::cast_possible_truncation)] // a batch has far fewer than 2^32 tokens
+        match self {
+            Self::Mean => None,
+            Self::Cls => Some(pairs.map(|pair| pair[0] as u32).collect()),
+            Self::LastToken => Some(pairs.map(|pair| (pair[1] - 1) as u32).collect()),
+        }
+    }
+
+    /// Pools the vectors of the tokens that [`Self::rows`] names into (sequences, width).
     ///
     /// # Errors
     /// Shapes that do not fit.
-    pub fn forward(self, tokens: &Tensor, starts: &[usize]) -> Result<Tensor> {
-        let pairs = starts.windows(2);
-        match self {
-            Self::Cls => pick(tokens, pairs.map(|pair| pair[0])),
-            Self::LastToken => pick(tokens, pairs.map(|pair| pair[1] - 1)),
-            Self::Mean => {
-                let means = pairs.map(|pair| tokens.narrow(0, pair[0], pair[1] - pair[0])?.mean_keepdim(0));
-                Tensor::cat(&means.collect::<Result<Vec<_>>>()?, 0)
-            }
+    pub fn forward(self, tokens: Tensor, starts: &[usize]) -> Result<Tensor> {
+        if self != Self::Mean {
+            return Ok(tokens);
         }
+        let means = starts.windows(2).map(|pair| tokens.narrow(0, pair[0], pair[1] - pair[0])?.mean_keepdim(0));
+        Tensor::cat(&means.collect::<Result<Vec<_>>>()?, 0)
     }
-}
-
-fn pick(tokens: &Tensor, rows: impl Iterator<Item = usize>) -> Result<Tensor> {
-    #[allow(clippy::cast_possible_truncation)] // a batch has far fewer than 2^32 tokens
-    let rows: Vec<u32> = rows.map(|row| row as u32).collect();
-    let n = rows.len();
-    tokens.index_select(&Tensor::from_vec(rows, n, tokens.device())?, 0)
 }
 
 /// A dense layer after pooling.
@@ -75,10 +76,9 @@ impl Dense {
     /// # Errors
     /// Its weights are missing, damaged or of another shape.
     pub fn load(folder: &DenseFolder, weights: Weights) -> crate::Result<Self> {
-        let weight = weights.transposed(&[("linear.weight".to_owned(), folder.n_out)], folder.n_in)?;
-        let bias = if folder.bias { Some(weights.tensor("linear.bias", &[folder.n_out])?) } else { None };
+        let layer = weights.linear(&[("linear".to_owned(), folder.n_out)], folder.n_in, folder.bias)?;
         weights.finish()?;
-        Ok(Self { layer: Linear::new(weight, bias), activation: folder.activation })
+        Ok(Self { layer, activation: folder.activation })
     }
 
     /// Applies the layer to (n, in).

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use super::folder::{read_json, refuse};
+use super::ops::Linear;
 use crate::{Error, Result};
 
 /// Prefixes that exports put before every name.
@@ -150,7 +151,7 @@ impl Weights {
     ///
     /// # Errors
     /// It is missing or has another shape or an unsupported type.
-    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let (place, bytes) = self.take(name, shape)?;
         const PART: usize = 1 << 16;
         let size = n_bytes(place.dtype);
@@ -166,7 +167,7 @@ impl Weights {
     ///
     /// # Errors
     /// One is missing or has another shape or an unsupported type.
-    pub fn transposed(&self, names: &[(String, usize)], n_in: usize) -> Result<Tensor> {
+    fn transposed(&self, names: &[(String, usize)], n_in: usize) -> Result<Tensor> {
         let n_out: usize = names.iter().map(|(_, n)| n).sum();
         let mut sources = Vec::new();
         for (name, n) in names {
@@ -197,6 +198,24 @@ impl Weights {
             }
         }
         Ok(Tensor::from_vec(out, (n_in, n_out), &self.device)?)
+    }
+
+    /// Takes linear layers that share their input, by name without `.weight`, as one layer side by side.
+    ///
+    /// # Errors
+    /// A weight or bias is missing or has another shape or an unsupported type.
+    pub fn linear(&self, layers: &[(String, usize)], n_in: usize, has_bias: bool) -> Result<Linear> {
+        let names: Vec<(String, usize)> = layers.iter().map(|(name, n)| (format!("{name}.weight"), *n)).collect();
+        let weight = self.transposed(&names, n_in)?;
+        if !has_bias {
+            return Ok(Linear::new(weight, None));
+        }
+        let mut bias = Vec::new();
+        for (name, n) in layers {
+            bias.extend(self.values(&format!("{name}.bias"), &[*n])?);
+        }
+        let n_out = bias.len();
+        Ok(Linear::new(weight, Some(Tensor::from_vec(bias, n_out, &self.device)?)))
     }
 
     /// Takes a table whose rows are looked up; it keeps the type that it has in the file, which saves half of its memory.

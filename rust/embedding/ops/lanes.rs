@@ -133,6 +133,14 @@ fn rms_norm_body<const FMA: bool>(row: &[f32], weight: &[f32], eps: f32, out: &m
 }
 
 #[inline(always)]
+fn rms_norm_add_body<const FMA: bool>(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    let scale = 1.0 / (sum_of_squares::<FMA>(row) / row.len() as f32 + eps).sqrt();
+    for ((o, &x), &w) in out.iter_mut().zip(row).zip(weight) {
+        *o = multiply_add::<FMA>(x * scale, w, *o);
+    }
+}
+
+#[inline(always)]
 fn layer_norm_body<const FMA: bool>(row: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
     let mean = sum(row) / row.len() as f32;
     for x in row.iter_mut() {
@@ -235,6 +243,10 @@ fn add_body<const FMA: bool>(out: &mut [f32], other: &[f32]) {
 simd_kernel! {
     /// `out = row / rms(row) * weight`, all of one length.
     pub(crate) fn rms_norm(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body
+}
+simd_kernel! {
+    /// `out += row / rms(row) * weight`, all of one length.
+    pub(crate) fn rms_norm_add(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_add_body
 }
 simd_kernel! {
     /// `row = (row - mean) / deviation * weight + bias`, all of one length.

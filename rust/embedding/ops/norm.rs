@@ -1,6 +1,6 @@
 //! Normalisation of rows.
 
-use candle_core::{CpuStorage, CustomOp1, D, InplaceOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, InplaceOp1, InplaceOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::{cpu_slice, for_each_row, lanes, slice, slice_mut};
 
@@ -38,6 +38,38 @@ impl RmsNorm {
         }
         let mean = x.sqr()?.mean_keepdim(D::Minus1)?;
         x.broadcast_div(&(mean + f64::from(self.eps))?.sqrt()?)?.broadcast_mul(&self.weight)
+    }
+
+    /// `sum + norm(x)`, both (n, width); the sum is overwritten where the device allows.
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    pub fn add_to(&self, sum: Tensor, x: &Tensor) -> Result<Tensor> {
+        if x.device().is_cpu() {
+            sum.inplace_op2(x, self)?;
+            return Ok(sum);
+        }
+        sum + self.forward(x)?
+    }
+}
+
+impl InplaceOp2 for RmsNorm {
+    fn name(&self) -> &'static str {
+        "rms-norm-sum"
+    }
+
+    fn cpu_fwd(&self, sum: &mut CpuStorage, sum_layout: &Layout, x: &CpuStorage, x_layout: &Layout) -> Result<()> {
+        let x = slice(x, x_layout)?;
+        let (storage, weight_layout) = self.weight.storage_and_layout();
+        let weight = cpu_slice(&storage, weight_layout)?;
+        let width = weight.len();
+        if x_layout.shape() != sum_layout.shape() || x.len() % width != 0 {
+            bail!("a sum of {:?} and a norm of {:?}", sum_layout.shape(), x_layout.shape());
+        }
+        for_each_row(slice_mut(sum, sum_layout)?, width, |i, row| {
+            lanes::rms_norm_add(&x[i * width..(i + 1) * width], weight, self.eps, row);
+        });
+        Ok(())
     }
 }
 
