@@ -20,6 +20,9 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Code of another library gave up in a way that is no error value. Python: `RuntimeError`, or the error of the job.
+    #[error("internal failure: {0}")]
+    Panic(String),
     /// The caller asked to stop (Ctrl-C). Python: the pending exception, usually `KeyboardInterrupt`.
     #[error("interrupted")]
     Interrupted,

@@ -1,6 +1,10 @@
 //! One private thread pool, because rayon's global one does not survive `fork` and cannot be resized.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::{Error, Result};
 
@@ -33,29 +37,62 @@ pub fn n_threads() -> usize {
 /// # Errors
 /// [`Error::Value`] when the operating system gives no threads.
 pub fn install<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
-    let wanted = n_threads();
-    let process = std::process::id();
-    let pool = {
-        let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*slot {
-            Some(pool) if pool.process == process && pool.n_threads == wanted => Arc::clone(&pool.pool),
-            _ => {
-                let pool = rayon::ThreadPoolBuilder::new()
-                    .num_threads(wanted)
-                    .thread_name(|i| format!("vsr-{i}"))
-                    .build()
-                    .map_err(|e| Error::Value(format!("cannot start {wanted} threads: {e}")))?;
-                let pool = Arc::new(pool);
-                // A pool of the parent process has no threads here; dropping it would wait for them.
-                if let Some(old) = slot.take()
-                    && old.process != process
-                {
-                    std::mem::forget(old);
-                }
-                *slot = Some(Pool { process, n_threads: wanted, pool: Arc::clone(&pool) });
-                pool
+    Ok(pool()?.install(work))
+}
+
+/// Runs `work` inside the pool while the calling thread calls `watch` ten times a second.
+///
+/// # Errors
+/// As [`install`]; [`Error::Panic`] when `work` panicked, which only code of other libraries does.
+pub fn install_watched<T: Send>(work: impl FnOnce() -> T + Send, mut watch: impl FnMut()) -> Result<T> {
+    const INTERVAL: Duration = Duration::from_millis(100);
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let result = pool()?.in_place_scope(|scope| {
+        scope.spawn(move |_| {
+            // The receiver outlives this task: it waits below.
+            let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+        });
+        loop {
+            match receiver.recv_timeout(INTERVAL) {
+                Err(RecvTimeoutError::Timeout) => watch(),
+                done => break done,
             }
         }
-    };
-    Ok(pool.install(work))
+    });
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(panic)) => Err(Error::Panic(panic_message(panic.as_ref()))),
+        Err(_) => Err(Error::Panic("a thread ended without a result".to_owned())),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no message".to_owned())
+}
+
+fn pool() -> Result<Arc<rayon::ThreadPool>> {
+    let wanted = n_threads();
+    let process = std::process::id();
+    let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pool) = &*slot
+        && pool.process == process
+        && pool.n_threads == wanted
+    {
+        return Ok(Arc::clone(&pool.pool));
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(wanted)
+        .thread_name(|i| format!("vsr-{i}"))
+        .build()
+        .map_err(|e| Error::Value(format!("cannot start {wanted} threads: {e}")))?;
+    let pool = Arc::new(pool);
+    // A pool of the parent process has no threads here; dropping it would wait for them.
+    if let Some(old) = slot.take()
+        && old.process != process
+    {
+        std::mem::forget(old);
+    }
+    *slot = Some(Pool { process, n_threads: wanted, pool: Arc::clone(&pool) });
+    Ok(pool)
 }

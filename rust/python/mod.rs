@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 mod arrays;
+mod encoder;
 mod error;
 mod hash;
 mod interrupt;
@@ -15,6 +16,8 @@ mod threads;
 /// The extension module `vsr._core`.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::encoder::{TextEncoder, TokenizedTexts};
     #[pymodule_export]
     use super::hash::hash_embed;
     #[pymodule_export]

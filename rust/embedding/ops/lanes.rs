@@ -1,0 +1,346 @@
+//! Arithmetic on rows of numbers, compiled for several instruction sets and chosen at run time.
+//!
+//! Every kernel is one plain loop in a generic function; [`simd_kernel`] compiles it once per instruction set, so that a
+//! plain wheel runs AVX2 or AVX-512 code where the machine has it. `FMA` says whether a fused multiply-add is one
+//! instruction: without the hardware it is a slow function call.
+
+/// Defines `name(args)` as `body::<FMA>(args)`, compiled for AVX-512, AVX2 and the target's baseline.
+macro_rules! simd_kernel {
+    ($(#[$doc:meta])* $visibility:vis fn $name:ident($($arg:ident: $kind:ty),* $(,)?) $(-> $result:ty)? = $body:ident) => {
+        $(#[$doc])*
+        $visibility fn $name($($arg: $kind),*) $(-> $result)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
+                fn avx512($($arg: $kind),*) $(-> $result)? {
+                    $body::<true>($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $kind),*) $(-> $result)? {
+                    $body::<true>($($arg),*)
+                }
+                if $crate::embedding::ops::lanes::has_avx512() {
+                    // SAFETY: the features were detected on this machine.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if $crate::embedding::ops::lanes::has_avx2() {
+                    // SAFETY: the features were detected on this machine.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            $body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
+        }
+    };
+}
+
+/// Whether this machine has the AVX-512 subsets that the kernels are compiled for.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("fma")
+}
+
+/// Whether this machine has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+/// Partial sums that a reduction keeps: two AVX-512 or four AVX2 registers.
+const LANES: usize = 32;
+
+#[inline(always)]
+fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// `exp(x)` within 2 units in the last place, 0 below -87; Cody-Waite reduction and a polynomial of degree 6 (Cephes).
+#[inline(always)]
+pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer in the low bits
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
+    let shifted = multiply_add::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let r = multiply_add::<FMA>(n, -0.693_359_4, x);
+    let r = multiply_add::<FMA>(n, 2.121_944_4e-4, r);
+    let mut p = 1.987_569_1e-4;
+    p = multiply_add::<FMA>(p, r, 1.398_199_9e-3);
+    p = multiply_add::<FMA>(p, r, 8.333_452e-3);
+    p = multiply_add::<FMA>(p, r, 4.166_579_6e-2);
+    p = multiply_add::<FMA>(p, r, 0.166_666_66);
+    p = multiply_add::<FMA>(p, r, 0.5);
+    let y = multiply_add::<FMA>(p, r * r, r) + 1.0;
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    y * f32::from_bits(exponent)
+}
+
+/// The error function within 1.5e-7 (Abramowitz and Stegun 7.1.26).
+#[inline(always)]
+fn erf<const FMA: bool>(x: f32) -> f32 {
+    let a = x.abs();
+    let t = 1.0 / multiply_add::<FMA>(0.327_591_1, a, 1.0);
+    let mut p = 1.061_405_4;
+    p = multiply_add::<FMA>(p, t, -1.453_152_1);
+    p = multiply_add::<FMA>(p, t, 1.421_413_8);
+    p = multiply_add::<FMA>(p, t, -0.284_496_72);
+    p = multiply_add::<FMA>(p, t, 0.254_829_6);
+    let y = 1.0 - p * t * exp::<FMA>(-a * a);
+    y.copysign(x)
+}
+
+#[inline(always)]
+fn tanh<const FMA: bool>(x: f32) -> f32 {
+    let a = x.abs();
+    let y = 1.0 - 2.0 / (exp::<FMA>(2.0 * a) + 1.0);
+    y.copysign(x)
+}
+
+#[inline(always)]
+fn sum_of_squares<const FMA: bool>(row: &[f32]) -> f32 {
+    let mut partial = [0f32; LANES];
+    let mut chunks = row.chunks_exact(LANES);
+    for chunk in &mut chunks {
+        for (p, &x) in partial.iter_mut().zip(chunk) {
+            *p = multiply_add::<FMA>(x, x, *p);
+        }
+    }
+    let rest: f32 = chunks.remainder().iter().map(|x| x * x).sum();
+    partial.iter().sum::<f32>() + rest
+}
+
+#[inline(always)]
+fn sum(row: &[f32]) -> f32 {
+    let mut partial = [0f32; LANES];
+    let mut chunks = row.chunks_exact(LANES);
+    for chunk in &mut chunks {
+        for (p, &x) in partial.iter_mut().zip(chunk) {
+            *p += x;
+        }
+    }
+    partial.iter().sum::<f32>() + chunks.remainder().iter().sum::<f32>()
+}
+
+#[inline(always)]
+fn rms_norm_body<const FMA: bool>(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    let scale = 1.0 / (sum_of_squares::<FMA>(row) / row.len() as f32 + eps).sqrt();
+    for ((o, &x), &w) in out.iter_mut().zip(row).zip(weight) {
+        *o = x * scale * w;
+    }
+}
+
+#[inline(always)]
+fn rms_norm_add_body<const FMA: bool>(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    let scale = 1.0 / (sum_of_squares::<FMA>(row) / row.len() as f32 + eps).sqrt();
+    for ((o, &x), &w) in out.iter_mut().zip(row).zip(weight) {
+        *o = multiply_add::<FMA>(x * scale, w, *o);
+    }
+}
+
+#[inline(always)]
+fn layer_norm_body<const FMA: bool>(row: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+    let mean = sum(row) / row.len() as f32;
+    for x in row.iter_mut() {
+        *x -= mean;
+    }
+    let scale = 1.0 / (sum_of_squares::<FMA>(row) / row.len() as f32 + eps).sqrt();
+    for ((x, &w), &b) in row.iter_mut().zip(weight).zip(bias) {
+        *x = multiply_add::<FMA>(*x * scale, w, b);
+    }
+}
+
+#[inline(always)]
+fn softmax_body<const FMA: bool>(row: &mut [f32], scale: f32) {
+    let mut partial = [f32::NEG_INFINITY; LANES];
+    let mut chunks = row.chunks_exact(LANES);
+    for chunk in &mut chunks {
+        for (p, &x) in partial.iter_mut().zip(chunk) {
+            *p = if x > *p { x } else { *p };
+        }
+    }
+    let largest = partial.iter().chain(chunks.remainder()).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+    for x in row.iter_mut() {
+        *x = exp::<FMA>((*x - largest) * scale);
+    }
+    let factor = 1.0 / sum(row);
+    for x in row.iter_mut() {
+        *x *= factor;
+    }
+}
+
+#[inline(always)]
+fn gelu_body<const FMA: bool>(row: &mut [f32]) {
+    for x in row.iter_mut() {
+        *x = 0.5 * *x * (1.0 + erf::<FMA>(*x * std::f32::consts::FRAC_1_SQRT_2));
+    }
+}
+
+#[inline(always)]
+fn gelu_tanh<const FMA: bool>(x: f32) -> f32 {
+    const ROOT_2_OVER_PI: f32 = 0.797_884_6;
+    0.5 * x * (1.0 + tanh::<FMA>(ROOT_2_OVER_PI * multiply_add::<FMA>(0.044_715 * x * x, x, x)))
+}
+
+#[inline(always)]
+fn gelu_tanh_body<const FMA: bool>(row: &mut [f32]) {
+    for x in row.iter_mut() {
+        *x = gelu_tanh::<FMA>(*x);
+    }
+}
+
+#[inline(always)]
+fn relu_body<const FMA: bool>(row: &mut [f32]) {
+    for x in row.iter_mut() {
+        *x = if *x > 0.0 { *x } else { 0.0 };
+    }
+}
+
+#[inline(always)]
+fn tanh_body<const FMA: bool>(row: &mut [f32]) {
+    for x in row.iter_mut() {
+        *x = tanh::<FMA>(*x);
+    }
+}
+
+#[inline(always)]
+fn silu_gate_body<const FMA: bool>(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    for ((o, &g), &u) in out.iter_mut().zip(gate).zip(up) {
+        *o = g / (1.0 + exp::<FMA>(-g)) * u;
+    }
+}
+
+#[inline(always)]
+fn gelu_gate_body<const FMA: bool>(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    for ((o, &g), &u) in out.iter_mut().zip(gate).zip(up) {
+        *o = gelu_tanh::<FMA>(g) * u;
+    }
+}
+
+#[inline(always)]
+fn rms_norm_rotate_body<const FMA: bool>(head: &mut [f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32]) {
+    let scale = 1.0 / (sum_of_squares::<FMA>(head) / head.len() as f32 + eps).sqrt();
+    let (first, second) = head.split_at_mut(cos.len());
+    let (first_weight, second_weight) = weight.split_at(cos.len());
+    for (((((a, b), &c), &s), &v), &w) in
+        first.iter_mut().zip(second).zip(cos).zip(sin).zip(first_weight).zip(second_weight)
+    {
+        let (x, y) = (*a * scale * v, *b * scale * w);
+        *a = multiply_add::<FMA>(x, c, -y * s);
+        *b = multiply_add::<FMA>(y, c, x * s);
+    }
+}
+
+#[inline(always)]
+fn add_body<const FMA: bool>(out: &mut [f32], other: &[f32]) {
+    for (o, &x) in out.iter_mut().zip(other) {
+        *o += x;
+    }
+}
+
+simd_kernel! {
+    /// `out = row / rms(row) * weight`, all of one length.
+    pub(crate) fn rms_norm(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body
+}
+simd_kernel! {
+    /// `out += row / rms(row) * weight`, all of one length.
+    pub(crate) fn rms_norm_add(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_add_body
+}
+simd_kernel! {
+    /// `row = (row - mean) / deviation * weight + bias`, all of one length.
+    pub(crate) fn layer_norm(row: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) = layer_norm_body
+}
+simd_kernel! {
+    /// `row = softmax(scale * row)`, for a positive scale.
+    pub(crate) fn softmax(row: &mut [f32], scale: f32) = softmax_body
+}
+simd_kernel! {
+    /// The exact Gaussian error linear unit, in place.
+    pub(crate) fn gelu(row: &mut [f32]) = gelu_body
+}
+simd_kernel! {
+    /// The Gaussian error linear unit in its approximation by tanh, in place.
+    pub(crate) fn gelu_approximate(row: &mut [f32]) = gelu_tanh_body
+}
+simd_kernel! {
+    /// `max(x, 0)`, in place.
+    pub(crate) fn relu(row: &mut [f32]) = relu_body
+}
+simd_kernel! {
+    /// The hyperbolic tangent, in place.
+    pub(crate) fn hyperbolic_tangent(row: &mut [f32]) = tanh_body
+}
+simd_kernel! {
+    /// `out = silu(gate) * up`, all of one length.
+    pub(crate) fn silu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) = silu_gate_body
+}
+simd_kernel! {
+    /// `out = gelu_approximate(gate) * up`, all of one length.
+    pub(crate) fn gelu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) = gelu_gate_body
+}
+simd_kernel! {
+    /// Normalises one head of width d, then rotates its pairs (i, i + d/2) by the angles whose cosines and sines are
+    /// given (d/2 each).
+    pub(crate) fn rms_norm_rotate(head: &mut [f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32]) = rms_norm_rotate_body
+}
+simd_kernel! {
+    /// `out += other`.
+    pub(crate) fn add(out: &mut [f32], other: &[f32]) = add_body
+}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn range(low: f32, high: f32) -> Vec<f32> {
+        (0..=4000).map(|i| low + (high - low) * i as f32 / 4000.0).collect()
+    }
+
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        for x in range(-86.0, 88.0) {
+            let exact = f64::from(x).exp();
+            for y in [exp::<false>(x), exp::<true>(x)] {
+                assert!((f64::from(y) - exact).abs() <= 2.4e-7 * exact, "exp({x}) = {y}, not {exact}");
+            }
+        }
+        assert!(exp::<true>(-1e9) < 1.3e-38);
+        assert!(exp::<true>(f32::NEG_INFINITY) < 1.3e-38);
+    }
+
+    #[test]
+    fn activations_agree_with_double_precision() {
+        for x in range(-12.0, 12.0) {
+            let wide = f64::from(x);
+            let mut y = [x];
+            gelu_approximate(&mut y);
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044_715 * wide.powi(3));
+            assert!((f64::from(y[0]) - 0.5 * wide * (1.0 + inner.tanh())).abs() < 2e-6, "gelu_approximate({x})");
+            let mut y = [x];
+            hyperbolic_tangent(&mut y);
+            assert!((f64::from(y[0]) - wide.tanh()).abs() < 3e-7, "tanh({x})");
+            let mut y = [0.0];
+            silu_gate(&[x], &[1.0], &mut y);
+            assert!((f64::from(y[0]) - wide / (1.0 + (-wide).exp())).abs() < 2e-6, "silu({x})");
+        }
+        // erf at points of the published tables
+        for (x, exact) in [(0.0, 0.0), (0.5, 0.520_499_88), (1.0, 0.842_700_8), (2.0, 0.995_322_3), (-1.5, -0.966_105_15)] {
+            assert!((erf::<true>(x) - exact).abs() < 3e-7, "erf({x})");
+        }
+    }
+
+    #[test]
+    fn softmax_of_any_length_sums_to_one() {
+        for n in [1, 2, 31, 32, 33, 100] {
+            let mut row: Vec<f32> = (0..n).map(|i| (i * 37 % 11) as f32 - 5.0).collect();
+            let exact: Vec<f64> = row.iter().map(|&x| (0.5 * f64::from(x)).exp()).collect();
+            let total: f64 = exact.iter().sum();
+            softmax(&mut row, 0.5);
+            for (x, e) in row.iter().zip(&exact) {
+                assert!((f64::from(*x) - e / total).abs() < 1e-6);
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The weights of a model: safetensors files mapped into memory, each tensor taken once and laid out for its use.
+//!
+//! What is mapped is given back page by page after its copy was made, so that a load never holds a file twice.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use half::{bf16, f16};
+use memmap2::{Mmap, UncheckedAdvice};
+use rayon::prelude::*;
+use safetensors::tensor::{Dtype, SafeTensors};
+
+use super::folder::{read_json, refuse};
+use super::ops::Linear;
+use crate::{Error, Result};
+
+/// Prefixes that exports put before every name.
+const PREFIXES: [&str; 2] = ["model.", "bert."];
+
+/// Heads for other tasks and tables that are computed: present in some files, needed by no embedding.
+const NOT_NEEDED: [&str; 6] =
+    ["pooler.", "cls.", "lm_head.", "embeddings.position_ids", "embeddings.token_type_ids", "rotary_emb.inv_freq"];
+
+/// Rows of the result that one task of a transposition fills: a cache line of float32.
+const TRANSPOSED_ROWS: usize = 16;
+
+struct Mapped {
+    path: PathBuf,
+    map: Mmap,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    file: usize,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    from: usize,
+    to: usize,
+}
+
+/// Tensors of one model by name, without prefix.
+pub struct Weights {
+    files: Vec<Mapped>,
+    places: BTreeMap<String, Place>,
+    taken: RefCell<BTreeSet<String>>,
+    device: Device,
+}
+
+impl Weights {
+    /// Maps `model.safetensors` of a folder, or the shards that its index names.
+    ///
+    /// # Errors
+    /// Neither is there, or one is damaged; the message names the file.
+    pub fn open(folder: &Path, device: &Device) -> Result<Self> {
+        let single = folder.join("model.safetensors");
+        let index = folder.join("model.safetensors.index.json");
+        if single.is_file() {
+            return Self::map(&[single], device);
+        }
+        if !index.is_file() {
+            return Err(refuse(
+                folder,
+                "there is neither model.safetensors nor model.safetensors.index.json; only this format of weights is read",
+            ));
+        }
+        let content = read_json(&index)?;
+        let Some(weight_map) = content.get("weight_map").and_then(serde_json::Value::as_object) else {
+            return Err(refuse(&index, "the object 'weight_map' is missing"));
+        };
+        let mut shards = BTreeSet::new();
+        for (tensor, file) in weight_map {
+            match file.as_str() {
+                Some(name) if Path::new(name).file_name().is_some_and(|plain| plain == name) => shards.insert(name),
+                _ => return Err(refuse(&index, &format!("tensor {tensor}: expected the name of a file beside it, found {file}"))),
+            };
+        }
+        let paths: Vec<PathBuf> = shards.into_iter().map(|name| folder.join(name)).collect();
+        if let Some(missing) = paths.iter().find(|path| !path.is_file()) {
+            return Err(refuse(missing, "this shard is named by the index and is not there; the download is not complete"));
+        }
+        let weights = Self::map(&paths, device)?;
+        for (tensor, file) in weight_map {
+            let place = weights.places.get(plain_name(tensor).as_str());
+            let found = place.and_then(|place| weights.files[place.file].path.file_name());
+            if found.is_none_or(|found| Some(found.to_string_lossy().as_ref()) != file.as_str()) {
+                return Err(refuse(&index, &format!("tensor {tensor}: it is not in {file}")));
+            }
+        }
+        Ok(weights)
+    }
+
+    /// Maps one file of weights.
+    ///
+    /// # Errors
+    /// It is missing or damaged.
+    pub fn open_file(path: &Path, device: &Device) -> Result<Self> {
+        if !path.is_file() {
+            return Err(refuse(path, "there is no such file; only safetensors are read"));
+        }
+        Self::map(&[path.to_path_buf()], device)
+    }
+
+    fn map(paths: &[PathBuf], device: &Device) -> Result<Self> {
+        let mut files = Vec::new();
+        let mut places = BTreeMap::new();
+        for path in paths {
+            let io = |source| Error::Io { path: path.display().to_string(), source };
+            let handle = File::open(path).map_err(io)?;
+            // SAFETY: the file is only read; whoever shortens a model file while it is loaded breaks this process.
+            let map = unsafe { Mmap::map(&handle) }.map_err(io)?;
+            let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {
+                refuse(path, &format!("no complete safetensors file ({error}); it may have been cut off, load it again"))
+            })?;
+            for (name, info) in metadata.tensors() {
+                let place = Place {
+                    file: files.len(),
+                    dtype: info.dtype,
+                    shape: info.shape.clone(),
+                    from: 8 + header + info.data_offsets.0,
+                    to: 8 + header + info.data_offsets.1,
+                };
+                if places.insert(plain_name(&name), place).is_some() {
+                    return Err(refuse(path, &format!("tensor {name} is there twice")));
+                }
+            }
+            files.push(Mapped { path: path.clone(), map });
+        }
+        Ok(Self { files, places, taken: RefCell::new(BTreeSet::new()), device: device.clone() })
+    }
+
+    /// Feeds every file into a digest.
+    pub fn digest(&self, hasher: &mut blake3::Hasher) {
+        for file in &self.files {
+            hasher.update_rayon(&file.map);
+            give_back(&file.map, 0, file.map.len());
+        }
+    }
+
+    /// Takes a float32 tensor of the expected shape.
+    ///
+    /// # Errors
+    /// It is missing or has another shape or an unsupported type.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        Ok(Tensor::from_vec(self.values(name, shape)?, shape, &self.device)?)
+    }
+
+    /// Takes a float32 vector of the expected length.
+    ///
+    /// # Errors
+    /// It is missing or has another shape or an unsupported type.
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let (place, bytes) = self.take(name, shape)?;
+        const PART: usize = 1 << 16;
+        let size = n_bytes(place.dtype);
+        let mut out = vec![0f32; bytes.len() / size];
+        out.par_chunks_mut(PART).zip(bytes.par_chunks(PART * size)).for_each(|(out, bytes)| {
+            convert(place.dtype, bytes, out);
+        });
+        give_back(&self.files[place.file].map, place.from, place.to);
+        Ok(out)
+    }
+
+    /// Takes linear weights (out, in) that share their input and lays them side by side as (in, sum of outs).
+    ///
+    /// # Errors
+    /// One is missing or has another shape or an unsupported type.
+    fn transposed(&self, names: &[(String, usize)], n_in: usize) -> Result<Tensor> {
+        let n_out: usize = names.iter().map(|(_, n)| n).sum();
+        let mut sources = Vec::new();
+        for (name, n) in names {
+            let (place, bytes) = self.take(name, &[*n, n_in])?;
+            sources.push((place.dtype, bytes, *n));
+        }
+        let mut out = vec![0f32; n_in * n_out];
+        out.par_chunks_mut(TRANSPOSED_ROWS * n_out).enumerate().for_each(|(block, rows)| {
+            let first = block * TRANSPOSED_ROWS;
+            let height = rows.len() / n_out;
+            let mut line = [0f32; TRANSPOSED_ROWS];
+            let mut column = 0;
+            for (dtype, bytes, n) in &sources {
+                let size = n_bytes(*dtype);
+                for row in 0..*n {
+                    let at = (row * n_in + first) * size;
+                    convert(*dtype, &bytes[at..at + height * size], &mut line[..height]);
+                    for (i, value) in line[..height].iter().enumerate() {
+                        rows[i * n_out + column] = *value;
+                    }
+                    column += 1;
+                }
+            }
+        });
+        for (name, _) in names {
+            if let Some(place) = self.places.get(name) {
+                give_back(&self.files[place.file].map, place.from, place.to);
+            }
+        }
+        Ok(Tensor::from_vec(out, (n_in, n_out), &self.device)?)
+    }
+
+    /// Takes linear layers that share their input, by name without `.weight`, as one layer side by side.
+    ///
+    /// # Errors
+    /// A weight or bias is missing or has another shape or an unsupported type.
+    pub fn linear(&self, layers: &[(String, usize)], n_in: usize, has_bias: bool) -> Result<Linear> {
+        let names: Vec<(String, usize)> = layers.iter().map(|(name, n)| (format!("{name}.weight"), *n)).collect();
+        let weight = self.transposed(&names, n_in)?;
+        if !has_bias {
+            return Ok(Linear::new(weight, None));
+        }
+        let mut bias = Vec::new();
+        for (name, n) in layers {
+            bias.extend(self.values(&format!("{name}.bias"), &[*n])?);
+        }
+        let n_out = bias.len();
+        Ok(Linear::new(weight, Some(Tensor::from_vec(bias, n_out, &self.device)?)))
+    }
+
+    /// Takes a table whose rows are looked up; it keeps the type that it has in the file, which saves half of its memory.
+    ///
+    /// # Errors
+    /// It is missing or has another shape or an unsupported type.
+    pub fn table(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let (place, bytes) = self.take(name, shape)?;
+        let dtype = match place.dtype {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            _ => DType::BF16,
+        };
+        let table = Tensor::from_raw_buffer(bytes, dtype, shape, &self.device)?;
+        give_back(&self.files[place.file].map, place.from, place.to);
+        Ok(table)
+    }
+
+    /// The shape of a tensor that may be there.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.places.get(name).map(|place| place.shape.as_slice())
+    }
+
+    /// Refuses a model with tensors that nothing has taken: they belong to an architecture that is not this one.
+    ///
+    /// # Errors
+    /// Naming the first such tensor.
+    pub fn finish(self) -> Result<()> {
+        let taken = self.taken.borrow();
+        let foreign = self
+            .places
+            .iter()
+            .find(|(name, _)| !taken.contains(*name) && !NOT_NEEDED.iter().any(|part| name.contains(part)));
+        match foreign {
+            None => Ok(()),
+            Some((name, place)) => Err(refuse(
+                &self.files[place.file].path,
+                &format!("tensor {name} of shape {:?} has no place in this architecture; config.json and weights do not fit", place.shape),
+            )),
+        }
+    }
+
+    fn take(&self, name: &str, shape: &[usize]) -> Result<(&Place, &[u8])> {
+        let Some(place) = self.places.get(name) else {
+            let near = self.places.keys().filter(|other| !self.taken.borrow().contains(*other)).min_by_key(|other| distance(name, other));
+            let hint = near.map_or_else(String::new, |near| format!("; the nearest name is {near}"));
+            return Err(refuse(&self.files[0].path, &format!("tensor {name} of shape {shape:?} is missing{hint}")));
+        };
+        let file = &self.files[place.file];
+        if place.shape != shape {
+            return Err(refuse(
+                &file.path,
+                &format!("tensor {name}: expected shape {shape:?} from config.json, found {:?}", place.shape),
+            ));
+        }
+        if !matches!(place.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+            return Err(refuse(
+                &file.path,
+                &format!("tensor {name}: type {:?} is not supported, expected F32, F16 or BF16", place.dtype),
+            ));
+        }
+        self.taken.borrow_mut().insert(name.to_owned());
+        Ok((place, &file.map[place.from..place.to]))
+    }
+}
+
+/// The name without what exports put before it, in the spelling of today.
+fn plain_name(name: &str) -> String {
+    let name = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+}
+
+/// How many characters two names do not share at their ends.
+fn distance(a: &str, b: &str) -> usize {
+    let front = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
+    let room = a.len().min(b.len()) - front;
+    let back = a.bytes().rev().zip(b.bytes().rev()).take(room).take_while(|(x, y)| x == y).count();
+    a.len().max(b.len()) - front - back
+}
+
+/// Bytes of one number of the types that [`Weights::take`] lets through.
+fn n_bytes(dtype: Dtype) -> usize {
+    if dtype == Dtype::F32 { 4 } else { 2 }
+}
+
+fn convert(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
+    match dtype {
+        Dtype::F32 => {
+            for (o, b) in out.iter_mut().zip(bytes.chunks_exact(4)) {
+                *o = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+            }
+        }
+        Dtype::F16 => {
+            for (o, b) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+                *o = f16::from_le_bytes([b[0], b[1]]).to_f32();
+            }
+        }
+        _ => {
+            for (o, b) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+                *o = bf16::from_le_bytes([b[0], b[1]]).to_f32();
+            }
+        }
+    }
+}
+
+/// Lets the system drop the pages of a part of the map that was read; they come back from the file if needed.
+fn give_back(map: &Mmap, from: usize, to: usize) {
+    const PAGE: usize = 4096;
+    let (from, to) = (from.next_multiple_of(PAGE), to / PAGE * PAGE);
+    if from < to {
+        // SAFETY: the map is shared with the file and never written, so a dropped page holds nothing of its own.
+        // A refusal of the system costs memory and nothing else.
+        let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
+    }
+}

@@ -1,0 +1,142 @@
+//! `TextEncoder` and `TokenizedTexts` of `vsr._core`.
+
+use std::path::PathBuf;
+
+use candle_core::Device;
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+
+use crate::embedding::{self, EncoderOptions};
+use crate::stop::Stop;
+use crate::{Error, Result};
+
+/// Runs `work` in the pool without the GIL and asks it to stop when a signal comes. A panic is an `EmbeddingError`.
+fn watched<T: Send>(py: Python<'_>, what: &str, work: impl FnOnce(&Stop) -> Result<T> + Send) -> PyResult<T> {
+    let stop = Stop::default();
+    let mut signal = None;
+    let result = py.detach(|| {
+        crate::threads::install_watched(
+            || work(&stop),
+            || {
+                if let Err(error) = Python::attach(|py| py.check_signals()) {
+                    stop.request();
+                    signal = Some(error);
+                }
+            },
+        )
+    });
+    if let Some(error) = signal {
+        return Err(error);
+    }
+    match result {
+        Ok(result) => Ok(result?),
+        Err(Error::Panic(message)) => Err(Error::Embedding(format!("{what}: {message}; the model's files are damaged or not supported")).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Texts as token numbers.
+#[pyclass(frozen, module = "vsr._core")]
+pub struct TokenizedTexts(embedding::TokenizedTexts);
+
+#[pymethods]
+impl TokenizedTexts {
+    /// Tokens of each text, special ones included, after truncation; uint32 (n,).
+    #[getter]
+    fn lengths<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
+        PyArray1::from_iter(py, self.0.ids.iter().map(|ids| u32::try_from(ids.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// Which texts were longer than the limit; bool (n,).
+    #[getter]
+    fn truncated<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
+        PyArray1::from_slice(py, &self.0.truncated)
+    }
+}
+
+/// A loaded embedding model.
+#[pyclass(frozen, module = "vsr._core")]
+pub struct TextEncoder(embedding::TextEncoder);
+
+#[pymethods]
+impl TextEncoder {
+    #[new]
+    #[pyo3(signature = (path, architecture=None, dim=None, prompt=None, max_tokens=None, device="cpu"))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        architecture: Option<String>,
+        dim: Option<usize>,
+        prompt: Option<String>,
+        max_tokens: Option<usize>,
+        device: &str,
+    ) -> PyResult<Self> {
+        let device = open_device(device)?;
+        let options = EncoderOptions { dim, prompt, max_tokens, architecture };
+        let encoder = watched(py, &path.display().to_string(), |_| embedding::TextEncoder::load(&path, &options, &device))?;
+        Ok(Self(encoder))
+    }
+
+    /// Cut texts into tokens.
+    fn tokenize(&self, py: Python<'_>, texts: Vec<PyBackedStr>) -> PyResult<TokenizedTexts> {
+        Ok(TokenizedTexts(watched(py, "the model's tokenizer failed", |_| self.0.tokenize(&texts))?))
+    }
+
+    /// Embed some of the tokenized texts: float32 (len(rows), dim), rows of unit length.
+    fn embed<'py>(
+        &self,
+        py: Python<'py>,
+        texts: &TokenizedTexts,
+        rows: PyReadonlyArray1<'py, u32>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let rows: Vec<usize> = rows.as_array().iter().map(|&row| row as usize).collect();
+        let vectors = watched(py, "the network failed", |stop| self.0.embed(&texts.0, &rows, stop))?;
+        PyArray1::from_vec(py, vectors).reshape([rows.len(), self.0.dim()])
+    }
+
+    /// Width of the vectors.
+    #[getter]
+    fn dim(&self) -> usize {
+        self.0.dim()
+    }
+
+    /// Width of the model's own vectors.
+    #[getter]
+    fn native_dim(&self) -> usize {
+        self.0.native_dim()
+    }
+
+    /// Longest text in tokens, special ones included.
+    #[getter]
+    fn token_limit(&self) -> usize {
+        self.0.token_limit()
+    }
+
+    /// "mean", "cls" or "lasttoken".
+    #[getter]
+    fn pooling(&self) -> &'static str {
+        self.0.pooling().name()
+    }
+
+    /// The text before every text.
+    #[getter]
+    fn prompt(&self) -> &str {
+        self.0.prompt()
+    }
+
+    /// Digest of configuration, tokenizer, weights and dense layers.
+    #[getter]
+    fn digest(&self) -> &str {
+        self.0.digest()
+    }
+}
+
+fn open_device(name: &str) -> Result<Device> {
+    match name {
+        "cpu" => Ok(Device::Cpu),
+        "cuda" if cfg!(feature = "cuda") => Ok(Device::new_cuda(0)?),
+        "cuda" => Err(Error::Embedding("this build has no CUDA; install it with the feature 'cuda', or use the device 'cpu'".to_owned())),
+        other => Err(Error::Embedding(format!("unknown device '{other}'; expected cpu or cuda"))),
+    }
+}
