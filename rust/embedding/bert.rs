@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::batch::Batch;
 use super::folder::{ModelFolder, refuse};
+use super::network_error;
 use super::ops::{Activation, Attention, LayerNorm, Linear, Mask};
 use super::weights::Weights;
 
@@ -44,8 +45,10 @@ impl Bert {
         let word_embeddings = weights.table("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?;
         // Every token has type 0, so its vector is a part of every position's.
         let types = weights.tensor("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden])?;
-        let positions = weights.tensor("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden])?;
-        let position_embeddings = positions.broadcast_add(&types.narrow(0, 0, 1)?)?;
+        let positions =
+            weights.tensor("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden])?;
+        let position_embeddings =
+            types.narrow(0, 0, 1).and_then(|first| positions.broadcast_add(&first)).map_err(network_error)?;
         let embeddings_norm = norm("embeddings.LayerNorm")?;
         let head_dim = hidden / config.num_attention_heads;
         #[allow(clippy::cast_precision_loss)] // a width
@@ -75,7 +78,15 @@ impl Bert {
             HiddenAct::GeluApproximate => Activation::GeluTanh,
             HiddenAct::Relu => Activation::Relu,
         };
-        Ok(Self { word_embeddings, position_embeddings, embeddings_norm, layers, attention, activation, hidden_size: hidden })
+        Ok(Self {
+            word_embeddings,
+            position_embeddings,
+            embeddings_norm,
+            layers,
+            attention,
+            activation,
+            hidden_size: hidden,
+        })
     }
 
     /// Width of the token vectors.
@@ -98,7 +109,9 @@ impl Bert {
     pub fn forward(&self, batch: &Batch, rows: Option<&Tensor>, go_on: &dyn Fn() -> Result<()>) -> Result<Tensor> {
         let device = self.word_embeddings.device();
         let words = self.word_embeddings.index_select(&batch.ids(device)?, 0)?.to_dtype(DType::F32)?;
-        let mut x = self.embeddings_norm.forward((words + self.position_embeddings.index_select(&batch.positions(device)?, 0)?)?)?;
+        let mut x = self
+            .embeddings_norm
+            .forward((words + self.position_embeddings.index_select(&batch.positions(device)?, 0)?)?)?;
         for (i, layer) in self.layers.iter().enumerate() {
             go_on()?;
             let qkv = layer.query_key_value.forward(&x, Activation::None)?;
@@ -122,14 +135,30 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
     let path = folder.path.join("config.json");
     let mut content = folder.config.clone();
     // Training alone needs these; some published files leave them out.
-    for (key, value) in [("hidden_dropout_prob", json!(0.0)), ("initializer_range", json!(0.02)), ("pad_token_id", json!(0))] {
-        content.entry(key).and_modify(|found| if found.is_null() { *found = value.clone() }).or_insert(value);
+    for (key, value) in
+        [("hidden_dropout_prob", json!(0.0)), ("initializer_range", json!(0.02)), ("pad_token_id", json!(0))]
+    {
+        content
+            .entry(key)
+            .and_modify(|found| {
+                if found.is_null() {
+                    *found = value.clone()
+                }
+            })
+            .or_insert(value);
     }
-    let config: Config = serde_json::from_value(Value::Object(content)).map_err(|error| refuse(&path, &error.to_string()))?;
-    if config.num_attention_heads == 0 || config.hidden_size == 0 || config.hidden_size % config.num_attention_heads != 0 {
+    let config: Config =
+        serde_json::from_value(Value::Object(content)).map_err(|error| refuse(&path, &error.to_string()))?;
+    if config.num_attention_heads == 0
+        || config.hidden_size == 0
+        || config.hidden_size % config.num_attention_heads != 0
+    {
         return Err(refuse(
             &path,
-            &format!("hidden_size {} is no multiple of num_attention_heads {}", config.hidden_size, config.num_attention_heads),
+            &format!(
+                "hidden_size {} is no multiple of num_attention_heads {}",
+                config.hidden_size, config.num_attention_heads
+            ),
         ));
     }
     if config.type_vocab_size == 0 {

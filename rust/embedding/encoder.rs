@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::bert::Bert;
 use super::folder::{Architecture, ModelFolder, refuse};
 use super::gemma3::Gemma3;
+use super::network_error;
 use super::pooling::{Dense, Pooling, cut_and_normalise};
 use super::qwen3::Qwen3;
 use super::text::{TextTokenizer, TokenizedTexts};
@@ -63,7 +64,12 @@ impl Network {
         }
     }
 
-    fn forward(&self, batch: &Batch, rows: Option<&Tensor>, go_on: &dyn Fn() -> candle_core::Result<()>) -> candle_core::Result<Tensor> {
+    fn forward(
+        &self,
+        batch: &Batch,
+        rows: Option<&Tensor>,
+        go_on: &dyn Fn() -> candle_core::Result<()>,
+    ) -> candle_core::Result<Tensor> {
         match self {
             Self::Bert(network) => network.forward(batch, rows, go_on),
             Self::Qwen3(network) => network.forward(batch, rows, go_on),
@@ -95,7 +101,10 @@ impl TextEncoder {
         if let Some(expected) = &options.architecture
             && expected != folder.architecture.name()
         {
-            return Err(refuse(path, &format!("expected a model of the architecture {expected}, found {}", folder.architecture.name())));
+            return Err(refuse(
+                path,
+                &format!("expected a model of the architecture {expected}, found {}", folder.architecture.name()),
+            ));
         }
         let prompt = prompt(&folder, options.prompt.as_deref())?;
         let mut hasher = blake3::Hasher::new();
@@ -104,14 +113,18 @@ impl TextEncoder {
         let network = Network::load(&folder, &weights)?;
         weights.finish()?;
         let limit = options.max_tokens.map_or(folder.max_tokens, |limit| limit.min(folder.max_tokens));
-        let (tokenizer, tokenizer_file) = TextTokenizer::read(path, &prompt, folder.lower_case, limit, network.vocabulary())?;
+        let (tokenizer, tokenizer_file) =
+            TextTokenizer::read(path, &prompt, folder.lower_case, limit, network.vocabulary())?;
         hasher.update_rayon(&tokenizer_file);
         hasher.update(serde_json::Value::Object(folder.config.clone()).to_string().as_bytes());
         let mut native_dim = network.width();
         let mut dense = Vec::new();
         for layer in &folder.dense {
             if layer.n_in != native_dim {
-                return Err(refuse(&layer.path, &format!("'in_features' is {}, but what comes before is {native_dim} wide", layer.n_in)));
+                return Err(refuse(
+                    &layer.path,
+                    &format!("'in_features' is {}, but what comes before is {native_dim} wide", layer.n_in),
+                ));
             }
             let weights = Weights::open_file(&layer.path.join("model.safetensors"), device)?;
             weights.digest(&mut hasher);
@@ -121,10 +134,23 @@ impl TextEncoder {
         }
         let dim = options.dim.unwrap_or(DEFAULT_DIM.min(native_dim));
         if dim == 0 || dim > native_dim {
-            return Err(refuse(path, &format!("vectors of width {dim} were asked for; this model gives {native_dim} at most")));
+            return Err(refuse(
+                path,
+                &format!("vectors of width {dim} were asked for; this model gives {native_dim} at most"),
+            ));
         }
         let digest = hasher.finalize().to_hex()[..32].to_owned();
-        Ok(Self { network, tokenizer, pooling: folder.pooling, dense, dim, native_dim, prompt, digest, device: device.clone() })
+        Ok(Self {
+            network,
+            tokenizer,
+            pooling: folder.pooling,
+            dense,
+            dim,
+            native_dim,
+            prompt,
+            digest,
+            device: device.clone(),
+        })
     }
 
     /// Cuts texts into tokens.
@@ -155,9 +181,14 @@ impl TextEncoder {
         }
         let batch = Batch::pack(filled.iter().map(|&place| texts.ids[rows[place]].as_slice()));
         let go_on = || if stop.requested() { Err(candle_core::Error::Msg("interrupted".to_owned())) } else { Ok(()) };
-        let vectors = self.pooled(&batch, &go_on).map_err(|error| if stop.requested() { Error::Interrupted } else { error.into() })?;
-        let vectors = cut_and_normalise(&vectors, self.dim)?.map_err(|number| {
-            Error::Embedding(format!("the vector of text {} is not finite; the model's weights are damaged", rows[filled[number]]))
+        let vectors = self
+            .pooled(&batch, &go_on)
+            .map_err(|error| if stop.requested() { Error::Interrupted } else { network_error(error) })?;
+        let vectors = cut_and_normalise(&vectors, self.dim).map_err(network_error)?.map_err(|number| {
+            Error::Embedding(format!(
+                "the vector of text {} is not finite; the model's weights are damaged",
+                rows[filled[number]]
+            ))
         })?;
         for (&place, vector) in filled.iter().zip(vectors.chunks_exact(self.dim)) {
             out[place * self.dim..(place + 1) * self.dim].copy_from_slice(vector);
@@ -218,11 +249,15 @@ fn prompt(folder: &ModelFolder, name: Option<&str>) -> Result<String> {
     };
     let Some(prompt) = folder.prompts.get(name) else {
         let known: Vec<&str> = folder.prompts.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "it has none".to_owned() } else { format!("expected one of {}", known.join(", ")) };
+        let known =
+            if known.is_empty() { "it has none".to_owned() } else { format!("expected one of {}", known.join(", ")) };
         return Err(refuse(&folder.path, &format!("the model has no prompt '{name}'; {known}")));
     };
     if !folder.include_prompt && !prompt.is_empty() && folder.pooling == Pooling::Mean {
-        return Err(refuse(&folder.path, "a prompt whose own tokens do not count ('include_prompt': false) is not supported"));
+        return Err(refuse(
+            &folder.path,
+            "a prompt whose own tokens do not count ('include_prompt': false) is not supported",
+        ));
     }
     Ok(prompt.clone())
 }

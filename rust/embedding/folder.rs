@@ -130,7 +130,10 @@ impl ModelFolder {
         }
         match types.iter().find(|kind| !kind.as_str().is_some_and(|kind| known.contains(&kind))) {
             None => Ok(()),
-            Some(kind) => Err(refuse(&path, &format!("layers of the type {kind} are not supported; expected {}", known.join(" or ")))),
+            Some(kind) => Err(refuse(
+                &path,
+                &format!("layers of the type {kind} are not supported; expected {}", known.join(" or ")),
+            )),
         }
     }
 
@@ -151,11 +154,15 @@ impl ModelFolder {
         };
         let mut seen = Vec::new();
         for (index, module) in modules.iter().enumerate() {
-            let kind = text(module, "type").ok_or_else(|| refuse(&file, &format!("module {index}: the field 'type' is missing")))?;
+            let kind = text(module, "type")
+                .ok_or_else(|| refuse(&file, &format!("module {index}: the field 'type' is missing")))?;
             let kind = kind.rsplit('.').next().unwrap_or(kind);
             let inside = text(module, "path").unwrap_or("");
             if Path::new(inside).components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
-                return Err(refuse(&file, &format!("module {index}: 'path' must name a folder inside the model, found '{inside}'")));
+                return Err(refuse(
+                    &file,
+                    &format!("module {index}: 'path' must name a folder inside the model, found '{inside}'"),
+                ));
             }
             let place = self.path.join(inside);
             let order = |expected: &[&str]| match seen.last() {
@@ -168,7 +175,10 @@ impl ModelFolder {
             match kind {
                 "Transformer" if index == 0 => {
                     if !inside.is_empty() {
-                        return Err(refuse(&file, &format!("module 0: a transformer in a folder of its own ('{inside}') is not supported")));
+                        return Err(refuse(
+                            &file,
+                            &format!("module 0: a transformer in a folder of its own ('{inside}') is not supported"),
+                        ));
                     }
                     seen.push("Transformer");
                 }
@@ -189,13 +199,18 @@ impl ModelFolder {
                 other => {
                     return Err(refuse(
                         &file,
-                        &format!("module {index}: '{other}' is not supported here; expected Transformer, Pooling, then Dense and Normalize"),
+                        &format!(
+                            "module {index}: '{other}' is not supported here; expected Transformer, Pooling, then Dense and Normalize"
+                        ),
                     ));
                 }
             }
         }
         if !seen.contains(&"Pooling") {
-            return Err(refuse(&file, "there is no Pooling module, so it is not known how token vectors become one vector"));
+            return Err(refuse(
+                &file,
+                "there is no Pooling module, so it is not known how token vectors become one vector",
+            ));
         }
         Ok(())
     }
@@ -205,7 +220,9 @@ impl ModelFolder {
         let mut modes: Vec<String> = Vec::new();
         match content.get("pooling_mode") {
             Some(Value::String(mode)) => modes.push(mode.clone()),
-            Some(other) => return Err(refuse(file, &format!("pooling_mode {other} is not supported; expected one name"))),
+            Some(other) => {
+                return Err(refuse(file, &format!("pooling_mode {other} is not supported; expected one name")));
+            }
             None => {
                 for (key, value) in &content {
                     if let Some(mode) = key.strip_prefix("pooling_mode_")
@@ -217,10 +234,16 @@ impl ModelFolder {
             }
         }
         self.pooling = match modes.as_slice() {
-            [mode] => Pooling::from_name(mode)
-                .ok_or_else(|| refuse(file, &format!("pooling '{mode}' is not supported; expected mean, cls or lasttoken")))?,
+            [mode] => Pooling::from_name(mode).ok_or_else(|| {
+                refuse(file, &format!("pooling '{mode}' is not supported; expected mean, cls or lasttoken"))
+            })?,
             [] => return Err(refuse(file, "no pooling mode is switched on; expected mean, cls or lasttoken")),
-            several => return Err(refuse(file, &format!("several pooling modes at once are not supported: {}", several.join(", ")))),
+            several => {
+                return Err(refuse(
+                    file,
+                    &format!("several pooling modes at once are not supported: {}", several.join(", ")),
+                ));
+            }
         };
         self.include_prompt = content.get("include_prompt").and_then(Value::as_bool).unwrap_or(true);
         Ok(())
@@ -251,9 +274,10 @@ pub fn read_small(path: &Path) -> Result<Vec<u8>> {
             Err(refuse(path, &format!("{} bytes are more than such a file can have", about.len())))
         }
         Ok(_) => std::fs::read(path).map_err(|source| Error::Io { path: path.display().to_string(), source }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(refuse(path, "this file is missing; a model folder has config.json, tokenizer.json, modules.json and weights"))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(refuse(
+            path,
+            "this file is missing; a model folder has config.json, tokenizer.json, modules.json and weights",
+        )),
         Err(source) => Err(Error::Io { path: path.display().to_string(), source }),
     }
 }
@@ -266,7 +290,9 @@ pub fn check_heads(path: &Path, heads: usize, kv_heads: usize, head_dim: usize) 
     if heads == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads) || head_dim == 0 || !head_dim.is_multiple_of(2) {
         return Err(refuse(
             path,
-            &format!("{heads} attention heads, {kv_heads} heads of keys and values, each {head_dim} wide, do not fit together"),
+            &format!(
+                "{heads} attention heads, {kv_heads} heads of keys and values, each {head_dim} wide, do not fit together"
+            ),
         ));
     }
     Ok(())
@@ -286,7 +312,8 @@ fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
 /// Lifts what transformers 5 keeps in `rope_parameters` to where the older form has it.
 fn flat_config(mut config: Map<String, Value>) -> Map<String, Value> {
     if let Some(Value::Object(rope)) = config.remove("rope_parameters") {
-        let nested = ["full_attention", "sliding_attention"].map(|kind| rope.get(kind).and_then(Value::as_object).cloned());
+        let nested =
+            ["full_attention", "sliding_attention"].map(|kind| rope.get(kind).and_then(Value::as_object).cloned());
         if let [full, sliding] = nested
             && (full.is_some() || sliding.is_some())
         {
@@ -313,7 +340,10 @@ fn architecture(config: &Map<String, Value>, path: &Path) -> Result<Architecture
         Some("bert") => Ok(Architecture::Bert),
         Some("qwen3") => Ok(Architecture::Qwen3),
         Some("gemma3_text") => Ok(Architecture::Gemma3),
-        Some(other) => Err(refuse(path, &format!("the architecture '{other}' is not supported; expected bert, qwen3 or gemma3_text"))),
+        Some(other) => Err(refuse(
+            path,
+            &format!("the architecture '{other}' is not supported; expected bert, qwen3 or gemma3_text"),
+        )),
         None => Err(refuse(path, "the field 'model_type' is missing, so the architecture is not known")),
     }
 }
@@ -337,16 +367,18 @@ fn read_transformer(folder: &Path) -> Result<Map<String, Value>> {
 /// The rule of Sentence Transformers: its own limit, else the smaller of the network's and the tokenizer's.
 fn max_tokens(folder: &Path, config: &Map<String, Value>, transformer: &Map<String, Value>) -> Result<usize> {
     let whole = |value: Option<&Value>| value.and_then(Value::as_f64).filter(|&limit| limit >= 1.0);
-    let positions = whole(config.get("max_position_embeddings"))
-        .ok_or_else(|| refuse(&folder.join("config.json"), "'max_position_embeddings' is missing or no positive number"))?;
+    let positions = whole(config.get("max_position_embeddings")).ok_or_else(|| {
+        refuse(&folder.join("config.json"), "'max_position_embeddings' is missing or no positive number")
+    })?;
     let limit = match transformer.get("max_seq_length") {
         None | Some(Value::Null) => {
             let file = folder.join("tokenizer_config.json");
             let own = if file.is_file() { whole(read_json(&file)?.get("model_max_length")) } else { None };
             own.unwrap_or(f64::INFINITY)
         }
-        given => whole(given)
-            .ok_or_else(|| refuse(&folder.join("sentence_bert_config.json"), "'max_seq_length' must be a positive number"))?,
+        given => whole(given).ok_or_else(|| {
+            refuse(&folder.join("sentence_bert_config.json"), "'max_seq_length' must be a positive number")
+        })?,
     };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive, and too large saturates
     Ok(limit.min(positions) as usize)
@@ -369,7 +401,9 @@ fn read_dense(folder: &Path) -> Result<DenseFolder> {
     let file = folder.join("config.json");
     let content = object(read_json(&file)?, &file)?;
     for key in ["module_input_name", "module_output_name"] {
-        if let Some(name) = content.get(key).filter(|name| !name.is_null() && name.as_str() != Some("sentence_embedding")) {
+        if let Some(name) =
+            content.get(key).filter(|name| !name.is_null() && name.as_str() != Some("sentence_embedding"))
+        {
             return Err(refuse(&file, &format!("'{key}' {name} is not supported; expected \"sentence_embedding\"")));
         }
     }
@@ -388,7 +422,12 @@ fn read_dense(folder: &Path) -> Result<DenseFolder> {
             "Tanh" => Activation::Tanh,
             "ReLU" => Activation::Relu,
             "GELU" => Activation::Gelu,
-            _ => return Err(refuse(&file, &format!("activation '{name}' is not supported; expected Identity, Tanh, ReLU or GELU"))),
+            _ => {
+                return Err(refuse(
+                    &file,
+                    &format!("activation '{name}' is not supported; expected Identity, Tanh, ReLU or GELU"),
+                ));
+            }
         },
     };
     Ok(DenseFolder {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::batch::Batch;
 use super::folder::{ModelFolder, refuse};
-use super::ops::{Activation, Attention, Gate, HeadNorm, Linear, Mask, RmsNorm, Rotary};
+use super::network_error;
+use super::ops::{Activation, Attention, Gate, GatedLinear, HeadNorm, Linear, Mask, RmsNorm, Rotary};
 use super::weights::Weights;
 
 struct Layer {
@@ -19,7 +20,7 @@ struct Layer {
     attention_output: Linear,
     post_attention_norm: RmsNorm,
     pre_feed_forward_norm: RmsNorm,
-    gate_up: Linear,
+    gate_up: GatedLinear,
     down: Linear,
     post_feed_forward_norm: RmsNorm,
 }
@@ -46,7 +47,7 @@ impl Gemma3 {
         let (heads, kv_heads) = (config.num_attention_heads * head_dim, config.num_key_value_heads * head_dim);
         let norm = |name: &str, width: usize| -> crate::Result<RmsNorm> {
             // The file has the difference to 1.
-            let weight = (weights.tensor(&format!("{name}.weight"), &[width])? + 1.0)?;
+            let weight = (weights.tensor(&format!("{name}.weight"), &[width])? + 1.0).map_err(network_error)?;
             Ok(RmsNorm::new(weight, config.rms_norm_eps))
         };
         let embed_tokens = weights.table("embed_tokens.weight", &[config.vocab_size, hidden])?;
@@ -71,7 +72,13 @@ impl Gemma3 {
                 attention_output: weights.linear(&[projection("o", hidden)], heads, bias)?,
                 post_attention_norm: norm(&name("post_attention_layernorm"), hidden)?,
                 pre_feed_forward_norm: norm(&name("pre_feedforward_layernorm"), hidden)?,
-                gate_up: weights.linear(&[(name("mlp.gate_proj"), wide), (name("mlp.up_proj"), wide)], hidden, false)?,
+                gate_up: weights.gated_linear(
+                    name("mlp.gate_proj"),
+                    name("mlp.up_proj"),
+                    hidden,
+                    wide,
+                    Gate::GeluTanh,
+                )?,
                 down: weights.linear(&[(name("mlp.down_proj"), hidden)], wide, false)?,
                 post_feed_forward_norm: norm(&name("post_feedforward_layernorm"), hidden)?,
             });
@@ -133,8 +140,7 @@ impl Gemma3 {
                 x = x.index_select(rows, 0)?;
             }
             x = layer.post_attention_norm.add_to(x, &layer.attention_output.forward(&seen, Activation::None)?)?;
-            let wide = layer.gate_up.forward(&layer.pre_feed_forward_norm.forward(&x)?, Activation::None)?;
-            let wide = Gate::GeluTanh.forward(&wide)?;
+            let wide = layer.gate_up.forward(&layer.pre_feed_forward_norm.forward(&x)?)?;
             x = layer.post_feed_forward_norm.add_to(x, &layer.down.forward(&wide, Activation::None)?)?;
         }
         self.norm.forward(&x)
@@ -151,7 +157,14 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
         ("rope_local_base_freq", json!(1e4)),
         ("sliding_window_pattern", pattern),
     ] {
-        content.entry(key).and_modify(|found| if found.is_null() { *found = default.clone() }).or_insert(default);
+        content
+            .entry(key)
+            .and_modify(|found| {
+                if found.is_null() {
+                    *found = default.clone()
+                }
+            })
+            .or_insert(default);
     }
     if content.get("use_bidirectional_attention").and_then(Value::as_bool) != Some(true) {
         return Err(refuse(
@@ -168,7 +181,8 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
         folder.refuse_scaled_rotation(key)?;
     }
     folder.refuse_layer_types(&["sliding_attention", "full_attention"])?;
-    let config: Config = serde_json::from_value(Value::Object(content)).map_err(|error| refuse(&path, &error.to_string()))?;
+    let config: Config =
+        serde_json::from_value(Value::Object(content)).map_err(|error| refuse(&path, &error.to_string()))?;
     if config.hidden_activation != HiddenAct::GeluPytorchTanh {
         return Err(refuse(
             &path,

@@ -18,8 +18,7 @@ pub mod weights;
 pub use encoder::{EncoderOptions, TextEncoder};
 pub use text::TokenizedTexts;
 
-impl From<candle_core::Error> for crate::Error {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Embedding(format!("the network failed: {error}"))
-    }
+/// An operation of a network that failed. No `From`: it would make every `?` of the crate ambiguous.
+pub(crate) fn network_error(error: candle_core::Error) -> crate::Error {
+    crate::Error::Embedding(format!("the network failed: {error}"))
 }

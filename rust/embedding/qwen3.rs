@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::batch::Batch;
 use super::folder::{ModelFolder, refuse};
-use super::ops::{Activation, Attention, Gate, HeadNorm, Linear, Mask, RmsNorm, Rotary};
+use super::ops::{Activation, Attention, Gate, GatedLinear, HeadNorm, Linear, Mask, RmsNorm, Rotary};
 use super::weights::Weights;
 
 struct Layer {
@@ -17,7 +17,7 @@ struct Layer {
     head_norm: HeadNorm,
     attention_output: Linear,
     feed_forward_norm: RmsNorm,
-    gate_up: Linear,
+    gate_up: GatedLinear,
     down: Linear,
 }
 
@@ -63,7 +63,7 @@ impl Qwen3 {
                 },
                 attention_output: weights.linear(&[projection("o", hidden)], heads, bias)?,
                 feed_forward_norm: norm(&name("post_attention_layernorm"), hidden)?,
-                gate_up: weights.linear(&[(name("mlp.gate_proj"), wide), (name("mlp.up_proj"), wide)], hidden, false)?,
+                gate_up: weights.gated_linear(name("mlp.gate_proj"), name("mlp.up_proj"), hidden, wide, Gate::Silu)?,
                 down: weights.linear(&[(name("mlp.down_proj"), hidden)], wide, false)?,
             });
         }
@@ -112,7 +112,7 @@ impl Qwen3 {
                 x = x.index_select(rows, 0)?;
             }
             x = layer.attention_output.add_to(x, &seen)?;
-            let wide = Gate::Silu.forward(&layer.gate_up.forward(&layer.feed_forward_norm.forward(&x)?, Activation::None)?)?;
+            let wide = layer.gate_up.forward(&layer.feed_forward_norm.forward(&x)?)?;
             x = layer.down.add_to(x, &wide)?;
         }
         self.norm.forward(&x)
@@ -130,11 +130,19 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
         ("rope_theta", json!(1e6)),
         ("use_sliding_window", json!(false)),
     ] {
-        content.entry(key).and_modify(|found| if found.is_null() { *found = default.clone() }).or_insert(default);
+        content
+            .entry(key)
+            .and_modify(|found| {
+                if found.is_null() {
+                    *found = default.clone()
+                }
+            })
+            .or_insert(default);
     }
     folder.refuse_scaled_rotation("rope_scaling")?;
     folder.refuse_layer_types(&["full_attention"])?;
-    let config: Config = serde_json::from_value(Value::Object(content)).map_err(|error| refuse(&path, &error.to_string()))?;
+    let config: Config =
+        serde_json::from_value(Value::Object(content)).map_err(|error| refuse(&path, &error.to_string()))?;
     if config.use_sliding_window {
         return Err(refuse(&path, "'use_sliding_window': true is not supported"));
     }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use tokenizers::tokenizer::{Encoding, PostProcessor};
 use tokenizers::Tokenizer;
+use tokenizers::tokenizer::{Encoding, PostProcessor};
 
 use super::folder::{read_small, refuse};
 use crate::{Error, Result};
@@ -33,10 +33,17 @@ impl TextTokenizer {
     ///
     /// # Errors
     /// The file is missing or damaged, or `limit` leaves no room beside the special tokens.
-    pub fn read(folder: &Path, prompt: &str, lower_case: bool, limit: usize, vocabulary: usize) -> Result<(Self, Vec<u8>)> {
+    pub fn read(
+        folder: &Path,
+        prompt: &str,
+        lower_case: bool,
+        limit: usize,
+        vocabulary: usize,
+    ) -> Result<(Self, Vec<u8>)> {
         let path = folder.join("tokenizer.json");
         let bytes = read_small(&path)?;
-        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| refuse(&path, &format!("no usable tokenizer: {error}")))?;
+        let mut tokenizer =
+            Tokenizer::from_bytes(&bytes).map_err(|error| refuse(&path, &format!("no usable tokenizer: {error}")))?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| refuse(&path, &error.to_string()))?;
         let n_special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
@@ -59,8 +66,11 @@ impl TextTokenizer {
     /// # Errors
     /// The tokenizer fails on a text, or gives a token that the network does not have.
     pub fn tokenize<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<TokenizedTexts> {
-        let cut: Vec<(Vec<u32>, bool)> =
-            texts.par_iter().enumerate().map(|(number, text)| self.one(number, text.as_ref())).collect::<Result<_>>()?;
+        let cut: Vec<(Vec<u32>, bool)> = texts
+            .par_iter()
+            .enumerate()
+            .map(|(number, text)| self.one(number, text.as_ref()))
+            .collect::<Result<_>>()?;
         let (ids, truncated) = cut.into_iter().unzip();
         Ok(TokenizedTexts { ids, truncated })
     }

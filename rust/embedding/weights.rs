@@ -14,7 +14,9 @@ use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use super::folder::{read_json, refuse};
-use super::ops::Linear;
+use super::network_error;
+use super::ops::lanes::PANEL;
+use super::ops::{Gate, GatedLinear, Linear, Weight, WeightLayout};
 use crate::{Error, Result};
 
 /// Prefixes that exports put before every name.
@@ -24,8 +26,8 @@ const PREFIXES: [&str; 2] = ["model.", "bert."];
 const NOT_NEEDED: [&str; 6] =
     ["pooler.", "cls.", "lm_head.", "embeddings.position_ids", "embeddings.token_type_ids", "rotary_emb.inv_freq"];
 
-/// Rows of the result that one task of a transposition fills: a cache line of float32.
-const TRANSPOSED_ROWS: usize = 16;
+/// Rows of weights that are laid out at a time: some lines of the cache.
+const LINE: usize = 64;
 
 struct Mapped {
     path: PathBuf,
@@ -47,6 +49,7 @@ pub struct Weights {
     places: BTreeMap<String, Place>,
     taken: RefCell<BTreeSet<String>>,
     device: Device,
+    layout: WeightLayout,
 }
 
 impl Weights {
@@ -74,12 +77,20 @@ impl Weights {
         for (tensor, file) in weight_map {
             match file.as_str() {
                 Some(name) if Path::new(name).file_name().is_some_and(|plain| plain == name) => shards.insert(name),
-                _ => return Err(refuse(&index, &format!("tensor {tensor}: expected the name of a file beside it, found {file}"))),
+                _ => {
+                    return Err(refuse(
+                        &index,
+                        &format!("tensor {tensor}: expected the name of a file beside it, found {file}"),
+                    ));
+                }
             };
         }
         let paths: Vec<PathBuf> = shards.into_iter().map(|name| folder.join(name)).collect();
         if let Some(missing) = paths.iter().find(|path| !path.is_file()) {
-            return Err(refuse(missing, "this shard is named by the index and is not there; the download is not complete"));
+            return Err(refuse(
+                missing,
+                "this shard is named by the index and is not there; the download is not complete",
+            ));
         }
         let weights = Self::map(&paths, device)?;
         for (tensor, file) in weight_map {
@@ -112,7 +123,10 @@ impl Weights {
             // SAFETY: the file is only read; whoever shortens a model file while it is loaded breaks this process.
             let map = unsafe { Mmap::map(&handle) }.map_err(io)?;
             let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {
-                refuse(path, &format!("no complete safetensors file ({error}); it may have been cut off, load it again"))
+                refuse(
+                    path,
+                    &format!("no complete safetensors file ({error}); it may have been cut off, load it again"),
+                )
             })?;
             for (name, info) in metadata.tensors() {
                 let place = Place {
@@ -128,7 +142,19 @@ impl Weights {
             }
             files.push(Mapped { path: path.clone(), map });
         }
-        Ok(Self { files, places, taken: RefCell::new(BTreeSet::new()), device: device.clone() })
+        Ok(Self {
+            files,
+            places,
+            taken: RefCell::new(BTreeSet::new()),
+            device: device.clone(),
+            layout: WeightLayout::best(device),
+        })
+    }
+
+    /// Lays linear weights out in another way than the best for the device.
+    #[must_use]
+    pub fn with_layout(self, layout: WeightLayout) -> Self {
+        Self { layout, ..self }
     }
 
     /// Feeds every file into a digest.
@@ -144,7 +170,7 @@ impl Weights {
     /// # Errors
     /// It is missing or has another shape or an unsupported type.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        Ok(Tensor::from_vec(self.values(name, shape)?, shape, &self.device)?)
+        Tensor::from_vec(self.values(name, shape)?, shape, &self.device).map_err(network_error)
     }
 
     /// Takes a float32 vector of the expected length.
@@ -163,50 +189,13 @@ impl Weights {
         Ok(out)
     }
 
-    /// Takes linear weights (out, in) that share their input and lays them side by side as (in, sum of outs).
-    ///
-    /// # Errors
-    /// One is missing or has another shape or an unsupported type.
-    fn transposed(&self, names: &[(String, usize)], n_in: usize) -> Result<Tensor> {
-        let n_out: usize = names.iter().map(|(_, n)| n).sum();
-        let mut sources = Vec::new();
-        for (name, n) in names {
-            let (place, bytes) = self.take(name, &[*n, n_in])?;
-            sources.push((place.dtype, bytes, *n));
-        }
-        let mut out = vec![0f32; n_in * n_out];
-        out.par_chunks_mut(TRANSPOSED_ROWS * n_out).enumerate().for_each(|(block, rows)| {
-            let first = block * TRANSPOSED_ROWS;
-            let height = rows.len() / n_out;
-            let mut line = [0f32; TRANSPOSED_ROWS];
-            let mut column = 0;
-            for (dtype, bytes, n) in &sources {
-                let size = n_bytes(*dtype);
-                for row in 0..*n {
-                    let at = (row * n_in + first) * size;
-                    convert(*dtype, &bytes[at..at + height * size], &mut line[..height]);
-                    for (i, value) in line[..height].iter().enumerate() {
-                        rows[i * n_out + column] = *value;
-                    }
-                    column += 1;
-                }
-            }
-        });
-        for (name, _) in names {
-            if let Some(place) = self.places.get(name) {
-                give_back(&self.files[place.file].map, place.from, place.to);
-            }
-        }
-        Ok(Tensor::from_vec(out, (n_in, n_out), &self.device)?)
-    }
-
     /// Takes linear layers that share their input, by name without `.weight`, as one layer side by side.
     ///
     /// # Errors
     /// A weight or bias is missing or has another shape or an unsupported type.
     pub fn linear(&self, layers: &[(String, usize)], n_in: usize, has_bias: bool) -> Result<Linear> {
-        let names: Vec<(String, usize)> = layers.iter().map(|(name, n)| (format!("{name}.weight"), *n)).collect();
-        let weight = self.transposed(&names, n_in)?;
+        let columns = layers.iter().enumerate().flat_map(|(layer, &(_, n))| (0..n).map(move |i| Some((layer, i))));
+        let weight = self.weight(layers, n_in, columns.collect())?;
         if !has_bias {
             return Ok(Linear::new(weight, None));
         }
@@ -215,7 +204,66 @@ impl Weights {
             bias.extend(self.values(&format!("{name}.bias"), &[*n])?);
         }
         let n_out = bias.len();
-        Ok(Linear::new(weight, Some(Tensor::from_vec(bias, n_out, &self.device)?)))
+        Ok(Linear::new(weight, Some(Tensor::from_vec(bias, n_out, &self.device).map_err(network_error)?)))
+    }
+
+    /// Takes the two first layers of a gated block, by name without `.weight`; each has `n_out` columns.
+    ///
+    /// # Errors
+    /// A weight is missing or has another shape or an unsupported type.
+    pub fn gated_linear(
+        &self,
+        opening: String,
+        value: String,
+        n_in: usize,
+        n_out: usize,
+        gate: Gate,
+    ) -> Result<GatedLinear> {
+        let columns = if self.layout == WeightLayout::Panels {
+            let panel = |first: usize, layer| (first..first + PANEL).map(move |i| (i < n_out).then_some((layer, i)));
+            (0..n_out).step_by(PANEL).flat_map(|first| panel(first, 0).chain(panel(first, 1))).collect()
+        } else {
+            (0..2).flat_map(|layer| (0..n_out).map(move |i| Some((layer, i)))).collect()
+        };
+        Ok(GatedLinear::new(self.weight(&[(opening, n_out), (value, n_out)], n_in, columns)?, gate))
+    }
+
+    /// Lays the rows of weights (out, in) out as columns; `columns` says which row of which layer, or none for zeros.
+    fn weight(&self, layers: &[(String, usize)], n_in: usize, columns: Vec<Option<(usize, usize)>>) -> Result<Weight> {
+        let mut sources = Vec::new();
+        for (name, n) in layers {
+            let (place, bytes) = self.take(&format!("{name}.weight"), &[*n, n_in])?;
+            sources.push((place.dtype, bytes));
+        }
+        let n_out = layers.iter().map(|(_, n)| n).sum();
+        let values = if self.layout == WeightLayout::Matrix {
+            let mut values = vec![0f32; n_in * n_out];
+            fill_matrix(&mut values, &sources, n_in, &columns);
+            Tensor::from_vec(values, (n_in, n_out), &self.device).map_err(network_error)?
+        } else {
+            let n_panels = columns.len().div_ceil(PANEL);
+            let shape = (n_panels, n_in, PANEL);
+            if sources.iter().all(|(dtype, _)| *dtype == Dtype::BF16) {
+                let mut values = vec![bf16::ZERO; n_panels * n_in * PANEL];
+                let read = |_, bytes: &[u8], line: &mut [bf16]| {
+                    for (value, b) in line.iter_mut().zip(bytes.chunks_exact(2)) {
+                        *value = bf16::from_le_bytes([b[0], b[1]]);
+                    }
+                };
+                fill_panels(&mut values, &sources, n_in, &columns, read);
+                Tensor::from_vec(values, shape, &self.device).map_err(network_error)?
+            } else {
+                let mut values = vec![0f32; n_panels * n_in * PANEL];
+                fill_panels(&mut values, &sources, n_in, &columns, convert);
+                Tensor::from_vec(values, shape, &self.device).map_err(network_error)?
+            }
+        };
+        for (name, _) in layers {
+            if let Some(place) = self.places.get(&format!("{name}.weight")) {
+                give_back(&self.files[place.file].map, place.from, place.to);
+            }
+        }
+        Ok(Weight::new(values, self.layout, n_in, n_out))
     }
 
     /// Takes a table whose rows are looked up; it keeps the type that it has in the file, which saves half of its memory.
@@ -229,7 +277,7 @@ impl Weights {
             Dtype::F16 => DType::F16,
             _ => DType::BF16,
         };
-        let table = Tensor::from_raw_buffer(bytes, dtype, shape, &self.device)?;
+        let table = Tensor::from_raw_buffer(bytes, dtype, shape, &self.device).map_err(network_error)?;
         give_back(&self.files[place.file].map, place.from, place.to);
         Ok(table)
     }
@@ -253,19 +301,26 @@ impl Weights {
             None => Ok(()),
             Some((name, place)) => Err(refuse(
                 &self.files[place.file].path,
-                &format!("tensor {name} of shape {:?} has no place in this architecture; config.json and weights do not fit", place.shape),
+                &format!(
+                    "tensor {name} of shape {:?} has no place in this architecture; config.json and weights do not fit",
+                    place.shape
+                ),
             )),
         }
     }
 
     fn take(&self, name: &str, shape: &[usize]) -> Result<(&Place, &[u8])> {
         let Some(place) = self.places.get(name) else {
-            let near = self.places.keys().filter(|other| !self.taken.borrow().contains(*other)).min_by_key(|other| distance(name, other));
+            let near = self
+                .places
+                .keys()
+                .filter(|other| !self.taken.borrow().contains(*other))
+                .min_by_key(|other| distance(name, other));
             let hint = near.map_or_else(String::new, |near| format!("; the nearest name is {near}"));
             return Err(refuse(&self.files[0].path, &format!("tensor {name} of shape {shape:?} is missing{hint}")));
         };
         let file = &self.files[place.file];
-        if place.shape != shape {
+        if place.shape != shape || shape.contains(&0) {
             return Err(refuse(
                 &file.path,
                 &format!("tensor {name}: expected shape {shape:?} from config.json, found {:?}", place.shape),
@@ -294,6 +349,51 @@ fn distance(a: &str, b: &str) -> usize {
     let room = a.len().min(b.len()) - front;
     let back = a.bytes().rev().zip(b.bytes().rev()).take(room).take_while(|(x, y)| x == y).count();
     a.len().max(b.len()) - front - back
+}
+
+type Source<'a> = (Dtype, &'a [u8]);
+
+/// Columns in panels of 16: (panels, in, 16).
+fn fill_panels<T: Copy + Default + Send>(
+    values: &mut [T],
+    sources: &[Source],
+    n_in: usize,
+    columns: &[Option<(usize, usize)>],
+    read: impl Fn(Dtype, &[u8], &mut [T]) + Sync,
+) {
+    values.par_chunks_mut(n_in * PANEL).zip(columns.par_chunks(PANEL)).for_each(|(panel, columns)| {
+        let mut line = [T::default(); LINE];
+        for (first, part) in (0..n_in).step_by(LINE).zip(panel.chunks_mut(LINE * PANEL)) {
+            let n = part.len() / PANEL;
+            for (j, column) in columns.iter().enumerate() {
+                let Some((source, row)) = *column else { continue };
+                let (dtype, bytes) = sources[source];
+                let at = (row * n_in + first) * n_bytes(dtype);
+                read(dtype, &bytes[at..at + n * n_bytes(dtype)], &mut line[..n]);
+                for (to, value) in part[j..].iter_mut().step_by(PANEL).zip(&line[..n]) {
+                    *to = *value;
+                }
+            }
+        }
+    });
+}
+
+/// Columns one beside the other: (in, out).
+fn fill_matrix(values: &mut [f32], sources: &[Source], n_in: usize, columns: &[Option<(usize, usize)>]) {
+    let n_out = columns.len();
+    values.par_chunks_mut(LINE * n_out).enumerate().for_each(|(block, rows)| {
+        let mut line = [0f32; LINE];
+        let n = rows.len() / n_out;
+        for (j, column) in columns.iter().enumerate() {
+            let Some((source, row)) = *column else { continue };
+            let (dtype, bytes) = sources[source];
+            let at = (row * n_in + block * LINE) * n_bytes(dtype);
+            convert(dtype, &bytes[at..at + n * n_bytes(dtype)], &mut line[..n]);
+            for (to, value) in rows[j..].iter_mut().step_by(n_out).zip(&line[..n]) {
+                *to = *value;
+            }
+        }
+    });
 }
 
 /// Bytes of one number of the types that [`Weights::take`] lets through.

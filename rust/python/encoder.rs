@@ -31,7 +31,9 @@ fn watched<T: Send>(py: Python<'_>, what: &str, work: impl FnOnce(&Stop) -> Resu
     }
     match result {
         Ok(result) => Ok(result?),
-        Err(Error::Panic(message)) => Err(Error::Embedding(format!("{what}: {message}; the model's files are damaged or not supported")).into()),
+        Err(Error::Panic(message)) => {
+            Err(Error::Embedding(format!("{what}: {message}; the model's files are damaged or not supported")).into())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -74,7 +76,8 @@ impl TextEncoder {
     ) -> PyResult<Self> {
         let device = open_device(device)?;
         let options = EncoderOptions { dim, prompt, max_tokens, architecture };
-        let encoder = watched(py, &path.display().to_string(), |_| embedding::TextEncoder::load(&path, &options, &device))?;
+        let encoder =
+            watched(py, &path.display().to_string(), |_| embedding::TextEncoder::load(&path, &options, &device))?;
         Ok(Self(encoder))
     }
 
@@ -135,8 +138,12 @@ impl TextEncoder {
 fn open_device(name: &str) -> Result<Device> {
     match name {
         "cpu" => Ok(Device::Cpu),
-        "cuda" if cfg!(feature = "cuda") => Ok(Device::new_cuda(0)?),
-        "cuda" => Err(Error::Embedding("this build has no CUDA; install it with the feature 'cuda', or use the device 'cpu'".to_owned())),
+        "cuda" if cfg!(feature = "cuda") => {
+            Device::new_cuda(0).map_err(|error| Error::Embedding(format!("no CUDA device: {error}")))
+        }
+        "cuda" => Err(Error::Embedding(
+            "this build has no CUDA; install it with the feature 'cuda', or use the device 'cpu'".to_owned(),
+        )),
         other => Err(Error::Embedding(format!("unknown device '{other}'; expected cpu or cuda"))),
     }
 }

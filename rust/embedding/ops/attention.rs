@@ -76,14 +76,14 @@ impl Attention {
                 part.narrow(1, first * width, n * width)?.reshape((length, n, width))?.transpose(0, 1)?.contiguous()
             };
             let group = heads / kv_heads;
-            let spread = |x: Tensor| {
-                x.unsqueeze(1)?.expand((kv_heads, group, length, width))?.reshape((heads, length, width))
-            };
+            let spread =
+                |x: Tensor| x.unsqueeze(1)?.expand((kv_heads, group, length, width))?.reshape((heads, length, width));
             let q = take(0, heads)?;
             let k = spread(take(heads, kv_heads)?)?;
             let v = spread(take(heads + kv_heads, kv_heads)?)?;
             let scores = (q.matmul(&k.t()?)? * f64::from(self.scale))?;
-            let scores = if self.mask == Mask::Full { scores } else { scores.broadcast_add(&self.bias(length, &scores)?)? };
+            let scores =
+                if self.mask == Mask::Full { scores } else { scores.broadcast_add(&self.bias(length, &scores)?)? };
             let weights = candle_nn::ops::softmax(&scores, D::Minus1)?;
             parts.push(weights.matmul(&v)?.transpose(0, 1)?.reshape((length, heads * width))?);
         }
@@ -101,7 +101,16 @@ impl Attention {
     }
 
     /// One block of queries of one head: `out` gets rows `first..first + n` of the sequence at `begin`.
-    fn block(&self, qkv: &[f32], begin: usize, length: usize, head: usize, first: usize, out: &mut Columns, scores: &mut Vec<f32>) {
+    fn block(
+        &self,
+        qkv: &[f32],
+        begin: usize,
+        length: usize,
+        head: usize,
+        first: usize,
+        out: &mut Columns,
+        scores: &mut Vec<f32>,
+    ) {
         let (width, fused) = (self.head_dim, self.fused_width());
         let n = BLOCK.min(length - first);
         let (from, _) = self.mask.range(first, length);

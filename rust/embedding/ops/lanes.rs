@@ -11,7 +11,7 @@ macro_rules! simd_kernel {
         $visibility fn $name($($arg: $kind),*) $(-> $result)? {
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
                 fn avx512($($arg: $kind),*) $(-> $result)? {
                     $body::<true>($($arg),*)
                 }
@@ -19,11 +19,11 @@ macro_rules! simd_kernel {
                 fn avx2($($arg: $kind),*) $(-> $result)? {
                     $body::<true>($($arg),*)
                 }
-                if $crate::embedding::ops::lanes::has_avx512() {
+                if $crate::cpu::has_avx512() && $crate::cpu::has_avx2() {
                     // SAFETY: the features were detected on this machine.
                     return unsafe { avx512($($arg),*) };
                 }
-                if $crate::embedding::ops::lanes::has_avx2() {
+                if $crate::cpu::has_avx2() {
                     // SAFETY: the features were detected on this machine.
                     return unsafe { avx2($($arg),*) };
                 }
@@ -33,21 +33,8 @@ macro_rules! simd_kernel {
     };
 }
 
-/// Whether this machine has the AVX-512 subsets that the kernels are compiled for.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("fma")
-}
-
-/// Whether this machine has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-}
+/// Columns of a panel of weights.
+pub(crate) const PANEL: usize = 16;
 
 /// Partial sums that a reduction keeps: two AVX-512 or four AVX2 registers.
 const LANES: usize = 32;
@@ -220,6 +207,22 @@ fn gelu_gate_body<const FMA: bool>(gate: &[f32], up: &[f32], out: &mut [f32]) {
 }
 
 #[inline(always)]
+fn silu_gate_panels_body<const FMA: bool>(panels: &[f32], out: &mut [f32]) {
+    for (out, pair) in out.chunks_mut(PANEL).zip(panels.chunks_exact(2 * PANEL)) {
+        let (gate, up) = pair.split_at(PANEL);
+        silu_gate_body::<FMA>(gate, up, out);
+    }
+}
+
+#[inline(always)]
+fn gelu_gate_panels_body<const FMA: bool>(panels: &[f32], out: &mut [f32]) {
+    for (out, pair) in out.chunks_mut(PANEL).zip(panels.chunks_exact(2 * PANEL)) {
+        let (gate, up) = pair.split_at(PANEL);
+        gelu_gate_body::<FMA>(gate, up, out);
+    }
+}
+
+#[inline(always)]
 fn rms_norm_rotate_body<const FMA: bool>(head: &mut [f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32]) {
     let scale = 1.0 / (sum_of_squares::<FMA>(head) / head.len() as f32 + eps).sqrt();
     let (first, second) = head.split_at_mut(cos.len());
@@ -281,6 +284,14 @@ simd_kernel! {
     pub(crate) fn gelu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) = gelu_gate_body
 }
 simd_kernel! {
+    /// `out = silu(a) * b` for `a` and `b` in alternating panels of 16.
+    pub(crate) fn silu_gate_panels(panels: &[f32], out: &mut [f32]) = silu_gate_panels_body
+}
+simd_kernel! {
+    /// `out = gelu_approximate(a) * b` for `a` and `b` in alternating panels of 16.
+    pub(crate) fn gelu_gate_panels(panels: &[f32], out: &mut [f32]) = gelu_gate_panels_body
+}
+simd_kernel! {
     /// Normalises one head of width d, then rotates its pairs (i, i + d/2) by the angles whose cosines and sines are
     /// given (d/2 each).
     pub(crate) fn rms_norm_rotate(head: &mut [f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32]) = rms_norm_rotate_body
@@ -326,7 +337,9 @@ mod tests {
             assert!((f64::from(y[0]) - wide / (1.0 + (-wide).exp())).abs() < 2e-6, "silu({x})");
         }
         // erf at points of the published tables
-        for (x, exact) in [(0.0, 0.0), (0.5, 0.520_499_88), (1.0, 0.842_700_8), (2.0, 0.995_322_3), (-1.5, -0.966_105_15)] {
+        for (x, exact) in
+            [(0.0, 0.0), (0.5, 0.520_499_88), (1.0, 0.842_700_8), (2.0, 0.995_322_3), (-1.5, -0.966_105_15)]
+        {
             assert!((erf::<true>(x) - exact).abs() < 3e-7, "erf({x})");
         }
     }

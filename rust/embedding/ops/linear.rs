@@ -1,24 +1,125 @@
-//! Multiplication by a weight matrix that was laid out for it at load.
+//! Linear layers: a weight that was laid out for its products at load, and the bias.
 
-use candle_core::{CpuStorage, CustomOp1, InplaceOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Device, InplaceOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use gemm::Parallelism;
 
-use super::Activation;
+#[cfg(target_arch = "x86_64")]
+use super::product::{End, InstructionSet, Panels, Values, multiply};
+use super::{Activation, Gate};
 
-/// Below this many multiplications a second thread costs more than it saves.
+/// Multiplications below which a second thread costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 20;
 
-/// A linear layer: weight (in, out), contiguous, so that a product reads it in order, and the bias (out).
+/// How a weight matrix lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightLayout {
+    /// Panels of 16 columns, in the type of the file: for the products of our own.
+    Panels,
+    /// (in, out), contiguous, float32: for the products of Candle's libraries, on other processors and devices.
+    Matrix,
+}
+
+impl WeightLayout {
+    /// The faster one on a device.
+    #[must_use]
+    pub fn best(device: &Device) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if device.is_cpu() && InstructionSet::detect().is_some() {
+            return Self::Panels;
+        }
+        let _ = device;
+        Self::Matrix
+    }
+}
+
+/// A weight (in, out) in one of the layouts.
+#[derive(Debug, Clone)]
+pub struct Weight {
+    /// `Panels`: (panels, in, 16), float32 or bfloat16. `Matrix`: (in, out), float32.
+    values: Tensor,
+    layout: WeightLayout,
+    n_in: usize,
+    n_out: usize,
+}
+
+impl Weight {
+    /// Takes values that were laid out as `layout` says.
+    #[must_use]
+    pub fn new(values: Tensor, layout: WeightLayout, n_in: usize, n_out: usize) -> Self {
+        Self { values, layout, n_in, n_out }
+    }
+
+    /// `out (+)= x w (+ bias)` by Candle's library for products, on the CPU.
+    fn multiply_matrix(&self, x: &[f32], out: &mut [f32], bias: Option<&[f32]>, accumulate: bool) -> Result<()> {
+        let (n_in, n_out) = (self.n_in, self.n_out);
+        let n = x.len() / n_in;
+        if let Some(bias) = bias {
+            super::for_each_row(out, n_out, |_, row| {
+                if accumulate { super::lanes::add(row, bias) } else { row.copy_from_slice(bias) }
+            });
+        }
+        let (storage, layout) = self.values.storage_and_layout();
+        let weight = super::cpu_slice(&storage, layout)?;
+        let threads = rayon::current_num_threads();
+        let parallelism = if threads == 1 || n * n_in * n_out < PARALLEL_FROM {
+            Parallelism::None
+        } else {
+            Parallelism::Rayon(threads)
+        };
+        // SAFETY: the three slices have the shapes (n, n_out), (n, n_in) and (n_in, n_out), row after row.
+        unsafe {
+            gemm::gemm(
+                n,
+                n_out,
+                n_in,
+                out.as_mut_ptr(),
+                1,
+                n_out.cast_signed(),
+                accumulate || bias.is_some(),
+                x.as_ptr(),
+                1,
+                n_in.cast_signed(),
+                weight.as_ptr(),
+                1,
+                n_out.cast_signed(),
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+        Ok(())
+    }
+
+    /// Calls `work` with the panels and the instructions for them.
+    #[cfg(target_arch = "x86_64")]
+    fn with_panels(&self, work: impl FnOnce(InstructionSet, Panels)) -> Result<()> {
+        let Some(set) = InstructionSet::detect() else { bail!("panels of weights need AVX2") };
+        let n_panels = self.values.dim(0)?;
+        let (storage, _) = self.values.storage_and_layout();
+        let values = match &*storage {
+            Storage::Cpu(CpuStorage::F32(values)) => Values::Single(values),
+            Storage::Cpu(CpuStorage::BF16(values)) => Values::Half(values),
+            _ => bail!("panels of weights are float32 or bfloat16, on the CPU"),
+        };
+        work(set, Panels { values, n_in: self.n_in, n_panels });
+        Ok(())
+    }
+}
+
+/// A linear layer.
 #[derive(Debug, Clone)]
 pub struct Linear {
-    weight: Tensor,
+    weight: Weight,
     bias: Option<Tensor>,
 }
 
 impl Linear {
-    /// Takes a contiguous float32 weight of shape (in, out) and a bias of shape (out).
+    /// Takes a weight and a float32 bias of shape (out).
     #[must_use]
-    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
+    pub fn new(weight: Weight, bias: Option<Tensor>) -> Self {
         Self { weight, bias }
     }
 
@@ -30,7 +131,7 @@ impl Linear {
         if x.device().is_cpu() {
             return x.apply_op1_no_bwd(&Product { layer: self, activation });
         }
-        let y = x.matmul(&self.weight)?;
+        let y = x.matmul(&self.weight.values)?;
         let y = match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
@@ -50,48 +151,11 @@ impl Linear {
         sum + self.forward(x, Activation::None)?
     }
 
-    fn dims(&self) -> Result<(usize, usize)> {
-        self.weight.dims2()
-    }
-
-    /// Adds x W (+ b) to `out`, or writes it there.
-    fn multiply(&self, x: &[f32], n: usize, out: &mut [f32], accumulate: bool) -> Result<()> {
-        let (n_in, n_out) = self.dims()?;
-        if let Some(bias) = &self.bias {
-            let (storage, layout) = bias.storage_and_layout();
-            let bias = super::cpu_slice(&storage, layout)?;
-            super::for_each_row(out, n_out, |_, row| if accumulate { super::lanes::add(row, bias) } else { row.copy_from_slice(bias) });
-        }
-        let (storage, layout) = self.weight.storage_and_layout();
-        let weight = super::cpu_slice(&storage, layout)?;
-        let parallelism =
-            if n * n_in * n_out < PARALLEL_FROM { Parallelism::None } else { Parallelism::Rayon(rayon::current_num_threads()) };
-        let read = accumulate || self.bias.is_some();
-        // SAFETY: the three slices have the shapes (n, n_out), (n, n_in) and (n_in, n_out), row after row.
-        unsafe {
-            gemm::gemm(
-                n,
-                n_out,
-                n_in,
-                out.as_mut_ptr(),
-                1,
-                n_out.cast_signed(),
-                read,
-                x.as_ptr(),
-                1,
-                n_in.cast_signed(),
-                weight.as_ptr(),
-                1,
-                n_out.cast_signed(),
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                parallelism,
-            );
-        }
-        Ok(())
+    /// Calls `work` with the bias.
+    fn with_bias<T>(&self, work: impl FnOnce(Option<&[f32]>) -> Result<T>) -> Result<T> {
+        let Some(bias) = &self.bias else { return work(None) };
+        let (storage, layout) = bias.storage_and_layout();
+        work(Some(super::cpu_slice(&storage, layout)?))
     }
 }
 
@@ -108,14 +172,22 @@ impl CustomOp1 for Product<'_> {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = super::slice(storage, layout)?;
         let (n, width) = layout.shape().dims2()?;
-        let (n_in, n_out) = self.layer.dims()?;
-        if width != n_in {
-            bail!("a linear layer for {n_in} columns was given {width}");
+        let weight = &self.layer.weight;
+        if width != weight.n_in {
+            bail!("a linear layer for {} columns was given {width}", weight.n_in);
         }
-        let mut out = vec![0f32; n * n_out];
-        self.layer.multiply(x, n, &mut out, false)?;
-        super::for_each_row(&mut out, n_out, |_, row| self.activation.apply(row));
-        Ok((CpuStorage::F32(out), Shape::from((n, n_out))))
+        let mut out = vec![0f32; n * weight.n_out];
+        self.layer.with_bias(|bias| {
+            #[cfg(target_arch = "x86_64")]
+            if weight.layout == WeightLayout::Panels {
+                let end = End::Store { bias, activation: self.activation };
+                return weight.with_panels(|set, panels| multiply(set, x, panels, &mut out, weight.n_out, end));
+            }
+            weight.multiply_matrix(x, &mut out, bias, false)?;
+            super::for_each_row(&mut out, weight.n_out, |_, row| self.activation.apply(row));
+            Ok(())
+        })?;
+        Ok((CpuStorage::F32(out), Shape::from((n, weight.n_out))))
     }
 }
 
@@ -130,10 +202,74 @@ impl InplaceOp2 for ProductSum<'_> {
 
     fn cpu_fwd(&self, sum: &mut CpuStorage, sum_layout: &Layout, x: &CpuStorage, x_layout: &Layout) -> Result<()> {
         let (n, width) = x_layout.shape().dims2()?;
-        let (n_in, n_out) = self.layer.dims()?;
-        if width != n_in || sum_layout.shape().dims2()? != (n, n_out) {
-            bail!("a linear layer ({n_in}, {n_out}) was given {:?} and {:?}", x_layout.shape(), sum_layout.shape());
+        let weight = &self.layer.weight;
+        if width != weight.n_in || sum_layout.shape().dims2()? != (n, weight.n_out) {
+            bail!("a linear layer ({}, {}) was given {:?}, {:?}", weight.n_in, weight.n_out, x_layout, sum_layout);
         }
-        self.layer.multiply(super::slice(x, x_layout)?, n, super::slice_mut(sum, sum_layout)?, true)
+        let x = super::slice(x, x_layout)?;
+        let out = super::slice_mut(sum, sum_layout)?;
+        self.layer.with_bias(|bias| {
+            #[cfg(target_arch = "x86_64")]
+            if weight.layout == WeightLayout::Panels {
+                return weight
+                    .with_panels(|set, panels| multiply(set, x, panels, out, weight.n_out, End::Add { bias }));
+            }
+            weight.multiply_matrix(x, out, bias, true)
+        })
+    }
+}
+
+/// The two first layers of a gated feed-forward block, which share their input: `gate(x A) * (x B)`.
+#[derive(Debug, Clone)]
+pub struct GatedLinear {
+    /// `Panels`: those of A and B take turns. `Matrix`: A and B side by side.
+    weight: Weight,
+    gate: Gate,
+}
+
+impl GatedLinear {
+    /// Takes both weights as one of (in, 2 out).
+    #[must_use]
+    pub fn new(weight: Weight, gate: Gate) -> Self {
+        Self { weight, gate }
+    }
+
+    /// Gives (n, out) for x of shape (n, in).
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if !x.device().is_cpu() {
+            return self.gate.forward(&x.matmul(&self.weight.values)?);
+        }
+        if self.weight.layout == WeightLayout::Matrix {
+            let both = Linear::new(self.weight.clone(), None);
+            return self.gate.forward(&both.forward(x, Activation::None)?);
+        }
+        x.apply_op1_no_bwd(self)
+    }
+}
+
+impl CustomOp1 for GatedLinear {
+    fn name(&self) -> &'static str {
+        "gated-linear"
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = super::slice(storage, layout)?;
+        let (n, width) = layout.shape().dims2()?;
+        if width != self.weight.n_in {
+            bail!("a gated layer for {} columns was given {width}", self.weight.n_in);
+        }
+        let n_out = self.weight.n_out / 2;
+        let mut out = vec![0f32; n * n_out];
+        self.weight.with_panels(|set, panels| multiply(set, x, panels, &mut out, n_out, End::Gate(self.gate)))?;
+        Ok((CpuStorage::F32(out), Shape::from((n, n_out))))
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        bail!("panels of weights need AVX2")
     }
 }

@@ -5,13 +5,17 @@ use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 
 pub mod attention;
+#[cfg(target_arch = "x86_64")]
+mod kernels;
 pub(crate) mod lanes;
 pub mod linear;
 pub mod norm;
+#[cfg(target_arch = "x86_64")]
+mod product;
 pub mod rotary;
 
 pub use attention::{Attention, Mask};
-pub use linear::Linear;
+pub use linear::{GatedLinear, Linear, Weight, WeightLayout};
 pub use norm::{LayerNorm, RmsNorm};
 pub use rotary::{HeadNorm, Rotary};
 

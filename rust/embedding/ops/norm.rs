@@ -130,7 +130,9 @@ impl InplaceOp1 for LayerNorm {
         let (weights, weight_layout) = self.weight.storage_and_layout();
         let (biases, bias_layout) = self.bias.storage_and_layout();
         let (weight, bias) = (cpu_slice(&weights, weight_layout)?, cpu_slice(&biases, bias_layout)?);
-        for_each_row(slice_mut(storage, layout)?, weight.len(), |_, row| lanes::layer_norm(row, weight, bias, self.eps));
+        for_each_row(slice_mut(storage, layout)?, weight.len(), |_, row| {
+            lanes::layer_norm(row, weight, bias, self.eps)
+        });
         Ok(())
     }
 }

@@ -1,0 +1,241 @@
+//! The innermost loop of every product: a few rows of x by one panel of 16 columns of weights, all sums in registers.
+//!
+//! Compilers keep such a block in registers only when it is written in vectors (the same loop over arrays reached an
+//! eighth of the speed), so each instruction set has its few lines here. Every sum runs over the columns of x in order, one fused
+//! multiplication at a time: a row's result does not depend on the rows that are computed with it.
+
+use std::arch::x86_64::{
+    __m256, __m512, _mm_loadu_si128, _mm256_add_ps, _mm256_broadcast_ss, _mm256_castsi256_ps, _mm256_cvtepu16_epi32,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps,
+    _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+};
+
+use half::bf16;
+
+/// The instructions that a block needs, on panels of 16 numbers.
+pub(crate) trait Instructions {
+    /// Rows of a block: as many as there are registers for their sums.
+    const ROWS: usize;
+    /// 16 numbers.
+    type Panel: Copy;
+    /// One number, as often as a register holds.
+    type Broadcast: Copy;
+    /// 16 zeros.
+    unsafe fn zero() -> Self::Panel;
+    /// Reads 16 numbers.
+    unsafe fn load(from: *const f32) -> Self::Panel;
+    /// Reads 16 numbers of half the width.
+    unsafe fn load_half(from: *const bf16) -> Self::Panel;
+    /// Reads one number.
+    unsafe fn broadcast(from: *const f32) -> Self::Broadcast;
+    /// `a * b + c`, rounded once.
+    unsafe fn multiply_add(a: Self::Broadcast, b: Self::Panel, c: Self::Panel) -> Self::Panel;
+    /// `a + b`.
+    unsafe fn add(a: Self::Panel, b: Self::Panel) -> Self::Panel;
+    /// Writes 16 numbers.
+    unsafe fn store(to: *mut f32, panel: Self::Panel);
+}
+
+/// AVX2 and FMA: 16 registers of 8.
+pub(crate) struct Avx2;
+
+// SAFETY of the following blocks: the callers run under the target feature and pass pointers to enough numbers.
+impl Instructions for Avx2 {
+    const ROWS: usize = 6;
+    type Panel = [__m256; 2];
+    type Broadcast = __m256;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self::Panel {
+        unsafe { [_mm256_setzero_ps(); 2] }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::Panel {
+        unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
+    }
+
+    #[inline(always)]
+    unsafe fn load_half(from: *const bf16) -> Self::Panel {
+        unsafe {
+            // Spelt out: a closure would be compiled without the instructions.
+            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(8).cast()));
+            [
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(from: *const f32) -> Self::Broadcast {
+        unsafe { _mm256_broadcast_ss(&*from) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self::Broadcast, b: Self::Panel, c: Self::Panel) -> Self::Panel {
+        unsafe { [_mm256_fmadd_ps(a, b[0], c[0]), _mm256_fmadd_ps(a, b[1], c[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: Self::Panel, b: Self::Panel) -> Self::Panel {
+        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, panel: Self::Panel) {
+        unsafe {
+            _mm256_storeu_ps(to, panel[0]);
+            _mm256_storeu_ps(to.add(8), panel[1]);
+        }
+    }
+}
+
+/// AVX-512: 32 registers of 16.
+pub(crate) struct Avx512;
+
+impl Instructions for Avx512 {
+    const ROWS: usize = 12;
+    type Panel = __m512;
+    type Broadcast = __m512;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self::Panel {
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::Panel {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_half(from: *const bf16) -> Self::Panel {
+        unsafe {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(from: *const f32) -> Self::Broadcast {
+        unsafe { _mm512_set1_ps(*from) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self::Broadcast, b: Self::Panel, c: Self::Panel) -> Self::Panel {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: Self::Panel, b: Self::Panel) -> Self::Panel {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, panel: Self::Panel) {
+        unsafe { _mm512_storeu_ps(to, panel) }
+    }
+}
+
+/// A number of the weights as they are stored; its value in float32 is exact.
+pub(crate) trait Weight: Copy + Sync + Send {
+    /// Reads 16 of them.
+    unsafe fn load<I: Instructions>(from: *const Self) -> I::Panel;
+    /// The number in float32.
+    fn widen(self) -> f32;
+}
+
+impl Weight for f32 {
+    #[inline(always)]
+    unsafe fn load<I: Instructions>(from: *const Self) -> I::Panel {
+        unsafe { I::load(from) }
+    }
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+}
+
+impl Weight for bf16 {
+    #[inline(always)]
+    unsafe fn load<I: Instructions>(from: *const Self) -> I::Panel {
+        unsafe { I::load_half(from) }
+    }
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+/// Rows of x in memory: the number in column k of row i is `row * i + column * k` away.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows {
+    pub first: *const f32,
+    pub row: usize,
+    pub column: usize,
+}
+
+/// Where a block of sums goes: rows `stride` apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums {
+    pub first: *mut f32,
+    pub stride: usize,
+}
+
+/// `sums (= or +=) x w` for `n_rows` (1 to `I::ROWS`) rows of x and `depth` rows of one panel, which lie `width` apart.
+///
+/// # Safety
+/// The machine has the instructions; x has `n_rows` rows of `depth` columns; w has `depth` rows of 16 numbers; sums has
+/// `n_rows` rows of 16 numbers.
+#[inline(always)]
+pub(crate) unsafe fn block<I: Instructions, W: Weight>(
+    n_rows: usize,
+    depth: usize,
+    x: Rows,
+    w: *const W,
+    width: usize,
+    sums: Sums,
+    accumulate: bool,
+) {
+    macro_rules! of {
+        ($($n:literal)*) => {
+            match n_rows {
+                $($n if $n <= I::ROWS => unsafe { block_of::<I, W, $n>(depth, x, w, width, sums, accumulate) },)*
+                _ => {}
+            }
+        };
+    }
+    of!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+#[inline(always)]
+unsafe fn block_of<I: Instructions, W: Weight, const N: usize>(
+    depth: usize,
+    x: Rows,
+    mut w: *const W,
+    width: usize,
+    sums: Sums,
+    accumulate: bool,
+) {
+    unsafe {
+        let mut total = [I::zero(); N];
+        let mut at = x.first;
+        for _ in 0..depth {
+            let panel = W::load::<I>(w);
+            for (i, sum) in total.iter_mut().enumerate() {
+                *sum = I::multiply_add(I::broadcast(at.add(i * x.row)), panel, *sum);
+            }
+            at = at.add(x.column);
+            w = w.add(width);
+        }
+        for (i, sum) in total.into_iter().enumerate() {
+            let to = sums.first.add(i * sums.stride);
+            I::store(to, if accumulate { I::add(I::load(to), sum) } else { sum });
+        }
+    }
+}
