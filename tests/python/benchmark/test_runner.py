@@ -98,8 +98,9 @@ def test_concurrency_in_all_and_per_endpoint(out, tmp_path):
 
 def test_the_delay_between_starts(out):
     with Scripted(always()) as server:
+        started = time.monotonic()
         run_benchmark(plan_at(server, 6), out, settings(4, delay_s=0.05))
-    assert server.seen[-1].at - server.seen[0].at >= 0.27  # six distances, as they arrive on a busy machine
+    assert server.seen[-1].at - started >= 0.3  # seven requests, the one that warms up among them
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
