@@ -221,7 +221,7 @@ def objective_options(quality_weight_default: str) -> _Decorator:
             type=SHARE,
             metavar="0..1",
             show_default=quality_weight_default,
-            help="1: quality alone; 0.5: quality and efficiency equally; 0: the fastest model always.",
+            help="Weight of quality: 1 is quality alone, 0.5 half quality and half efficiency, 0 efficiency alone.",
         ),
         option(
             "--cost-share",
