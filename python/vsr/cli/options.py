@@ -207,11 +207,12 @@ def embedding_options(command: _Command) -> _Command:
     return _collected(command, "embedding", "embedding_", _embedding_in_force, declarations)
 
 
-def objective_options(quality_weight_default: str) -> _Decorator:
+def objective_options(quality_weight_default: str = "0.9", cost_share_default: str = "0") -> _Decorator:
     """Add the flags of the objective; the command gets them as `objective: ObjectiveOptions`.
 
     Args:
         quality_weight_default: What the help says of a missing `--quality-weight`.
+        cost_share_default: The same of `--cost-share`.
     """
     declarations = (
         option(
@@ -229,7 +230,7 @@ def objective_options(quality_weight_default: str) -> _Decorator:
             section=OBJECTIVE,
             type=SHARE,
             metavar="0..1",
-            show_default="0",
+            show_default=cost_share_default,
             help="Share of cost in efficiency; the rest is latency.",
         ),
     )
