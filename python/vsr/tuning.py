@@ -106,8 +106,8 @@ class _Tally:
         self._parts.append(np.stack([(r * r).sum(1), (r * d).sum(1), (d * d).sum(1)]))
 
     def sums(self) -> FloatArray:
-        """(3, n_held_out) over all folds."""
-        return np.concatenate(self._parts, axis=1)
+        """(3, n_held_out) over all folds; no held-out query where no fold could be used."""
+        return np.concatenate([np.zeros((3, 0)), *self._parts], axis=1)
 
 
 def _belief(sums: FloatArray, limit: float) -> float:
@@ -163,9 +163,13 @@ class TrainingTable:
             objective: says which model was the best one of a training query; `Objective()` without it.
 
         Raises:
-            TrainingError: The number of rows differs, there are fewer than two queries, or nothing was measured.
+            TrainingError: The number of rows differs, there are fewer than two queries, nothing was measured, or the
+                seed is negative.
         """
+        seed = require_seed(seed)
         rows = as_features(features)
+        if isinstance(features, np.ndarray) and np.may_share_memory(rows, features):
+            rows = rows.copy()  # KNN keeps them: what a caller does with its array afterwards must not change it
         if len(rows) != outcomes.n_queries:
             raise TrainingError(
                 f"{len(rows)} feature rows but outcomes of {outcomes.n_queries} queries; expected one row per query"
@@ -275,6 +279,17 @@ class TrainingTable:
                 yield fold
 
 
+def require_seed(seed: int) -> int:
+    """Check a seed.
+
+    Raises:
+        TrainingError: It is no whole number from 0 to 2^63 - 1.
+    """
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise TrainingError(f"seed is {seed!r}; expected a whole number from 0 to 2^63 - 1")
+    return int(seed)
+
+
 def _inner_fold(examples: Examples, train: IntArray, held_out: IntArray) -> InnerFold | None:
     """Fit the table on the training rows and take residuals of the held-out ones; None without a row for a model."""
     quality = examples.quality[train]
@@ -370,6 +385,7 @@ def train_with_preferences(
     Raises:
         TrainingError: A name is not among `models`, or the lengths differ.
     """
+    seed = require_seed(seed)
     rows = as_features(features)
     preferences = Preferences(
         features=rows,

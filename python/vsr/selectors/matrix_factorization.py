@@ -79,8 +79,8 @@ class MatrixFactorization:
 
     def __init__(self, num_factors: int = 16, preferences: Preferences | None = None) -> None:
         """Take the parameter of the command line, and pairs to learn differences from instead of measured quality."""
-        require_positive("num_factors", num_factors, int)
-        self.num_factors = num_factors
+        require_positive("num_factors", num_factors, int, or_auto=False)
+        self.num_factors = int(num_factors)
         self.preferences = preferences
 
     def settings(self, n_rows: int) -> Sequence[MatrixFactorizationSetting]:  # noqa: ARG002 -- decay adapts to size
