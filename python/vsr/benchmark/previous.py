@@ -153,7 +153,7 @@ def nothing_yet(plan: Plan) -> Previous:
     )
 
 
-def survey(journal: Journal, plan: Plan) -> Previous:
+def survey(journal: Journal[Line], plan: Plan) -> Previous:
     """Find out what an output holds of a plan; nothing is changed.
 
     Raises:
@@ -205,7 +205,7 @@ def _note_call(previous: Previous, plan: Plan, line: Line, index: int) -> None:
         measured.n_scored += 1
 
 
-def clear(journal: Journal, plan: Plan, previous: Previous, *, retry_failed: bool) -> Path | None:
+def clear(journal: Journal[Line], plan: Plan, previous: Previous, *, retry_failed: bool) -> Path | None:
     """Take out of an output what would stand in it twice or mixed.
 
     Failed calls that are asked again and repeated records go; records of other settings move to a file beside it.
