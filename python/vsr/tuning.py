@@ -386,12 +386,20 @@ def train_with_preferences(
         TrainingError: A name is not among `models`, or the lengths differ.
     """
     seed = require_seed(seed)
+    num_factors = MatrixFactorization(num_factors).num_factors
     rows = as_features(features)
+    twice = sorted({name for name in models if list(models).count(name) > 1})
+    if twice:
+        raise TrainingError(f"models name {', '.join(twice)} more than once; expected one column a model")
+    try:
+        weights = np.ones(len(rows)) if confidence is None else np.asarray(confidence, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"confidence is no list of numbers ({error}); expected one for every pair") from error
     preferences = Preferences(
         features=rows,
         preferred=_columns(preferred, models),
         other=_columns(other, models),
-        confidence=np.ones(len(rows)) if confidence is None else np.asarray(confidence, dtype=np.float64),
+        confidence=weights,
     )
     predictor = from_preferences(
         preferences, len(models), MatrixFactorizationSetting(num_factors, 1.0), seed, level=0.0

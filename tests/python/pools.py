@@ -33,7 +33,8 @@ class Pool:
         return len(self.features)
 
     def take(self, rows: npt.ArrayLike) -> "Pool":
-        return Pool(self.features[rows], self.outcomes.take(rows), self.expected[rows])
+        index = np.asarray(rows)
+        return Pool(self.features[index], self.outcomes.take(index), self.expected[index])
 
     def with_quality(self, quality: npt.ArrayLike) -> "Pool":
         """The same queries, measured otherwise."""
@@ -62,9 +63,11 @@ def make_pool(
     return Pool(features, outcomes, values if expected is None else expected)
 
 
-def topics(n_queries: int, generator: np.random.Generator, n_topics: int = 3) -> tuple[FloatArray, FloatArray]:
+def topics(
+    n_queries: int, generator: np.random.Generator, n_topics: int = 3
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Embeddings around as many directions as there are topics, and the topic of each: (n, DIM) and (n,)."""
-    topic = np.arange(n_queries) % n_topics
+    topic = np.arange(n_queries, dtype=np.int64) % n_topics
     embeddings = 0.15 * generator.standard_normal((n_queries, DIM))
     embeddings[np.arange(n_queries), topic] += 1.0
     return embeddings, topic

@@ -11,7 +11,8 @@ import pytest
 
 from pools import DIM, Pool, make_pool, planted_pool, signalless_pool, some_categories, topics
 from vsr.categories import CATEGORIES
-from vsr.choice import Objective, choose
+from vsr.choice import choose
+from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, RecordError, SelectionError, TrainingError
 from vsr.features import build_features
 from vsr.outcomes import Outcomes
@@ -22,7 +23,6 @@ from vsr.tuning import ALGORITHMS, train_selector
 # Networks small enough for a quick suite; everything else is chosen as in the field.
 SMALL: dict[str, dict[str, Any]] = {"mlp": {"hidden_layers": (16,)}, "matrix_factorization": {"num_factors": 4}}
 NETWORKS = ("mlp", "matrix_factorization")
-QUALITY_ALONE = Objective(quality_weight=1.0)
 
 pytestmark = pytest.mark.parametrize("name", list(ALGORITHMS))
 
@@ -94,7 +94,7 @@ def test_any_matrix_of_numbers_will_do(name: str, trained: Callable[[str], Train
         np.testing.assert_array_equal(selector.scores(same), expected)
 
 
-def test_features_are_not_changed(name: str, planted: Pool) -> None:
+def test_features_are_not_changed(name: str) -> None:
     pool = planted_pool(60)
     before = pool.features.copy()
     train(name, pool).scores(pool.features)
@@ -214,13 +214,14 @@ def test_every_parameter_changes_something(name: str, tmp_path: Path, monkeypatc
 
 
 def test_parameters_stand_in_the_artefact(name: str, tmp_path: Path) -> None:
-    given = {
+    of_each: dict[str, dict[str, Any]] = {
         "knn": {"k": 9},
         "kmeans": {"num_clusters": 5},
         "svm": {"kernel": "rbf", "gamma": 0.25, "c": 2.0},
         "mlp": {"hidden_layers": (6, 5)},
         "matrix_factorization": {"num_factors": 3},
-    }[name]
+    }
+    given = of_each[name]
     selector = train_selector(name, planted_pool(60).features, planted_pool(60).outcomes, **given)
     assert selector.parameters | given == selector.parameters
     save_selector(selector, tmp_path)
@@ -515,8 +516,6 @@ def test_an_unknown_algorithm_is_refused(name: str, planted: Pool, tmp_path: Pat
 def test_an_embedder_of_another_width_is_refused(
     name: str, trained: Callable[[str], TrainedSelector], tmp_path: Path
 ) -> None:
-    from vsr.embedding import Fingerprint
-
     with pytest.raises(ArtefactError, match="gives 17 dimensions but the selector was trained on 16"):
         save_selector(trained(name), tmp_path, Fingerprint.external(17))
     assert not list(tmp_path.iterdir())
