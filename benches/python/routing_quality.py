@@ -67,10 +67,10 @@ def read_pools(folder: Path) -> list[Pool]:
     quality = mmlu.outcomes.quality
     n_complete = 28
     complete = np.sort(np.argsort(np.isnan(quality).mean(axis=0), kind="stable")[:n_complete])
-    by_accuracy = np.argsort(-np.nanmean(quality, axis=0), kind="stable")
-    skip = (len(by_accuracy) - 16) // 2
-    middle = by_accuracy[skip : skip + 16]
-    return [llmrouter, _complete(mmlu, complete, "MMLU-Pro 28"), _complete(mmlu, middle, "MMLU-Pro 16")]
+    all_28 = _complete(mmlu, complete, "MMLU-Pro 28")
+    by_accuracy = np.argsort(-all_28.outcomes.quality.mean(axis=0), kind="stable")
+    skip = (n_complete - 16) // 2
+    return [llmrouter, all_28, _complete(all_28, by_accuracy[skip : skip + 16], "MMLU-Pro 16")]
 
 
 def _complete(pool: Pool, columns: npt.NDArray[np.intp], name: str) -> Pool:

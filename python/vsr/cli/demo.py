@@ -66,9 +66,7 @@ def demo(n_queries: int | None, output_dir: Path | None, seed: int) -> None:
         outcomes = jobs.read_outcomes(read_records(records_path))
         embedder = load_embedder("hash")
         vectors = embed_with_progress(embedder, outcomes.queries)
-        terminal.say(
-            "2. queries embedded by feature hashing, selectors trained and compared on held-out queries\n"
-        )
+        terminal.say("2. queries embedded by feature hashing, selectors trained and compared on held-out queries\n")
         with terminal.progress("Training", "steps") as show:
             result = jobs.train(
                 outcomes,
