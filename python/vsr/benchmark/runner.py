@@ -106,11 +106,9 @@ def _report_previous(previous: Previous, journal: Journal[Line], settings: RunSe
         display.say(
             f"{journal.path}: the last line was torn ({journal.n_mended_bytes} bytes); that call is asked again."
         )
-    if previous.n_done:
-        display.say(f"{previous.n_done:,} calls are in {journal.path} already and are not asked again.")
     if previous.n_failed:
         what = "are asked again" if settings.retry_failed else "stay as they are; --retry-failed asks them again"
-        display.say(f"{previous.n_failed:,} of them failed and {what}.")
+        display.say(f"{previous.n_failed:,} calls failed in an earlier run and {what}.")
     if previous.n_repeated:
         display.say(f"{previous.n_repeated:,} records stood in the file twice; one of each stays.")
     if previous.n_foreign:
