@@ -35,6 +35,8 @@ ALGORITHMS: dict[str, Callable[..., Algorithm[Any]]] = {
 """Registry name -> class that takes the algorithm's parameters."""
 
 N_INNER_FOLDS = 4
+# Mean size of deviations that are more than rounding errors, on which a slope of 1e14 can be fitted.
+_LEAST_DEVIATION = 1e-9
 # Enough of a query to recognise it in an explanation.
 _QUERY_CHARACTERS = 120
 # Weight of the parent in the category table, simplest (no categories at all) first.
@@ -111,9 +113,11 @@ class _Tally:
 
 
 def _belief(sums: FloatArray, limit: float) -> float:
-    """Least-squares slope of residuals on deviations, cut to [0, limit]."""
+    """Least-squares slope of residuals on deviations, cut to [0, limit]; 0 where these are rounding errors."""
     _, cross, square = sums.sum(axis=1)
-    return float(np.clip(cross / square, 0.0, limit)) if square > 0.0 else 0.0
+    if square <= sums.shape[1] * _LEAST_DEVIATION**2:
+        return 0.0
+    return float(np.clip(cross / square, 0.0, limit))
 
 
 def _simplest(errors: Sequence[FloatArray]) -> int:

@@ -15,7 +15,6 @@ from vsr.choice import choose
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, RecordError, SelectionError, TrainingError
 from vsr.features import build_features
-from vsr.outcomes import Outcomes
 from vsr.persistence import load_artefact, load_selector, save_selector
 from vsr.selectors.base import Selector, TrainedSelector
 from vsr.tuning import ALGORITHMS, train_selector
@@ -227,13 +226,6 @@ def test_parameters_stand_in_the_artefact(name: str, tmp_path: Path) -> None:
     save_selector(selector, tmp_path)
     loaded = load_selector(tmp_path, name).parameters
     assert loaded | json.loads(json.dumps(given)) == loaded
-
-
-def test_the_seed_changes_what_is_random(name: str, planted: Pool, trained: Callable[[str], TrainedSelector]) -> None:
-    if name in ("knn", "svm"):
-        pytest.skip("nothing in it is random but the folds that choose its parameters")
-    other = train(name, planted, seed=1)
-    assert np.abs(other.scores(planted.features) - trained(name).scores(planted.features)).max() > 1e-6
 
 
 # What it learns
@@ -519,18 +511,3 @@ def test_an_embedder_of_another_width_is_refused(
     with pytest.raises(ArtefactError, match="gives 17 dimensions but the selector was trained on 16"):
         save_selector(trained(name), tmp_path, Fingerprint.external(17))
     assert not list(tmp_path.iterdir())
-
-
-def test_outcomes_of_other_models_change_nothing_else(name: str, planted: Pool) -> None:
-    """Columns are columns: their order changes the order of the scores alone."""
-    if name in NETWORKS:
-        pytest.skip("their starting values are drawn column by column")
-    reversed_ = Outcomes(
-        queries=planted.outcomes.queries,
-        categories=planted.outcomes.categories,
-        models=planted.outcomes.models[::-1],
-        quality=planted.outcomes.quality[:, ::-1],
-    )
-    forward = train(name, planted).scores(planted.features)
-    backward = train_selector(name, planted.features, reversed_).scores(planted.features)
-    np.testing.assert_allclose(backward[:, ::-1], forward, atol=1e-9)
