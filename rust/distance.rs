@@ -1,15 +1,19 @@
 //! Squared Euclidean distance: the one arithmetic that all engines share, so that they agree to the last bit.
 
 use linfa_nn::distance::Distance;
-use ndarray::{Array2, ArrayView, ArrayView1, ArrayView2, Dimension};
+use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewMut2, Axis, Dimension};
 use rayon::prelude::*;
 
 use crate::cpu::for_each_cpu;
-use crate::matrix::{check_finite, check_width};
+use crate::matrix::{check_finite, check_width, with_padded_rows};
 use crate::{Result, threads};
 
 /// How many partial sums run side by side: four AVX2 registers, two AVX-512 registers.
 const LANES: usize = 32;
+/// Rows that stay in the second-level cache while others are measured against them.
+const TILE: usize = 64;
+/// Below this many differences, about a millisecond, waking other threads costs more than it saves.
+const WORTH_THREADS: usize = 1 << 23;
 
 #[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 #[inline(always)]
@@ -109,20 +113,23 @@ pub fn squared_distances(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Resu
     check_width("b", b.ncols(), a.ncols())?;
     check_finite("a", a)?;
     check_finite("b", b)?;
-    let a = a.as_standard_layout();
-    let b = b.as_standard_layout();
+    let (a, b) = (with_padded_rows(a), with_padded_rows(b));
     let mut distances = Array2::zeros((a.nrows(), b.nrows()));
-    let fill = |(row, mut out): (ArrayView1<'_, f32>, ndarray::ArrayViewMut1<'_, f32>)| {
-        for (out, other) in out.iter_mut().zip(b.outer_iter()) {
-            *out = Euclidean.rdistance(row, other);
+    let fill = |(a, mut out): (ArrayView2<'_, f32>, ArrayViewMut2<'_, f32>)| {
+        for (b, mut out) in b.axis_chunks_iter(Axis(0), TILE).zip(out.axis_chunks_iter_mut(Axis(1), TILE)) {
+            for (row, mut out) in a.outer_iter().zip(out.outer_iter_mut()) {
+                for (other, out) in b.outer_iter().zip(&mut out) {
+                    *out = Euclidean.rdistance(row, other);
+                }
+            }
         }
     };
-    // Below about a millisecond of work, waking other threads costs more than it saves.
-    if a.len().saturating_mul(b.nrows()) < 1 << 23 {
-        a.outer_iter().zip(distances.outer_iter_mut()).for_each(fill);
+    let tasks = a.axis_chunks_iter(Axis(0), TILE).zip(distances.axis_chunks_iter_mut(Axis(0), TILE));
+    if a.len().saturating_mul(b.nrows()) < WORTH_THREADS {
+        tasks.for_each(fill);
     } else {
-        let rows: Vec<_> = a.outer_iter().zip(distances.outer_iter_mut()).collect();
-        threads::install(|| rows.into_par_iter().for_each(fill))?;
+        let tasks: Vec<_> = tasks.collect();
+        threads::install(|| tasks.into_par_iter().for_each(fill))?;
     }
     Ok(distances)
 }

@@ -17,6 +17,9 @@ use crate::matrix::{check_finite, with_padded_rows};
 use crate::stop::Stop;
 use crate::{Error, Result, threads};
 
+/// Rows that one task measures.
+const ROWS_A_PART: usize = 256;
+
 /// What to fit and for how long.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KMeansParams {
@@ -174,39 +177,58 @@ fn nearest(row: &[f32], centroids: &Array2<f32>) -> (u32, f32) {
 
 /// Rows far from each other, by greedy k-means++: each next one is drawn with a probability in proportion to its
 /// squared distance from those drawn before, and of a few draws the one that reduces the sum of these distances most
-/// is taken (Arthur and Vassilvitskii 2007, algorithm and remark in section 5).
+/// is taken (Arthur and Vassilvitskii 2007, "k-means++: the advantages of careful seeding", section 5; as many draws
+/// as scikit-learn makes).
 fn starting_centroids(
     rows: ArrayView2<'_, f32>,
     n_clusters: usize,
     rng: &mut Xoshiro256Plus,
     stop: &Stop,
 ) -> Result<Array2<f32>> {
-    let n_trials = 2 + n_clusters.ilog2() as usize;
-    let row = |index: usize| rows.row(index).to_slice().unwrap_or_default();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
+    let n_draws = 2 + (n_clusters as f64).ln() as usize;
     let mut chosen = vec![rng.gen_range(0..rows.nrows())];
-    let distances_to = |index: usize| -> Vec<f32> {
-        let to = row(index);
-        (0..rows.nrows()).into_par_iter().with_min_len(256).map(|other| squared_l2(row(other), to)).collect()
-    };
-    let mut distances = distances_to(chosen[0]);
+    let unmeasured = vec![f32::INFINITY; rows.nrows()];
+    let (mut distances, mut total) = nearer(rows, &chosen, &unmeasured).swap_remove(0);
     while chosen.len() < n_clusters {
         stop.check()?;
-        let total: f64 = distances.iter().map(|d| f64::from(*d)).sum();
-        let drawn: Vec<usize> = (0..n_trials).map(|_| draw(&distances, rng.gen_range(0.0..1.0) * total)).collect();
-        let mut best: Option<(f64, usize, Vec<f32>)> = None;
-        for candidate in drawn {
-            let mut after = distances_to(candidate);
-            after.iter_mut().zip(&distances).for_each(|(new, old)| *new = new.min(*old));
-            let sum = after.iter().map(|d| f64::from(*d)).sum();
-            if best.as_ref().is_none_or(|(least, _, _)| sum < *least) {
-                best = Some((sum, candidate, after));
-            }
-        }
-        let Some((_, candidate, after)) = best else { break };
-        chosen.push(candidate);
-        distances = after;
+        let drawn: Vec<usize> = (0..n_draws).map(|_| draw(&distances, rng.gen_range(0.0..1.0) * total)).collect();
+        let measured = nearer(rows, &drawn, &distances).into_iter().zip(drawn);
+        let best = measured.reduce(|best, next| if next.0.1 < best.0.1 { next } else { best });
+        let Some((after, row)) = best else { break };
+        (distances, total) = after;
+        chosen.push(row);
     }
     Ok(rows.select(Axis(0), &chosen))
+}
+
+/// For each candidate row: what the least squared distances of all rows become with it, and their sum.
+///
+/// All candidates are measured in one pass, because reading the rows takes longer than the arithmetic.
+fn nearer(rows: ArrayView2<'_, f32>, candidates: &[usize], distances: &[f32]) -> Vec<(Vec<f32>, f64)> {
+    let row = |index: usize| rows.row(index).to_slice().unwrap_or_default();
+    let candidates: Vec<&[f32]> = candidates.iter().map(|candidate| row(*candidate)).collect();
+    // Parts of one size and summed in order: the sums do not depend on the number of threads.
+    let parts: Vec<Vec<(Vec<f32>, f64)>> = distances
+        .par_chunks(ROWS_A_PART)
+        .enumerate()
+        .map(|(part, distances)| {
+            let mut measured = vec![(Vec::with_capacity(distances.len()), 0.0); candidates.len()];
+            for (index, distance) in (part * ROWS_A_PART..).zip(distances) {
+                for ((nearest, sum), candidate) in measured.iter_mut().zip(&candidates) {
+                    let least = distance.min(squared_l2(row(index), candidate));
+                    nearest.push(least);
+                    *sum += f64::from(least);
+                }
+            }
+            measured
+        })
+        .collect();
+    let joined = |candidate: usize| {
+        let parts = parts.iter().map(|part| &part[candidate]);
+        (parts.clone().flat_map(|(nearest, _)| nearest).copied().collect(), parts.map(|(_, sum)| sum).sum())
+    };
+    (0..candidates.len()).map(joined).collect()
 }
 
 /// The index at which the running sum of `weights` passes `target`; the last index with a weight at the latest.

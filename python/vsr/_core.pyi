@@ -351,7 +351,7 @@ class TextEncoder:
 
     @property
     def pooling(self) -> str:
-        """ "mean", "cls" or "lasttoken"."""
+        """One of "mean", "cls" and "lasttoken"."""
 
     @property
     def prompt(self) -> str:

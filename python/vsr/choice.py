@@ -1,7 +1,7 @@
 """From predicted quality to a model: the objective, the candidates on offer, ties, and what is said of the choice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -67,7 +67,7 @@ class Choice:
 
     Attributes:
         model: name of the chosen model, or of its LoRA adapter where the candidate has one.
-        quality: its predicted quality in [0, 1]; None for a default that the artefact does not know.
+        quality: its predicted quality in [0, 1]; None for a default, which is not compared.
         utility: its utility under the objective; None likewise.
         margin: its utility less the runner-up's; None where there is no runner-up.
         reason: `predicted`, `single_candidate` or `default`.
@@ -248,7 +248,11 @@ class Chooser:
         """Choose for every row; see `choose`."""
         offer = _Offer.of(self.statistics.models, candidates)
         if not offer.names:
-            return [_default_choice(offer, self.statistics.models, default)] * len(scores)
+            answer = _default_choice(offer, self.statistics.models, default)
+            return [
+                replace(answer, category=_category(code), category_source=source)
+                for code, source in zip(codes.tolist(), sources, strict=True)
+            ]
         position = {column: rank for rank, column in enumerate(self.order.tolist())}
         by_rank = sorted(range(len(offer.names)), key=lambda i: position[offer.columns[i]])
         columns = np.array([offer.columns[i] for i in by_rank], dtype=np.int64)
@@ -272,13 +276,17 @@ class Chooser:
                     reason="single_candidate" if single else "predicted",
                     scores=dict(zip(names, score_row, strict=True)),
                     utilities=dict(zip(names, utility_row, strict=True)),
-                    category=None if code == MISSING else CATEGORIES[code],
+                    category=_category(code),
                     category_source=source,
                     reference=references[best],
                     unknown_candidates=offer.unknown,
                 )
             )
         return choices
+
+
+def _category(code: int) -> str | None:
+    return None if code == MISSING else CATEGORIES[code]
 
 
 def choose(
@@ -305,7 +313,10 @@ def choose(
     Raises:
         SelectionError: The shapes do not fit, or no candidate is known and there is no default.
     """
-    matrix = np.asarray(scores, dtype=np.float64)
+    try:
+        matrix = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SelectionError(f"scores are no matrix of numbers ({error}); expected one row per query") from error
     if matrix.ndim != 2 or matrix.shape[1] != len(statistics.models):
         raise SelectionError(
             f"scores have shape {matrix.shape}; expected one row per query and {len(statistics.models)} columns, "

@@ -35,6 +35,8 @@ ALGORITHMS: dict[str, Callable[..., Algorithm[Any]]] = {
 """Registry name -> class that takes the algorithm's parameters."""
 
 N_INNER_FOLDS = 4
+# Mean size of deviations that are more than rounding errors, on which a slope of 1e14 can be fitted.
+_LEAST_DEVIATION = 1e-9
 # Enough of a query to recognise it in an explanation.
 _QUERY_CHARACTERS = 120
 # Weight of the parent in the category table, simplest (no categories at all) first.
@@ -106,14 +108,16 @@ class _Tally:
         self._parts.append(np.stack([(r * r).sum(1), (r * d).sum(1), (d * d).sum(1)]))
 
     def sums(self) -> FloatArray:
-        """(3, n_held_out) over all folds."""
-        return np.concatenate(self._parts, axis=1)
+        """(3, n_held_out) over all folds; no held-out query where no fold could be used."""
+        return np.concatenate([np.zeros((3, 0)), *self._parts], axis=1)
 
 
 def _belief(sums: FloatArray, limit: float) -> float:
-    """Least-squares slope of residuals on deviations, cut to [0, limit]."""
+    """Least-squares slope of residuals on deviations, cut to [0, limit]; 0 where these are rounding errors."""
     _, cross, square = sums.sum(axis=1)
-    return float(np.clip(cross / square, 0.0, limit)) if square > 0.0 else 0.0
+    if square <= sums.shape[1] * _LEAST_DEVIATION**2:
+        return 0.0
+    return float(np.clip(cross / square, 0.0, limit))
 
 
 def _simplest(errors: Sequence[FloatArray]) -> int:
@@ -163,9 +167,13 @@ class TrainingTable:
             objective: says which model was the best one of a training query; `Objective()` without it.
 
         Raises:
-            TrainingError: The number of rows differs, there are fewer than two queries, or nothing was measured.
+            TrainingError: The number of rows differs, there are fewer than two queries, nothing was measured, or the
+                seed is negative.
         """
+        seed = require_seed(seed)
         rows = as_features(features)
+        if isinstance(features, np.ndarray) and np.may_share_memory(rows, features):
+            rows = rows.copy()  # KNN keeps them: what a caller does with its array afterwards must not change it
         if len(rows) != outcomes.n_queries:
             raise TrainingError(
                 f"{len(rows)} feature rows but outcomes of {outcomes.n_queries} queries; expected one row per query"
@@ -275,6 +283,17 @@ class TrainingTable:
                 yield fold
 
 
+def require_seed(seed: int) -> int:
+    """Check a seed.
+
+    Raises:
+        TrainingError: It is no whole number from 0 to 2^63 - 1.
+    """
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise TrainingError(f"seed is {seed!r}; expected a whole number from 0 to 2^63 - 1")
+    return int(seed)
+
+
 def _inner_fold(examples: Examples, train: IntArray, held_out: IntArray) -> InnerFold | None:
     """Fit the table on the training rows and take residuals of the held-out ones; None without a row for a model."""
     quality = examples.quality[train]
@@ -370,12 +389,21 @@ def train_with_preferences(
     Raises:
         TrainingError: A name is not among `models`, or the lengths differ.
     """
+    seed = require_seed(seed)
+    num_factors = MatrixFactorization(num_factors).num_factors
     rows = as_features(features)
+    twice = sorted({name for name in models if list(models).count(name) > 1})
+    if twice:
+        raise TrainingError(f"models name {', '.join(twice)} more than once; expected one column a model")
+    try:
+        weights = np.ones(len(rows)) if confidence is None else np.asarray(confidence, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"confidence is no list of numbers ({error}); expected one for every pair") from error
     preferences = Preferences(
         features=rows,
         preferred=_columns(preferred, models),
         other=_columns(other, models),
-        confidence=np.ones(len(rows)) if confidence is None else np.asarray(confidence, dtype=np.float64),
+        confidence=weights,
     )
     predictor = from_preferences(
         preferences, len(models), MatrixFactorizationSetting(num_factors, 1.0), seed, level=0.0

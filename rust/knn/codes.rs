@@ -8,10 +8,11 @@
 
 use ndarray::{ArrayView2, Axis};
 
+use super::products::{BLOCK, QUERIES, products};
 use crate::cpu::for_each_cpu;
 
-/// Codes are filled up with zeros to this many bytes a row.
-const BLOCK: usize = 32;
+/// Rows whose codes stay in the second-level cache while all queries of a batch go over them.
+const ROWS_A_TILE: usize = 128;
 /// The largest byte used; -128 stays unused so that the range is symmetric.
 const LARGEST_CODE: f32 = 127.0;
 /// Covers the rounding of a handful of float32 operations on numbers of the same sign, generously.
@@ -22,6 +23,11 @@ const SLACK: f32 = 2e-6;
 pub(super) struct Origin(Vec<f32>);
 
 impl Origin {
+    /// How many columns are encoded.
+    pub(super) fn width(&self) -> usize {
+        self.0.len()
+    }
+
     /// The mean of the rows (n, width), n > 0: removing it makes the codes of real embeddings finer.
     pub(super) fn mean_of(rows: ArrayView2<'_, f32>) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a count of rows; the mean need not be exact")]
@@ -77,17 +83,14 @@ pub(super) struct QueryCodes {
 
 impl QueryCodes {
     /// Encodes `query`, as wide as the origin, as finely as sums of products fit into 32 bits.
-    pub(super) fn encode(&mut self, query: &[f32], origin: &Origin) {
-        self.codes.clear();
-        self.codes.resize(query.len().next_multiple_of(BLOCK), 0);
+    pub(super) fn of(query: &[f32], origin: &Origin) -> Self {
+        let mut codes = vec![0; query.len().next_multiple_of(BLOCK)];
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "rounded down below")]
         let fits = (f64::from(i32::MAX) / (f64::from(LARGEST_CODE) * query.len().max(1) as f64)) as f32;
         let largest = (fits * 0.99).floor().clamp(1.0, f32::from(i16::MAX));
         #[expect(clippy::cast_possible_truncation, reason = "at most i16::MAX")]
-        let scaling = encode(query, origin, largest, |index, code| self.codes[index] = code as i16);
-        self.scale = scaling.scale;
-        self.squared_norm = scaling.squared_norm;
-        self.error = scaling.error;
+        let scaling = encode(query, origin, largest, |index, code| codes[index] = code as i16);
+        Self { codes, scale: scaling.scale, squared_norm: scaling.squared_norm, error: scaling.error }
     }
 }
 
@@ -124,49 +127,47 @@ impl Codes {
         }
     }
 
-    /// Fills `lower` with a lower bound of every row's distance (not squared) to the query.
-    pub(super) fn lower_bounds(&self, query: &QueryCodes, products: &mut Vec<i32>, lower: &mut Vec<f32>) {
+    /// Fills `lower` of every query with a lower bound of every row's distance (not squared) to it.
+    pub(super) fn lower_bounds(&self, queries: &mut [(&QueryCodes, &mut Vec<f32>)]) {
         let n_rows = self.scale.len();
-        lower.clear();
-        lower.resize(n_rows, 0.0);
+        for (_, lower) in &mut *queries {
+            lower.clear();
+            lower.resize(n_rows, 0.0);
+        }
         if self.width == 0 {
             return;
         }
-        products.clear();
-        products.resize(n_rows, 0);
-        integer_products(&self.codes, &query.codes, products);
-        bounds_of_products(products, self, query, lower);
-    }
-}
-
-#[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
-#[inline(always)]
-fn integer_products_body(codes: &[i8], query: &[i16], products: &mut [i32]) {
-    for (row, product) in codes.chunks_exact(query.len()).zip(products) {
-        let mut sums = [0_i32; BLOCK];
-        let (row, _) = row.as_chunks::<BLOCK>();
-        let (query, _) = query.as_chunks::<BLOCK>();
-        for (row, query) in row.iter().zip(query) {
-            for lane in 0..BLOCK {
-                sums[lane] += i32::from(row[lane]) * i32::from(query[lane]);
+        let mut sums = [[0; ROWS_A_TILE]; QUERIES];
+        for first in (0..n_rows).step_by(ROWS_A_TILE) {
+            let rows = first..n_rows.min(first + ROWS_A_TILE);
+            let codes = &self.codes[rows.start * self.width..rows.end * self.width];
+            for queries in queries.chunks_mut(QUERIES) {
+                match queries {
+                    [(a, _), (b, _), (c, _), (d, _)] => {
+                        let [to_a, to_b, to_c, to_d] = &mut sums;
+                        products(codes, [&a.codes, &b.codes, &c.codes, &d.codes], [to_a, to_b, to_c, to_d]);
+                    }
+                    _ => {
+                        for ((query, _), to) in queries.iter().zip(&mut sums) {
+                            products(codes, [&query.codes], [to]);
+                        }
+                    }
+                }
+                for ((query, lower), sums) in queries.iter_mut().zip(&sums) {
+                    bounds_of_products(&sums[..rows.len()], self, rows.start, query, &mut lower[rows.clone()]);
+                }
             }
         }
-        *product = sums.iter().sum();
     }
-}
-
-for_each_cpu! {
-    /// Integer products of every row of codes with the query's; exact.
-    fn integer_products(codes: &[i8], query: &[i16], products: &mut [i32]) = integer_products_body
 }
 
 #[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 #[inline(always)]
 #[expect(clippy::cast_precision_loss, reason = "the rounding of a product is within SLACK")]
-fn bounds_of_products_body(products: &[i32], rows: &Codes, query: &QueryCodes, lower: &mut [f32]) {
+fn bounds_of_products_body(products: &[i32], rows: &Codes, first: usize, query: &QueryCodes, lower: &mut [f32]) {
     let n_rows = lower.len();
-    let (products, scale) = (&products[..n_rows], &rows.scale[..n_rows]);
-    let (squared_norm, error) = (&rows.squared_norm[..n_rows], &rows.error[..n_rows]);
+    let (products, scale) = (&products[..n_rows], &rows.scale[first..][..n_rows]);
+    let (squared_norm, error) = (&rows.squared_norm[first..][..n_rows], &rows.error[first..][..n_rows]);
     let twice = 2.0 * query.scale;
     for row in 0..n_rows {
         let norms = (squared_norm[row] + query.squared_norm) * (1.0 - SLACK);
@@ -177,6 +178,6 @@ fn bounds_of_products_body(products: &[i32], rows: &Codes, query: &QueryCodes, l
 }
 
 for_each_cpu! {
-    /// Distances of the decoded rows and query, less both errors, less the rounding of float32.
-    fn bounds_of_products(products: &[i32], rows: &Codes, query: &QueryCodes, lower: &mut [f32]) = bounds_of_products_body
+    /// Distances of the query and of the decoded rows from `first` on, less both errors, less float32's rounding.
+    fn bounds_of_products(products: &[i32], rows: &Codes, first: usize, query: &QueryCodes, lower: &mut [f32]) = bounds_of_products_body
 }

@@ -12,11 +12,9 @@ pub(super) struct Nearest {
 }
 
 impl Nearest {
-    /// Forgets everything and collects `k` from now on.
-    pub(super) fn reset(&mut self, k: usize) {
-        self.k = k;
-        self.keys.clear();
-        self.worst = None;
+    /// Collects `k` rows, at least 1.
+    pub(super) fn of(k: usize) -> Self {
+        Self { k, ..Self::default() }
     }
 
     /// Offers a row.

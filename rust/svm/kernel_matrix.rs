@@ -60,7 +60,7 @@ impl KernelMatrix {
                 .enumerate()
                 .try_for_each(|(band, values)| fill_band(kernel, &rows, &norms, band * BAND, values, stop))?;
             mirror(n_rows, &mut values);
-            Ok(())
+            Ok::<(), Error>(())
         })??;
         Ok(Self { n_rows, values })
     }

@@ -9,6 +9,7 @@ mod kernel_matrix;
 mod linfa;
 mod smo;
 mod support_vectors;
+mod working_set;
 
 use ndarray::{Array1, Array2, ArrayView2};
 

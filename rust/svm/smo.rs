@@ -9,13 +9,12 @@
 //! of the example that could move its coefficient up (or down) and violates most.
 
 use super::SvmParams;
+use super::working_set::{LEAST_CURVATURE, find_partner, move_and_find_up};
 use crate::Result;
 use crate::cpu::for_each_cpu;
 use crate::stop::Stop;
 
-/// Curvature used where two rows are the same (libsvm's TAU).
-const LEAST_CURVATURE: f32 = 1e-12;
-/// Vector lanes of the two passes.
+/// Partial sums of a product in float64.
 const LANES: usize = 16;
 /// How many iterations go by between two looks at the stop flag.
 const ITERATIONS_A_CHECK: usize = 1024;
@@ -141,177 +140,37 @@ fn improve(
     // A little stricter than asked, for what the float32 sums hide.
     #[expect(clippy::cast_possible_truncation, reason = "a tolerance")]
     let tolerance = (0.9 * problem.params.tolerance) as f32;
-    let padded = n_rows.next_multiple_of(LANES);
     let mut upward: Vec<f32> = pairs.iter().map(Pair::upward).collect();
     let mut downward: Vec<f32> = pairs.iter().map(Pair::downward).collect();
-    upward.resize(padded, f32::NEG_INFINITY);
-    downward.resize(padded, f32::INFINITY);
     #[expect(clippy::cast_possible_truncation, reason = "kept exactly by the caller")]
     let mut f: Vec<f32> = decisions.iter().map(|value| *value as f32).collect();
-    f.resize(padded, 0.0);
-    let row = |index: usize| &problem.kernel[index * n_rows..][..n_rows];
-    let mut up = most_violating(&upward, &f);
+    let kernel = |row: usize| &problem.kernel[row * n_rows..][..n_rows];
+    let mut up = move_and_find_up(0.0, kernel(0), kernel(0), &upward, &mut f);
     while n_left > 0 {
         if n_left.is_multiple_of(ITERATIONS_A_CHECK) {
             stop.check()?;
         }
-        let down = best_partner(up, row(up.index), problem.diagonal, &downward, &f);
-        if up.value == f32::NEG_INFINITY || down.violation < tolerance {
+        let raised = kernel(up.row);
+        let down = find_partner(up, raised, problem.diagonal, &downward, &f);
+        if down.violation < tolerance {
             break;
         }
         n_left -= 1;
-        let curvature = problem.diagonal[up.index] + problem.diagonal[down.index] - 2.0 * row(up.index)[down.index];
-        let wanted =
-            f64::from(up.value - (downward[down.index] - f[down.index])) / f64::from(curvature.max(LEAST_CURVATURE));
-        let step = wanted.min(pairs[up.index].room_upward()).min(pairs[down.index].room_downward());
-        pairs[up.index].raise(step);
-        pairs[down.index].lower(step);
-        for index in [up.index, down.index] {
-            upward[index] = pairs[index].upward();
-            downward[index] = pairs[index].downward();
+        let curvature = problem.diagonal[up.row] + problem.diagonal[down.row] - 2.0 * raised[down.row];
+        let violation = up.value - (downward[down.row] - f[down.row]);
+        let wanted = f64::from(violation) / f64::from(curvature.max(LEAST_CURVATURE));
+        let step = wanted.min(pairs[up.row].room_upward()).min(pairs[down.row].room_downward());
+        pairs[up.row].raise(step);
+        pairs[down.row].lower(step);
+        for row in [up.row, down.row] {
+            upward[row] = pairs[row].upward();
+            downward[row] = pairs[row].downward();
         }
         #[expect(clippy::cast_possible_truncation, reason = "the sums are float32")]
         let step = step as f32;
-        up = step_and_most_violating(step, row(up.index), row(down.index), &upward, &mut f);
+        up = move_and_find_up(step, raised, kernel(down.row), &upward, &mut f);
     }
     Ok(n_left)
-}
-
-/// A row that wants its coefficient raised, and how much.
-#[derive(Debug, Clone, Copy)]
-struct Up {
-    index: usize,
-    value: f32,
-}
-
-/// The partner of an [`Up`], and the largest violation of any pair with that row.
-#[derive(Debug, Clone, Copy)]
-struct Down {
-    index: usize,
-    violation: f32,
-}
-
-/// The first row with the largest `upward - f`.
-fn most_violating(upward: &[f32], f: &[f32]) -> Up {
-    let values = upward.iter().zip(f).map(|(label, f)| label - f).enumerate();
-    let first = Up { index: 0, value: f32::NEG_INFINITY };
-    values.fold(first, |best, (index, value)| if value > best.value { Up { index, value } } else { best })
-}
-
-#[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "blocks of a vector in memory")]
-fn step_and_most_violating_body(step: f32, raised: &[f32], lowered: &[f32], upward: &[f32], f: &mut [f32]) -> Up {
-    let mut best = [f32::NEG_INFINITY; LANES];
-    let mut best_block = [0_u32; LANES];
-    let (raised_blocks, raised_rest) = raised.as_chunks::<LANES>();
-    let (lowered_blocks, lowered_rest) = lowered.as_chunks::<LANES>();
-    let (upward_blocks, _) = upward.as_chunks::<LANES>();
-    let (f_blocks, _) = f.as_chunks_mut::<LANES>();
-    let n_blocks = raised_blocks.len().min(lowered_blocks.len()).min(upward_blocks.len()).min(f_blocks.len());
-    for block in 0..n_blocks {
-        let (raised, lowered) = (&raised_blocks[block], &lowered_blocks[block]);
-        let (upward, f) = (&upward_blocks[block], &mut f_blocks[block]);
-        for lane in 0..LANES {
-            f[lane] += step * (raised[lane] - lowered[lane]);
-            let value = upward[lane] - f[lane];
-            let better = value > best[lane];
-            best[lane] = if better { value } else { best[lane] };
-            best_block[lane] = if better { block as u32 } else { best_block[lane] };
-        }
-    }
-    let start = n_blocks * LANES;
-    for (lane, (raised, lowered)) in raised_rest.iter().zip(lowered_rest).enumerate() {
-        f[start + lane] += step * (raised - lowered);
-        let value = upward[start + lane] - f[start + lane];
-        if value > best[lane] {
-            best[lane] = value;
-            best_block[lane] = n_blocks as u32;
-        }
-    }
-    let mut up = Up { index: usize::MAX, value: f32::NEG_INFINITY };
-    for lane in 0..LANES {
-        let index = best_block[lane] as usize * LANES + lane;
-        if best[lane] > up.value || (best[lane] == up.value && index < up.index) {
-            up = Up { index, value: best[lane] };
-        }
-    }
-    up
-}
-
-for_each_cpu! {
-    /// Adds `step * (raised - lowered)` to `f` and finds the first row with the largest `upward - f`.
-    fn step_and_most_violating(step: f32, raised: &[f32], lowered: &[f32], upward: &[f32], f: &mut [f32]) -> Up = step_and_most_violating_body
-}
-
-#[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "blocks of a vector in memory")]
-fn best_partner_body(up: Up, kernel: &[f32], diagonal: &[f32], downward: &[f32], f: &[f32]) -> Down {
-    let own = diagonal[up.index];
-    let mut violation = [f32::NEG_INFINITY; LANES];
-    // Gains are fractions b^2 / a; the best of each lane is kept as numerator and denominator to compare by
-    // multiplication, since a division would cost more than all the rest.
-    let mut best_numerator = [0.0_f32; LANES];
-    let mut best_denominator = [1.0_f32; LANES];
-    let mut best_block = [u32::MAX; LANES];
-    let (kernel_blocks, kernel_rest) = kernel.as_chunks::<LANES>();
-    let (diagonal_blocks, diagonal_rest) = diagonal.as_chunks::<LANES>();
-    let (downward_blocks, _) = downward.as_chunks::<LANES>();
-    let (f_blocks, _) = f.as_chunks::<LANES>();
-    let n_blocks = kernel_blocks.len().min(diagonal_blocks.len()).min(downward_blocks.len()).min(f_blocks.len());
-    for block in 0..n_blocks {
-        let (kernel, diagonal) = (&kernel_blocks[block], &diagonal_blocks[block]);
-        let (downward, f) = (&downward_blocks[block], &f_blocks[block]);
-        for lane in 0..LANES {
-            let difference = up.value - (downward[lane] - f[lane]);
-            violation[lane] = if difference > violation[lane] { difference } else { violation[lane] };
-            let positive = if difference > 0.0 { difference } else { 0.0 };
-            let numerator = positive * positive;
-            let curvature = own + diagonal[lane] - 2.0 * kernel[lane];
-            let denominator = if curvature > LEAST_CURVATURE { curvature } else { LEAST_CURVATURE };
-            let better = numerator * best_denominator[lane] > best_numerator[lane] * denominator;
-            best_numerator[lane] = if better { numerator } else { best_numerator[lane] };
-            best_denominator[lane] = if better { denominator } else { best_denominator[lane] };
-            best_block[lane] = if better { block as u32 } else { best_block[lane] };
-        }
-    }
-    let start = n_blocks * LANES;
-    for (lane, (kernel, diagonal)) in kernel_rest.iter().zip(diagonal_rest).enumerate() {
-        let difference = up.value - (downward[start + lane] - f[start + lane]);
-        violation[lane] = violation[lane].max(difference);
-        let numerator = difference.max(0.0).powi(2);
-        let denominator = (own + diagonal - 2.0 * kernel).max(LEAST_CURVATURE);
-        if numerator * best_denominator[lane] > best_numerator[lane] * denominator {
-            best_numerator[lane] = numerator;
-            best_denominator[lane] = denominator;
-            best_block[lane] = n_blocks as u32;
-        }
-    }
-    let mut down = Down { index: 0, violation: f32::NEG_INFINITY };
-    let (mut numerator, mut denominator, mut index) = (0.0_f32, 1.0_f32, usize::MAX);
-    for lane in 0..LANES {
-        down.violation = down.violation.max(violation[lane]);
-        if best_block[lane] == u32::MAX {
-            continue;
-        }
-        let candidate = best_block[lane] as usize * LANES + lane;
-        let (left, right) = (best_numerator[lane] * denominator, numerator * best_denominator[lane]);
-        if left > right || (left == right && candidate < index) {
-            (numerator, denominator, index) = (best_numerator[lane], best_denominator[lane], candidate);
-        }
-    }
-    if index == usize::MAX {
-        down.violation = f32::NEG_INFINITY;
-    } else {
-        down.index = index;
-    }
-    down
-}
-
-for_each_cpu! {
-    /// The row whose pairing with `up` reduces the objective most: the largest `b^2 / a` over rows that can go down.
-    fn best_partner(up: Up, kernel: &[f32], diagonal: &[f32], downward: &[f32], f: &[f32]) -> Down = best_partner_body
 }
 
 /// `f = K b` in float64.

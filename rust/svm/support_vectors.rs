@@ -1,16 +1,19 @@
 //! Decisions for new rows.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use linfa_nn::distance::Distance;
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use super::kernel::rbf_of_squared_distances;
 use super::{Kernel, Machines};
-use crate::distance::squared_l2;
+use crate::distance::Euclidean;
 use crate::matrix::{check_finite, check_width, with_padded_rows};
 use crate::{Error, Result, threads};
 
-/// Vectors whose kernel values with one query are computed before they are summed up.
+/// Vectors that stay in the second-level cache while the queries of a task go over them.
 const TILE: usize = 64;
+/// Queries that go over the vectors together.
+const QUERIES_A_TASK: usize = 16;
 /// Below this many multiplications a batch stays on the calling thread.
 const WORTH_THREADS: usize = 1 << 24;
 
@@ -74,50 +77,64 @@ impl SupportVectors {
     pub fn decisions(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
         check_width("features", features.ncols(), self.n_features)?;
         check_finite("features", features)?;
-        let mut decisions = Array2::zeros((features.nrows(), self.biases.len()));
         let queries = with_padded_rows(features);
-        let mut tasks: Vec<_> = queries.outer_iter().zip(decisions.outer_iter_mut()).collect();
-        let decide = |(query, out): &mut (ArrayView1<'_, f32>, ndarray::ArrayViewMut1<'_, f64>)| {
-            out.assign(&self.biases);
-            if let (Some(query), Some(out)) = (query.as_slice(), out.as_slice_mut()) {
-                self.add_sums(query, out);
+        let mut decisions = Array2::zeros((features.nrows(), self.biases.len()));
+        let decide = |(queries, mut sums): (ArrayView2<'_, f32>, ArrayViewMut2<'_, f64>)| {
+            sums.assign(&self.biases);
+            match &self.form {
+                Form::Rbf { gamma, vectors, coefficients } => {
+                    add_rbf(*gamma, vectors.view(), coefficients.view(), queries, sums);
+                }
+                Form::Linear(weights) => add_linear(weights.view(), queries, sums),
             }
         };
         let n_vectors = match &self.form {
             Form::Rbf { vectors, .. } => vectors.nrows(),
             Form::Linear(_) => 1,
         };
+        let tasks = queries.axis_chunks_iter(Axis(0), QUERIES_A_TASK);
+        let tasks = tasks.zip(decisions.axis_chunks_iter_mut(Axis(0), QUERIES_A_TASK));
         if features.nrows() <= 1 || features.len().saturating_mul(n_vectors) < WORTH_THREADS {
-            tasks.iter_mut().for_each(decide);
+            tasks.for_each(decide);
         } else {
-            threads::install(|| tasks.par_iter_mut().for_each(decide))?;
+            let tasks: Vec<_> = tasks.collect();
+            threads::install(|| tasks.into_par_iter().for_each(decide))?;
         }
         Ok(decisions)
     }
+}
 
-    fn add_sums(&self, query: &[f32], sums: &mut [f64]) {
-        match &self.form {
-            Form::Rbf { gamma, vectors, coefficients } => {
-                let mut values = [0.0_f32; TILE];
-                let tiles = vectors.axis_chunks_iter(ndarray::Axis(0), TILE);
-                for (vectors, coefficients) in tiles.zip(coefficients.axis_chunks_iter(ndarray::Axis(0), TILE)) {
-                    let values = &mut values[..vectors.nrows()];
-                    for (value, vector) in values.iter_mut().zip(vectors.outer_iter()) {
-                        *value = squared_l2(query, vector.to_slice().unwrap_or_default());
-                    }
-                    rbf_of_squared_distances(*gamma, values);
-                    for (value, coefficients) in values.iter().zip(coefficients.outer_iter()) {
-                        let value = f64::from(*value);
-                        sums.iter_mut().zip(coefficients).for_each(|(sum, coefficient)| *sum += value * coefficient);
-                    }
-                }
+/// Adds the kernel values of all vectors (n, d), times their coefficients (n, m), to the sums (p, m).
+///
+/// Each query meets the vectors in the same order, whatever the other queries are.
+fn add_rbf(
+    gamma: f32,
+    vectors: ArrayView2<'_, f32>,
+    coefficients: ArrayView2<'_, f64>,
+    queries: ArrayView2<'_, f32>,
+    mut sums: ArrayViewMut2<'_, f64>,
+) {
+    let mut values = [0.0_f32; TILE];
+    let tiles = vectors.axis_chunks_iter(Axis(0), TILE).zip(coefficients.axis_chunks_iter(Axis(0), TILE));
+    for (vectors, coefficients) in tiles {
+        let values = &mut values[..vectors.nrows()];
+        for (query, mut sums) in queries.outer_iter().zip(sums.outer_iter_mut()) {
+            for (value, vector) in values.iter_mut().zip(vectors.outer_iter()) {
+                *value = Euclidean.rdistance(query, vector);
             }
-            Form::Linear(weights) => {
-                for (value, weights) in query.iter().zip(weights.outer_iter()) {
-                    let value = f64::from(*value);
-                    sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * weight);
-                }
+            rbf_of_squared_distances(gamma, values);
+            for (value, coefficients) in values.iter().zip(coefficients.outer_iter()) {
+                sums.scaled_add(f64::from(*value), &coefficients);
             }
+        }
+    }
+}
+
+/// Adds the products of the queries (p, d) with the weights (d, m) to the sums (p, m), in order of the features.
+fn add_linear(weights: ArrayView2<'_, f64>, queries: ArrayView2<'_, f32>, mut sums: ArrayViewMut2<'_, f64>) {
+    for (query, mut sums) in queries.outer_iter().zip(sums.outer_iter_mut()) {
+        for (value, weights) in query.iter().zip(weights.outer_iter()) {
+            sums.scaled_add(f64::from(*value), &weights);
         }
     }
 }

@@ -1,7 +1,6 @@
 """One attempt at one call over HTTP: timed from the first byte sent to the last byte received."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -13,6 +12,7 @@ from vsr.benchmark.connections import SmallPools
 from vsr.benchmark.exchange import Answer, ChatRequest, ErrorKind, FailedCall
 from vsr.benchmark.providers.errors import failure_of_status
 from vsr.benchmark.targets import Target
+from vsr.benchmark.wire import TimedStream
 
 # An answer of this size is no answer; reading on would fill the memory.
 _LARGEST_BODY = 64 << 20
@@ -63,19 +63,13 @@ class ChatClient:
         Returns:
             The answer or the failure; nothing is raised for what servers and networks do.
         """
-        clock = _Clock()
         content = _encode(target.provider.body(request))
         try:
             async with asyncio.timeout(target.timeout_s):
-                response, body = await self._exchange(target, content, clock)
+                response, body, latency_s = await self._exchange(target, content)
         except TimeoutError:
-            limit = f"{target.timeout_s:g} s"
-            if clock.sent is None:
-                return Timed(
-                    FailedCall(ErrorKind.ENDPOINT_DOWN, f"no connection within {limit}", is_retryable=True), None
-                )
-            failure = FailedCall(ErrorKind.TIMEOUT, f"no whole answer within {limit}", is_retryable=True)
-            return Timed(failure, target.timeout_s)
+            message = f"no whole answer within {target.timeout_s:g} s"
+            return Timed(FailedCall(ErrorKind.TIMEOUT, message, is_retryable=True), target.timeout_s)
         except httpx.ConnectTimeout:
             message = f"no connection within {_LONGEST_CONNECT_S:g} s"
             return Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, message, is_retryable=True), None)
@@ -84,20 +78,20 @@ class ChatClient:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             message = f"the request could not be sent: {type(error).__name__}: {error}"
             return Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, message, hopeless="endpoint"), None)
-        latency_s = clock.latency_s
         outcome = _read(target, response, body)
         if isinstance(outcome, Answer):
             latency_s = max(0.0, latency_s - outcome.load_s)
         return Timed(outcome, latency_s)
 
-    async def _exchange(self, target: Target, content: bytes, clock: "_Clock") -> tuple[httpx.Response, bytes]:
+    async def _exchange(self, target: Target, content: bytes) -> tuple[httpx.Response, bytes, float]:
+        # Shorter than the limit on the whole, so that a host that does not answer the door is no slow model.
+        connect_s = min(_LONGEST_CONNECT_S, 0.9 * target.timeout_s)
         request = self._client.build_request(
             "POST",
             target.url,
             content=content,
             headers=target.headers,
-            timeout=httpx.Timeout(None, connect=min(_LONGEST_CONNECT_S, target.timeout_s)),
-            extensions={"trace": clock.note},
+            timeout=httpx.Timeout(None, connect=connect_s),
         )
         response = await self._client.send(request, stream=True)
         try:
@@ -106,29 +100,12 @@ class ChatClient:
                 body += chunk
                 if len(body) > _LARGEST_BODY:
                     break
-            clock.end()
+            stream = response.extensions["network_stream"]
+            assert isinstance(stream, TimedStream)
+            latency_s = stream.exchange_s
         finally:
             await response.aclose()
-        return response, bytes(body)
-
-
-class _Clock:
-    """Times one request by the events of the transport, so that setting up a connection does not count."""
-
-    def __init__(self) -> None:
-        self.sent: float | None = None
-        self._received = 0.0
-
-    async def note(self, event: str, _details: object) -> None:
-        if event.endswith("send_request_headers.started"):
-            self.sent = time.perf_counter()
-
-    def end(self) -> None:
-        self._received = time.perf_counter()
-
-    @property
-    def latency_s(self) -> float:
-        return 0.0 if self.sent is None else self._received - self.sent
+        return response, bytes(body), latency_s
 
 
 def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | FailedCall:

@@ -1,14 +1,26 @@
 """Connections for many requests at a time, without the cost that one large pool has in httpcore."""
 
-import ssl
 import urllib.request
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
+import httpcore
 import httpx
 
+from vsr.benchmark.wire import TimedBackend
 from vsr.config.servers import is_loopback
 
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
 _KEEPALIVE_S = 30.0
+_TROUBLE = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+)
 
 
 class SmallPools(httpx.AsyncBaseTransport):
@@ -21,39 +33,64 @@ class SmallPools(httpx.AsyncBaseTransport):
     """
 
     def __init__(self) -> None:
-        self._tls: dict[str, ssl.SSLContext] = {}
-        self._idle: dict[tuple[str, str | None], list[httpx.AsyncHTTPTransport]] = {}
-        self._all: list[httpx.AsyncHTTPTransport] = []
+        self._backend = TimedBackend()
+        self._tls: SSLContext | None = None
+        self._idle: dict[str | None, list[httpcore.AsyncConnectionPool]] = {}
+        self._all: list[httpcore.AsyncConnectionPool] = []
         self._proxies: dict[str, str | None] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request through a pool that is free."""
         proxy = self._proxy_of(request.url)
-        idle = self._idle.setdefault((request.url.scheme, proxy), [])
-        pool = idle.pop() if idle else self._new_pool(request.url.scheme, proxy)
+        if self._tls is None and request.url.scheme == "https":
+            # Loading the certificates takes 0.1 s: only if something is encrypted, and once.
+            self._tls = httpx.create_ssl_context()
+        idle = self._idle.setdefault(f"{request.url.scheme} {proxy}", [])
+        pool = idle.pop() if idle else self._new_pool(proxy)
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        sent = httpcore.Request(
+            request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
+        )
         try:
-            response = await pool.handle_async_request(request)
-        except BaseException:
+            response = await pool.handle_async_request(sent)
+        except BaseException as error:
             idle.append(pool)
+            if isinstance(error, _TROUBLE):
+                raise _as_httpx(error, request) from error
             raise
-        if not isinstance(response.stream, httpx.AsyncByteStream):
-            raise TypeError("an asynchronous transport answered with a synchronous stream")
-        response.stream = _Returning(response.stream, pool, idle)
-        return response
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_Returning(response, request, pool, idle),
+            extensions=response.extensions,
+        )
 
     async def aclose(self) -> None:
         """Close every connection."""
         for pool in self._all:
             await pool.aclose()
 
-    def _new_pool(self, scheme: str, proxy: str | None) -> httpx.AsyncHTTPTransport:
-        if scheme not in self._tls:
-            # Loading the certificates takes 0.1 s: once a run, and only if something is encrypted. A context without
-            # any trusts nobody.
-            is_needed = scheme == "https"
-            self._tls[scheme] = httpx.create_ssl_context() if is_needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEEPALIVE_S)
-        pool = httpx.AsyncHTTPTransport(verify=self._tls[scheme], limits=limits, proxy=proxy, trust_env=False)
+    def _new_pool(self, proxy: str | None) -> httpcore.AsyncConnectionPool:
+        through = None
+        if proxy is not None:
+            parsed = httpx.Proxy(proxy)
+            address = parsed.url
+            through = httpcore.Proxy(
+                httpcore.URL(scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=b""),
+                auth=parsed.raw_auth,
+            )
+        pool = httpcore.AsyncConnectionPool(
+            ssl_context=self._tls,
+            proxy=through,
+            max_connections=None,
+            keepalive_expiry=_KEEPALIVE_S,
+            network_backend=self._backend,
+        )
         self._all.append(pool)
         return pool
 
@@ -62,8 +99,8 @@ class SmallPools(httpx.AsyncBaseTransport):
         key = f"{url.scheme}://{url.host}"
         if key not in self._proxies:
             found = urllib.request.getproxies()
-            proxy = None if is_loopback(key) or urllib.request.proxy_bypass(url.host) else found.get(url.scheme)
-            self._proxies[key] = proxy or None
+            is_direct = is_loopback(key) or urllib.request.proxy_bypass(url.host)
+            self._proxies[key] = None if is_direct else found.get(url.scheme)
         return self._proxies[key]
 
 
@@ -71,19 +108,34 @@ class _Returning(httpx.AsyncByteStream):
     """A response's stream that gives its pool back when it is closed."""
 
     def __init__(
-        self, stream: httpx.AsyncByteStream, pool: httpx.AsyncHTTPTransport, idle: list[httpx.AsyncHTTPTransport]
+        self,
+        response: httpcore.Response,
+        request: httpx.Request,
+        pool: httpcore.AsyncConnectionPool,
+        idle: list[httpcore.AsyncConnectionPool],
     ) -> None:
-        self._stream = stream
-        self._pool: httpx.AsyncHTTPTransport | None = pool
+        self._response = response
+        self._request = request
+        self._pool: httpcore.AsyncConnectionPool | None = pool
         self._idle = idle
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._stream)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._response.aiter_stream():
+                yield chunk
+        except _TROUBLE as error:
+            raise _as_httpx(error, self._request) from error
 
     async def aclose(self) -> None:
         try:
-            await self._stream.aclose()
+            await self._response.aclose()
         finally:
             if self._pool is not None:
                 self._idle.append(self._pool)
                 self._pool = None
+
+
+def _as_httpx(error: Exception, request: httpx.Request) -> httpx.TransportError:
+    """Return httpx's error of the same name, so that whoever uses the client knows one family of errors."""
+    family: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.TransportError)
+    return family(str(error), request=request)

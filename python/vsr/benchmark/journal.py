@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import msgspec
 
@@ -51,23 +51,28 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     unscored: bool | None = None
 
 
-class Journal:
-    """A file of records that one run at a time appends to; use it as a context.
+LineType = TypeVar("LineType", bound=msgspec.Struct)
+
+
+class Journal(Generic[LineType]):
+    """A file of JSON objects that one run at a time appends to; use it as a context.
 
     Opening it takes the lock and mends a torn last line. Every `append` is one write, so that a killed process leaves
     at most one torn line behind; `sync` carries what was written through a power loss.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], line_type: type[LineType]) -> None:
         """Open the file, make it where there is none.
 
         Args:
             path: the output; not `.gz`, which cannot be appended to safely.
+            line_type: what has to be known of a line.
 
         Raises:
             BenchmarkError: It cannot be written, or another run has it open.
         """
         self.path = Path(path)
+        self._decode = msgspec.json.Decoder(line_type).decode
         if self.path.suffix == ".gz":
             raise BenchmarkError(
                 f"{path}: records are appended one by one, which .gz does not allow; name a .jsonl file and compress "
@@ -124,23 +129,22 @@ class Journal:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[LineType]:
         """Read every record, one at a time.
 
         Raises:
             BenchmarkError: A line is no record; the message names it.
         """
-        decode = msgspec.json.Decoder(Line).decode
         for number, raw in self._raw_lines():
             try:
-                yield decode(raw)
+                yield self._decode(raw)
             except msgspec.MsgspecError as error:
                 raise BenchmarkError(
                     f"{self.path}:{number}: this is no record ({error}); mend or delete the line, or name another "
                     "output."
                 ) from error
 
-    def rewrite(self, verdict: Callable[[Line], bool], aside: Path | None = None) -> int:
+    def rewrite(self, verdict: Callable[[LineType], bool], aside: Path | None = None) -> int:
         """Keep some of the records, put the others aside; the file is the old one or the new one at any moment.
 
         Args:
@@ -151,7 +155,6 @@ class Journal:
             How many records went.
         """
         n_gone = 0
-        decode = msgspec.json.Decoder(Line).decode
         temporary = self.path.with_name(f".{self.path.name}.tmp")
         try:
             new = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -160,7 +163,7 @@ class Journal:
                 kept = stack.enter_context(os.fdopen(os.dup(new), "wb", buffering=_BLOCK))
                 gone = stack.enter_context(aside.open("ab", buffering=_BLOCK)) if aside is not None else None
                 for _, raw in self._raw_lines():
-                    if verdict(decode(raw)):
+                    if verdict(self._decode(raw)):
                         kept.write(raw + b"\n")
                     else:
                         n_gone += 1
@@ -201,7 +204,7 @@ class Journal:
         if not tail:
             return length
         try:
-            msgspec.json.decode(tail, type=Line)
+            self._decode(tail)
         except msgspec.MsgspecError:
             self.n_mended_bytes = len(tail)
             os.ftruncate(self._descriptor, length - len(tail))

@@ -128,10 +128,10 @@ class _Survey:
         self._models = {model.name: model for model in plan.models}
         self._questions = {question.key: index for index, question in enumerate(plan.questions)}
 
-    def place(self, line: Line) -> tuple[str, int | None]:
+    def place(self, line: Line, key: str) -> tuple[str, int | None]:
         """Return what a line is (`call`, `superseded`, `foreign`, `other`) and which question it answers."""
         model = self._models.get(line.model_name)
-        index = self._questions.get(_key_of(line))
+        index = self._questions.get(key)
         if model is None or index is None:
             return "other", index
         if line.call_id is None:
@@ -153,7 +153,7 @@ def nothing_yet(plan: Plan) -> Previous:
     )
 
 
-def survey(journal: Journal, plan: Plan) -> Previous:
+def survey(journal: Journal[Line], plan: Plan) -> Previous:
     """Find out what an output holds of a plan; nothing is changed.
 
     Raises:
@@ -162,8 +162,9 @@ def survey(journal: Journal, plan: Plan) -> Previous:
     previous = nothing_yet(plan)
     look = _Survey(plan)
     for line in journal.lines():
-        _note_embedding_id(previous, line)
-        kind, index = look.place(line)
+        key = _key_of(line)
+        _note_embedding_id(previous, line, key)
+        kind, index = look.place(line, key)
         if kind == "call" and index is not None:
             if previous.states[line.model_name][index] == State.MISSING:
                 _note_call(previous, plan, line, index)
@@ -178,9 +179,9 @@ def survey(journal: Journal, plan: Plan) -> Previous:
     return previous
 
 
-def _note_embedding_id(previous: Previous, line: Line) -> None:
+def _note_embedding_id(previous: Previous, line: Line, key: str) -> None:
     if isinstance(line.embedding_id, int):
-        previous.embedding_ids.setdefault(_key_of(line), line.embedding_id)
+        previous.embedding_ids.setdefault(key, line.embedding_id)
         previous.taken_ids.add(line.embedding_id)
 
 
@@ -204,7 +205,7 @@ def _note_call(previous: Previous, plan: Plan, line: Line, index: int) -> None:
         measured.n_scored += 1
 
 
-def clear(journal: Journal, plan: Plan, previous: Previous, *, retry_failed: bool) -> Path | None:
+def clear(journal: Journal[Line], plan: Plan, previous: Previous, *, retry_failed: bool) -> Path | None:
     """Take out of an output what would stand in it twice or mixed.
 
     Failed calls that are asked again and repeated records go; records of other settings move to a file beside it.
@@ -219,7 +220,7 @@ def clear(journal: Journal, plan: Plan, previous: Previous, *, retry_failed: boo
     seen = {model.name: bytearray(len(plan.questions)) for model in plan.models}
 
     def stays(line: Line) -> bool:
-        kind, index = look.place(line)
+        kind, index = look.place(line, _key_of(line))
         if kind != "call" or index is None:
             return True
         is_again = bool(seen[line.model_name][index])
@@ -227,7 +228,7 @@ def clear(journal: Journal, plan: Plan, previous: Previous, *, retry_failed: boo
         return not is_again and not (retry_failed and line.error)
 
     if aside is not None:
-        journal.rewrite(lambda line: look.place(line)[0] != "superseded", aside)
+        journal.rewrite(lambda line: look.place(line, _key_of(line))[0] != "superseded", aside)
     journal.rewrite(stays)
     if retry_failed:
         previous.ask_failed_again()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from vsr.benchmark.exchange import Answer, ErrorKind, FailedCall
-from vsr.benchmark.journal import Journal
+from vsr.benchmark.journal import Journal, Line
 from vsr.benchmark.plan import Plan, Question
 from vsr.benchmark.previous import Measured, Previous
 from vsr.benchmark.schedule import Finished
@@ -50,7 +50,7 @@ class Recorder:
     Scoring may take its time on a long answer: here it holds up no clock of a request under way.
     """
 
-    def __init__(self, journal: Journal, plan: Plan, previous: Previous, on_failure: Callable[[], None]) -> None:
+    def __init__(self, journal: Journal[Line], plan: Plan, previous: Previous, on_failure: Callable[[], None]) -> None:
         """Start the thread.
 
         Args:

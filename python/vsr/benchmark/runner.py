@@ -14,7 +14,7 @@ from vsr.benchmark.budget import Budget, Estimate, estimate, highest_cost_usd
 from vsr.benchmark.client import ChatClient
 from vsr.benchmark.display import Display, NoDisplay, Snapshot, snapshot
 from vsr.benchmark.exchange import Answer
-from vsr.benchmark.journal import Journal
+from vsr.benchmark.journal import Journal, Line
 from vsr.benchmark.lanes import Call, Pace
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.previous import Previous, clear, nothing_yet, survey
@@ -56,7 +56,7 @@ def preview(plan: Plan, output: str | os.PathLike[str], settings: RunSettings | 
     settings = settings or RunSettings()
     previous = nothing_yet(plan)
     if Path(output).exists():
-        with Journal(output) as journal:
+        with Journal(output, Line) as journal:
             previous = survey(journal, plan)
     if settings.retry_failed:
         previous.ask_failed_again()
@@ -88,7 +88,7 @@ def run_benchmark(
     """
     settings = settings or RunSettings()
     display = display or NoDisplay()
-    with Journal(output) as journal:
+    with Journal(output, Line) as journal:
         previous = survey(journal, plan)
         _report_previous(previous, journal, settings, display)
         aside = clear(journal, plan, previous, retry_failed=settings.retry_failed)
@@ -100,17 +100,15 @@ def run_benchmark(
     return run.summary()
 
 
-def _report_previous(previous: Previous, journal: Journal, settings: RunSettings, display: Display) -> None:
+def _report_previous(previous: Previous, journal: Journal[Line], settings: RunSettings, display: Display) -> None:
     """Say what was found in the output, where that is not simply part of the plan."""
     if journal.n_mended_bytes:
         display.say(
             f"{journal.path}: the last line was torn ({journal.n_mended_bytes} bytes); that call is asked again."
         )
-    if previous.n_done:
-        display.say(f"{previous.n_done:,} calls are in {journal.path} already and are not asked again.")
     if previous.n_failed:
         what = "are asked again" if settings.retry_failed else "stay as they are; --retry-failed asks them again"
-        display.say(f"{previous.n_failed:,} of them failed and {what}.")
+        display.say(f"{previous.n_failed:,} calls failed in an earlier run and {what}.")
     if previous.n_repeated:
         display.say(f"{previous.n_repeated:,} records stood in the file twice; one of each stays.")
     if previous.n_foreign:
@@ -129,7 +127,7 @@ class _Run:
     """One run from its first call to its last."""
 
     def __init__(
-        self, plan: Plan, journal: Journal, previous: Previous, settings: RunSettings, display: Display
+        self, plan: Plan, journal: Journal[Line], previous: Previous, settings: RunSettings, display: Display
     ) -> None:
         missing = {model.name: previous.missing(model.name) for model in plan.models}
         self.schedule = Schedule(plan, missing, settings.pace, settings.seed)

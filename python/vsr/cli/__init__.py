@@ -23,10 +23,11 @@ READER_LEFT = 141  # and for one that SIGPIPE ended
 
 # Command names under the headings of the help; a command stands under its own name in the module of that name.
 _SECTIONS: dict[str, tuple[str, ...]] = {
-    "Measure": ("benchmark",),
-    "Main": ("train", "select", "inspect"),
+    "Train and route": ("train", "select", "inspect"),
+    "Measure": ("benchmark", "categorize", "analyze"),
     "Try": ("demo",),
 }
+_WHOLE_SENTENCE = 200  # characters: long enough that click cuts no summary of a command
 
 
 class _LazyGroup(click.Group):
@@ -51,12 +52,15 @@ class _LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.list_commands(ctx)))
-        limit = formatter.width - width - 6
         for heading, names in _SECTIONS.items():
             commands = ((name, self.get_command(ctx, name)) for name in names)
             with formatter.section(heading):
                 formatter.write_dl(
-                    [(name.ljust(width), command.get_short_help_str(limit)) for name, command in commands if command]
+                    [
+                        (name.ljust(width), command.get_short_help_str(_WHOLE_SENTENCE))
+                        for name, command in commands
+                        if command
+                    ]
                 )
 
     def invoke(self, ctx: click.Context) -> object:

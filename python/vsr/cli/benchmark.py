@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from vsr.cli import terminal
 from vsr.cli.options import SHARE, FiniteRange, seed_option
@@ -78,7 +79,9 @@ MONEY = "Money"
 )
 @option("--dry-run", section=MONEY, is_flag=True, help="Say how many calls, how long and how dear; ask nothing.")
 @seed_option
+@click.pass_context
 def benchmark(
+    context: click.Context,
     *,
     config_path: Path,
     data_file: Path,
@@ -106,6 +109,8 @@ def benchmark(
     from vsr.config import load_config
     from vsr.records import read_queries
 
+    if dry_run and context.get_parameter_source("max_failures") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--max-failures has no effect with --dry-run: nothing is asked, so nothing can fail.")
     config = load_config(config_path)
     queries = read_queries(data_file, skip_bad_lines=skip_bad_lines)
     plan = make_plan(queries, config, query_limit=query_limit, seed=seed, is_concise=concise)

@@ -207,11 +207,12 @@ def embedding_options(command: _Command) -> _Command:
     return _collected(command, "embedding", "embedding_", _embedding_in_force, declarations)
 
 
-def objective_options(quality_weight_default: str) -> _Decorator:
+def objective_options(quality_weight_default: str = "0.9", cost_share_default: str = "0") -> _Decorator:
     """Add the flags of the objective; the command gets them as `objective: ObjectiveOptions`.
 
     Args:
         quality_weight_default: What the help says of a missing `--quality-weight`.
+        cost_share_default: The same of `--cost-share`.
     """
     declarations = (
         option(
@@ -221,7 +222,7 @@ def objective_options(quality_weight_default: str) -> _Decorator:
             type=SHARE,
             metavar="0..1",
             show_default=quality_weight_default,
-            help="1: quality alone; 0.5: quality and efficiency equally; 0: the fastest model always.",
+            help="Weight of quality: 1 is quality alone, 0.5 half quality and half efficiency, 0 efficiency alone.",
         ),
         option(
             "--cost-share",
@@ -229,7 +230,7 @@ def objective_options(quality_weight_default: str) -> _Decorator:
             section=OBJECTIVE,
             type=SHARE,
             metavar="0..1",
-            show_default="0",
+            show_default=cost_share_default,
             help="Share of cost in efficiency; the rest is latency.",
         ),
     )

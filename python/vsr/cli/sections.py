@@ -46,7 +46,7 @@ class SectionedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 flags, text = record
                 # Padded, so that the texts of all blocks start in one column.
                 sections.setdefault(_section_of(parameter), []).append((flags.ljust(_FLAG_COLUMN), text))

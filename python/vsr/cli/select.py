@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     help="Ready vectors, one row per query.",
 )
 @option("--cache-dir", type=click.Path(path_type=Path), metavar="DIR", help="Keep vectors here.")
-@objective_options("that of the training")
+@objective_options("that of the training", "that of the training")
 @json_option
 def select(
     text: str | None,

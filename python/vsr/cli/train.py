@@ -1,16 +1,20 @@
 """`vsr-train train`: records in, artefacts and a held-out table out."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vsr.cli import terminal
+from vsr.cli.asking import AskingOptions, ask
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.options import (
     SHARE,
     EmbeddingOptions,
+    FiniteRange,
     ObjectiveOptions,
     embedding_options,
     json_option,
@@ -20,11 +24,16 @@ from vsr.cli.options import (
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
+    from vsr.config import RouterConfig
     from vsr.jobs import TrainingResult
 
 ALGORITHMS = ("knn", "kmeans", "svm", "mlp", "matrix_factorization")
-DEFAULT_RECORDS = "benchmark_training_data.jsonl"
+RECORDS_NAME = "benchmark_training_data.jsonl"
+QUERIES_NAME = "training_data_with_category.jsonl"
+DEFAULT_OUTPUT_DIR = "trained_models"
+TOO_MANY_FAILED = 3
 _ALGORITHM = "Algorithms"
+_BENCHMARK = "Asking first"
 
 
 class _NumberOrAuto(click.ParamType[Any]):
@@ -69,17 +78,24 @@ class _Layers(click.ParamType[Any]):
     "--data-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    show_default=DEFAULT_RECORDS,
-    help="Records: one line per query and model, also .gz.",
+    show_default=f"{RECORDS_NAME}; with --benchmark {QUERIES_NAME}",
+    help="Records, one line per query and model; with --benchmark the queries. Also .gz.",
 )
 @option(
     "--output-dir",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    default=Path("trained_models"),
-    show_default=True,
+    show_default=f"models_path of the configuration, or {DEFAULT_OUTPUT_DIR}",
     help="Where the artefacts go.",
 )
+@option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Train on the models that its decisions offer, with its parameters.",
+)
+@option("--analyze-only", is_flag=True, help="Say which decisions of the configuration need training; train nothing.")
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
 @option(
     "--holdout",
@@ -87,6 +103,44 @@ class _Layers(click.ParamType[Any]):
     metavar="0..1",
     show_default="5 folds",
     help="Hold out this share of the queries once instead.",
+)
+@option(
+    "--preferences",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Pairs of models, one preferred: matrix factorization learns from them.",
+)
+@option("--benchmark", is_flag=True, section=_BENCHMARK, help="Ask every LLM of the configuration every query first.")
+@option(
+    "--query-limit",
+    section=_BENCHMARK,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Ask N queries at most, spread over the categories.",
+)
+@option(
+    "--concurrency",
+    section=_BENCHMARK,
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="1",
+    help="Requests at a time, in all.",
+)
+@option(
+    "--rate-limit-delay",
+    section=_BENCHMARK,
+    type=FiniteRange(min=0),
+    metavar="MS",
+    show_default="500",
+    help="Milliseconds between the starts of two requests to one endpoint.",
+)
+@option(
+    "--max-failures",
+    section=_BENCHMARK,
+    type=SHARE,
+    metavar="SHARE",
+    show_default="0.2",
+    help="Exit with code 3 if more of the calls failed.",
 )
 @option(
     "--algorithm",
@@ -172,50 +226,135 @@ class _Layers(click.ParamType[Any]):
 @json_option
 def train(
     data_file: Path | None,
-    output_dir: Path,
+    output_dir: Path | None,
+    config_path: Path | None,
+    analyze_only: bool,
     skip_bad_lines: bool,
     holdout: float | None,
+    preferences: Path | None,
+    benchmark: bool,
+    query_limit: int | None,
+    concurrency: int | None,
+    rate_limit_delay: float | None,
+    max_failures: float | None,
     algorithms: tuple[str, ...],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
     seed: int,
     as_json: bool,
     **flags: Any,
-) -> None:
+) -> int:
     """Train selectors on measured records and say whether routing pays.
 
     Reads records, embeds the queries, compares five selectors with the best single model on queries that they have
     not seen, and writes one artefact per selector.
     """
     from vsr import jobs
+    from vsr.categories import fill_categories
     from vsr.choice import Objective
+    from vsr.preference_pairs import preference_features, read_preferences
     from vsr.records import read_records
 
+    asking = AskingOptions(query_limit, concurrency, rate_limit_delay, max_failures)
+    _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
+    config = None if config_path is None else _load_config(config_path)
+    if analyze_only and config is not None:
+        from vsr.cli.analyze import write_analysis
+
+        write_analysis(config, as_json=as_json)
+        return 0
     chosen = tuple(dict.fromkeys(algorithms or ALGORITHMS))
-    settings = jobs.TrainingSettings(
-        algorithms=chosen,
-        parameters=_parameters(chosen, flags),
-        objective=objective.over(Objective()),
-        seed=seed,
-        holdout=holdout,
+    parameters = _parameters(chosen, flags, config)
+    folder = output_dir or Path(DEFAULT_OUTPUT_DIR)
+    if config is not None:
+        embedding = _with_config(embedding, config)
+        if output_dir is None and config.model_selection.models_path is not None:
+            folder = Path(config.model_selection.models_path)
+    if preferences is not None:
+        _check_preferences(chosen, embedding)
+    jobs.require_writable(folder)
+    exit_code = 0
+    if benchmark and config is not None:
+        records_path = folder / RECORDS_NAME
+        exit_code = ask(config, data_file or Path(QUERIES_NAME), records_path, asking, seed, skip_bad_lines)
+        if exit_code not in (0, TOO_MANY_FAILED):
+            return exit_code
+    else:
+        records_path = data_file or Path(RECORDS_NAME)
+    outcomes = jobs.read_outcomes(
+        read_records(records_path, skip_bad_lines=skip_bad_lines),
+        None if config is None else config.offered_models(),
     )
-    jobs.require_writable(output_dir)
-    records = read_records(data_file or Path(DEFAULT_RECORDS), skip_bad_lines=skip_bad_lines)
-    outcomes = jobs.read_outcomes(records)
     terminal.say(f"{outcomes.n_queries:,} unique queries, {outcomes.n_models} models.")
     for line in [] if outcomes.report is None else outcomes.report.lines():
         terminal.say(f"  {line}")
     vectors = embed_queries(outcomes.queries, embedding)
+    if preferences is not None:
+        pairs = read_preferences(preferences, outcomes.models, outcomes.queries, skip_bad_lines=skip_bad_lines)
+        if pairs.n_measured:
+            terminal.warn(f"{pairs.n_measured:,} preference pairs left out: records of their queries say more")
+        classifier = fill_categories(vectors.embeddings, outcomes.categories).classifier
+        learnt = preference_features(
+            pairs, embed_queries(pairs.queries, embedding).embeddings, outcomes.models, classifier
+        )
+        parameters.setdefault("matrix_factorization", {})["preferences"] = learnt
+    settings = jobs.TrainingSettings(
+        algorithms=chosen,
+        parameters=parameters,
+        objective=objective.over(Objective()),
+        seed=seed,
+        holdout=holdout,
+    )
     with terminal.progress("Training", "steps") as show:
         result = jobs.train(
             outcomes,
             vectors.embeddings,
             vectors.fingerprint,
-            output_dir,
+            folder,
             settings,
             progress=lambda what, done, total: show(done, total, note=what),
         )
     _print(result, as_json=as_json)
+    return exit_code
+
+
+def _check_combination(config_path: Path | None, *, analyze_only: bool, benchmark: bool, asking: AskingOptions) -> None:
+    """Refuse flags that would do nothing beside the others."""
+    if config_path is None and (analyze_only or benchmark):
+        raise click.UsageError(f"{'--analyze-only' if analyze_only else '--benchmark'} needs --config FILE.")
+    if analyze_only and benchmark:
+        raise click.UsageError("--benchmark has no effect with --analyze-only: nothing is asked.")
+    if not benchmark:
+        for flag in asking.given():
+            raise click.UsageError(f"{flag} has no effect without --benchmark.")
+
+
+def _check_preferences(algorithms: Sequence[str], embedding: EmbeddingOptions) -> None:
+    if "matrix_factorization" not in algorithms:
+        raise click.UsageError("--preferences has no effect here: matrix_factorization is not trained (--algorithm).")
+    if embedding.file is not None:
+        raise click.UsageError("--preferences needs an embedding model: --embedding-file lacks vectors of its queries.")
+
+
+def _load_config(path: Path) -> "RouterConfig":
+    from vsr.config import load_config
+
+    config = load_config(path)
+    for warning in config.warnings:
+        terminal.warn(warning)
+    return config
+
+
+def _with_config(embedding: EmbeddingOptions, config: "RouterConfig") -> EmbeddingOptions:
+    """Take what the configuration says of the embedding where no flag says otherwise."""
+    if embedding.file is not None or embedding.uses_hash:
+        return embedding
+    section = config.model_selection
+    model = embedding.model or section.embedding_model
+    path = embedding.path
+    if path is None and embedding.model is None and section.embedding_path is not None:
+        path = Path(section.embedding_path)
+    return replace(embedding, model=model, path=path, dim=embedding.dim or section.embedding_dim)
 
 
 # Flag -> algorithm and its parameter.
@@ -232,9 +371,15 @@ _PARAMETERS = {
 }
 
 
-def _parameters(algorithms: tuple[str, ...], flags: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Sort the flags that were given by algorithm; one for an algorithm that is not trained is a usage error."""
-    parameters: dict[str, dict[str, Any]] = {}
+def _parameters(
+    algorithms: tuple[str, ...], flags: dict[str, Any], config: "RouterConfig | None"
+) -> dict[str, dict[str, Any]]:
+    """Sort parameters by algorithm: those of the configuration, over them the flags that were given.
+
+    A flag for an algorithm that is not trained is a usage error.
+    """
+    given = {} if config is None else config.algorithm_parameters()
+    parameters: dict[str, dict[str, Any]] = {name: dict(own) for name, own in given.items() if name in algorithms}
     for flag, value in flags.items():
         if value is None:
             continue

@@ -200,10 +200,11 @@ class Condition(Section):
     """What a rule looks at: one signal, or a group of conditions."""
 
     router_fields = frozenset(
-        {"name", "value", "min_confidence", "threshold", "model", "keywords", "candidates", "case_sensitive"}
+        {"value", "min_confidence", "threshold", "model", "keywords", "candidates", "case_sensitive"}
     )
 
     type: str | None = Field(None, description="the signal, for example domain")
+    name: str | None = Field(None, description="of the signal: a category where the type is domain")
     operator: Literal["AND", "OR", "NOT"] | None = Field(None, description="joins nested conditions")
     conditions: tuple["Condition", ...] = Field((), description="nested conditions")
 

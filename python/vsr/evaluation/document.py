@@ -1,10 +1,12 @@
 """An evaluation as plain JSON values, for `--json` and for artefacts."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vsr.evaluation.bootstrap import Interval
 from vsr.evaluation.results import Evaluation, MethodResult
+
+if TYPE_CHECKING:
+    from vsr.evaluation.bootstrap import Interval
 
 
 def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:

@@ -231,24 +231,26 @@ def centred_deviations(raw: FloatArray, parent: FloatArray) -> FloatArray:
     return centred_rows(raw - parent)
 
 
-def require_positive(name: str, value: object, kind: type[int] | type[float]) -> None:
+def require_positive(name: str, value: object, kind: type[int] | type[float], *, or_auto: bool = True) -> None:
     """Check a parameter that is a positive number or `auto`.
 
     Args:
         name: the parameter.
         value: what was given.
         kind: `int` for whole numbers, `float` for any.
+        or_auto: whether it may be `auto`.
 
     Raises:
         TrainingError: It is neither.
     """
-    if value == "auto":
+    if or_auto and isinstance(value, str) and value == "auto":
         return
     numbers = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
     is_number = isinstance(value, numbers) and not isinstance(value, bool)
     if not is_number or not 0 < float(str(value)) < float("inf"):
         expected = "a whole number of 1 or more" if kind is int else "a number above 0"
-        raise TrainingError(f"{name} is {value!r}; expected {expected}, or 'auto'")
+        alternative = ", or 'auto'" if or_auto else ""
+        raise TrainingError(f"{name} is {value!r}; expected {expected}{alternative}")
 
 
 def require_one_of(name: str, value: object, allowed: Sequence[str]) -> None:

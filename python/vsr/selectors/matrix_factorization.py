@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from vsr.errors import TrainingError
 from vsr.selectors.adam import Adam, Schedule, descend, logit, sigmoid
 from vsr.selectors.base import Examples, Features, SweepResult, centred_deviations, require_positive
 from vsr.selectors.preferences import Preferences, fit_pairs
@@ -79,8 +80,8 @@ class MatrixFactorization:
 
     def __init__(self, num_factors: int = 16, preferences: Preferences | None = None) -> None:
         """Take the parameter of the command line, and pairs to learn differences from instead of measured quality."""
-        require_positive("num_factors", num_factors, int)
-        self.num_factors = num_factors
+        require_positive("num_factors", num_factors, int, or_auto=False)
+        self.num_factors = int(num_factors)
         self.preferences = preferences
 
     def settings(self, n_rows: int) -> Sequence[MatrixFactorizationSetting]:  # noqa: ARG002 -- decay adapts to size
@@ -106,6 +107,7 @@ class MatrixFactorization:
         With preferences, differences between models come from the pairs alone and the level from the examples.
         """
         if self.preferences is not None:
+            _check_fits(self.preferences, examples)
             level = float(logit(np.array([examples.parent.overall.mean()]))[0])
             return from_preferences(self.preferences, examples.n_models, setting, seed, level)
         generator = np.random.default_rng(seed)
@@ -146,6 +148,15 @@ class MatrixFactorization:
         )
         level = float(best[2].mean())
         return MatrixFactorizationPredictor(setting, best[0], best[1], best[2] - np.float32(level), level)
+
+
+def _check_fits(preferences: Preferences, examples: Examples) -> None:
+    widths = preferences.features.shape[1], examples.features.shape[1]
+    if widths[0] != widths[1]:
+        raise TrainingError(f"features of the preferences are {widths[0]} wide, those of the records {widths[1]}")
+    highest = int(max(preferences.preferred.max(), preferences.other.max()))
+    if highest >= examples.n_models:
+        raise TrainingError(f"preferences name model number {highest} of {examples.n_models}; expected a column")
 
 
 def from_preferences(

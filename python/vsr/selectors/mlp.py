@@ -1,7 +1,7 @@
 """MLP: ReLU layers and one sigmoid per model, in NumPy, trained by cross-entropy on quality at usual difficulty."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -65,20 +65,15 @@ class Mlp:
 
     def __init__(self, hidden_layers: Sequence[int] | str = _DEFAULT_LAYERS) -> None:
         """Take the parameter of the command line: widths, or `auto` to choose among a few."""
-        if hidden_layers != "auto":
-            if isinstance(hidden_layers, str) or not hidden_layers:
-                raise TrainingError(
-                    f"hidden_layers is {hidden_layers!r}; expected widths such as (256, 128), or 'auto'"
-                )
-            for width in hidden_layers:
-                require_positive("a width of hidden_layers", width, int)
-        self.hidden_layers = hidden_layers
+        self.layers = (
+            _AUTO_LAYERS
+            if isinstance(hidden_layers, str) and hidden_layers == "auto"
+            else (_checked_layers(hidden_layers),)
+        )
 
     def settings(self, n_rows: int) -> Sequence[MlpSetting]:  # noqa: ARG002 -- weight decay and early stop adapt
         """Settings to choose from, smallest network first."""
-        if isinstance(self.hidden_layers, str):
-            return [MlpSetting(layers) for layers in _AUTO_LAYERS]
-        return [MlpSetting(tuple(self.hidden_layers))]
+        return [MlpSetting(layers) for layers in self.layers]
 
     def sweep(
         self, examples: Examples, features: Features, parent: FloatArray, settings: Sequence[MlpSetting], seed: int
@@ -108,6 +103,16 @@ class Mlp:
             generator,
         )
         return MlpPredictor(setting, best[:n_layers], best[n_layers:])
+
+
+def _checked_layers(hidden_layers: object) -> tuple[int, ...]:
+    is_text = isinstance(hidden_layers, str)
+    widths = tuple(hidden_layers) if isinstance(hidden_layers, Iterable) and not is_text else ()
+    if not widths:
+        raise TrainingError(f"hidden_layers is {hidden_layers!r}; expected widths such as (256, 128), or 'auto'")
+    for width in widths:
+        require_positive("a width of hidden_layers", width, int, or_auto=False)
+    return tuple(map(int, widths))
 
 
 def _initial_parameters(examples: Examples, hidden: Sequence[int], generator: np.random.Generator) -> Parameters:

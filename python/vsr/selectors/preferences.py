@@ -47,8 +47,9 @@ class Preferences:
         same = np.flatnonzero(self.preferred == self.other)
         if same.size:
             raise TrainingError(f"pair {same[0]} has the same model twice; expected two different ones")
-        if not (np.isfinite(self.confidence).all() and (self.confidence > 0).all()):
-            raise TrainingError("a confidence is not a number above 0")
+        confidence = self.confidence
+        if confidence.ndim != 1 or not (np.isfinite(confidence).all() and (confidence > 0).all()):
+            raise TrainingError("a confidence is not a number above 0; expected one for every pair")
 
 
 @dataclass(frozen=True, eq=False)

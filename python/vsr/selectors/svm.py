@@ -9,6 +9,7 @@ import numpy as np
 
 from vsr._core import KernelMatrix, SupportVectors, svm_fit_linfa
 from vsr.categories import CATEGORIES
+from vsr.errors import TrainingError
 from vsr.features import split_features
 from vsr.selectors.base import Examples, Features, SweepResult, require_one_of, require_positive
 from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
@@ -147,12 +148,14 @@ class Svm:
         """Fit every model's machine and keep the union of their support vectors."""
         gamma = self._absolute_gamma(setting.gamma, examples.features)
         rows = np.arange(examples.n_queries, dtype=np.uint32)
-        solver = self.solver
-        if solver == "auto":
-            solver = "linfa" if examples.n_queries <= _LINFA_MAX_ROWS else "shared-gram"
         matrix = KernelMatrix(examples.features, setting.kernel, gamma)
-        if solver == "linfa":
-            coefficients, biases = svm_fit_linfa(examples.features, examples.quality, setting.kernel, gamma, setting.c)
+        if self.solver == "linfa" or (self.solver == "auto" and _suits_linfa(examples)):
+            try:
+                coefficients, biases = svm_fit_linfa(
+                    examples.features, examples.quality, setting.kernel, gamma, setting.c
+                )
+            except ValueError as error:
+                raise TrainingError(f"solver is 'linfa': {error}") from error
         else:
             coefficients, biases = matrix.fit(rows, examples.quality, setting.c, _FINAL_TOLERANCE)
         usual = _usual_decision(
@@ -174,6 +177,11 @@ class Svm:
         if not isinstance(self.gamma, str):
             return gamma
         return gamma * default_gamma(features)
+
+
+def _suits_linfa(examples: Examples) -> bool:
+    """Whether there are few rows and no grades, which linfa-svm takes as up to ten copies of a row or not at all."""
+    return examples.n_queries <= _LINFA_MAX_ROWS and not np.any((examples.quality > 0.0) & (examples.quality < 1.0))
 
 
 def default_gamma(features: Features) -> float:

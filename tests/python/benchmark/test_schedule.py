@@ -42,7 +42,7 @@ class Driver:
 
     def run(self, answer=lambda _call, _now: ANSWER, seconds=1.0, longest_s=10_000.0):
         order = itertools.count()
-        in_flight = []
+        in_flight: list[tuple[float, int, Call]] = []
         while True:
             wake = None
             while len(in_flight) < self.pace.concurrency:
@@ -130,7 +130,7 @@ def test_a_host_that_loads_weights_goes_model_by_model():
 
 def test_a_host_that_loads_weights_finishes_retries_before_the_next_model():
     models = {name: {"preferred_endpoints": ["one"]} for name in "ab"}
-    failures = Counter()
+    failures: Counter[tuple[str, int | None]] = Counter()
 
     def flaky(call, _now):
         failures[call.lane.model.name, call.question] += 1
@@ -205,8 +205,8 @@ def test_an_endpoint_that_does_not_know_the_model_stops_that_model_alone():
 
 
 def test_a_refused_key_stops_all_models_that_use_it_and_no_others():
-    models = {name: {"preferred_endpoints": ["one"]} for name in "abc"}
-    models["c"]["access_key"] = "another-key"
+    models: dict[str, object] = {name: {"preferred_endpoints": ["one"]} for name in "ab"}
+    models["c"] = {"preferred_endpoints": ["one"], "access_key": "another-key"}
     driver = Driver([local("one", api_key="refused-key")], models, 4, concurrency=1)
     driver.run(lambda call, _now: ANSWER if call.lane.model.name == "c" else NO_KEY)
     assert set(driver.schedule.stopped) == {"a", "b"}

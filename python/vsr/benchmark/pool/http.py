@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -60,13 +61,15 @@ class LoopbackServer:
 
     address = "127.0.0.1"
 
-    def __init__(self, respond: Respond, port: int = 0) -> None:
+    def __init__(self, respond: Respond, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Prepare the server; entering the context starts it.
 
         Args:
             respond: answers a request; runs in the server's own event loop.
             port: where it listens; 0 takes one that is free.
+            tls: its certificate and key; None for plain http.
         """
+        self._tls = tls
         self.port = port
         self._respond = respond
         self._thread = threading.Thread(target=self._run, name="vsr-server", daemon=True)
@@ -78,7 +81,7 @@ class LoopbackServer:
     @property
     def url(self) -> str:
         """Scheme, host and port."""
-        return f"http://{self.address}:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://{self.address}:{self.port}"
 
     def __enter__(self) -> Self:
         """Start to listen.
@@ -121,7 +124,7 @@ class LoopbackServer:
             with contextlib.suppress(asyncio.CancelledError):
                 await serve_connection(reader, writer, self._respond)
 
-        server = await asyncio.start_server(connected, self.address, self.port, backlog=512)
+        server = await asyncio.start_server(connected, self.address, self.port, backlog=512, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._loop = asyncio.get_running_loop()
         self._started.set()

@@ -14,7 +14,7 @@ _TOKEN = re.compile(
 _SIGNS_OF_CODE = re.compile(
     r"^[ \t]*(?:def|class|import|from|return|for|while|if|else|elif|try|public|private|static|void|int|double"
     r"|func|fn|let|const|var|function|SELECT|INSERT|CREATE|#include|package|use|struct|switch|case|print|printf)\b"
-    r"|[;{}]\s*$|\w\([^()\n]*\)|[=!<>]=|=>|->|\+\+|\blambda\b|\w\[[^\]\n]+\]|^\s*(?:#|//)|\w\s?[-+*/]?=\s?\S",
+    r"|[;{}]\s*$|\w\([^()\n]{0,200}\)|[=!<>]=|=>|->|\+\+|\blambda\b|\w\[[^\[\]\n]{1,80}\]|^\s*(?:#|//)|\w\s?[-+*/]?=\s?\S",
     re.MULTILINE,
 )
 _ENOUGH_SIGNS = 2

@@ -1,6 +1,7 @@
 """Concepts: the share of given words that a text uses, in any inflection (CommonGen)."""
 
 import ast
+import functools
 import re
 
 from vsr.benchmark.scoring.committed_text import committed_text
@@ -44,16 +45,10 @@ def score_coverage(response: str, truth: str) -> Score:
         response: what the model wrote.
         truth: the concepts, separated by commas, as a list, or as words.
     """
-    wanted = _concepts(truth)
-    if not wanted:
-        return Score(0.0, "coverage")
-    used = [_base_forms(word) for word in _WORD.findall(committed_text(response).lower())]
-    everything = frozenset().union(*used)
-    n_used = sum(
-        _is_used_alone(concept, everything) if len(concept) == 1 else _is_used_in_order(concept, used)
-        for concept in wanted
-    )
-    return Score(n_used / len(wanted), "coverage")
+    concepts = _concepts(truth)
+    words = _WORD.findall(committed_text(response).lower())
+    n_used = sum(_is_used(concept, words) for concept in concepts)
+    return Score(n_used / len(concepts) if concepts else 0.0, "coverage")
 
 
 def _concepts(truth: str) -> list[tuple[str, ...]]:
@@ -73,18 +68,19 @@ def _concepts(truth: str) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(concept for concept in found if concept))
 
 
-def _is_used_alone(concept: tuple[str, ...], used: frozenset[str]) -> bool:
-    return not _base_forms(concept[0]).isdisjoint(used)
-
-
-def _is_used_in_order(concept: tuple[str, ...], used: list[frozenset[str]]) -> bool:
+def _is_used(concept: tuple[str, ...], words: list[str]) -> bool:
+    """Tell whether the words of a concept stand one behind the other, each in any inflection."""
     wanted = [_base_forms(word) for word in concept]
+    different = set(words)
+    fitting = [{word for word in different if not forms.isdisjoint(_base_forms(word))} for forms in wanted]
     return any(
-        all(not word.isdisjoint(there) for word, there in zip(wanted, used[start:], strict=False))
-        for start in range(len(used) - len(wanted) + 1)
+        all(word in fits for word, fits in zip(words[start : start + len(fitting)], fitting, strict=True))
+        for start, word in enumerate(words[: len(words) - len(wanted) + 1])
+        if word in fitting[0]
     )
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _base_forms(word: str) -> frozenset[str]:
     """List what a word can be an inflection of, itself included: `running` of `run`, `riding` of `ride`."""
     forms = {word, _IRREGULAR.get(word, word)}

@@ -1,5 +1,6 @@
 """Mathematical answers that are more than a number: LaTeX expressions, compared by value, by part and by form."""
 
+import functools
 import importlib
 import importlib.util
 import logging
@@ -10,9 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 from vsr.benchmark.scoring.numbers import Number
-from vsr.benchmark.scoring.plain_text import box_end
+from vsr.benchmark.scoring.plain_text import closing_braces
 
+HAS_MATH_VERIFY = importlib.util.find_spec("math_verify") is not None
+"""Whether the extra `math` is installed."""
+
+_ALGEBRA_LIMIT_S = 3
+_LONGEST_ALGEBRA = 120  # characters
+_VARIABLE = re.compile(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])|\\(?:theta|alpha|beta|gamma|lambda|phi)")
+_OPERATOR = re.compile(r"[-+*/^]|\\frac|\\sqrt|[0-9)}][A-Za-z(]|[A-Za-z)]\(")
+_HUGE = re.compile(r"\d{7}|\^\{?\(?-?\d{3}|\^\{[^{}]*\^|\^[^{}+*/-]\^|!|\\(?:int|sum|prod|lim)")
 _LONGEST = 400  # characters; longer answers are compared by their form alone
+_LONGEST_KEPT = 2000  # characters of an expression at all
 _DEEPEST = 30
 
 _ARGUMENT_COMMAND = re.compile(r"\\(?P<name>[dtc]?frac|sqrt)(?![A-Za-z])")
@@ -44,6 +54,7 @@ _ENVIRONMENT = re.compile(
     r"\\begin\{[pbvBV]?(?:matrix|array)\}(?:\{[lcr|]+\})?(?P<body>.*?)\\end\{[pbvBV]?(?:matrix|array)\}", re.DOTALL
 )
 _NAMED = re.compile(r"(?:[A-Za-z](?:_\{?\w\}?)?(?:\([A-Za-z]\))?|θ|\\theta)\s?(?:=|∈)(?!=)")
+_NEW_ROW = "\ue000"  # stands for a double backslash while single ones go
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -53,7 +64,7 @@ def normalise_expression(text: str) -> str:
     Args:
         text: LaTeX or plain text, for example what stands in a box.
     """
-    text = text.strip().strip("$").strip().rstrip(".").strip()
+    text = text[:_LONGEST_KEPT].strip().strip("$").strip().rstrip(".").strip().replace("\\\\", _NEW_ROW)
     for pattern, written in _SYNONYMS:
         text = pattern.sub(written, text)
     text = _with_braced_arguments(_FONT.sub("", _DROPPED.sub("", text)))
@@ -63,9 +74,9 @@ def normalise_expression(text: str) -> str:
     named = _NAMED.match(text)
     if named is not None and not re.search(r"[=<>]", text[named.end() :]):
         text = text[named.end() :]
-    while len(text) > 2 and text[0] == "{" and box_end(text, 0) == len(text):
+    while len(text) > 2 and text[0] == "{" and closing_braces(text).get(0) == len(text) - 1:
         text = text[1:-1]
-    return text
+    return text.replace(_NEW_ROW, "\\\\")
 
 
 def _with_braced_arguments(text: str) -> str:
@@ -105,10 +116,10 @@ def same_expression(mine: str, its: str) -> bool:
         return False
     if _same_parts(first, second, 0):
         return True
-    if max(len(first), len(second)) > _LONGEST:
+    if not _is_worth_algebra(first) or not _is_worth_algebra(second):
         return False
     verify = _verifier()
-    return verify is not None and verify(mine, its)
+    return verify is not None and verify(first, second)
 
 
 def _same_parts(first: str, second: str, depth: int) -> bool:
@@ -323,20 +334,36 @@ class _Arithmetic:
         return _FUNCTIONS[name](self._argument(depth))
 
 
+def _is_worth_algebra(text: str) -> bool:
+    """Tell whether a computer algebra system can say more about an expression, in reasonable time.
+
+    It takes a tenth of a second for what is compared here in microseconds, and for ever for large powers.
+    """
+    return (
+        len(text) <= _LONGEST_ALGEBRA
+        and _VARIABLE.search(text) is not None
+        and _OPERATOR.search(text) is not None
+        and _HUGE.search(text) is None
+        and evaluate(text) is None
+    )
+
+
+@functools.cache
 def _verifier() -> Callable[[str, str], bool] | None:
     """Give math-verify's comparison, where that is installed."""
-    if importlib.util.find_spec("math_verify") is None:
+    if not HAS_MATH_VERIFY:
         return None
-    return _verify
-
-
-def _verify(mine: str, its: str) -> bool:
     library: Any = importlib.import_module("math_verify")
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    # Its time limit is a signal, which only the main thread can have; the length is limited for all.
-    seconds = 3 if threading.current_thread() is threading.main_thread() else None
-    try:
-        parsed = [library.parse(f"${text.strip().strip('$')}$", parsing_timeout=seconds) for text in (its, mine)]
-        return bool(library.verify(*parsed, timeout_seconds=seconds))
-    except Exception:
-        return False
+
+    @functools.lru_cache(maxsize=4096)
+    def verify(mine: str, its: str) -> bool:
+        # Its time limit is a signal, which only the main thread can have; elsewhere the size alone is limited.
+        limit_s = _ALGEBRA_LIMIT_S if threading.current_thread() is threading.main_thread() else None
+        try:
+            parsed = [library.parse(f"${text}$", parsing_timeout=limit_s) for text in (its, mine)]
+            return bool(library.verify(*parsed, timeout_seconds=limit_s))
+        except Exception:  # whatever its parser does not know is no reason to lose a response
+            return False
+
+    return verify

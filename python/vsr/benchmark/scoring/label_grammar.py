@@ -9,9 +9,9 @@ import re
 # --- Labels -----------------------------------------------------------------------------------------------------------
 
 # In brackets, or bare where it is no part of a word, a name, a formula or a grade.
-_INSIDE = r"[(\[<]\s?(?P<inside>[A-Za-z0-9])\s?[)\]>.]"
+_INSIDE = r"[(\[<]\s?(?P<inside>[A-Za-z0-9])(?:\s?[)\]>.]|$)"
 _BARE = (
-    r"(?P<bare>(?<![A-Za-zÀ-ɏ0-9_'.&\\/^-])[A-Za-z0-9](?![A-Za-zÀ-ɏ0-9_(&'^\[\\]|[.,]\d|\s?[=+]|-[A-Za-z]"
+    r"(?P<bare>(?<![A-Za-zÀ-ɏ0-9_'.&\\/^-])[A-Za-z0-9](?![A-Za-zÀ-ɏ0-9_(&'#^\[\\]|[.,]\d|\s?[=+]|-[A-Za-z0-9]"
     r"|\.[A-Za-z](?![A-Za-z])))"
 )
 LABEL = f"(?:{_INSIDE}|{_BARE})"
@@ -22,10 +22,11 @@ _NAME = (
 _SURELY = (
     r"(?:(?:therefore|thus|hence|then|most|likely|probably|clearly|definitely|indeed|simply|actually|obviously|just"
     r"|certainly|still|now|also|instead|rather|in fact|of course|indicated by|represented by|given by|given in|found in"
-    r"|described by|to be|as|to|only|exactly|about|approximately)\s*,?\s*){0,3}"
+    r"|described by|to be|as|to|only|exactly|about|approximately"
+    r"|i (?:think|believe|guess|would say))\s*,?\s*){0,3}"
 )
 _OPEN = r"(?:[(\[](?=\s?(?:the\s)?(?:option|choice|answer)))?"
-LABEL_HERE = re.compile(rf"[\s:'\->→]{{0,8}}?{_OPEN}{_SURELY}{_NAME}{LABEL}", re.IGNORECASE)
+LABEL_HERE = re.compile(rf"[\s:,'\->→]{{0,8}}?{_OPEN}{_SURELY}{_NAME}{LABEL}", re.IGNORECASE)
 LABEL_ANYWHERE = re.compile(LABEL)
 LABEL_BEFORE = re.compile(rf"{LABEL}\s?(?:(?:选项|選項|项|が|은|는|이|가)\s?)?(?:(?:是|为)\s?)?$")
 LABEL_IS = re.compile(rf"{LABEL}\s(?:is|est|es|ist|è|é|—|-)\s(?:la |die |das |a |o |une? )?$")
@@ -40,7 +41,8 @@ ENDS_WITH_LABEL = re.compile(r"[(\[]?(?<![A-Za-z0-9])[A-Z][)\]]?,?\s?$")
 LINE_LABEL = re.compile(
     r"^[ \t]*(?:(?:option|choice|letter|answer)[ \t]*)?"
     r"(?:[(\[<][ \t]?(?P<inside>[A-Za-z0-9])[ \t]?[)\]>]|(?P<bare>[A-Za-z0-9])(?![A-Za-zÀ-ɏ0-9_('&]))"
-    r"(?P<mark>[ \t]*(?:[).:\]]|-(?=\s)|$|,?[ \t]+(?=(?:because|since|as)(?![A-Za-z]))))?(?P<rest>[^\n]*)$",
+    r"(?P<mark>[ \t]*(?:[).:\]]|-(?=\s)|$|,?[ \t]+(?=(?:because|since|as|it is|for sure)(?![A-Za-z]))))?"
+    r"(?P<rest>[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -52,11 +54,11 @@ _QUALITY = (
 )
 _THING = r"(?:option|choice|response|statement|alternative|selection|letter|match|one|pick|value|description)"
 ANSWER = re.compile(
-    rf"(?<![a-z])(?:answer|ans|solution|closest|nearest|{_QUALITY}\s(?:{_QUALITY}\s)?{_THING})(?![a-z])"
+    rf"(?<![a-z])(?:answer|ans|solution|closest|nearest|letter|guess|(?:correct|final)(?=:)|{_QUALITY}\s(?:{_QUALITY}\s)?{_THING})(?![a-z])"
 )
 LINK = re.compile(
     r"(?<![a-z])(?:is|was|are|be|being|becomes|remains|falls under|corresponds to|matches|lies with)(?![a-z])"
-    r"|:|=>?|→|->|(?<=\s)-(?=\s)"
+    r"|'s(?=\s)|(?<=ans)\.|:|=>?|→|->|\||(?<=\s)-(?=\s)"
 )
 CHOICE = re.compile(
     r"(?<![a-z])(?:choose|chose|choosing|select|selected|pick|picked|go(?:ing)? (?:with|for)|went with|opt(?:ing)? for"
@@ -64,14 +66,16 @@ CHOICE = re.compile(
 )
 CORRECTION = re.compile(
     r"(?<![a-z])(?:wait|actually|no|sorry|correction|scratch that|on second thought|i meant?|hmm|oops|instead|rather"
-    r"|hold on|my mistake|change my answer)(?![a-z])[\s,.:;!-]{0,5}"
+    r"|(?:up)?on reflection|hold on|my mistake|change my answer)(?![a-z])[\s,.:;!-]{0,5}"
     r"(?:(?:it|that|this|i|we|let me|should|make|is|be|say|choose|pick|to|change|go with|mean|must|my answer|actually"
     r"|wait|no|the (?:correct |right |final )?answer)(?:'s|'d|'ll)?[\s,]{1,3}){0,6}"
 )
 CONCLUSION = re.compile(
     r"(?<![a-z])(?:so|thus|therefore|hence|consequently|(?:it|this|that)(?: is|'s| must be| would be| has to be)"
     r"|which is|must be|has to be|corresponds? to|match(?:es|ing)?|points? to|leaves|leaving|left with|closest to"
-    r"|namely|i\.e\.|described by|represented by|consistent with|or)(?![a-z])[\s,:]{0,3}|→\s?|=>\s?"
+    r"|definitely|probably|clearly|obviously|surely|certainly|i (?:think|believe|suspect)(?: it's| it is)?|namely"
+    r"|i\.e\.|elimination|(?:we|this|that) (?:gets?|gives?|yields?)|giving|mak(?:es|ing)|described by|represented by"
+    r"|consistent with|or)(?![a-z])[\s,:]{0,3}|→\s?|=>\s?"
 )
 FOREIGN_ANSWER = re.compile(
     r"答案|正确选项|正確選項|应选|應選|故选|所以选|我选|选择|選擇|选|選|答え|正解|정답|답|ответ|відповідь"
@@ -87,8 +91,9 @@ FOREIGN_LABEL = re.compile(rf"(?P<filler>[^.?!;\n()A-Z]{{0,60}}?)(?:{_INSIDE}|(?
 
 IS_CORRECT = re.compile(
     r"(?:\s(?:is|must be|would be|should be|has to be|seems|appears|looks|remains)|'s)\s(?P<how>(?:\w+\s){0,4}?)"
-    r"(?:correct|right|accurate|answer|best (?:answer|option|choice|fit)|closest)(?![a-z])"
+    r"(?:correct|right|accurate|answer|best|closest|better)(?:\s(?:answer|option|choice|one|fit))?(?![a-z])"
 )
+IS_THE_ANSWER = re.compile(r"answer|option|choice|the (?:only )?(?:correct|right|best)")
 FOREIGN_IS_CORRECT = re.compile(
     r"正确|正確|正解|对的|最佳|정답|bonne réponse|réponse correcte|richtig|правильн|верн|corretta|correcta|corret[oa]"
 )
@@ -107,21 +112,27 @@ NO_ANSWER = re.compile(
 
 # --- Context ----------------------------------------------------------------------------------------------------------
 
+MARKED_RIGHT = re.compile(r"(?:^|[\s(:,-])(?:correct|right|[✅✓✔☑])(?:\s(?:answer|option|choice))?\W*$")
 SENTENCE_END = re.compile(r"[.?!;](?=\s|$)|\n")
-CLAUSE_END = re.compile(r"\s{0,3}(?:[.,;:!)\]\n|-]|$|because(?![a-z])|since(?![a-z])|as(?![a-z])|[^\x00-\x7f])")
+CLAUSE_END = re.compile(
+    r"\s{0,3}(?:[.,;:!)\]\n|-]|$|(?:because|since|as)(?![a-z])|[^\x00-\x7f]"
+    r"|(?:is )?(?:the )?(?:only )?(?:correct|right|best|answer)(?![a-z]))"
+)
 # Between "answer" and "is": then it is not said which one is the answer.
 NO_FILLER = re.compile(
-    r"(?<![a-z])(?:not|never|if|depend\w*|unless|cannot|incorrect|wrong|choices|options|explanation)(?![a-z])|n't"
+    r"(?<![a-z])(?:not|never|if|depend\w*|unless|cannot|could|might|may|incorrect|wrong|choices|options|explanation)(?![a-z])|n't"
 )
 NOT_REALLY = re.compile(r"(?<![a-z])(?:not|never|in|partially|partly|no|if|hardly)(?![a-z])|n't")
-ONLY_SOMETIMES = re.compile(r"[\s,]{0,3}(?:only|if|when|unless|but|except|in that|about|to some)(?![a-z])")
+ONLY_SOMETIMES = re.compile(
+    r"[\s,]{0,3}(?:only|if|when|unless|but|except|in that|about|to some|for(?! this)|under)(?![a-z])"
+)
 FOREIGN_NOT = re.compile(
     r"不|没|沒|错|誤|ない|아니|ليس|नहीं|(?<![a-zà-ɏ])(?:nicht|kein|no|pas|non|não|nie|ikke|inte|не|tidak|değil)(?![a-zà-ɏ])"
 )
 # Said before a statement: then it is no statement.
 DENIED_BEFORE = re.compile(
     r"(?:(?<![a-z])(?:if|whether|suppose|supposing|assum\w+|unless|not|never|cannot|nor|neither|rules? out|ruling out"
-    r"|ruled out|eliminat\w+|exclud\w+|except|incorrect|wrong|consider\w*|look\w* at|examin\w+|please|should i"
+    r"|ruled out|eliminat\w+|exclud\w+|except|incorrect|wrong|initially|originally|at first|please|should i"
     r"|would you|do you|must i|do i|can i|tempt\w+|(?:might|may|could|would|some|many|people|students?|others)"
     r" (?:say|think|guess|believe|assume|expect|conclude|argue|choose|pick|select|answer))|n't)(?![a-z])[^,:]{0,60}$"
 )
@@ -134,6 +145,8 @@ DENIED_AFTER = re.compile(
     r"|(?:选项|項|项)?\s?(?:是)?(?:不|错|誤))|[)\]]?\s(?:не|nicht|no es)\s"
 )
 QUESTION = re.compile(r"[^.!;\n?]{0,40}\?")
+ONLY_LOOKED_AT = re.compile(r"(?<![a-z])(?:consider|look at|examine|evaluate|discuss|if|whether)(?![a-z])")
+COPULA = re.compile(r"(?<![a-z])(?:is|are|be|was)\s$")
 VERB_FIRST = re.compile(
     r"\s?(?:is|was|seems|looks|can|could|would|has|says|states|refers|might|may|does|isn't|and|or|describes|represents"
     r"|means|gives|implies|involves)(?![a-z])"
@@ -145,7 +158,7 @@ ALSO = re.compile(
 ALSO_AFTER_TEXT = re.compile(
     r"[.):]\s[^.\n;]{1,80}?\s(?:or|and)\s(?:option\s|choice\s)?[(\[]?(?P<other>[A-Z])[.):\]]\s"
 )
-ENDS_WITH_ALSO = re.compile(r"^\s?(?:,|and|or|&|/|,\s?and|,\s?or)\s?(?:option\s|choice\s)?$")
+ENDS_WITH_ALSO = re.compile(r"^\s?(?:,?\s?(?:and|or)|&|/)\s?(?:option\s|choice\s)?$")
 FOLLOWING_WORD = re.compile(r"[ \t]+([A-Za-zÀ-ɏ']+)")
 VERB = re.compile(
     r"is|isn't|was|has|had|does|doesn't|can|can't|would|could|says|states|refers|describes|means|seems|looks|wrong"

@@ -57,8 +57,8 @@ def _commitment(text: str, options: Options) -> str | None:
         if label in options.labels:
             return label
     finder = StatementFinder(text, options)
-    for statements in (finder.explicit, finder.conclusions, finder.lines):
-        found = sorted(statements(), key=lambda statement: statement.start)
-        if found:
-            return found[-1].label
+    for last in (finder.last_explicit, finder.last_conclusion, finder.last_line):
+        named = last()
+        if named is not None:
+            return named or None  # several options are no commitment
     return named_by_text(text, options) if options.texts else None

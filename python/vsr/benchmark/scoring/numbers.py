@@ -59,6 +59,7 @@ _LATEX = (
     (re.compile(r"\\(?:times|cdot)(?![A-Za-z])"), "×"),
     (re.compile(r"\\(?:approx|simeq|sim)(?![A-Za-z])"), "≈"),
     (re.compile(r"\\div(?![A-Za-z])"), "/"),
+    (re.compile(r"\\pm(?![A-Za-z])"), "±"),
     (re.compile(r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![A-Za-z])"), "°"),
     (re.compile(r"\\[dtc]?frac\s?\{\s?(-?[\d.,]{1,30})\s?\}\s?\{\s?([\d.,]{1,30})\s?\}"), r" \1/\2 "),
     (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2 "),
@@ -96,10 +97,10 @@ _CURRENCY = r"(?:US|CA|AU|A|C|R|HK|NZ)?[$€£¥₹₽₩₺]|(?:USD|EUR|GBP|INR
 _NUMBER = re.compile(
     rf"""
     (?<![A-Za-z0-9_^]) (?<![0-9][.,'])
-    (?: (?P<sign>(?<![0-9)%\]])[-+] | (?<==\s)[-+]\s | (?<=is\s)[-+]\s ) )?
+    (?: (?P<sign>(?<![0-9)%\]])[-+] | (?<==\s)[-+]\s | (?<=is\s)[-+]\s | (?i:minus|negative)\s ) )?
     (?: (?P<currency>{_CURRENCY}) \s? (?P<inner>[-+])? )?
     (?:
-        (?P<european> \d{{1,3}}(?:\.\d{{3}})+,\d{{1,6}}(?![\d,.]*\d) | \d{{1,3}}(?:\.\d{{3}}){{2,}}(?![.,]?\d) )
+        (?P<european> \d{{1,3}}(?:[. ']\d{{3}})+,\d{{1,6}}(?![\d,.]*\d) | \d{{1,3}}(?:\.\d{{3}}){{2,}}(?![.,]?\d) )
       | (?P<comma> (?!0,\d{{3}}(?!\d)) \d{{1,9}},(?:\d{{1,2}}|\d{{4,}})(?![,.]?\d) | 0,\d{{1,9}}(?![,.]?\d) )
       | (?P<plain> (?: \d{{1,3}}(?:[,' ]\d{{3}})+(?![\d]) | \d{{1,2}}(?:,\d{{2}})+,\d{{3}}(?!\d) | \d+(?:_\d{{3}})* )
                    (?:\.\d+(?!\.\d))? | \.\d+ )
@@ -160,10 +161,10 @@ def _number(match: re.Match[str]) -> Number | None:
         value /= divisor
     if match["scale"] is not None:
         value *= _SCALES[match["scale"]]
-    # 5k is 5,000; but 5m is a length and 5b nothing, unless it is money.
-    elif match["short"] is not None and (match["short"] in "kK" or match["currency"]):
+    # 5k is 5,000; but 5m is a length and 300K a temperature, unless it is money.
+    elif match["short"] is not None and (match["short"] == "k" or match["currency"]):
         value *= _SCALES[match["short"].lower()]
-    if "-" in (match["sign"] or "") + (match["inner"] or ""):
+    if (match["sign"] or match["inner"] or "+")[0] in "-mMnN":
         value = -value
     return Number(value, match["percent"] is not None, match.start(), match.end()) if math.isfinite(value) else None
 
@@ -171,7 +172,7 @@ def _number(match: re.Match[str]) -> Number | None:
 def _digits(match: re.Match[str]) -> float | None:
     european = match["european"]
     if european is not None:
-        written = european.replace(".", "").replace(",", ".")
+        written = re.sub("[. ']", "", european).replace(",", ".")
     elif match["comma"] is not None:
         written = match["comma"].replace(",", ".")
     else:

@@ -39,10 +39,14 @@ _STATEMENT_END = re.compile(
 _EQUALS = re.compile(r"[=≈](?!=)|(?<![A-Za-z])(?:equals|i\.e\.)(?![A-Za-z])")
 _NEGATED = re.compile(r"(?<![A-Za-z])(?:not|isn't|never)\s+[$€£]?\s?-?\d[\d.,/%]*", re.IGNORECASE)
 _SEVERAL = re.compile(
-    r"\s*(?:-|to(?![A-Za-z])|or(?![A-Za-z])|\.{2,3}|through(?![A-Za-z]))\s*[$€£]?\s?\d", re.IGNORECASE
+    r"\s*(?:-|\.{2,3}|(?:to|or|and|through)(?![A-Za-z])|,\s(?:and\s|or\s)?)\s*(?:[A-Za-z]\s?=)?\s?[$€£]?\s?[-+]?\d",
+    re.IGNORECASE,
 )
+_TWO_SOLUTIONS = re.compile(r"[=≈]\s?[-+]?[\d.,]+\s?(?:,|or|and|,\s?or|,\s?and)\s[A-Za-z]\s?[=≈]\s?[-+]?\d")
+# "(a = 1)" and "when x = 3" say under which condition, not what.
+_ASIDE = re.compile(r"(?<=\d)\s(?:\([^()\n]*=[^()\n]*\)|(?:when|for|with|given|at)\s.*)", re.DOTALL)
 _FIRST_OF_TWO = re.compile(r"(?<![A-Za-z])(?:between|from|either)\s*[$€£]?\s?$", re.IGNORECASE)
-_UNDER_FUNCTION = re.compile(r"(?:\\sqrt|√|sqrt|\\log|\\ln|log|_)\s?[{(\[]?\s?$")
+_UNDER_FUNCTION = re.compile(r"(?:±|\\sqrt|√|sqrt|\\log|\\ln|log|_)\s?[{(\[]?\s?$")
 _VARIABLE = re.compile(
     r"(?:\s?\\?(?:pi|π|√|\\sqrt|sqrt)|[xyznijabpqrtuvw](?![A-Za-z])|\s[xyz](?![A-Za-z])|\s?[*^]\s?[A-Za-z(\\])"
 )
@@ -65,7 +69,7 @@ _KNOWN_UNIT = re.compile(
     (?:\s?/\s?(?:[kcm]?[mgs]|mol|hr?|hours?|seconds?|min|l|L|K))?(?:\^?[-]?[1-4])?""",
     re.VERBOSE,
 )
-_MATHS = re.compile(r"\$([^$]{1,400})\$|\\\(((?:[^\\]|\\(?!\))){1,400})\\\)")
+_MATHS = re.compile(r"\$([^$]{1,400})\$|\\\(((?:[^\\]|\\(?![()])){1,400})\\\)")
 _LEAD = re.compile(
     r"[\s:*\"'“$(\[]*(?:(?:therefore|thus|hence|then|also|simply|just|exactly|approximately|about|roughly|around"
     r"|equal to|equals|given by|only|still|now)\s){0,2}[\s:*\"']*",
@@ -75,13 +79,15 @@ _LEAD_IN_BOX = re.compile(
     r"[\s$~≈=]*(?:(?:about|approximately|approx\.?|roughly|around|exactly|only)\s*)?(?:[A-Za-z]\w{0,9}\s?[=≈:]\s?)?[\s$~≈]*"
 )
 _NO_ANSWER = re.compile(
-    r"(?:unknown|undefined|undetermined|unclear|not|cannot|impossible|none|no)(?![A-Za-z])", re.IGNORECASE
+    r"(?:unknown|undefined|undetermined|unclear|not(?!\s[$€£]?\s?-?\d)|cannot|impossible|none|no)(?![A-Za-z])",
+    re.IGNORECASE,
 )
 _SECOND_OF_TWO = re.compile(
     r"(?<![A-Za-z])(?<!\d\s)\d\s?-\s?[$€£]?$|\d\s(?:to|or)\s[$€£]?$|between\s\S+\sand\s[$€£]?$", re.IGNORECASE
 )
 _NO_BRACES = str.maketrans("", "", "{}")
 _LAST_PART = 20_000  # characters in which the last number is looked for
+_MOST_MARKS = 50  # read of one response; only one that repeats itself for ever has more
 _SEVERAL_NUMBERS = Number(math.nan)
 
 
@@ -127,11 +133,17 @@ def score_numeric(response: str, truth: str) -> Score:
     if expected is not None:
         number = _committed_number(text, commitments)
         if number is not None:
-            return Score(float(number.equals(expected)), "numeric", number.text)
+            # A list such as 2,1 reads like a number with a decimal comma.
+            is_same = number.equals(expected) or ("," in wanted and _is_same_list(commitments, wanted))
+            return Score(float(is_same), "numeric", number.text)
     answer = _committed_expression(text, commitments, may_guess=expected is None)
     if answer is None:
         return Score(0.0, "numeric", unparsed=True)
     return Score(float(same_expression(answer, wanted)), "numeric", normalise_expression(answer))
+
+
+def _is_same_list(commitments: list[_Commitment], wanted: str) -> bool:
+    return bool(commitments) and commitments[-1].is_marked and same_expression(commitments[-1].content, wanted)
 
 
 def extract_number(response: str) -> Number | None:
@@ -146,28 +158,27 @@ def extract_number(response: str) -> Number | None:
 
 def _commitments(text: str) -> list[_Commitment]:
     """List what the response marks as its answer, in order; "the answer is" counts only where nothing is marked."""
-    held = [
-        _Commitment(found[1], found.end(), is_marked=True)
-        for pattern in (_HASHES, _TAG)
-        for found in pattern.finditer(text)
-        if pattern is _TAG or _quantity(found[1]) is not None
-    ]
+    hashes = [found for found in list(_HASHES.finditer(text))[-_MOST_MARKS:] if _quantity(found[1]) is not None]
+    tags = list(_TAG.finditer(text))
+    held = [_Commitment(found[1], found.end(), is_marked=True) for found in (*hashes, *tags)]
     held += [_Commitment(box.content, box.end, is_marked=True) for box in find_boxes(text)]
-    held.sort(key=lambda commitment: commitment.end)
-    if not held:
-        held = [_Commitment(_statement(text, cue.end()), cue.end(), is_marked=False) for cue in _CUE.finditer(text)]
     if held:
+        held.sort(key=lambda commitment: commitment.end)
         limit = len(before_next_question(text, held[0].end))
-        held = [commitment for commitment in held if commitment.end <= limit]
-    return held
+        return [commitment for commitment in held if commitment.end <= limit][-_MOST_MARKS:]
+    ends = [cue.end() for cue in _CUE.finditer(text)]
+    limit = len(before_next_question(text, ends[0])) if ends else 0
+    ends = [end for end in ends if end <= limit][-_MOST_MARKS:]
+    return [_Commitment(_statement(text, end), end, is_marked=False) for end in ends]
 
 
 def _committed_number(text: str, commitments: list[_Commitment]) -> Number | None:
     for commitment in reversed(commitments):
         number = _quantity(commitment.content) if commitment.is_marked else _number_in(commitment.content)
-        if number is not None or commitment.is_marked or _NO_ANSWER.match(commitment.content):
+        is_refused = not commitment.is_marked and _NO_ANSWER.match(commitment.content) is not None
+        if number is not None or commitment.is_marked or is_refused:
             corrected = _corrected(text, commitment.end)
-            return _one(number if corrected is None else corrected)
+            return _one(corrected if corrected is not None or is_refused else number)
     return _one(_last_number(text))
 
 
@@ -206,6 +217,9 @@ def _quantity(text: str) -> Number | None:
 
 def _number_in(statement: str) -> Number | None:
     """Find the number that a statement gives: the result behind its last equals sign, else its first number."""
+    statement = _ASIDE.sub("", statement)
+    if _TWO_SOLUTIONS.search(statement):
+        return _SEVERAL_NUMBERS
     whole = _quantity(statement)
     if whole is not None:
         return whole

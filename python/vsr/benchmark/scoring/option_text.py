@@ -2,7 +2,8 @@
 
 import re
 
-from vsr.benchmark.scoring.numbers import Number, find_numbers, fold_numbers
+from vsr.benchmark.scoring import label_grammar as grammar
+from vsr.benchmark.scoring.numbers import Number, find_numbers, fold_numbers, parse_number
 from vsr.benchmark.scoring.options import Options
 
 _LEAD = re.compile(
@@ -19,6 +20,7 @@ _NOT_MEANT = re.compile(
     r"|cannot|can't|unable|don't|doesn't|isn't|wasn't|aren't|won't|might|maybe|perhaps|could|may)\b",
     re.IGNORECASE,
 )
+_YES_OR_NO = re.compile(r"(?:yes|no|true|false|correct|incorrect)(?=[,:;-])", re.IGNORECASE)
 _NOT_THIS_BUT = re.compile(r"\bnot\s[^.;\n]{1,80}?,?\sbut\s", re.IGNORECASE)
 _CONCLUDES = re.compile(
     r"\b(?:therefore|thus|hence|so|consequently|in conclusion|conclude|answer|overall|finally|in summary|correct)\b",
@@ -29,33 +31,46 @@ _TELLING = 4  # letters that make a text an option's own
 _SHORT_RESPONSE = 600  # characters in which one option alone is named on purpose
 
 
-def option_at(text: str, start: int, options: Options) -> str | None:
+def option_at(text: str, start: int, options: Options, *, needs_end: bool = False) -> str | None:
     """Find the option whose text stands at a place behind a cue such as "the answer is".
 
     Args:
         text: plain text.
         start: where the cue ends.
-        options: with their texts.
+        options: what it can name; none is found where their texts are not known.
+        needs_end: whether the clause has to end behind the text.
     """
+    if not options.texts:
+        return None
     here = " ".join(text[start : start + 600].split()).lower()
     lead = _LEAD.match(here)
-    places = {0 if lead is None else lead.end(), len(here) - len(here.lstrip(" :'([-"))}
+    places = {0 if lead is None else lead.end(), len(here) - len(here.lstrip(" :,'([-"))}
     best: tuple[int, str] | None = None
     for label, option in zip(options.labels, options.texts, strict=True):
-        for wanted in (
-            option,
-            _ARTICLE.sub("", option, count=1) if option.startswith(("the ", "a ", "an ")) else option,
-        ):
+        for wanted in {option, _ARTICLE.sub("", option, count=1)}:
             if len(wanted) < 2 and not wanted.isdigit():
                 continue
             for place in places:
-                if (
-                    here.startswith(wanted, place)
-                    and _ends_here(here, place + len(wanted))
-                    and (best is None or len(wanted) > best[0])
-                ):
-                    best = len(wanted), label
-    return best[1] if best is not None else _option_by_number(here, options)
+                end = place + len(wanted)
+                if here.startswith(wanted, place) and _ends_here(here, end) and (best is None or end > best[0]):
+                    best = end, label
+    if best is None:
+        return None if needs_end else _option_by_number(here, options)
+    is_meant = not grammar.DENIED_AFTER.match(here, best[0])
+    return best[1] if is_meant and (not needs_end or grammar.CLAUSE_END.match(here, best[0])) else None
+
+
+def option_before(part: str, options: Options) -> str | None:
+    """Find the option with whose text a part of a sentence in lower case ends."""
+    part = part.rstrip(" ,)'")
+    found = [
+        (len(option), label)
+        for label, option in zip(options.labels, options.texts, strict=False)
+        if option and part.endswith(option) and _begins_here(part, len(part) - len(option))
+    ]
+    if not found or _NOT_MEANT.search(part[: len(part) - max(found)[0]]):
+        return None
+    return max(found)[1]
 
 
 def named_by_text(text: str, options: Options) -> str | None:
@@ -68,8 +83,11 @@ def named_by_text(text: str, options: Options) -> str | None:
     sentences = [sentence.strip() for sentence in _SENTENCE.findall(text) if sentence.strip()]
     if not sentences:
         return None
+    if parse_number(text) is not None:
+        return _option_by_number(text.strip(), options)
     whole = " ".join(text.split())
-    for part in (whole, sentences[0]):
+    first_words = _YES_OR_NO.match(sentences[0])
+    for part in (whole, sentences[0], *([] if first_words is None else [first_words[0]])):
         label = _is_text_of(part, options)
         if label is not None:
             return label
@@ -78,10 +96,12 @@ def named_by_text(text: str, options: Options) -> str | None:
     if _CONCLUDES.search(last):
         parts.append(" ".join(last.split()))
     for part in (_NOT_THIS_BUT.sub(" ", part) for part in parts):
-        if not _NOT_MEANT.search(part):
-            named = _named_in(part, options)
-            if len(named) == 1:
-                return named.pop()
+        named = _named_in(part, options)
+        if len(named) == 1:
+            label = named.pop()
+            # The option itself may say "false".
+            if not _NOT_MEANT.search(part.lower().replace(options.texts[options.labels.index(label)], " ")):
+                return label
     return None
 
 

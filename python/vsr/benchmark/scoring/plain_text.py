@@ -4,18 +4,22 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-_HTML = re.compile(r"</?(?:b|i|u|em|strong|br|p|mark|span|div|sup|sub|code|center|font)\b[^<>]{0,80}>", re.IGNORECASE)
-_ANSWER_TAG = re.compile(r"<(?:final_?)?answer>", re.IGNORECASE)
-_CLOSED_ANSWER_TAG = re.compile(r"</(?:final_?)?answer>", re.IGNORECASE)
+_HTML = re.compile(
+    r"</?(?:(?-i:b|i|u|p)|em|strong|br|mark|span|div|sup|sub|code|center|font)\b[^<>]{0,80}>", re.IGNORECASE
+)
+_ANSWER_TAG = re.compile(r"<(?:final_?)?(?:answer|ans|choice|option)>", re.IGNORECASE)
+_CLOSED_ANSWER_TAG = re.compile(r"</(?:final_?)?(?:answer|ans|choice|option)>", re.IGNORECASE)
+_FRACTION = re.compile(r"\\[dtc]?frac\{([^{}]{1,40})\}\{([^{}]{1,40})\}")
 _LATEX_FONT = re.compile(
     r"\\(?:text|textbf|textit|textrm|texttt|textsf|mathbf|mathrm|mathit|mathsf|boldsymbol|bm|operatorname|mbox|emph"
     r"|bf|rm|displaystyle|left|right|quad|qquad)(?![A-Za-z])\*?"
 )
 _BOXED = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
 _LATEX_SPACE = re.compile(r"\\[,;:!() \[\]]")
-_EMPHASIS = re.compile(r"\*+|`+|~~|(?<![A-Za-z0-9])_+(?=[A-Za-z0-9(\[])|(?<=[A-Za-z0-9)\].])_+(?![A-Za-z0-9])")
-_LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*|>[ \t]?|[-•+‣▪●][ \t]+)+", re.MULTILINE)
-_DELETED = str.maketrans(dict.fromkeys('"“”„«»{}$✅✔☑👉🅰🅱\u200b\u200c\u200d\u2060\ufeff️'))
+_QUOTED_LETTER = re.compile(r"(?<!\w)'([A-Za-z])'(?!\w)")
+_EMPHASIS = re.compile(r"\*++|`++|~~|(?<![A-Za-z0-9_])_++(?=[A-Za-z0-9(\[])|(?<=[A-Za-z0-9)\].])_++(?![A-Za-z0-9])")
+_LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*|>[ \t]?|[-•+‣▪●✅✓✔☑👉][ \t]+)+", re.MULTILINE)
+_DELETED = str.maketrans(dict.fromkeys('"“”„«»{}$\u200b\u200c\u200d\u2060\ufeff️'))
 _FOLDED = str.maketrans(
     {
         "‘": "'",
@@ -41,7 +45,8 @@ _FOLDED = str.maketrans(
 # Capitals of other alphabets that look like Latin ones, where they stand alone.
 _LOOKALIKE = re.compile(r"(?<![^\W_])[АВСЕНАІЈΑΒΕΗΙ](?![^\W_])")
 _TO_LATIN = str.maketrans("АВСЕНІЈΑΒΕΗΙ", "ABCEHIJABEHI")
-_BOX_LIMIT = 2000
+_BARE_ARGUMENT = re.compile(r"[^\s$]{1,40}")
+_BRACE = re.compile("[{}]")
 
 
 def plain_text(text: str) -> str:
@@ -60,8 +65,10 @@ def plain_text(text: str) -> str:
         text = _HTML.sub("", text)
     if "\\" in text:
         text = _with_words_for_boxes(text)
-        text = _LATEX_FONT.sub("", text)
+        text = _FRACTION.sub(r"\1/\2", _LATEX_FONT.sub("", text))
         text = _LATEX_SPACE.sub(" ", text)
+    if "'" in text:
+        text = _QUOTED_LETTER.sub(r"\1", text)
     if "*" in text or "`" in text or "_" in text or "~" in text:
         text = _EMPHASIS.sub("", text)
     return _LINE_MARKS.sub("", text).translate(_DELETED)
@@ -79,31 +86,36 @@ class Box:
 def find_boxes(text: str) -> list[Box]:
     r"""List the `\boxed{}` of a text in order, the outer of nested ones; a box that is never closed is left out."""
     boxes: list[Box] = []
+    if "\\boxed" not in text and "\\fbox" not in text:
+        return boxes
+    closing = closing_braces(text)
     since = 0
     for mark in _BOXED.finditer(text):
-        end = box_end(text, mark.end())
-        if end is not None and mark.start() >= since:
-            is_braced = text[mark.end()] == "{"
-            boxes.append(Box(text[mark.end() + is_braced : end - is_braced], mark.start(), end))
-            since = end
+        start = mark.end()
+        if mark.start() < since:
+            continue
+        if start < len(text) and text[start] == "{":
+            if start in closing:
+                since = closing[start] + 1
+                boxes.append(Box(text[start + 1 : since - 1], mark.start(), since))
+        else:
+            bare = _BARE_ARGUMENT.match(text, start)
+            if bare is not None and bare[0]:
+                since = bare.end()
+                boxes.append(Box(bare[0], mark.start(), since))
     return boxes
 
 
-def box_end(text: str, start: int) -> int | None:
-    """Find the end of a LaTeX argument that begins at `start`: behind the closing brace, or behind one character."""
-    if start >= len(text):
-        return None
-    if text[start] != "{":
-        return start + 1
-    depth = 0
-    for index in range(start, min(len(text), start + _BOX_LIMIT)):
-        if text[index] == "{":
-            depth += 1
-        elif text[index] == "}":
-            depth -= 1
-            if depth == 0:
-                return index + 1
-    return None
+def closing_braces(text: str) -> dict[int, int]:
+    """Map the place of each brace that is closed to the place of the one that closes it."""
+    closing: dict[int, int] = {}
+    open_braces: list[int] = []
+    for brace in _BRACE.finditer(text):
+        if brace[0] == "{":
+            open_braces.append(brace.start())
+        elif open_braces:
+            closing[open_braces.pop()] = brace.start()
+    return closing
 
 
 def _with_words_for_boxes(text: str) -> str:

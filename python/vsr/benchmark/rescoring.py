@@ -1,0 +1,192 @@
+"""Score the records of a file again, without asking any LLM again."""
+
+import contextlib
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from vsr.benchmark.scoring import SCORER_VERSION, Score, score_response
+from vsr.errors import BenchmarkError
+from vsr.files import atomic_writer
+from vsr.json_lines import JsonLines
+from vsr.rendering import RawChoices
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass
+class RescoringReport:
+    """What became of the records of a file.
+
+    Attributes:
+        n_records: how many there are.
+        n_scored: how many were scored against a ground truth.
+        n_changed: how many of these got another quality than before, or one at all.
+        n_unparsed: how many of these commit to no answer.
+        n_without_response: failed calls and the like; they stay as they are.
+        n_without_truth: answered, but there is nothing to score against.
+        rules: how many were scored by which rule.
+        quality_before: sum of the old qualities where old and new can be compared.
+        quality_after: sum of the new ones.
+        n_compared: how many these are.
+    """
+
+    n_records: int = 0
+    n_scored: int = 0
+    n_changed: int = 0
+    n_unparsed: int = 0
+    n_without_response: int = 0
+    n_without_truth: int = 0
+    rules: Counter[str] = field(default_factory=Counter)
+    quality_before: float = 0.0
+    quality_after: float = 0.0
+    n_compared: int = 0
+
+
+class _Scorable(msgspec.Struct, frozen=True, gc=False):
+    """What of a record is needed to score it."""
+
+    response: str | None = None
+    ground_truth: str | int | float | None = None
+    query: str | None = None
+    choices: RawChoices = None
+    metric: str | None = None
+    category: str | None = None
+    task_name: str | None = None
+    performance: float | None = None
+    unscored: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    text: bytes
+    record: _Scorable
+
+
+class Rescoring:
+    """The lines of a file of records with their qualities computed anew; iterate once, then read the report.
+
+    A record keeps its fields, their order and everything that is not about its score, byte for byte. One without a
+    response stays as it is.
+
+    Attributes:
+        report: what was done so far.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open a file of records.
+
+        Args:
+            path: the file, in any form of JSON Lines, `.gz` by name; `-` is standard input.
+
+        Raises:
+            RecordError: There is no such file.
+        """
+        self.report = RescoringReport()
+        decode = msgspec.json.Decoder(_Scorable).decode
+        self._lines = JsonLines(
+            path, lambda line: _Line(line.strip(), decode(line)), lambda _value: None, noun="records"
+        )
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the records, one line each, without line breaks.
+
+        Raises:
+            RecordError: A line is no record; the message names it.
+        """
+        for line in self._lines:
+            self.report.n_records += 1
+            yield self._rescored(line)
+
+    def _rescored(self, line: _Line) -> bytes:
+        record, report = line.record, self.report
+        if record.response is None or not record.response.strip():
+            report.n_without_response += 1
+            return line.text
+        own = None if record.unscored else record.performance
+        score = score_response(
+            record.response,
+            record.ground_truth,
+            query=record.query,
+            choices=record.choices,
+            metric=record.metric,
+            category=record.category,
+            task_name=record.task_name,
+            performance=own,
+        )
+        if score.kind == "none":
+            report.n_without_truth += 1
+            # A quality of the record's own is not ours to touch.
+            return _with_score(line.text, score) if score.unscored else line.text
+        report.n_scored += 1
+        report.rules[score.kind] += 1
+        report.n_unparsed += score.unparsed
+        report.n_changed += own != score.value
+        if own is not None:
+            report.n_compared += 1
+            report.quality_before += own
+            report.quality_after += score.value
+        return _with_score(line.text, score)
+
+
+def rescore_file(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> RescoringReport:
+    """Score the records of a file again and write them, whole or not at all.
+
+    Args:
+        path: the file.
+        output: where to; None replaces the file itself, which no benchmark may be writing to meanwhile.
+
+    Raises:
+        RecordError: There is no such file, or a line is no record.
+        BenchmarkError: A benchmark is writing to the file that would be replaced.
+        OutputError: The output cannot be written.
+    """
+    rescoring = Rescoring(path)
+    target = path if output is None else output
+    with _not_in_use(Path(target)), atomic_writer(target) as out:
+        for line in rescoring:
+            out.write(line)
+            out.write(b"\n")
+    return rescoring.report
+
+
+@contextlib.contextmanager
+def _not_in_use(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that exists, which a running benchmark holds on its output."""
+    if not path.is_file():
+        yield
+        return
+    with path.open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BenchmarkError(
+                f"{path}: a benchmark is writing to this file; wait for its end, or name another --output."
+            ) from error
+        yield
+
+
+def _with_score(line: bytes, score: Score) -> bytes:
+    """Write a score into a line: fields that are there keep their place, new ones come last."""
+    fields: dict[str, msgspec.Raw] = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    for name, value in _score_fields(score).items():
+        # What says nothing is only written over what was there before.
+        if value not in (None, False) or name in fields:
+            fields[name] = msgspec.Raw(_encode(value))
+    return _encode(fields)
+
+
+def _score_fields(score: Score) -> Mapping[str, object]:
+    return {
+        "performance": score.value,
+        "extracted": score.extracted,
+        "scoring_rule": score.kind,
+        "unparsed": score.unparsed,
+        "unscored": score.unscored,
+        "vsr_scorer": SCORER_VERSION,
+    }

@@ -1,0 +1,85 @@
+"""KMeans against loops over queries and clusters."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pools import planted_pool
+from vsr.selectors.base import Examples
+from vsr.selectors.kmeans import KMeans, KMeansSetting
+from vsr.tuning import TrainingTable
+
+SETTING = KMeansSetting(num_clusters=6, shrinkage=4.0, bandwidth=0.1)
+
+
+@pytest.fixture(scope="module", params=[0.0, 0.4], ids=["complete", "with gaps"])
+def examples(request: pytest.FixtureRequest) -> Examples:
+    pool = planted_pool(120)
+    quality = pool.outcomes.quality.copy()
+    quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
+    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).examples
+
+
+def nearest(row: NDArray[np.float32], centroids: NDArray[np.float32]) -> int:
+    squared = [float(((row.astype(np.float64) - centroid) ** 2).sum()) for centroid in centroids]
+    return squared.index(min(squared))
+
+
+def test_clusters_hold_the_shrunk_mean_residuals_of_their_queries(examples: Examples) -> None:
+    predictor = KMeans().fit(examples, SETTING, seed=0)
+    labels = [nearest(row, predictor.centroids) for row in examples.features]
+    assert predictor.cluster_sizes.tolist() == [labels.count(cluster) for cluster in range(6)]
+    for cluster in range(6):
+        members = [row for row, label in enumerate(labels) if label == cluster]
+        means = []
+        for residual in examples.residual.T:
+            measured = [residual[row] for row in members if np.isfinite(residual[row])]
+            means.append(sum(measured) / (len(measured) + 4.0))
+        np.testing.assert_allclose(predictor.cluster_deviation[cluster], np.array(means) - np.mean(means), atol=1e-12)
+        parent = np.mean([examples.parent.by_category[examples.codes[row]] for row in members], axis=0)
+        expected = np.clip(parent + predictor.cluster_deviation[cluster], 0.0, 1.0)
+        np.testing.assert_allclose(predictor.cluster_quality[cluster], expected, atol=1e-12)
+
+
+def test_predictions_are_means_of_clusters_weighted_by_distance(examples: Examples) -> None:
+    predictor = KMeans().fit(examples, SETTING, seed=0)
+    unseen = planted_pool(15, seed=1).features
+    for values, predicted in (
+        (predictor.cluster_deviation, predictor.deviations(unseen, np.zeros((15, 3)))),
+        (predictor.cluster_quality, predictor.quality(unseen)),
+    ):
+        for row, got in zip(unseen.astype(np.float64), predicted, strict=True):
+            weights = [float(np.exp(-((row - centroid) ** 2).sum() / 0.1)) for centroid in predictor.centroids]
+            expected = sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+            np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_centroids_are_the_means_of_their_members(examples: Examples) -> None:
+    predictor = KMeans().fit(examples, SETTING, seed=0)
+    labels = np.array([nearest(row, predictor.centroids) for row in examples.features])
+    means = np.stack([examples.features[labels == cluster].mean(axis=0) for cluster in range(6)])
+    np.testing.assert_allclose(predictor.centroids, means, atol=0.02)  # the last step moved them by less
+
+
+def test_a_sweep_tries_every_setting(examples: Examples) -> None:
+    kmeans = KMeans()
+    settings = kmeans.settings(120)
+    unseen = planted_pool(10, seed=1).features
+    results = list(kmeans.sweep(examples, unseen, np.zeros((10, 3)), settings, 0))
+    assert sorted(map(repr, settings)) == sorted(repr(result.setting) for result in results)
+    for result in results:
+        np.testing.assert_allclose(result.deviations.sum(axis=1), 0.0, atol=1e-12)
+
+
+def test_settings_fit_the_number_of_rows() -> None:
+    assert {setting.num_clusters for setting in KMeans().settings(3000)} == {8, 16, 32, 64}
+    assert {setting.num_clusters for setting in KMeans().settings(100)} == {8}
+    assert {setting.num_clusters for setting in KMeans().settings(1)} == {1}
+    assert {setting.num_clusters for setting in KMeans(num_clusters=5).settings(3000)} == {5}
+
+
+def test_as_many_clusters_as_queries() -> None:
+    few = TrainingTable.prepare(planted_pool(5).features, planted_pool(5).outcomes).examples
+    predictor = KMeans().fit(few, KMeansSetting(64, 1.0, 0.1), seed=0)
+    assert predictor.centroids.shape == (5, few.features.shape[1])
+    assert predictor.cluster_sizes.tolist() == [1] * 5

@@ -1,0 +1,101 @@
+"""The gradients of the MLP against finite differences, its layers against a loop over them."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gradients import StoppedDescent, cross_entropy, finite_differences
+from pools import planted_pool
+from vsr.selectors import mlp
+from vsr.selectors.base import Examples
+from vsr.selectors.mlp import Mlp, MlpSetting
+from vsr.selectors.stopping import StoppingSplit
+from vsr.tuning import TrainingTable, train_selector
+
+FloatArray = NDArray[np.float64]
+
+
+@pytest.fixture(params=[0.0, 0.4], ids=["complete", "with gaps"])
+def examples(request: pytest.FixtureRequest) -> Examples:
+    pool = planted_pool(60)
+    quality = pool.outcomes.quality.copy()
+    quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
+    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).examples
+
+
+def plain_logits(features: FloatArray, weights: list[FloatArray], biases: list[FloatArray]) -> FloatArray:
+    rows = []
+    for row in features:
+        values = row
+        for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            values = np.array([float(values @ column) for column in weight.T]) + bias
+            if layer < len(weights) - 1:
+                values = np.array([max(value, 0.0) for value in values])
+        rows.append(values)
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("layers", [(5,), (6, 4)])
+def test_gradients_are_those_of_finite_differences(
+    layers: tuple[int, ...], examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    descent = StoppedDescent()
+    monkeypatch.setattr(mlp, "descend", descent)
+    Mlp().fit(examples, MlpSetting(layers), seed=3)
+    split = StoppingSplit.draw(examples, np.random.default_rng(3))
+    assert descent.n_rows == len(split.features) == examples.n_queries - round(0.15 * examples.n_queries)
+    batch = np.array([0, 7, 12, 40])
+    features = split.features[batch].astype(np.float64)
+    observed = np.ones((4, 3), dtype=bool) if split.observed is None else split.observed[batch] > 0
+    target = np.where(observed, split.target[batch].astype(np.float64), np.nan)
+    n = len(layers) + 1
+
+    def loss(parameters: list[FloatArray]) -> float:
+        return cross_entropy(target, plain_logits(features, parameters[:n], parameters[n:]))
+
+    parameters, gradients = descent.gradients_of(batch)
+    for got, expected in zip(gradients, finite_differences(loss, parameters), strict=True):
+        np.testing.assert_allclose(got, expected, atol=2e-5)
+    assert max(np.abs(gradient).max() for gradient in gradients) > 1e-2
+
+
+def test_quality_is_the_squashed_output_of_the_last_layer(examples: Examples) -> None:
+    predictor = Mlp().fit(examples, MlpSetting((6, 4)), seed=0)
+    unseen = planted_pool(10, seed=1).features
+    logits = plain_logits(
+        unseen.astype(np.float64),
+        [weight.astype(np.float64) for weight in predictor.weights],
+        [bias.astype(np.float64) for bias in predictor.biases],
+    )
+    expected = 1.0 / (1.0 + np.exp(-logits))
+    np.testing.assert_allclose(predictor.quality(unseen), expected, atol=1e-5)
+    parent = examples.parent.rows(unseen[:, -14:].argmax(axis=1))
+    deviations = expected - parent
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(predictor.deviations(unseen, parent), deviations, atol=1e-5)
+
+
+def test_the_network_starts_at_the_mean_quality_of_each_model(
+    examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlp, "descend", StoppedDescent())
+    predictor = Mlp().fit(examples, MlpSetting((64,)), seed=0)
+    np.testing.assert_allclose(predictor.quality(examples.features).mean(axis=0), examples.parent.overall, atol=0.1)
+
+
+def test_early_stop_looks_at_rows_that_do_not_descend(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    descent = StoppedDescent()
+    monkeypatch.setattr(mlp, "descend", descent)
+    predictor = Mlp().fit(examples, MlpSetting((5,)), seed=3)
+    split = StoppingSplit.draw(examples, np.random.default_rng(3))
+    assert descent.validation_error is not None
+    expected = split.error(predictor.quality(split.held_out_features))
+    assert descent.validation_error() == pytest.approx(expected)
+
+
+def test_layers_of_auto_are_chosen_on_the_data() -> None:
+    pool = planted_pool(120)
+    selector = train_selector("mlp", pool.features, pool.outcomes, hidden_layers="auto")
+    assert selector.parameters["hidden_layers"] in [setting.hidden_layers for setting in Mlp("auto").settings(120)]
+    sizes = [sum(setting.hidden_layers) for setting in Mlp("auto").settings(120)]
+    assert sizes == sorted(sizes)

@@ -1,0 +1,142 @@
+"""SVM against the plain sum over its support vectors, and its two solvers against each other."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pools import Pool, planted_pool
+from vsr._core import KernelMatrix, svm_fit_linfa
+from vsr.errors import TrainingError
+from vsr.selectors.base import Examples
+from vsr.selectors.svm import Svm, SvmPredictor, SvmSetting, default_gamma
+from vsr.tables import MeanTable
+from vsr.tuning import TrainingTable, train_selector
+
+Kernel = Literal["rbf", "linear"]
+FloatArray = NDArray[np.float64]
+KERNELS: tuple[Kernel, ...] = ("rbf", "linear")
+
+
+def examples_of(pool: Pool) -> Examples:
+    return TrainingTable.prepare(pool.features, pool.outcomes).examples
+
+
+def graded(pool: Pool) -> Pool:
+    generator = np.random.default_rng(4)
+    return pool.with_quality(generator.binomial(2, pool.expected) / 2)
+
+
+def kernel_value(a: FloatArray, b: FloatArray, kernel: Kernel, gamma: float) -> float:
+    return float(np.exp(-gamma * ((a - b) ** 2).sum())) if kernel == "rbf" else float(a @ b)
+
+
+def plain_decisions(predictor: SvmPredictor, features: NDArray[np.float32]) -> FloatArray:
+    """Sum of alpha K plus bias, pair by pair."""
+    setting = predictor.setting
+    decisions = np.tile(predictor.biases, (len(features), 1))
+    for i, query in enumerate(features.astype(np.float64)):
+        for vector, alphas in zip(predictor.vectors.astype(np.float64), predictor.coefficients, strict=True):
+            decisions[i] += alphas * kernel_value(query, vector, setting.kernel, setting.gamma)
+    return decisions
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_decisions_are_plain_sums_over_the_support_vectors(kernel: Kernel) -> None:
+    examples = examples_of(planted_pool(80))
+    predictor = Svm(kernel=kernel, c=1.0).fit(examples, SvmSetting(1.0, 1.0, kernel), 0)
+    unseen = planted_pool(10, seed=1).features
+    np.testing.assert_allclose(predictor.machine.decisions(unseen), plain_decisions(predictor, unseen), atol=1e-5)
+    squashed = 1.0 / (1.0 + np.exp(-plain_decisions(predictor, unseen)))
+    np.testing.assert_allclose(predictor.quality(unseen), squashed, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_deviations_are_decisions_less_the_usual_ones_of_the_category(kernel: Kernel) -> None:
+    examples = examples_of(planted_pool(80))
+    predictor = Svm(kernel=kernel, c=0.3).fit(examples, SvmSetting(0.3, 1.0, kernel), 0)
+    unseen = planted_pool(10, seed=1).features
+    usual = predictor.usual_decision
+    assert usual is not None
+    expected = plain_decisions(predictor, unseen) - usual.by_category[unseen[:, -14:].argmax(axis=1)]
+    expected -= expected.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(predictor.deviations(unseen, np.zeros((10, 3))), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_usual_decisions_are_those_of_queries_without_their_own_part(kernel: Kernel) -> None:
+    examples = examples_of(planted_pool(80))
+    predictor = Svm(kernel=kernel, c=0.3).fit(examples, SvmSetting(0.3, 1.0, kernel), 0)
+    decisions = plain_decisions(predictor, examples.features)
+    vectors = {row.tobytes(): alphas for row, alphas in zip(predictor.vectors, predictor.coefficients, strict=True)}
+    for i, row in enumerate(examples.features):
+        own = kernel_value(row.astype(float), row.astype(float), kernel, predictor.setting.gamma)
+        decisions[i] -= vectors.get(row.tobytes(), np.zeros(3)) * own
+    expected = MeanTable.fit(decisions, examples.codes, 14, examples.parent.shrinkage)
+    assert predictor.usual_decision is not None
+    np.testing.assert_allclose(predictor.usual_decision.by_category, expected.by_category, atol=1e-4)
+    np.testing.assert_allclose(predictor.usual_decision.overall, expected.overall, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("c", [0.1, 1.0])
+@pytest.mark.parametrize("grades", [False, True])
+def test_both_solvers_decide_alike(kernel: Kernel, c: float, grades: bool) -> None:
+    pool = planted_pool(100)
+    pool = graded(pool) if grades else pool
+    gamma = default_gamma(pool.features)
+    rows = np.arange(100, dtype=np.uint32)
+    matrix = KernelMatrix(pool.features, kernel, gamma)
+    quality = pool.outcomes.quality.copy()
+    quality[5:10, 1] = np.nan
+    shared = matrix.fit(rows, quality, c, 1e-6)
+    linfa = svm_fit_linfa(pool.features, quality, kernel, gamma, c, 1e-6)
+    decisions = [matrix.decisions(rows, rows, *solution) for solution in (shared, linfa)]
+    np.testing.assert_allclose(decisions[0], decisions[1], atol=1e-3)
+    assert (shared[0][5:10, 1] == 0.0).all()
+
+
+def test_both_solvers_give_the_same_selector() -> None:
+    pool, unseen = planted_pool(120), planted_pool(60, seed=1).features
+    scores = [
+        train_selector("svm", pool.features, pool.outcomes, c=0.3, solver=solver).scores(unseen)
+        for solver in ("linfa", "shared-gram")
+    ]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-3)
+
+
+def test_grades_that_linfa_cannot_take_go_to_the_shared_matrix() -> None:
+    pool = planted_pool(60)
+    pool = pool.with_quality(np.random.default_rng(0).random((60, 3)))
+    np.testing.assert_array_equal(
+        train_selector("svm", pool.features, pool.outcomes, c=0.3).scores(pool.features),
+        train_selector("svm", pool.features, pool.outcomes, c=0.3, solver="shared-gram").scores(pool.features),
+    )
+    with pytest.raises(TrainingError, match=r"solver is 'linfa': .* use the solver shared-gram"):
+        train_selector("svm", pool.features, pool.outcomes, c=0.3, solver="linfa")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_sweep_gives_what_single_fits_give(kernel: Kernel) -> None:
+    examples = examples_of(planted_pool(100))
+    unseen = planted_pool(20, seed=1).features
+    svm = Svm(kernel=kernel, solver="shared-gram")
+    settings = svm.settings(100)
+    assert [setting.c for setting in settings] == sorted(setting.c for setting in settings)
+    for result in svm.sweep(examples, unseen, np.zeros((20, 3)), settings, 0):
+        alone = svm.fit(examples, result.setting, 0).deviations(unseen, np.zeros((20, 3)))
+        np.testing.assert_allclose(result.deviations, alone, atol=0.05)  # the sweep is content with less
+
+
+def test_the_default_gamma_is_the_documented_one() -> None:
+    features = planted_pool(50).features
+    assert default_gamma(features) == pytest.approx(1.0 / (features.shape[1] * features.astype(np.float64).var()))
+    assert default_gamma(np.ones((3, 20), dtype=np.float32)) == 1.0
+
+
+def test_the_union_of_the_support_vectors_is_kept_alone() -> None:
+    examples = examples_of(planted_pool(80))
+    predictor = Svm(c=0.1).fit(examples, SvmSetting(0.1, 1.0, "rbf"), 0)
+    assert (predictor.coefficients != 0.0).any(axis=1).all()
+    assert np.abs(predictor.coefficients).max() <= 0.1 + 1e-12
