@@ -177,6 +177,22 @@ decisions:
     assert loaded.algorithm_parameters() == {}
 
 
+def test_a_key_without_a_value_counts_as_absent_unless_null_means_something():
+    loaded = config(
+        """
+vllm_endpoints:
+  - {name: one, address: h, weight: , headers: , type: , api_key: }
+model_config:
+  small: {preferred_endpoints: , external_model_ids: , max_tokens: null, temperature: null, pricing: }
+decisions:
+"""
+    )
+    endpoint, model = loaded.vllm_endpoints[0], loaded.models["small"]
+    assert (endpoint.weight, endpoint.headers, endpoint.type, endpoint.api_key) == (1.0, {}, "vllm", None)
+    assert (model.preferred_endpoints, model.max_tokens, model.temperature) == ((), None, None)
+    assert "vllm_endpoints[0].name: is missing." in problems("vllm_endpoints:\n  - {name: , address: h}\n")
+
+
 def test_secrets_never_show():
     text = f"""
 vllm_endpoints:

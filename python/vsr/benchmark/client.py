@@ -1,7 +1,10 @@
 """One attempt at one call over HTTP: timed from the first byte sent to the last byte received."""
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +20,11 @@ from vsr.benchmark.wire import TimedStream
 # An answer of this size is no answer; reading on would fill the memory.
 _LARGEST_BODY = 64 << 20
 _LONGEST_CONNECT_S = 15.0
+
+_LONE_SURROGATE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
@@ -39,7 +47,13 @@ class Timed:
 class ChatClient:
     """The one HTTP client of a run; use it as an asynchronous context."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        """Prepare the client.
+
+        Args:
+            secrets: texts that no message of a failure may hold, though a server says them.
+        """
+        self._secrets = tuple(secrets)
         self._client = httpx.AsyncClient(
             # A key is bound to its host: nothing follows a redirect.
             follow_redirects=False,
@@ -63,6 +77,15 @@ class ChatClient:
         Returns:
             The answer or the failure; nothing is raised for what servers and networks do.
         """
+        timed = await self._attempt(target, request)
+        if isinstance(timed.outcome, FailedCall):
+            message = timed.outcome.message
+            for secret in self._secrets:
+                message = message.replace(secret, "[key removed]")
+            return replace(timed, outcome=replace(timed.outcome, message=message))
+        return timed
+
+    async def _attempt(self, target: Target, request: ChatRequest) -> Timed:
         content = _encode(target.provider.body(request))
         try:
             async with asyncio.timeout(target.timeout_s):
@@ -109,12 +132,7 @@ class ChatClient:
 
 
 def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | FailedCall:
-    payload: object
-    try:
-        payload = _decode(body)
-        is_json = True
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        payload, is_json = body[:4000].decode("utf-8", "replace"), False
+    payload, is_json = _decoded(body)
     if response.is_redirect:
         elsewhere = response.headers.get("location", "elsewhere")
         message = (
@@ -128,6 +146,19 @@ def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | Fai
     if not is_json:
         return FailedCall(ErrorKind.INVALID_ANSWER, "the answer cannot be understood: it is no JSON")
     return target.provider.answer(payload)
+
+
+def _decoded(body: bytes) -> tuple[object, bool]:
+    """Return the decoded JSON, or the text of what is none.
+
+    Half a character (an emoji that the limit cut in two, written as one surrogate) does not spoil an answer.
+    """
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return _decode(body), True
+    text = body.decode("utf-8", "replace")
+    with contextlib.suppress(msgspec.DecodeError):
+        return _decode(_LONE_SURROGATE.sub(r"\\ufffd", text)), True
+    return text[:4000], False
 
 
 def _connection_problem(error: httpx.TransportError) -> str:

@@ -155,7 +155,7 @@ class _Run:
         self._recorder = Recorder(self._journal, self._plan, self._previous, on_failure=wake)
         try:
             with self._signals(loop):
-                async with ChatClient() as client:
+                async with ChatClient(self._plan.cast.secrets) as client:
                     showing = asyncio.create_task(self._keep_showing())
                     try:
                         await self._ask_all(client, loop)

@@ -44,7 +44,7 @@ class Target:
     @property
     def host(self) -> str:
         """Host and port that answer."""
-        return urlsplit(self.url).netloc
+        return urlsplit(self.url).netloc.replace("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Connections that note when bytes leave and arrive, the moment the operating system hands them over."""
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ import httpcore
 
 # More than this waits in the kernel until somebody reads.
 _LARGEST_BUFFER = 1 << 20
+_LONGEST_CLOSE_S = 1.0
 
 
 class TimedBackend(httpcore.AsyncNetworkBackend):
@@ -91,8 +93,8 @@ class TimedStream(httpcore.AsyncNetworkStream):
             raise httpcore.WriteError(str(error)) from error
 
     async def aclose(self) -> None:
-        """Close the connection."""
-        self._wire.transport.close()
+        """Close the connection, and see it closed: a loop that ends before would leave the socket open."""
+        await self._wire.close()
 
     async def start_tls(
         self,
@@ -112,10 +114,10 @@ class TimedStream(httpcore.AsyncNetworkStream):
             async with asyncio.timeout(timeout):
                 encrypted = await loop.start_tls(wire.transport, wire, ssl_context, server_hostname=server_hostname)
         except TimeoutError as error:
-            wire.transport.abort()
+            await wire.close()
             raise httpcore.ConnectTimeout(str(error)) from error
         except (OSError, ssl.SSLError) as error:
-            wire.transport.abort()
+            await wire.close()
             raise httpcore.ConnectError(str(error)) from error
         if encrypted is None:
             raise httpcore.ConnectError("the connection was closed before it was encrypted")
@@ -143,6 +145,7 @@ class _Wire(asyncio.Protocol):
         self._problem: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self._lost = asyncio.Event()
 
     @property
     def is_readable(self) -> bool:
@@ -175,6 +178,13 @@ class _Wire(asyncio.Protocol):
         if self._writer is not None:
             await self._writer
 
+    async def close(self) -> None:
+        # Not politely: over TLS that would wait for the other side's goodbye.
+        self.transport.abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_CLOSE_S):
+                await self._lost.wait()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
@@ -195,6 +205,7 @@ class _Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_over = True
         self._problem = self._problem or exc
+        self._lost.set()
         self._wake()
         self.resume_writing()
 

@@ -1,9 +1,9 @@
 """The sections of the configuration file as types; what a field means stands here, and in the schema made from it."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from vsr.errors import ConfigError
 
@@ -37,6 +37,20 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     router_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: object) -> object:
+        """Take a key without a value (`headers:`) as one that is not there, unless null means something."""
+        if not isinstance(values, dict):
+            return values
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        kept = {}
+        for key, value in values.items():
+            field = fields.get(key)
+            if value is not None or field is None or type(None) in get_args(field.annotation):
+                kept[key] = value
+        return kept
 
 
 class ModelSelection(Section):

@@ -176,6 +176,22 @@ def test_answers_may_be_compressed_and_chunked():
     assert timed.outcome.text == "piece"
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (rb"cut \ud83d", "cut \ufffd"),
+        (rb"\ude00 cut", "\ufffd cut"),
+        (rb"whole \ud83d\ude00 and \ud83d", "whole \U0001f600 and \ufffd"),
+        (b"half \xf0\x9f\x98", "half \ufffd"),
+    ],
+)
+def test_half_a_character_does_not_spoil_an_answer(written, text):
+    body = b'{"choices": [{"message": {"content": "%s"}}]}' % written
+    with Scripted(lambda _seen: Response(200, body)) as server:
+        (timed,) = ask(target(server.url))
+    assert timed.outcome.text == text
+
+
 def test_long_prompts_go_through():
     with Scripted(lambda seen: json_response(chat(str(len(seen.prompt))))) as server:
         (timed,) = ask(target(server.url), prompt="x" * 5_000_000)

@@ -366,11 +366,17 @@ def test_a_key_shows_nowhere(out, capfd, tmp_path):
             return Response(200, f"<html>{key}".encode())
         return json_response(chat(f"Your key is {key}.", reasoning=f"The header says {key}"))
 
-    with Scripted(reply) as server:
-        plan = plan_at(server, 4, api_key=SECRET)
+    def refuse(seen):
+        return json_response(error(f"Incorrect API key provided: {seen.headers['authorization']}"), 401)
+
+    with Scripted(reply) as server, Scripted(refuse) as refusing:
+        endpoints = [endpoint(server, api_key=SECRET), endpoint(refusing, "two", api_key=SECRET)]
+        models = {"a": {"preferred_endpoints": ["one"]}, "b": {"preferred_endpoints": ["two"]}}
+        plan = plan_at(None, 4, endpoints=endpoints, models=models)
         said = Sayings()
         summary = run_benchmark(plan, out, settings(), said)
     shown = f"{plan!r}{summary!r}{said.texts}{said.snapshots}{capfd.readouterr()}"
+    assert "Incorrect API key provided: Bearer [key removed]" in str(summary.models[1].stopped)
     assert SECRET not in shown
     assert all(SECRET.encode() not in path.read_bytes() for path in tmp_path.iterdir())
     assert {record.get("response") for record in records(out)} == {None, "Your key is Bearer [key removed]."}

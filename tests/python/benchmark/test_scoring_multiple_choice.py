@@ -5,16 +5,6 @@ import pytest
 from vsr.benchmark.scoring import score_response
 
 CITIES = ["London", "Paris", "Berlin", "Rome"]
-NUMBERS = ["3", "4", "5", "15"]
-UNITS = ["0.81 m/s", "1.08 m/s", "0.536 m/s", "10.8 m/s"]
-STATEMENTS = [
-    "All proteins have the same structure",
-    "Both A and C",
-    "None of the above",
-    "The sequence of amino acids is the primary structure",
-]
-BIOLOGY = ["B cells", "E. coli", "A virus", "C. elegans", "T cells"]
-LETTERS_ONLY = None
 
 # What a response says, and the option that it commits to (None: none).
 LONE = [
@@ -275,56 +265,12 @@ LANGUAGES = [
     ("答案不是B。", None),
     ("Die Antwort ist nicht B.", None),
 ]
-OTHER_OPTIONS = [
-    ("The answer is 4.", NUMBERS, "B"),
-    ("4", NUMBERS, "B"),
-    ("2 + 2 = 4", NUMBERS, "B"),
-    ("The answer is 15.", NUMBERS, "D"),
-    ("15", NUMBERS, "D"),
-    ("\\boxed{4}", NUMBERS, "B"),
-    ("The answer is 4.0", NUMBERS, "B"),
-    ("The answer is 45.", NUMBERS, None),
-    ("The answer is 4.5.", NUMBERS, None),
-    ("The answer is 1.08 m/s.", UNITS, "B"),
-    ("v = 1.08 m/s", UNITS, "B"),
-    ("The answer is 1.08", UNITS, "B"),
-    ("The speed is 10.8 m/s.", UNITS, "D"),
-    ("The answer is $1.08\\,\\text{m/s}$.", UNITS, "B"),
-    ("The answer is Both A and C.", STATEMENTS, "B"),
-    ("Both A and C", STATEMENTS, "B"),
-    ("None of the above", STATEMENTS, "C"),
-    ("The answer is (C) None of the above.", STATEMENTS, "C"),
-    ("The correct statement is that the sequence of amino acids is the primary structure.", STATEMENTS, "D"),
-    ("The answer is E. coli.", BIOLOGY, "B"),
-    ("The answer is B cells.", BIOLOGY, "A"),
-    ("The answer is a virus.", BIOLOGY, "C"),
-    ("The answer is C. elegans", BIOLOGY, "D"),
-    ("The answer is T cells.", BIOLOGY, "E"),
-    ("The answer is E.", BIOLOGY, "E"),
-    ("E. T cells", BIOLOGY, "E"),
-    ("The answer is (B) E. coli.", BIOLOGY, "B"),
-    ("B: E. coli", BIOLOGY, "B"),
-    ("The answer is (C) Rome.", CITIES, "C"),
-    ("The answer is 3", {"text": ["x", "y", "z"], "labels": ["1", "2", "3"]}, "3"),
-    ("(2)", {"text": ["x", "y", "z"], "labels": ["1", "2", "3"]}, "2"),
-    ("B", "['London', 'Paris']", "B"),
-    ("Paris", "{'text': array(['London', 'Paris'], dtype=object), 'label': array(['A', 'B'], dtype=object)}", "B"),
-    ("The answer is (I).", [f"option {n}" for n in range(10)], "I"),
-    ("I think it is hard. I would say I.", [f"option {n}" for n in range(10)], "I"),
-    ("The answer is J", [f"option {n}" for n in range(10)], "J"),
-    ("I cannot say.", [f"option {n}" for n in range(10)], None),
-    ("I.", [f"option {n}" for n in range(10)], "I"),
-]
-CASES = [
-    *((response, CITIES, expected) for group in (LONE, SAID, PROSE, CORRECTED, THOUGHT, BY_TEXT, UNCOMMITTED, LANGUAGES)
-      for response, expected in group),
-    *OTHER_OPTIONS,
-]  # fmt: skip
+CASES = [*LONE, *SAID, *PROSE, *CORRECTED, *THOUGHT, *BY_TEXT, *UNCOMMITTED, *LANGUAGES]
 
 
-@pytest.mark.parametrize(("response", "choices", "expected"), CASES)
-def test_extracts_the_committed_option(response, choices, expected):
-    score = score_response(response, "A", choices=choices, metric="em_mc")
+@pytest.mark.parametrize(("response", "expected"), CASES)
+def test_extracts_the_committed_option(response, expected):
+    score = score_response(response, "A", choices=CITIES, metric="em_mc")
     assert (score.extracted, score.unparsed) == (expected, expected is None)
     assert score.kind == "multiple_choice"
 

@@ -1,6 +1,7 @@
 """Numbers and formulas that a response commits to: hard cases, made by hand."""
 
 import pytest
+
 from vsr.benchmark.scoring import extract_number, score_response
 
 # Response, ground truth, and whether the one is the other.
