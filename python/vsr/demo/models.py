@@ -98,22 +98,22 @@ SIMULATED_MODELS = (
     ),
     SimulatedModel(
         "sim-maths-8b",
-        base_skill=0.42,
-        category_skills={"math": 0.88, "physics": 0.82, "engineering": 0.82, "computer_science": 0.84},
-        kind_logits={Kind.CALCULATION: 1.9, Kind.FACT: -0.8},
+        base_skill=0.45,
+        category_skills={"math": 0.85, "physics": 0.75, "engineering": 0.75, "computer_science": 0.8},
+        kind_logits={Kind.CALCULATION: 2.4, Kind.FACT: -1.0},
         words=35,
     ),
     SimulatedModel(
         "sim-medic-8b",
         base_skill=0.38,
-        category_skills={"health": 0.90, "biology": 0.90, "chemistry": 0.84, "psychology": 0.78},
-        kind_logits={Kind.FACT: 0.6, Kind.CALCULATION: -0.6},
+        category_skills={"health": 0.88, "biology": 0.90, "chemistry": 0.84, "psychology": 0.78},
+        kind_logits={Kind.FACT: 0.6, Kind.CALCULATION: -1.0},
     ),
     SimulatedModel(
         "sim-scholar-8b",
-        base_skill=0.48,
-        category_skills={"history": 0.86, "law": 0.84, "philosophy": 0.88, "other": 0.84, "psychology": 0.76},
-        kind_logits={Kind.FACT: 1.3, Kind.CALCULATION: -1.5},
+        base_skill=0.50,
+        category_skills={"history": 0.80, "law": 0.78, "philosophy": 0.88, "other": 0.80, "psychology": 0.70},
+        kind_logits={Kind.FACT: 2.2, Kind.CALCULATION: -2.0},
     ),
 )
 
