@@ -221,7 +221,7 @@ def measure(
             add(REFERENCE, chooser.best(plain_knn(table, test_features), test_codes))
             for name in algorithms:
                 started = time.perf_counter()
-                selector = table.train(name, **({"hidden_layers": "auto"} if name == "mlp" else {}))
+                selector = table.train(name)
                 tally.seconds[name] = tally.seconds.get(name, 0.0) + time.perf_counter() - started
                 add(name, chooser.best(selector.scores(test_features), test_codes))
     return tally
