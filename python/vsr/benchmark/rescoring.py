@@ -176,7 +176,7 @@ def _with_score(line: bytes, score: Score) -> bytes:
     fields: dict[str, msgspec.Raw] = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     for name, value in _score_fields(score).items():
         # What says nothing is only written over what was there before.
-        if value not in (None, False) or name in fields:
+        if (value is not None and value is not False) or name in fields:
             fields[name] = msgspec.Raw(_encode(value))
     return _encode(fields)
 

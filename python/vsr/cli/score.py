@@ -48,6 +48,6 @@ def _say(report: "RescoringReport") -> None:
         terminal.say(f"{report.n_unparsed:,} responses commit to no answer and count as 0.")
     if report.n_compared:
         before, after = (total / report.n_compared for total in (report.quality_before, report.quality_after))
-        terminal.say(f"Mean quality {before:.3f} before, {after:.3f} now.")
+        terminal.say(f"Mean quality of the {report.n_compared:,} that had one: {before:.3f} before, {after:.3f} now.")
     for rule, n_records in report.rules.most_common():
         terminal.detail(f"{n_records:,} by the rule {rule}.")

@@ -31,7 +31,7 @@ LABEL_ANYWHERE = re.compile(LABEL)
 LABEL_BEFORE = re.compile(rf"{LABEL}\s?(?:(?:选项|選項|项|が|은|는|이|가)\s?)?(?:(?:是|为)\s?)?$")
 LABEL_IS = re.compile(rf"{LABEL}\s(?:is|est|es|ist|è|é|—|-)\s(?:la |die |das |a |o |une? )?$")
 ONLY_A_LABEL = re.compile(
-    rf"\W{{0,20}}(?:(?:the\s+)?(?:option|choice|letter|answer)\W{{0,5}})?{LABEL}\W{{0,20}}", re.IGNORECASE
+    rf"[\W_]{{0,20}}(?:(?:the\s+)?(?:option|choice|letter|answer)[\W_]{{0,5}})?{LABEL}[\W_]{{0,20}}", re.IGNORECASE
 )
 IN_BRACKETS = re.compile(
     r"(?<![A-Za-z0-9_)])[(\[]\s?(?:[Oo]ption\s|[Cc]hoice\s)?(?P<inside>[A-Z])\s?[)\]]"
@@ -41,7 +41,7 @@ ENDS_WITH_LABEL = re.compile(r"[(\[]?(?<![A-Za-z0-9])[A-Z][)\]]?,?\s?$")
 LINE_LABEL = re.compile(
     r"^[ \t]*(?:(?:option|choice|letter|answer)[ \t]*)?"
     r"(?:[(\[<][ \t]?(?P<inside>[A-Za-z0-9])[ \t]?[)\]>]|(?P<bare>[A-Za-z0-9])(?![A-Za-zÀ-ɏ0-9_('&]))"
-    r"(?P<mark>[ \t]*(?:[).:\]]|-(?=\s)|$|,?[ \t]+(?=(?:because|since|as|it is|for sure)(?![A-Za-z]))))?"
+    r"(?P<mark>[ \t]*(?:[).:\]]|-(?=\s)|$|,?[ \t]+(?=(?:because|since|as|it is|for sure)(?![A-Za-z]))|[ \t]+(?=[(→])))?"
     r"(?P<rest>[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -66,7 +66,7 @@ CHOICE = re.compile(
 )
 CORRECTION = re.compile(
     r"(?<![a-z])(?:wait|actually|no|sorry|correction|scratch that|on second thought|i meant?|hmm|oops|instead|rather"
-    r"|(?:up)?on reflection|hold on|my mistake|change my answer)(?![a-z])[\s,.:;!-]{0,5}"
+    r"|(?:up)?on reflection|hold on|just kidding|my mistake|change my answer)(?![a-z])[\s,.:;!-]{0,5}"
     r"(?:(?:it|that|this|i|we|let me|should|make|is|be|say|choose|pick|to|change|go with|mean|must|my answer|actually"
     r"|wait|no|the (?:correct |right |final )?answer)(?:'s|'d|'ll)?[\s,]{1,3}){0,6}"
 )
@@ -75,7 +75,10 @@ CONCLUSION = re.compile(
     r"|which is|must be|has to be|corresponds? to|match(?:es|ing)?|points? to|leaves|leaving|left with|closest to"
     r"|definitely|probably|clearly|obviously|surely|certainly|i (?:think|believe|suspect)(?: it's| it is)?|namely"
     r"|i\.e\.|elimination|(?:we|this|that) (?:gets?|gives?|yields?)|giving|mak(?:es|ing)|described by|represented by"
-    r"|consistent with|or)(?![a-z])[\s,:]{0,3}|→\s?|=>\s?"
+    r"|consistent with|or)(?![a-z])[\s,:]{0,3}"
+    r"|(?:opción|opcion|opzione|opção|letra|c'est|ich wähle|je choisis|elijo|escojo|scelgo|escolho|выбираю"
+    r"|got(?:ta| to) be)\s"
+    r"|but(?=\s[(\[]?[a-z][)\]]?\W{0,3}$)|→\s?|=>\s?|[,:=](?=\s?[(\[]?[a-z][)\]]?\W{0,3}$)"
 )
 FOREIGN_ANSWER = re.compile(
     r"答案|正确选项|正確選項|应选|應選|故选|所以选|我选|选择|選擇|选|選|答え|正解|정답|답|ответ|відповідь"
@@ -101,7 +104,7 @@ RATHER_THAN = re.compile(
     r",?\s(?:and\s)?(?:not|rather than|instead of)\s(?:option\s|choice\s)?[(\[]?(?P<denied>[a-z])[)\]]?(?![a-z0-9'])"
 )
 BUT = re.compile(
-    r"(?<![a-z])(?:not|isn't)\s(?:option\s|choice\s)?[(\[]?(?P<denied>[a-z])[)\]]?\s?[,;-]?\s?"
+    r"(?<![a-z])(?:not|isn't|nor)\s(?:option\s|choice\s)?[(\[]?(?P<denied>[a-z])[)\]]?\s?[,;-]?\s?"
     r"(?:but|it's|it is|rather|instead)[\s,]{1,3}(?:rather\s|it's\s|it is\s)?"
 )
 NO_ANSWER = re.compile(
@@ -152,7 +155,7 @@ VERB_FIRST = re.compile(
     r"|means|gives|implies|involves)(?![a-z])"
 )
 ALSO = re.compile(
-    r"\s?(?:,\s?(?:and|or)?|and/or|and|or|&|/|\+|y|und|et|e|oder|ou|o|和|或|、|及)\s?(?:option\s|choice\s)?"
+    r"\s?(?:,\s?(?:and|or)?|and/or|and|or|&|/|\+|y|und|et|e|oder|ou|o|和|或|、|及|と|과|와|및)\s?(?:option\s|choice\s)?"
     r"(?:[(\[](?P<inside>[A-Za-z])[)\]]|(?P<bare>[A-Za-z])(?![A-Za-zÀ-ɏ0-9_('=]))(?:\s(?P<after>[A-Za-z']+))?"
 )
 ALSO_AFTER_TEXT = re.compile(
@@ -161,7 +164,7 @@ ALSO_AFTER_TEXT = re.compile(
 ENDS_WITH_ALSO = re.compile(r"^\s?(?:,?\s?(?:and|or)|&|/)\s?(?:option\s|choice\s)?$")
 FOLLOWING_WORD = re.compile(r"[ \t]+([A-Za-zÀ-ɏ']+)")
 VERB = re.compile(
-    r"is|isn't|was|has|had|does|doesn't|can|can't|would|could|says|states|refers|describes|means|seems|looks|wrong"
+    r"is|being|isn't|was|has|had|does|doesn't|can|can't|would|could|says|states|refers|describes|means|seems|looks|wrong"
     r"|incorrect|because|since|am"
 )
 # What may follow a bare A or I, or a bare letter in lower case, that is a label and no word.

@@ -27,6 +27,9 @@ _CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]?")
+_RESULT = re.compile(
+    r"(?:^|[=≈:]|\b(?:is|are|was|be|gets?|gives?|equals?|about|approximately|answer|exactly)\b)[\s$€£(-]*$"
+)
 _TELLING = 4  # letters that make a text an option's own
 _SHORT_RESPONSE = 600  # characters in which one option alone is named on purpose
 
@@ -128,7 +131,9 @@ def _named_in(part: str, options: Options) -> set[str]:
         place = lower.find(option)
         while place >= 0:
             end = place + len(option)
-            is_telling = sum(map(str.isalpha, option)) >= _TELLING or not lower[end:].strip(" .!)]'")
+            is_telling = sum(map(str.isalpha, option)) >= _TELLING or (
+                not lower[end:].strip(" .!)]'") and _RESULT.search(lower[max(0, place - 30) : place]) is not None
+            )
             if is_telling and _begins_here(lower, place) and _ends_here(lower, end):
                 spans.append((place, end, label))
             place = lower.find(option, place + 1)

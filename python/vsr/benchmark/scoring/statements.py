@@ -62,7 +62,7 @@ class StatementFinder:
         if not lower.isascii():
             yield from _cues(grammar.FOREIGN_ANSWER, lower, self._read_foreign_answer)
         # Asking for a word first costs a tenth of searching for the whole pattern.
-        if "not " in lower or "n't" in lower or "cannot" in lower:
+        if "not " in lower or "n't" in lower or "cannot" in lower or "nor " in lower:
             yield from _cues(grammar.BUT, lower, self._read_but)
             yield from _cues(grammar.NO_ANSWER, lower, lambda _cue: SEVERAL)
         if "not " in lower or "instead of" in lower or "rather than" in lower:
@@ -111,6 +111,8 @@ class StatementFinder:
         if sentence_end is not None:
             limit = sentence_end.start()
         named = list(grammar.IN_BRACKETS.finditer(self._text, end, limit))
+        if len(named) > 1 and grammar.ENDS_WITH_ALSO.search(self._text[named[0].end() : named[1].start()]):
+            return SEVERAL
         if len(set(map(label_in, named))) != 1 or grammar.NO_FILLER.search(self._lower, end, named[0].start()):
             return None
         return self._reader.read(named[-1])
@@ -140,16 +142,22 @@ class StatementFinder:
 
     def _at_clause_end(self, cue: re.Match[str]) -> str | None:
         here = grammar.LABEL_HERE.match(self._text, cue.end())
-        word = cue[0].split()[0].rstrip(",:")
+        word = cue[0].split()[0].rstrip(",:=")
         if here is None:
             # "No increase" corrects nothing, and "London or Paris" concludes nothing.
             is_vague = word == "or" or (word in ("no", "instead", "rather") and not set(cue[0]) & set(",.:!"))
             return None if is_vague else option_at(self._text, cue.end(), self._options, needs_end=True)
-        if here["bare"] is not None and (
-            here["bare"].islower() or not grammar.CLAUSE_END.match(self._lower, here.end())
-        ):
+        is_small = here["bare"] is not None and here["bare"].islower()
+        if is_small and word in ("so", "thus", "hence", "therefore"):
+            is_small = not self._text.startswith(")", here.end())
+        ends = grammar.CLAUSE_END.match(self._lower, here.end()) is not None
+        # In brackets it may go on, but not with what this option is, as in an analysis of all of them.
+        goes_on = here["bare"] is not None or grammar.VERB_FIRST.match(self._lower, here.end())
+        if is_small or (goes_on and not ends):
             return None
-        is_second = word == "or" and grammar.ENDS_WITH_LABEL.search(self._text[max(0, cue.start() - 12) : cue.start()])
+        is_second = word in ("or", "") and grammar.ENDS_WITH_LABEL.search(
+            self._text[max(0, cue.start() - 12) : cue.start()]
+        )
         return None if is_second else self._reader.read_single(here)
 
     def _read_but(self, cue: re.Match[str]) -> str | None:
