@@ -97,7 +97,7 @@ def _route(router: "Router", queries: "Sequence[DemoQuery]") -> None:
         rows.append(
             (
                 " ".join(query.question.text.split()),
-                f"{choice.category} ({choice.category_source})",
+                "" if choice.category_source is None else f"{choice.category} ({choice.category_source})",
                 choice.model,
                 "" if choice.quality is None else f"{choice.quality:.2f}",
             )
