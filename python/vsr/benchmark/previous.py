@@ -1,5 +1,6 @@
 """What an output already holds of a plan: calls that are done, calls that failed, and records that no longer belong."""
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -60,8 +61,9 @@ class Previous:
         n_in_file: unique queries in the query file.
         failures: failed calls by model and kind.
         measured: sums by model.
-        embedding_ids: the number that groups the records of a query, by the query's key.
-        taken_ids: the numbers that are in use.
+        embedding_ids: the number that groups the records of each question, -1 where there is none yet.
+        taken_ids: which of the numbers below `n_in_file` are in use.
+        largest_id: the largest number in use.
         cost_usd: what all records of the plan's models have cost.
         n_repeated: records whose call stands in the file before; the later one goes.
         n_superseded: records of the plan's queries and models under other settings.
@@ -74,8 +76,9 @@ class Previous:
     n_in_file: int
     failures: dict[str, Counter[str]] = field(default_factory=dict)
     measured: dict[str, Measured] = field(default_factory=dict)
-    embedding_ids: dict[str, int] = field(default_factory=dict)
-    taken_ids: set[int] = field(default_factory=set)
+    embedding_ids: "array[int]" = field(default_factory=lambda: array("q"))
+    taken_ids: bytearray = field(default_factory=bytearray)
+    largest_id: int = -1
     cost_usd: float = 0.0
     n_repeated: int = 0
     n_superseded: int = 0
@@ -97,16 +100,21 @@ class Previous:
         """Return the questions that a model is still to be asked."""
         return [index for index, state in enumerate(self.states[model]) if state == State.MISSING]
 
-    def embedding_id(self, question: Question) -> int:
-        """Return the number of a query: the one it has in the file, else its place, else the next that is free."""
-        number = self.embedding_ids.get(question.key)
-        if number is None:
-            number = question.place
-            if number in self.taken_ids:
-                number = max(self.n_in_file, max(self.taken_ids) + 1)
-            self.embedding_ids[question.key] = number
-            self.taken_ids.add(number)
+    def embedding_id(self, index: int, question: Question) -> int:
+        """Return the number of a question: the one it has in the file, else its place, else the next that is free."""
+        number = self.embedding_ids[index]
+        if number < 0:
+            number = question.place if not self.taken_ids[question.place] else max(self.n_in_file, self.largest_id + 1)
+            self.note_id(number, index)
         return number
+
+    def note_id(self, number: int, index: int | None) -> None:
+        """Take note of a number in use, and of the question that bears it where that is one of the plan."""
+        if index is not None and self.embedding_ids[index] < 0:
+            self.embedding_ids[index] = number
+        if 0 <= number < self.n_in_file:
+            self.taken_ids[number] = 1
+        self.largest_id = max(self.largest_id, number)
 
     def ask_failed_again(self) -> None:
         """Count failed calls as missing."""
@@ -128,10 +136,10 @@ class _Survey:
         self._models = {model.name: model for model in plan.models}
         self._questions = {question.key: index for index, question in enumerate(plan.questions)}
 
-    def place(self, line: Line, key: str) -> tuple[str, int | None]:
+    def place(self, line: Line) -> tuple[str, int | None]:
         """Return what a line is (`call`, `superseded`, `foreign`, `other`) and which question it answers."""
         model = self._models.get(line.model_name)
-        index = self._questions.get(key)
+        index = self._questions.get(unique_key(render_prompt(line.query, line.choices)))
         if model is None or index is None:
             return "other", index
         if line.call_id is None:
@@ -139,15 +147,13 @@ class _Survey:
         return "call" if line.call_id == self._plan.call_id(model, self._plan.questions[index]) else "superseded", index
 
 
-def _key_of(line: Line) -> str:
-    return unique_key(render_prompt(line.query, line.choices))
-
-
 def nothing_yet(plan: Plan) -> Previous:
     """Return what a new output holds of a plan."""
     return Previous(
         states={model.name: bytearray(len(plan.questions)) for model in plan.models},
         n_in_file=plan.n_in_file,
+        embedding_ids=array("q", [-1]) * len(plan.questions),
+        taken_ids=bytearray(plan.n_in_file),
         failures={model.name: Counter() for model in plan.models},
         measured={model.name: Measured() for model in plan.models},
     )
@@ -162,9 +168,9 @@ def survey(journal: Journal[Line], plan: Plan) -> Previous:
     previous = nothing_yet(plan)
     look = _Survey(plan)
     for line in journal.lines():
-        key = _key_of(line)
-        _note_embedding_id(previous, line, key)
-        kind, index = look.place(line, key)
+        kind, index = look.place(line)
+        if isinstance(line.embedding_id, int):
+            previous.note_id(line.embedding_id, index)
         if kind == "call" and index is not None:
             if previous.states[line.model_name][index] == State.MISSING:
                 _note_call(previous, plan, line, index)
@@ -177,12 +183,6 @@ def survey(journal: Journal[Line], plan: Plan) -> Previous:
         else:
             previous.n_others += 1
     return previous
-
-
-def _note_embedding_id(previous: Previous, line: Line, key: str) -> None:
-    if isinstance(line.embedding_id, int):
-        previous.embedding_ids.setdefault(key, line.embedding_id)
-        previous.taken_ids.add(line.embedding_id)
 
 
 def _note_call(previous: Previous, plan: Plan, line: Line, index: int) -> None:
@@ -220,7 +220,7 @@ def clear(journal: Journal[Line], plan: Plan, previous: Previous, *, retry_faile
     seen = {model.name: bytearray(len(plan.questions)) for model in plan.models}
 
     def stays(line: Line) -> bool:
-        kind, index = look.place(line, _key_of(line))
+        kind, index = look.place(line)
         if kind != "call" or index is None:
             return True
         is_again = bool(seen[line.model_name][index])
@@ -228,7 +228,7 @@ def clear(journal: Journal[Line], plan: Plan, previous: Previous, *, retry_faile
         return not is_again and not (retry_failed and line.error)
 
     if aside is not None:
-        journal.rewrite(lambda line: look.place(line, _key_of(line))[0] != "superseded", aside)
+        journal.rewrite(lambda line: look.place(line)[0] != "superseded", aside)
     journal.rewrite(stays)
     if retry_failed:
         previous.ask_failed_again()

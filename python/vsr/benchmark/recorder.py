@@ -166,7 +166,7 @@ class Recorder:
             "ground_truth": query.ground_truth,
             "response_time": None if finished.latency_s is None else round(finished.latency_s, 6),
             "performance": None,
-            "embedding_id": self._previous.embedding_id(question),
+            "embedding_id": self._previous.embedding_id(finished.question, question),
             "metric": query.metric,
             "choices": _plain_choices(query.choices),
         }
