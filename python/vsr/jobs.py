@@ -61,7 +61,7 @@ class TrainingResult:
         selectors: the trained selectors, in the order asked for.
         paths: their artefacts, in the same order.
         evaluation: the held-out comparison; None where there was nothing to compare.
-        recommended: the algorithm that predicts best out of fold.
+        recommended: the algorithm whose choices gain most out of fold.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
         duration_s: how long it took.
@@ -137,7 +137,7 @@ def train(
         save_selector(selector, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
         for selector in selectors
     ]
-    best = max(selectors, key=lambda selector: selector.explained)
+    best = max(selectors, key=lambda selector: selector.gain)
     return TrainingResult(
         selectors=tuple(selectors),
         paths=tuple(paths),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from vsr.categories import CATEGORIES, CategoryClassifier, category_codes, labelled_enough
-from vsr.choice import Objective, best_columns
+from vsr.choice import Chooser, EfficiencyScale, Objective, best_columns, measured_utilities
 from vsr.errors import TrainingError
 from vsr.features import as_features, split_features
 from vsr.model_statistics import Statistics
@@ -71,12 +71,14 @@ class InnerFold:
         features: (n_held_out, n_features) float32.
         parent: (n_held_out, n_models) float64, the examples' table for the held-out queries.
         residual: (n_held_out, n_models) float64, quality less parent less the query's own difficulty; NaN = missing.
+        rows: (n_held_out,) int64 row numbers of the held-out queries.
     """
 
     examples: Examples
     features: Features
     parent: FloatArray
     residual: FloatArray
+    rows: IntArray
 
 
 @dataclass(frozen=True)
@@ -87,24 +89,32 @@ class Chosen:
         setting: the algorithm's setting.
         belief: slope of the held-out residuals on the predicted deviations, cut to what the algorithm allows.
         explained: share of the held-out centred error of the parent that the prediction takes away.
+        gain: mean utility of the choices on held-out queries, less that of the choices by the parent alone.
     """
 
     setting: Any
     belief: float
     explained: float
+    gain: float
 
 
 class _Tally:
-    """Sums per held-out query of one setting: residual x residual, residual x deviation, deviation x deviation."""
+    """Sums per held-out query of one setting: residual x residual, residual x deviation, deviation x deviation.
+
+    Attributes:
+        deviations: of every fold, kept in single precision because there are many settings.
+    """
 
     def __init__(self) -> None:
         self._parts: list[FloatArray] = []
+        self.deviations: list[npt.NDArray[np.float32]] = []
 
     def add(self, residual: FloatArray, deviations: FloatArray) -> None:
         observed = np.isfinite(residual)
         r = np.where(observed, residual, 0.0)
         # Both means of the centred error run over the same observed cells.
         d = np.nan_to_num(centred_rows(deviations, observed))
+        self.deviations.append(deviations.astype(np.float32))
         self._parts.append(np.stack([(r * r).sum(1), (r * d).sum(1), (d * d).sum(1)]))
 
     def sums(self) -> FloatArray:
@@ -233,6 +243,7 @@ class TrainingTable:
             parameters=asdict(getattr(predictor, "setting", chosen.setting)),
             seed=self.seed,
             explained=chosen.explained,
+            gain=chosen.gain,
             training_digest=self.outcomes.digest(),
             training_best=self.best_models(),
             training_queries=tuple(query[:_QUERY_CHARACTERS] for query in self.outcomes.queries),
@@ -253,7 +264,9 @@ class TrainingTable:
         n_train = n_rows - n_rows // min(N_INNER_FOLDS, n_rows)
         settings = list(algorithm.settings(max(n_train, 1)))
         tallies: dict[Any, _Tally] = {setting: _Tally() for setting in settings}
+        folds = []
         for fold in self._inner_folds(n_rows):
+            folds.append(fold)
             for result in algorithm.sweep(fold.examples, fold.features, fold.parent, settings, self.seed):
                 tallies[result.setting].add(fold.residual, result.deviations)
         sums = [tallies[setting].sums() for setting in settings]
@@ -268,7 +281,24 @@ class TrainingTable:
             setting=settings[number],
             belief=beliefs[number],
             explained=1.0 - float(errors[number].sum()) / parents_error if parents_error > 0.0 else 0.0,
+            gain=self._gain(folds, tallies[settings[number]].deviations, beliefs[number]),
         )
+
+    def _gain(self, folds: Sequence[InnerFold], deviations: Sequence[npt.NDArray[np.float32]], belief: float) -> float:
+        """Mean difference in measured utility between choices by the prediction and by the parent, out of fold."""
+        outcomes = self.outcomes
+        scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
+        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, self.objective)
+        chooser = Chooser.prepare(self.statistics(), self.objective)
+        differences = [np.zeros(0)]
+        for fold, deviation in zip(folds, deviations, strict=True):
+            codes = self.examples.codes[fold.rows]
+            chosen = chooser.best(fold.parent + belief * deviation, codes)
+            by_parent = chooser.best(fold.parent, codes)
+            differences.append(utility[fold.rows, chosen] - utility[fold.rows, by_parent])
+        measured = np.concatenate(differences)
+        measured = measured[np.isfinite(measured)]
+        return float(measured.mean()) if measured.size else 0.0
 
     def _inner_folds(self, n_rows: int) -> Iterator[InnerFold]:
         generator = np.random.default_rng(self.seed)
@@ -306,6 +336,7 @@ def _inner_fold(examples: Examples, train: IntArray, held_out: IntArray) -> Inne
         features=np.ascontiguousarray(examples.features[held_out]),
         parent=parent.rows(examples.codes[held_out]),
         residual=parent.residuals(examples.quality[held_out], examples.codes[held_out]),
+        rows=held_out,
     )
 
 

@@ -77,15 +77,15 @@ def cross_validate(
         fold.choose_baselines(choices)
         if fold.table.classifier is not None:
             accuracies.append(fold.table.classifier.accuracy)
-        most_explained = -math.inf
+        highest_gain = -math.inf
         winner = names[0]
         for done, name in enumerate(names):
             if progress is not None:
                 progress(f"{name}, fold {number + 1} of {n_folds}", number * len(names) + done, steps)
             selector = fold.table.train(name, **(parameters or {}).get(name, {}))
             fold.choose(selector, choices[name])
-            if selector.explained > most_explained:
-                most_explained, winner = selector.explained, name
+            if selector.gain > highest_gain:
+                highest_gain, winner = selector.gain, name
         fold.copy(choices[winner], choices[JUDGED])
         winners[winner] += 1
     if progress is not None:

@@ -80,7 +80,7 @@ class Evaluation:
         objective: what the choices maximised.
         best_single: the single model of highest utility on all queries.
         highest_quality: the single model of highest quality on all queries.
-        recommended: the algorithm with the best out-of-fold prediction on all queries.
+        recommended: the algorithm that was chosen inside most training parts, by its gain out of fold there.
         methods: baselines, selectors, the judged selector, oracle, in this order.
         best_model_share: share of the queries on which each model is (one of) the best.
         verdict: whether routing pays.

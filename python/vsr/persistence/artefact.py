@@ -132,6 +132,7 @@ def save_selector(
         "training_digest": selector.training_digest,
         "belief": selector.belief,
         "explained": selector.explained,
+        "gain": selector.gain,
         "held_out": None if held_out is None else dict(held_out),
         "statistics": {
             "quality": selector.statistics.quality.tolist(),
@@ -257,12 +258,18 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
     if tuple(block.strings("categories")) != CATEGORIES:
         raise block.error("categories", f"are not the ones of this version, in order: {', '.join(CATEGORIES)}")
     n_features = block.get("n_features", int)
+    embedder = Fingerprint.from_json(block.get("embedder", dict))
+    if n_features != embedder.width + len(CATEGORIES):
+        raise block.error(
+            "n_features", f"is {n_features}; expected {embedder.width} of the embedder and {len(CATEGORIES)} categories"
+        )
     shape = (len(CATEGORIES), len(models))
     statistics = block.object("statistics")
-    counts = statistics.array("counts", shape).astype(np.int64)
-    quality = np.array(statistics.get("quality", list), dtype=np.float64)
-    if quality.shape != (len(models),) or not np.isfinite(quality).all():
-        raise statistics.error("quality", f"is no list of {len(models)} numbers")
+    measured = statistics.array("counts", shape)
+    if measured.min() < 0 or measured.max() >= 2**53:
+        raise statistics.error("counts", "holds something that is no count")
+    counts = measured.astype(np.int64)
+    quality = statistics.numbers("quality", len(models))
     table = block.object("parent")
     shrinkage = table.maybe("shrinkage", float)
     parent = MeanTable(
@@ -293,6 +300,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         parameters=block.get("parameters", dict),
         seed=block.get("seed", int),
         explained=block.get("explained", float),
+        gain=block.get("gain", float),
         training_digest=block.get("training_digest", str),
         training_best=tuple(str(record.get("best_model")) for record in records),
         training_queries=tuple(str(record.get("query", "")) for record in records),
@@ -303,7 +311,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         vsr_version=block.get("vsr_version", str),
         created_at=block.get("created_at", str),
         run_id=block.get("run_id", str),
-        embedder=Fingerprint.from_json(block.get("embedder", dict)),
+        embedder=embedder,
         objective=Objective(weights.get("quality_weight", float), weights.get("cost_share", float)),
         held_out=block.maybe("held_out", dict),
     )
@@ -318,8 +326,14 @@ def _load_documented(path: Path, name: str, fields: Fields, models: Sequence[str
             f"{path}: names no models, and a documented {name} file has no field for them; pass `models`, in the "
             "order of its outputs"
         )
+    if not names or len(set(names)) != len(names):
+        raise ArtefactError(f"{path}: the models ({', '.join(names) or 'none'}) are none, or one of them occurs twice")
     predictor = codec(name).decode(fields, Context(names, None, None, None))
     width = _width(fields, name)
+    if width <= len(CATEGORIES):
+        raise ArtefactError(
+            f"{path}: its features are {width} wide; expected an embedding and {len(CATEGORIES)} columns of the category"
+        )
     n_models = len(names)
     unknown = np.full((len(CATEGORIES) + 1, n_models), np.nan)
     selector = TrainedSelector(
@@ -379,9 +393,7 @@ def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:
     if not block.has("classifier"):
         return None
     fields = block.object("classifier")
-    codes = fields.get("codes", list)
-    if not all(isinstance(code, int) for code in codes):
-        raise fields.error("codes", "is no list of integers")
+    codes = fields.integers("codes", len(CATEGORIES))
     return CategoryClassifier(
         weights=fields.array("weights", (dim, len(codes))),
         bias=fields.array("bias", (len(codes),)),

@@ -148,8 +148,8 @@ class Fields:
         if name not in self.content:
             raise self.error(name, "is missing; the file is truncated or not an artefact of this kind")
         value = self.content[name]
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        if kind is float and _is_number(value):
+            value = _as_float(value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise self.error(name, f"is {_shown(value)}; expected {_NAMES.get(kind, kind.__name__)}")
         if isinstance(value, float) and not math.isfinite(value):
@@ -194,6 +194,26 @@ class Fields:
             raise self.error(name, f"has shape {found}; expected {expected}")
         return array
 
+    def numbers(self, name: str, n_numbers: int) -> npt.NDArray[np.float64]:
+        """Read a short list of finite numbers, (n_numbers,) float64."""
+        values = self.get(name, list)
+        if len(values) != n_numbers or not all(_is_number(value) for value in values):
+            raise self.error(name, f"is no list of {n_numbers} numbers")
+        array = np.array([_as_float(value) for value in values], dtype=np.float64)
+        if not np.isfinite(array).all():
+            raise self.error(name, "holds a number that is not finite")
+        return array
+
+    def integers(self, name: str, end: int = 2**53, *, n_numbers: int | None = None) -> list[int]:
+        """Read a list of whole numbers from 0 to below `end`."""
+        values = self.get(name, list)
+        if n_numbers is not None and len(values) != n_numbers:
+            raise self.error(name, f"has {len(values)} entries; expected {n_numbers}")
+        for value in values:
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < end:
+                raise self.error(name, f"holds {_shown(value)}; expected whole numbers from 0 to below {end}")
+        return values
+
     def optional_numbers(self, name: str, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
         """Read a small matrix in which null stands for "not known"."""
         rows = self.get(name, list)
@@ -201,7 +221,7 @@ class Fields:
             array = np.array(
                 [[math.nan if value is None else float(value) for value in row] for row in rows], dtype=np.float64
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise self.error(name, "is no matrix of numbers and nulls") from error
         if array.shape != shape:
             raise self.error(name, f"has shape {array.shape}; expected {shape}")
@@ -218,8 +238,20 @@ _NAMES: dict[type, str] = {
 }
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as_float(value: float) -> float:
+    """Turn a number into a float, infinite where it is beyond all floats."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def _shown(value: Any) -> str:  # noqa: ANN401 -- whatever stands in the file
-    text = repr(value)
+    text = "an endless number" if isinstance(value, int) and abs(value) >= 10**40 else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

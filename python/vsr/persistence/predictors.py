@@ -1,7 +1,6 @@
 """How each algorithm stands in its file: the documented fields, and what else its exact scores need."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from vsr.selectors.knn import KnnPredictor, KnnSetting
 from vsr.selectors.matrix_factorization import MatrixFactorizationPredictor, MatrixFactorizationSetting
 from vsr.selectors.mlp import MlpPredictor, MlpSetting
 from vsr.selectors.svm import SvmPredictor, SvmSetting
-from vsr.tables import FloatArray, MeanTable
+from vsr.tables import FloatArray, IntArray, MeanTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,16 +112,13 @@ def _decode_knn(fields: Fields, context: Context) -> KnnPredictor:
     if k < 1:
         raise fields.error("k", f"is {k}; expected 1 or more")
     if context.own is None or context.parent is None:
-        best = np.array([context.models.index(name) for name in _best_models(fields)])
+        best = _columns(fields, "training_records", _best_models(fields), context.models)
         quality = (best[:, None] == np.arange(len(context.models))).astype(np.float64)
         setting, engine, residual = KnnSetting(k, 0.0, 1.0), "auto", np.zeros_like(quality)
     else:
         own = context.own
         quality = own.array("quality", (len(features), len(context.models))).copy()
-        cells = own.get("missing_cells", list)
-        if not all(isinstance(cell, int) and 0 <= cell < quality.size for cell in cells):
-            raise own.error("missing_cells", f"holds something that is no cell number below {quality.size}")
-        quality.ravel()[cells] = np.nan
+        quality.ravel()[own.integers("missing_cells", quality.size)] = np.nan
         setting = KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float))
         engine = own.get("index", str)
         residual = context.parent.residuals(quality, split_features(features).codes)
@@ -160,7 +156,7 @@ def _decode_kmeans(fields: Fields, context: Context) -> KMeansPredictor:
         names = fields.strings("cluster_models")
         if len(names) != n_clusters:
             raise fields.error("cluster_models", f"has {len(names)} names for {n_clusters} clusters")
-        best = np.array([context.models.index(name) for name in names])
+        best = _columns(fields, "cluster_models", names, context.models)
         quality = (best[:, None] == np.arange(len(context.models))).astype(np.float64)
         # So narrow that only the nearest cluster counts, as documented.
         setting = KMeansSetting(n_clusters, 0.0, 1e-9)
@@ -169,9 +165,7 @@ def _decode_kmeans(fields: Fields, context: Context) -> KMeansPredictor:
     bandwidth = own.get("bandwidth", float)
     if bandwidth <= 0.0:
         raise own.error("bandwidth", f"is {bandwidth}; expected a number above 0")
-    sizes = own.get("cluster_sizes", list)
-    if len(sizes) != n_clusters or not all(isinstance(size, int) for size in sizes):
-        raise own.error("cluster_sizes", f"is no list of {n_clusters} integers")
+    sizes = own.integers("cluster_sizes", n_numbers=n_clusters)
     return KMeansPredictor(
         setting=KMeansSetting(n_clusters, own.get("shrinkage", float), bandwidth),
         centroids=centroids,
@@ -235,10 +229,7 @@ def _support(fields: Fields, n_models: int, n_features: int | None) -> tuple[Fea
     if fields.has("support_index"):
         vectors = _matrix(fields, "support_vectors", n_features)
         index = fields.object("support_index")
-        rows = [index.get(str(j), list) for j in range(n_models)]
-        for j, own in enumerate(rows):
-            if not all(isinstance(row, int) and 0 <= row < len(vectors) for row in own):
-                raise index.error(str(j), f"holds something that is no row number below {len(vectors)}")
+        rows = [index.integers(str(j), len(vectors)) for j in range(n_models)]
     else:
         each = [
             _matrix(fields, f"support_vectors.{j}", n_features) if len(columns[j]) else None for j in range(n_models)
@@ -313,19 +304,29 @@ def _decode_mf(fields: Fields, context: Context) -> MatrixFactorizationPredictor
     missing = [name for name in context.models if name not in factors.content]
     if missing:
         raise factors.error(missing[0], "is missing: every model needs its factors")
-    rows = [factors.get(name, list) for name in context.models]
-    for name, row in zip(context.models, rows, strict=True):
-        numbers = [isinstance(value, int | float) and math.isfinite(value) for value in row]
-        if len(row) != n_factors or not all(numbers):
-            raise factors.error(name, f"is no list of {n_factors} numbers")
+    rows = np.stack([factors.numbers(name, n_factors) for name in context.models])
+    levels = np.array([biases.get(name, float) for name in context.models])
+    global_bias = fields.get("global_bias", float)
+    for name, values in (("model_factors", rows), ("model_biases", levels), ("global_bias", np.array([global_bias]))):
+        if np.abs(values).max(initial=0.0) > np.finfo(np.float32).max:
+            raise fields.error(name, "holds a number beyond float32")
     decay = 0.0 if context.own is None else context.own.get("weight_decay", float)
     return MatrixFactorizationPredictor(
         setting=MatrixFactorizationSetting(n_factors, decay),
         projection=fields.array("projection", (n_features, n_factors)),
-        model_factors=np.array(rows, dtype=np.float32).reshape(len(rows), n_factors),
-        model_biases=np.array([biases.get(name, float) for name in context.models], dtype=np.float32),
-        global_bias=fields.get("global_bias", float),
+        model_factors=rows.astype(np.float32),
+        model_biases=levels.astype(np.float32),
+        global_bias=global_bias,
     )
+
+
+def _columns(fields: Fields, name: str, best: Sequence[str], models: tuple[str, ...]) -> IntArray:
+    """Column of the best model of each entry; every one must be among the models."""
+    column_of = {model: column for column, model in enumerate(models)}
+    unknown = sorted(set(best) - set(models))
+    if unknown:
+        raise fields.error(name, f"names {', '.join(unknown)}; expected models among {', '.join(models)}")
+    return np.array([column_of[model] for model in best], dtype=np.int64)
 
 
 def _matrix(fields: Fields, name: str, n_columns: int | None) -> npt.NDArray[np.float32]:

@@ -163,6 +163,8 @@ class TrainedSelector:
         parameters: the algorithm's parameters as chosen or given, by the names that the files use.
         seed: the seed of the training.
         explained: share of the parent's centred error that the prediction takes away out of fold; 0 where unknown.
+        gain: utility of its choices less that of the parent's, out of fold, by which selectors are compared; 0 where
+            unknown.
         training_digest: SHA-256 of the outcomes that it was trained on, empty where unknown.
         training_best: name of the best model of each training query under the objective of the training.
         training_queries: the training queries, shortened, for explanations; empty where unknown.
@@ -180,6 +182,7 @@ class TrainedSelector:
     parameters: dict[str, Any]
     seed: int
     explained: float = 0.0
+    gain: float = 0.0
     training_digest: str = ""
     training_best: tuple[str, ...] = ()
     training_queries: tuple[str, ...] = ()
