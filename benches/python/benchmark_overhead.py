@@ -11,6 +11,7 @@ that takes up an output of so many records.
 import argparse
 import asyncio
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -103,9 +104,25 @@ def measure_overhead(n: int, rounds: int) -> None:
     print(f"  bare httpx {bare:8.0f} calls/s   runner {ours:8.0f} calls/s   ratio {ratio:.2f}")
 
 
+def floor_ms(n: int) -> list[float]:
+    """Return what a blocking socket measures of the same server: the machine's own share of every latency."""
+    request = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
+    found = []
+    with server("--wait-ms", str(WAIT_MS)) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        for _ in range(n):
+            started = time.perf_counter()
+            connection.sendall(request)
+            connection.recv(65536)
+            found.append((time.perf_counter() - started) * 1000)
+    return sorted(found)
+
+
 def measure_latency(n: int) -> None:
     """Print the latencies that the runner records of a server that waits exactly 200 ms."""
     print(f"latency: a server that waits {WAIT_MS:g} ms, {n} calls; recorded p50 and p95")
+    floor = floor_ms(max(n // 8, 10))
+    p50, p95 = statistics.median(floor), floor[int(0.95 * (len(floor) - 1))]
+    print(f"  concurrency  1, {'a blocking socket, no runner':32} p50 {p50:6.1f} ms   p95 {p95:6.1f} ms")
     for concurrency in (1, 16):
         for name, delay_s, flags in (
             ("no delay", 0.0, ()),
