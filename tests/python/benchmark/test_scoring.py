@@ -96,8 +96,7 @@ def test_without_any_quality_a_filler_is_marked(performance):
 def test_no_committed_answer_is_unparsed_and_wrong(response, metric):
     truth = {"em_mc": "B", "numeric": "18", "MATH": "x^2+1"}[metric]
     score = score_response(response, truth, metric=metric)
-    assert (score.value, score.extracted) == (0.0, score.extracted if metric == "MATH" else None)
-    assert score.unparsed or metric == "MATH"
+    assert (score.value, score.extracted, score.unparsed) == (0.0, None, True)
 
 
 def test_a_letter_that_merely_occurs_gives_nothing():
@@ -164,7 +163,7 @@ def test_gives_a_share_and_never_raises(response, truth, metric, choices, query)
 def test_what_was_extracted_is_extracted_again(response):
     for metric, truth in (("em_mc", "B"), ("numeric", "18")):
         first = score_response(response, truth, choices=["London", "Paris", "Berlin"], metric=metric)
-        if first.extracted is not None and not (metric == "numeric" and "\\" in first.extracted):
+        if first.extracted is not None:
             again = score_response(first.extracted, truth, choices=["London", "Paris", "Berlin"], metric=metric)
             assert (again.extracted, again.value) == (first.extracted, first.value)
 

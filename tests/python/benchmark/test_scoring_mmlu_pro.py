@@ -10,9 +10,6 @@ import pytest
 
 from vsr.benchmark.scoring import Options, extract_option, read_options, score_response
 
-# What is neither a slip of theirs nor of ours: the response names several options, or changes its mind.
-SEVERAL_ANSWERS = re.compile(r"answer is \(?[A-J]\)?.*(?:answer is|,|and|or) \(?[A-J]", re.DOTALL)
-
 
 @pytest.fixture(scope="module")
 def responses(shared):
@@ -63,7 +60,7 @@ def test_every_clear_statement_is_found(responses):
 
 def test_confusion_where_the_published_extractor_found_nothing(responses):
     """Most of these responses were cut off; what we find in the others was read one by one."""
-    table = Counter()
+    table: Counter[str] = Counter()
     for row in responses:
         if row["extracted"] is None:
             score = score_response(row["response"], row["ground_truth"], query=row["query"])

@@ -4,6 +4,7 @@ import re
 
 from vsr.benchmark.scoring import label_grammar as grammar
 from vsr.benchmark.scoring.options import Options
+from vsr.benchmark.scoring.plain_text import lower_in_place
 
 SEVERAL = ""
 """What stands in place of a label where a statement names several options, or one that does not exist."""
@@ -23,7 +24,7 @@ class LabelReader:
 
     def __init__(self, text: str, options: Options) -> None:
         self.text = text
-        self.lower = _lower(text)
+        self.lower = lower_in_place(text)
         self.options = options
 
     def read(self, match: re.Match[str], *, end: int | None = None) -> str | None:
@@ -105,8 +106,3 @@ class LabelReader:
 def label_in(match: re.Match[str]) -> str:
     """Give the label that a pattern matched, in upper case."""
     return str(match["inside"] or match["bare"]).upper()
-
-
-def _lower(text: str) -> str:
-    lower = text.lower()
-    return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)

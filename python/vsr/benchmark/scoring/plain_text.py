@@ -74,6 +74,12 @@ def plain_text(text: str) -> str:
     return _LINE_MARKS.sub("", text).translate(_DELETED)
 
 
+def lower_in_place(text: str) -> str:
+    """Write a text in lower case, every character in the place where it was."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     r"""What stands in a `\boxed{}`, and where the command begins and ends in the text."""
