@@ -74,7 +74,7 @@ def test_connections_are_kept_and_few():
 
 
 def test_many_requests_at_once_each_have_their_own_answer():
-    with Scripted(lambda seen: (0.02, json_response(chat(f"to {seen.headers['x-number']}")))) as server:
+    with Scripted(lambda seen: (0.5, json_response(chat(f"to {seen.headers['x-number']}")))) as server:
         targets = [target(server.url, **{"X-Number": str(n)}) for n in range(50)]
         found = ask(*targets, at_once=True)
         assert [timed.outcome.text for timed in found] == [f"to {n}" for n in range(50)]
