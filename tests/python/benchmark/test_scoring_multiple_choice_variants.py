@@ -125,6 +125,7 @@ VARIANTS = [
     ("We refer to Wikipedia. Hence the most applicable principle would be (B).", "B"),
     ("The characteristic that is part of France but not of England is (B) Paris", "B"),
     ("It would be B. Paris", "B"),
+    ("The most famous of all of them would be B. Paris, which lies in France.", "B"),
     ('I will end with "the answer is (X)".\n\nThe answer is (B).', "B"),
     ("Question: capital?\nA) London B) Paris C) Berlin D) Rome\nAnswer: B", "B"),
     ("The answer is A because a capital is a city.", "A"),

@@ -80,6 +80,8 @@ CONCLUSION = re.compile(
     r"|got(?:ta| to) be)\s"
     r"|but(?=\s[(\[]?[a-z][)\]]?\W{0,3}$)|→\s?|=>\s?|[,:=](?=\s?[(\[]?[a-z][)\]]?\W{0,3}$)"
 )
+# "would be B. Paris": a letter with its text behind it.
+LABEL_WITH_TEXT = re.compile(r"(?<![a-z])(?:is|be|was)\s(?=[(\[]?[a-z][)\].:])")
 FOREIGN_ANSWER = re.compile(
     r"答案|正确选项|正確選項|应选|應選|故选|所以选|我选|选择|選擇|选|選|答え|正解|정답|답|ответ|відповідь"
     r"|правильный вариант|απάντηση|الإجابة|الجواب|उत्तर|תשובה|đáp án"

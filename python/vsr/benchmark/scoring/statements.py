@@ -71,6 +71,7 @@ class StatementFinder:
     def _concluding_cues(self) -> Iterator[_Cue]:
         yield from _cues(grammar.CONCLUSION, self._lower, self._read_conclusion)
         yield from _cues(grammar.IS_CORRECT, self._lower, self._read_verdict)
+        yield from _cues(grammar.LABEL_WITH_TEXT, self._lower, self._read_with_text)
 
     def _read_answer(self, noun: re.Match[str]) -> str | None:
         """Read "the answer ... is (B)": a noun, a link within its sentence, and an option behind the link."""
@@ -159,6 +160,15 @@ class StatementFinder:
             self._text[max(0, cue.start() - 12) : cue.start()]
         )
         return None if is_second else self._reader.read_single(here)
+
+    def _read_with_text(self, cue: re.Match[str]) -> str | None:
+        """Read an option that is named by its letter and its text at once, as in "would be B. Paris"."""
+        here = grammar.LABEL_HERE.match(self._text, cue.end())
+        own = "" if here is None else self._reader.text_of(label_in(here))
+        if here is None or not own or self._reader.is_denied(cue.start()):
+            return None
+        behind = " ".join(self._lower[here.end() : here.end() + 2 * len(own)].split()).lstrip(".): ]")
+        return self._reader.read_single(here) if behind.startswith(own) else None
 
     def _read_but(self, cue: re.Match[str]) -> str | None:
         """Read the second option of "not A but B"."""
