@@ -1,0 +1,257 @@
+"""How fast are neighbours, clusters and support vector machines beside faiss and scikit-learn?
+
+    make bench-peers
+    .venv-peers/bin/python benches/python/selection_speed.py [--only knn kmeans svm] [--rounds 5] [--threads 2]
+
+Ours and the peer's run in turn in one process (A, B, A, B, ...), on the same made-up features: 768 columns of unit
+length around 40 topics and a one-hot of 14 categories. The table gives medians, their ratio and the goal. Single
+queries run on one thread on both sides, everything else on --threads; --threads also limits BLAS and OpenMP.
+
+A comparison is one `Comparison` from one function in `SUITES`.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+from sklearn.cluster import KMeans
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from vsr import _core
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+N_CATEGORIES = 14
+DIM = 768
+K = 100
+GAMMA = 1.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways to do the same work.
+
+    Attributes:
+        name: What is done.
+        peer: Whose work ours is compared with.
+        ours: Does it once.
+        theirs: Does it once.
+        goal: The ratio of the times that is promised.
+        n_threads: How many threads both may use.
+        n_rounds: How often both run at least; fewer than asked for where one run takes long.
+        n_inside: How many pieces of work one call does; times are given for one of them.
+        agreement: Says how well the two results agree, after the runs.
+    """
+
+    name: str
+    peer: str
+    ours: Callable[[], object]
+    theirs: Callable[[], object]
+    goal: float
+    n_threads: int
+    n_rounds: int
+    agreement: Callable[[], str]
+    n_inside: int = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Median times of one comparison, in seconds for one piece of work."""
+
+    comparison: Comparison
+    ours_s: float
+    theirs_s: float
+
+    @property
+    def row(self) -> str:
+        """One row of the table."""
+        comparison = self.comparison
+        cells = (
+            comparison.name,
+            str(comparison.n_threads),
+            seconds(self.ours_s),
+            f"{seconds(self.theirs_s)} ({comparison.peer})",
+            f"{self.ours_s / self.theirs_s:.3f}",
+            f"<= {comparison.goal:g}",
+            comparison.agreement(),
+        )
+        return f"| {' | '.join(cells)} |"
+
+
+def seconds(value: float) -> str:
+    """Write a time with three digits in a fitting unit."""
+    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
+        if value * factor >= 1.0:
+            return f"{value * factor:.3g} {unit}"
+    return f"{value * 1e6:.3g} us"
+
+
+def features(n_rows: int, seed: int) -> Float32:
+    """Make up feature rows, (n_rows, 782) float32, around the same 40 topics for every seed."""
+    centres = np.random.default_rng(0).standard_normal((40, DIM))
+    rng = np.random.default_rng(seed + 1)
+    topics = rng.integers(0, len(centres), n_rows)
+    embeddings = centres[topics] + 1.2 * rng.standard_normal((n_rows, DIM))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return np.hstack([embeddings, np.eye(N_CATEGORIES)[topics % N_CATEGORIES]]).astype(np.float32)
+
+
+def outcomes(rows: Float32, n_models: int) -> Float64:
+    """Make up who succeeds, (n, n_models) of 0 and 1: a random direction of the features and much noise."""
+    rng = np.random.default_rng(7)
+    directions = rng.standard_normal((rows.shape[1], n_models))
+    scores = rows @ directions + 1.5 * rng.standard_normal((len(rows), n_models))
+    return (scores > 0).astype(np.float64)
+
+
+def knn(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
+    """Exact neighbours beside faiss's exact index: alone and 256 at once, with and without categories."""
+    singles = [row[np.newaxis] for row in features(50, 1)]
+    batch = features(256, 2)
+    for n_rows in (1_000, 10_000, 100_000):
+        rows = features(n_rows, 0)
+        peer = faiss.IndexFlatL2(rows.shape[1])
+        peer.add(rows)
+        for n_columns, label, goal in (
+            (N_CATEGORIES, "14 categories", 0.10 if n_rows == 100_000 else 0.15),
+            (0, "one category", 1.0),
+        ):
+            index = _core.KnnIndex(rows, n_columns)
+
+            def agreement(index: _core.KnnIndex = index, peer: faiss.IndexFlatL2 = peer) -> str:
+                found, _ = index.search(batch, K)
+                expected = peer.search(batch, K)[1]
+                same = [len(np.intersect1d(*pair)) for pair in zip(found, expected, strict=True)]
+                return f"{100 * sum(same) / expected.size:.2f} % of neighbours equal"
+
+            yield Comparison(
+                name=f"KNN, {n_rows:,} rows, {label}, k = {K}, one query",
+                peer="faiss IndexFlatL2",
+                ours=lambda index=index: [index.search(query, K) for query in singles],
+                theirs=lambda peer=peer: [peer.search(query, K) for query in singles],
+                goal=goal,
+                n_threads=1,
+                n_rounds=n_rounds,
+                n_inside=len(singles),
+                agreement=agreement,
+            )
+            yield Comparison(
+                name=f"KNN, {n_rows:,} rows, {label}, k = {K}, 256 queries",
+                peer="faiss IndexFlatL2",
+                ours=lambda index=index: index.search(batch, K),
+                theirs=lambda peer=peer: peer.search(batch, K),
+                goal=1.3,
+                n_threads=n_threads,
+                n_rounds=n_rounds,
+                agreement=agreement,
+            )
+
+
+def kmeans(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
+    """The whole fit with ten starts beside scikit-learn's, 10,000 rows."""
+    rows = features(10_000, 0)
+    for n_clusters in (8, 64):
+        inertias: dict[str, float] = {}
+
+        def ours(n_clusters: int = n_clusters, inertias: dict[str, float] = inertias) -> None:
+            inertias["ours"] = _core.kmeans_fit(rows, n_clusters, 10, 300, 1e-4, 0)[2]
+
+        def theirs(n_clusters: int = n_clusters, inertias: dict[str, float] = inertias) -> None:
+            inertias["theirs"] = KMeans(n_clusters, n_init=10, random_state=0).fit(rows).inertia_
+
+        yield Comparison(
+            name=f"KMeans, 10,000 rows, k = {n_clusters}, 10 starts",
+            peer="scikit-learn KMeans",
+            ours=ours,
+            theirs=theirs,
+            goal=0.5,
+            n_threads=n_threads,
+            n_rounds=n_rounds,
+            agreement=lambda inertias=inertias: f"inertia {inertias['ours'] / inertias['theirs']:.4f} x",
+        )
+
+
+def svm(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
+    """One-vs-all machines of four models, kernel matrix included, beside scikit-learn's."""
+    held_out = features(500, 3)
+    for n_rows in (1_000, 5_000, 10_000):
+        rows = features(n_rows, 0)
+        quality = outcomes(rows, 4)
+        decisions: dict[str, Float64] = {}
+
+        def ours(rows: Float32 = rows, quality: Float64 = quality, decisions: dict[str, Float64] = decisions) -> None:
+            matrix = _core.KernelMatrix(rows, "rbf", GAMMA)
+            coefficients, biases = matrix.fit(np.arange(len(rows), dtype=np.uint32), quality, 1.0)
+            machines = _core.SupportVectors(rows, coefficients, biases, "rbf", GAMMA)
+            decisions["ours"] = machines.decisions(held_out)
+
+        def theirs(rows: Float32 = rows, quality: Float64 = quality, decisions: dict[str, Float64] = decisions) -> None:
+            machines = OneVsRestClassifier(SVC(kernel="rbf", C=1.0, gamma=GAMMA, cache_size=1000), n_jobs=n_threads)
+            decisions["theirs"] = machines.fit(rows, quality).decision_function(held_out)
+
+        yield Comparison(
+            name=f"SVM RBF, {n_rows:,} rows, 4 models, fit and 500 decisions",
+            peer="scikit-learn OneVsRest(SVC)",
+            ours=ours,
+            theirs=theirs,
+            goal=0.1 if n_rows > 1_000 else 1.0,
+            n_threads=n_threads,
+            n_rounds=n_rounds if n_rows == 1_000 else min(n_rounds, 10_000 // n_rows + 1),
+            agreement=lambda decisions=decisions: (
+                f"largest difference {np.abs(decisions['ours'] - decisions['theirs']).max():.1e}"
+            ),
+        )
+
+
+SUITES: dict[str, Callable[[int, int], Iterator[Comparison]]] = {"knn": knn, "kmeans": kmeans, "svm": svm}
+
+
+def measure(comparison: Comparison) -> Measured:
+    """Run both in turn, after one run of each that does not count."""
+    times: tuple[list[float], list[float]] = ([], [])
+    _core.set_n_threads(comparison.n_threads)
+    faiss.omp_set_num_threads(comparison.n_threads)
+    with threadpool_limits(comparison.n_threads):
+        long = False
+        for round_number in range(comparison.n_rounds + 1):
+            for work, own_times in zip((comparison.ours, comparison.theirs), times, strict=True):
+                start = time.perf_counter()
+                work()
+                elapsed = time.perf_counter() - start
+                long |= elapsed > 20.0
+                if round_number > 0 or elapsed > 20.0:  # a run of many seconds needs no warming up
+                    own_times.append(elapsed / comparison.n_inside)
+            if long and round_number + 1 >= comparison.n_rounds:
+                break
+        ours_s, theirs_s = (statistics.median(own) for own in times)
+        return Measured(comparison, ours_s, theirs_s)
+
+
+def main() -> None:
+    """Print the table, row by row."""
+    parser = argparse.ArgumentParser(description="Compare with faiss and scikit-learn.")
+    parser.add_argument("--only", nargs="+", choices=sorted(SUITES), default=list(SUITES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    print(f"load before: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    print("| work | threads | ours | peer | ratio | goal | agreement |")
+    print("|---|---|---|---|---|---|---|")
+    for name in arguments.only:
+        for comparison in SUITES[name](arguments.threads, arguments.rounds):
+            print(measure(comparison).row, flush=True)
+    print(f"load after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
