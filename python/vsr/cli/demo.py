@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,14 @@ from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
 
 if TYPE_CHECKING:
+    from vsr.benchmark.pool import SimulatedPool
     from vsr.demo import DemoQuery
     from vsr.routing import Router
 
 _N_ROUTED = 3
+# The simulated LLMs take their time; a demo has less.
+_TIME_SCALE = 0.1
+_CONCURRENCY = 64
 
 
 @command("demo")
@@ -30,6 +35,14 @@ _N_ROUTED = 3
     show_default="420",
     help="How many queries to generate, spread over the 14 categories.",
 )
+@option("--serve", is_flag=True, help="Only run the simulated LLMs, until Ctrl-C, to try configurations on.")
+@option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    show_default="any that is free",
+    help="Where the simulated LLMs listen, on the loopback interface.",
+)
 @option(
     "--output-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -37,32 +50,37 @@ _N_ROUTED = 3
     help="Keep every file here; without it they are gone when the demo ends.",
 )
 @seed_option
-def demo(n_queries: int | None, output_dir: Path | None, seed: int) -> None:
+def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path | None, seed: int) -> None:
     """Show the whole system in a minute, without network or weights.
 
-    Simulated LLMs of different skills answer generated queries whose answers are known; the records train the
+    Simulated LLMs of different skills answer generated queries over real HTTP on this machine; the records train the
     selectors. No real LLM is asked, and the figures say nothing about any real LLM.
     """
     from vsr import jobs
+    from vsr.benchmark.pool import SimulatedPool
     from vsr.cli.embedding import embed_with_progress
-    from vsr.demo import N_QUERIES, SIMULATED_MODELS, generate_queries, simulate, write_queries, write_records
+    from vsr.demo import N_QUERIES, SIMULATED_MODELS, generate_queries, write_queries
     from vsr.embedding import load_embedder
     from vsr.records import read_records
     from vsr.routing import Router
 
+    count = N_QUERIES if n_queries is None else n_queries
+    # Three more than are measured, so that the queries routed at the end are new.
+    drawn = generate_queries(count + _N_ROUTED, seed)
+    queries, fresh = drawn[:count], drawn[count:]
+    if serve:
+        _serve(SimulatedPool(queries, seed=seed, port=port or 0), queries, output_dir)
+        return
     with _folder(output_dir) as folder:
         terminal.say("The LLMs of this demo are SIMULATED: no real model is asked.\n")
-        count = N_QUERIES if n_queries is None else n_queries
-        # Three more than are measured, so that the queries routed at the end are new.
-        drawn = generate_queries(count + _N_ROUTED, seed)
-        queries, fresh = drawn[:count], drawn[count:]
         records_path = folder / "benchmark_training_data.jsonl"
         write_queries(folder / "queries.jsonl", queries)
-        write_records(records_path, simulate(queries, seed=seed))
-        n_records = len(queries) * len(SIMULATED_MODELS)
-        terminal.say(
-            f"1. {len(SIMULATED_MODELS)} simulated LLMs answered {len(queries):,} queries: {n_records:,} records"
-        )
+        with SimulatedPool(queries, seed=seed, port=port or 0, time_scale=_TIME_SCALE) as pool:
+            config_path = _write_config(folder, pool)
+            terminal.say(
+                f"1. {len(SIMULATED_MODELS)} simulated LLMs at {pool.url} answer {count:,} queries, 10 x as fast"
+            )
+            _ask(config_path, folder / "queries.jsonl", records_path)
         outcomes = jobs.read_outcomes(read_records(records_path))
         embedder = load_embedder("hash")
         vectors = embed_with_progress(embedder, outcomes.queries)
@@ -85,8 +103,58 @@ def demo(n_queries: int | None, output_dir: Path | None, seed: int) -> None:
         _route(Router.load(folder, result.recommended, embedder), fresh)
         if output_dir is not None:
             terminal.say("\nWritten:")
-            for path in (folder / "queries.jsonl", records_path, *result.paths):
+            for path in (config_path, folder / "queries.jsonl", records_path, *result.paths):
                 terminal.say(f"  {path}")
+
+
+def _ask(config_path: Path, queries_path: Path, records_path: Path) -> None:
+    from vsr.benchmark.lanes import Pace
+    from vsr.benchmark.plan import make_plan
+    from vsr.benchmark.runner import RunSettings, run_benchmark
+    from vsr.cli.run_display import run_display
+    from vsr.config import load_config
+    from vsr.records import read_queries
+
+    plan = make_plan(read_queries(queries_path), load_config(config_path))
+    summary = run_benchmark(plan, records_path, RunSettings(Pace(concurrency=_CONCURRENCY, delay_s=0.0)), run_display())
+    if summary.is_interrupted:
+        raise KeyboardInterrupt
+    terminal.say(f"   {summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed} failed")
+
+
+def _write_config(folder: Path, pool: "SimulatedPool") -> Path:
+    """Write the configuration of a pool, as an operator would write it for servers of their own."""
+    from vsr.demo import SIMULATED_MODELS
+
+    lines = [
+        "vllm_endpoints:",
+        f"  - {{name: simulated, address: {pool.address}, port: {pool.port}, type: vllm}}",
+        "model_config:",
+    ]
+    for model in SIMULATED_MODELS:
+        prices = f"{{prompt_per_1m: {model.prompt_per_1m}, completion_per_1m: {model.completion_per_1m}}}"
+        lines += [f"  {model.name}:", "    preferred_endpoints: [simulated]", f"    pricing: {prices}"]
+    path = folder / "config.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _serve(pool: "SimulatedPool", queries: "Sequence[DemoQuery]", output_dir: Path | None) -> None:
+    """Keep a pool running until Ctrl-C."""
+    from vsr.demo import write_queries
+
+    folder = output_dir or Path("demo")
+    with pool:
+        config_path = _write_config(folder, pool)
+        write_queries(folder / "queries.jsonl", queries)
+        terminal.say("These LLMs are SIMULATED. They speak OpenAI's and Ollama's protocols at")
+        terminal.write(pool.url)
+        terminal.say(
+            f"Try: vsr-train benchmark --config {config_path} --data-file {folder / 'queries.jsonl'} "
+            "--concurrency 16 --rate-limit-delay 0\nCtrl-C ends them."
+        )
+        threading.Event().wait()
 
 
 def _route(router: "Router", queries: "Sequence[DemoQuery]") -> None:
