@@ -19,7 +19,7 @@ from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation.document import evaluation_document
 from vsr.features import join_features
 from vsr.outcomes import Outcomes
-from vsr.persistence import save_selector
+from vsr.persistence import save_selectors
 from vsr.records import Records, UnratedRecord
 from vsr.selectors import TrainedSelector
 from vsr.tuning import ALGORITHMS, TrainingTable
@@ -133,10 +133,7 @@ def train(
             progress(f"{name} on all queries", done, len(settings.algorithms))
         selectors.append(table.train(name, **settings.parameters.get(name, {})))
     held_out = None if evaluation is None else evaluation_document(evaluation)
-    paths = [
-        save_selector(selector, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
-        for selector in selectors
-    ]
+    paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
     best = max(selectors, key=lambda selector: selector.gain)
     return TrainingResult(
         selectors=tuple(selectors),

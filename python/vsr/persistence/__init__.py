@@ -1,5 +1,21 @@
 """Artefacts: trained selectors as JSON files, with everything that their scores need."""
 
-from vsr.persistence.artefact import Artefact, Header, find_artefacts, load_artefact, load_selector, save_selector
+from vsr.persistence.artefact import (
+    Artefact,
+    Header,
+    find_artefacts,
+    load_artefact,
+    load_selector,
+    save_selector,
+    save_selectors,
+)
 
-__all__ = ["Artefact", "Header", "find_artefacts", "load_artefact", "load_selector", "save_selector"]
+__all__ = [
+    "Artefact",
+    "Header",
+    "find_artefacts",
+    "load_artefact",
+    "load_selector",
+    "save_selector",
+    "save_selectors",
+]

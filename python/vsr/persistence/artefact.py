@@ -16,8 +16,8 @@ from vsr.choice import Objective
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, VsrError
 from vsr.model_statistics import Statistics
-from vsr.persistence.document import Fields, null_for_nan, write_document
-from vsr.persistence.predictors import CODECS, Context, codec
+from vsr.persistence.document import Fields, null_for_nan, write_documents
+from vsr.persistence.predictors import CODECS, Context, best_models, codec
 from vsr.selectors.base import TrainedSelector
 from vsr.tables import MeanTable
 
@@ -103,14 +103,51 @@ def save_selector(
 
     Raises:
         OutputError: The folder or the file cannot be written.
-        ArtefactError: The selector came from a file of the documented fields alone.
+        ArtefactError: The selector came from a file of the documented fields alone, or the embedder has another width.
     """
+    return save_selectors([selector], directory, embedder, objective=objective, held_out=held_out)[0]
+
+
+def save_selectors(
+    selectors: Sequence[TrainedSelector],
+    directory: str | os.PathLike[str],
+    embedder: Fingerprint | None = None,
+    *,
+    objective: Objective | None = None,
+    held_out: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Write selectors to their files in a folder, all of them or none.
+
+    Args:
+        selectors: as in `save_selector`, each of another algorithm.
+        directory: likewise, as are the others.
+        embedder: fingerprint of what made the features.
+        objective: the default objective of choices.
+        held_out: held-out result as plain JSON values.
+
+    Returns:
+        Paths of the files, in the order of the selectors.
+
+    Raises:
+        OutputError: The folder or a file cannot be written.
+        ArtefactError: A selector came from a file of the documented fields alone, or the embedder has another width.
+    """
+    objective = Objective() if objective is None else objective
+    paths = [Path(directory) / FILE_NAMES[selector.name][0] for selector in selectors]
+    documents = [_document(selector, embedder, objective, held_out) for selector in selectors]
+    write_documents(dict(zip(paths, documents, strict=True)))
+    return paths
+
+
+def _document(
+    selector: TrainedSelector, embedder: Fingerprint | None, objective: Objective, held_out: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Everything that a file holds."""
     if selector.parent is None:
         raise ArtefactError(
             f"this {selector.name} selector came from a file of the documented fields alone, which lack what a full "
             "artefact holds; train it on records"
         )
-    objective = Objective() if objective is None else objective
     dim = selector.n_features - len(CATEGORIES)
     embedder = Fingerprint.external(dim) if embedder is None else embedder
     if embedder.width != dim:
@@ -148,9 +185,7 @@ def save_selector(
         "classifier": _encode_classifier(selector.classifier),
         "predictor": encoded.own,
     }
-    path = Path(directory) / FILE_NAMES[selector.name][0]
-    write_document(path, {"algorithm": selector.name, "trained": True, **encoded.documented, "vsr": header})
-    return path
+    return {"algorithm": selector.name, "trained": True, **encoded.documented, "vsr": header}
 
 
 def load_selector(
@@ -302,7 +337,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         explained=block.get("explained", float),
         gain=block.get("gain", float),
         training_digest=block.get("training_digest", str),
-        training_best=tuple(str(record.get("best_model")) for record in records),
+        training_best=tuple(best_models(fields)) if records else (),
         training_queries=tuple(str(record.get("query", "")) for record in records),
     )
     weights = block.object("objective")
@@ -332,7 +367,7 @@ def _load_documented(path: Path, name: str, fields: Fields, models: Sequence[str
     width = _width(fields, name)
     if width <= len(CATEGORIES):
         raise ArtefactError(
-            f"{path}: its features are {width} wide; expected an embedding and {len(CATEGORIES)} columns of the category"
+            f"{path}: its features are {width} wide; expected an embedding and {len(CATEGORIES)} columns of categories"
         )
     n_models = len(names)
     unknown = np.full((len(CATEGORIES) + 1, n_models), np.nan)
@@ -368,7 +403,7 @@ def _width(fields: Fields, name: str) -> int:
     """Width of a feature row in a file of the documented fields."""
     if name in ("mlp", "matrix_factorization"):
         return fields.get("input_dim", int)
-    paths = ("training_records[].embedding", "centroids", "support_vectors")
+    paths = ("training_records[].embedding", "centroids", "support_vectors[]")
     return next(
         int(array.shape[1])
         for path, array in fields.arrays.items()

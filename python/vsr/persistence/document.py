@@ -4,7 +4,9 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,30 +19,37 @@ from vsr.files import replaced_file
 T = TypeVar("T")
 
 
-def write_document(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
-    """Write an object whose values may be arrays, whole or not at all.
+def write_documents(documents: Mapping[Path, Mapping[str, Any]]) -> None:
+    """Write objects whose values may be arrays, all of them or none.
+
+    Every file is written before the first of them gets its name: a disk that is full in the middle leaves all older
+    files as they are.
 
     Args:
-        path: the file to write.
-        document: what `json` takes, and float32, float64 or int64 arrays anywhere.
+        documents: path of a file -> what `json` takes, and float32, float64 or int64 arrays anywhere.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: A file cannot be written.
         ArtefactError: A number is not finite.
     """
+    with ExitStack() as files:
+        for path, document in documents.items():
+            _write(path, files.enter_context(replaced_file(path)), document)
+
+
+def _write(path: Path, temporary: Path, document: Mapping[str, Any]) -> None:
     parts: list[str | npt.NDArray[Any]] = []
     _flatten(document, parts, indent=0)
     parts.append("\n")
-    with replaced_file(path) as temporary:
-        try:
-            write_json_parts(os.fspath(temporary), _joined(parts))
-        except ValueError as error:
-            raise ArtefactError(f"{os.fspath(path)}: cannot be written: {error}") from error
-        except OSError as error:
-            raise OutputError(
-                f"{os.fspath(path)}: cannot be written ({error.strerror}); an older file of that name is untouched. "
-                "Free some space there, or name another folder"
-            ) from error
+    try:
+        write_json_parts(os.fspath(temporary), _joined(parts))
+    except ValueError as error:
+        raise ArtefactError(f"{path}: cannot be written: {error}") from error
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); older files are untouched. "
+            "Free some space there, or name another folder"
+        ) from error
 
 
 def _flatten(value: Any, parts: list[str | npt.NDArray[Any]], indent: int) -> None:  # noqa: ANN401 -- JSON has any type

@@ -94,10 +94,15 @@ def _encode_knn(predictor: KnnPredictor, selector: TrainedSelector) -> Encoded:
 
 
 def _knn_names(fields: Fields) -> tuple[str, ...] | None:
-    return tuple(sorted(set(_best_models(fields))))
+    return tuple(sorted(set(best_models(fields))))
 
 
-def _best_models(fields: Fields) -> list[str]:
+def best_models(fields: Fields) -> list[str]:
+    """Read the best model of every training record of a KNN.
+
+    Raises:
+        ArtefactError: A record has none.
+    """
     records = fields.get("training_records", list)
     names = [record.get("best_model") if isinstance(record, dict) else None for record in records]
     for number, name in enumerate(names):
@@ -111,8 +116,8 @@ def _decode_knn(fields: Fields, context: Context) -> KnnPredictor:
     k = fields.get("k", int)
     if k < 1:
         raise fields.error("k", f"is {k}; expected 1 or more")
+    best = _columns(fields, "training_records", best_models(fields), context.models)
     if context.own is None or context.parent is None:
-        best = _columns(fields, "training_records", _best_models(fields), context.models)
         quality = (best[:, None] == np.arange(len(context.models))).astype(np.float64)
         setting, engine, residual = KnnSetting(k, 0.0, 1.0), "auto", np.zeros_like(quality)
     else:
@@ -152,11 +157,11 @@ def _decode_kmeans(fields: Fields, context: Context) -> KMeansPredictor:
     if n_clusters != len(centroids):
         raise fields.error("num_clusters", f"is {n_clusters} but there are {len(centroids)} centroids")
     shape = (n_clusters, len(context.models))
+    names = fields.strings("cluster_models")
+    if len(names) != n_clusters:
+        raise fields.error("cluster_models", f"has {len(names)} names for {n_clusters} clusters")
+    best = _columns(fields, "cluster_models", names, context.models)
     if context.own is None:
-        names = fields.strings("cluster_models")
-        if len(names) != n_clusters:
-            raise fields.error("cluster_models", f"has {len(names)} names for {n_clusters} clusters")
-        best = _columns(fields, "cluster_models", names, context.models)
         quality = (best[:, None] == np.arange(len(context.models))).astype(np.float64)
         # So narrow that only the nearest cluster counts, as documented.
         setting = KMeansSetting(n_clusters, 0.0, 1e-9)
@@ -226,8 +231,8 @@ def _decode_svm(fields: Fields, context: Context) -> SvmPredictor:
 def _support(fields: Fields, n_models: int, n_features: int | None) -> tuple[Features, FloatArray]:
     """Union of the support vectors (n, n_features) and coefficients (n, n_models), from either form of the file."""
     columns = [fields.array(f"alphas.{j}", (None,)) for j in range(n_models)]
-    if fields.has("support_index"):
-        vectors = _matrix(fields, "support_vectors", n_features)
+    if fields.has("support_index") or "support_vectors[]" in fields.arrays:
+        vectors = _matrix(fields, "support_vectors[]", n_features)
         index = fields.object("support_index")
         rows = [index.integers(str(j), len(vectors)) for j in range(n_models)]
     else:
@@ -348,8 +353,8 @@ CODECS: dict[str, Codec] = {
     ),
     "svm": Codec(
         {
-            "support_vectors": "float32",
-            "support_vectors.*": "float32",
+            "support_vectors[]": "float32",  # our form, one list, stacked
+            "support_vectors.*": "float32",  # the documented form, one list per model
             "alphas.*": "float64",
             "biases": "float64",
             f"{OWN}.usual_decision": "float64",
