@@ -119,6 +119,11 @@ def train(
     outcomes, vectors = outcomes.take(measured), vectors[measured]
     filled = fill_categories(vectors, outcomes.categories)
     notes = filled.lines()
+    seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
+    never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
+    if never:
+        notes.append(f"left out, because no answer of theirs has a quality: {', '.join(never)}")
+        outcomes = outcomes.with_models([name for name in outcomes.models if name not in never])
     if outcomes.n_queries < FEW_QUERIES:
         notes.append(
             f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "

@@ -19,7 +19,7 @@ from vsr.features import as_features, join_features, split_features
 from vsr.outcomes import Outcomes
 from vsr.selectors.base import TrainedSelector
 from vsr.tables import IntArray
-from vsr.tuning import ALGORITHMS, TrainingTable, stratified_folds
+from vsr.tuning import ALGORITHMS, TrainingTable, require_seed, stratified_folds
 
 # Single choices are timed on so many queries; the median of these settles within a few microseconds.
 _TIMED_QUERIES = 30
@@ -54,8 +54,9 @@ def cross_validate(
         progress: told what is being done, how many steps are done, and of how many.
 
     Raises:
-        TrainingError: Too few queries for the folds, or `holdout` is not a fraction.
+        TrainingError: Too few queries for the folds, `holdout` is not a fraction, or the seed is negative.
     """
+    seed = require_seed(seed)
     objective = Objective() if objective is None else objective
     rows = as_features(features)
     measured = outcomes.measured_rows
@@ -116,17 +117,23 @@ def _assign(codes: IntArray, folds: int, holdout: float | None, seed: int) -> In
         return stratified_folds(codes, folds, generator)
     if not 0.0 < holdout < 1.0:
         raise TrainingError(f"holdout is {holdout}; expected a fraction between 0 and 1, for example 0.2")
-    n_held_out = min(max(1, round(holdout * len(codes))), len(codes) - 1)
-    # Dealing as many folds as fit keeps the held-out rows spread over the categories.
-    dealt = stratified_folds(codes, len(codes), generator)
-    return np.where(np.argsort(np.argsort(dealt)) % len(codes) < n_held_out, 0, -1)
+    if len(codes) < 3:
+        raise TrainingError(f"{len(codes)} queries with a measured quality; to hold one out takes 3 at least")
+    n_held_out = min(max(1, round(holdout * len(codes))), len(codes) - 2)
+    # As many folds as rows number them category by category; every so many-th of them is held out.
+    position = stratified_folds(codes, len(codes), generator)
+    return np.where((position + 1) * n_held_out // len(codes) > position * n_held_out // len(codes), 0, -1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """One split: what was trained on, and the features of the rest with given and with predicted categories."""
+    """One split: what was trained on, and the features of the rest with given and with predicted categories.
+
+    `columns` are the models that the training part has measured at all; the others cannot be chosen.
+    """
 
     table: TrainingTable
+    columns: IntArray
     chooser: Chooser
     test: IntArray
     given: npt.NDArray[np.float32]
@@ -144,7 +151,10 @@ class _Fold:
         seed: int,
     ) -> "_Fold":
         train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-        table = TrainingTable.prepare(features[train], outcomes.take(train), seed)
+        own = outcomes.take(train)
+        columns = np.flatnonzero(own.observed.any(axis=0))
+        own = own.with_models([outcomes.models[column] for column in columns])
+        table = TrainingTable.prepare(features[train], own, seed, objective)
         given = np.ascontiguousarray(features[test])
         split = split_features(given)
         predicted, codes = None, split.codes
@@ -152,7 +162,7 @@ class _Fold:
             codes = table.classifier.predict(split.embeddings)
             predicted = join_features(split.embeddings, codes, table.category_weight)
         chooser = Chooser.prepare(table.statistics(), objective)
-        return cls(table, chooser, test, given, split.codes, predicted, codes)
+        return cls(table, columns, chooser, test, given, split.codes, predicted, codes)
 
     def choose_baselines(self, choices: dict[str, Choices]) -> None:
         """Choose by what is known without reading a query."""
@@ -186,5 +196,5 @@ class _Fold:
         into.predicted[self.test] = choices.predicted[self.test]
 
     def _set(self, into: Choices, given: IntArray, predicted: IntArray | None) -> None:
-        into.given[self.test] = given
-        into.predicted[self.test] = given if predicted is None else predicted
+        into.given[self.test] = self.columns[given]
+        into.predicted[self.test] = self.columns[given if predicted is None else predicted]
