@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +133,8 @@ class Router:
             RecordError: The vector has another width or is not finite.
             EmbeddingError: The text cannot be embedded.
         """
-        vectors = None if embedding is None else np.asarray(embedding)[None]
+        # A list of one, not an array of one: what is no row of numbers then ends in the check of all vectors.
+        vectors: list[Any] | None = None if embedding is None else [embedding]
         queries = None if query is None else [query]
         return self.select_many(
             queries,
