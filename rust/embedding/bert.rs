@@ -151,7 +151,7 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
         serde_json::from_value(Value::Object(content)).map_err(|error| refuse(&path, &error.to_string()))?;
     if config.num_attention_heads == 0
         || config.hidden_size == 0
-        || config.hidden_size % config.num_attention_heads != 0
+        || !config.hidden_size.is_multiple_of(config.num_attention_heads)
     {
         return Err(refuse(
             &path,

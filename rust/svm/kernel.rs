@@ -41,7 +41,6 @@ impl Kernel {
 ///
 /// Cody and Waite's reduction and the polynomial of Cephes' `expf`, without branches or calls, so that a loop over it
 /// becomes vector instructions.
-#[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 #[inline(always)]
 fn exp_of_negative(x: f32) -> f32 {
     // Adding and subtracting 1.5 * 2^23 rounds to an integer.
@@ -96,7 +95,7 @@ mod tests {
     fn exponential_is_accurate_and_exact_at_zero() {
         assert_eq!(exp_of_negative(0.0).to_bits(), 1.0_f32.to_bits());
         assert_eq!(exp_of_negative(-100.0).to_bits(), 0);
-        for step in 0..87_000_u16.min(u16::MAX) {
+        for step in 0..u16::MAX {
             let x = -f32::from(step) / 753.0;
             let exact = f64::from(x).exp();
             let relative = (f64::from(exp_of_negative(x)) - exact).abs() / exact;

@@ -101,6 +101,7 @@ impl Attention {
     }
 
     /// One block of queries of one head: `out` gets rows `first..first + n` of the sequence at `begin`.
+    #[expect(clippy::too_many_arguments, reason = "the place of a block in the batch takes four numbers")]
     fn block(
         &self,
         qkv: &[f32],
