@@ -29,6 +29,8 @@ N_FOLDS = 5
 #: Below so many queries the intervals are too wide to say anything.
 FEW_QUERIES = 50
 
+_NPY = b"\x93NUMPY"  # how every .npy file begins
+
 ProgressCallback = Callable[[str, int, int], None]
 
 
@@ -161,7 +163,14 @@ def read_outcomes(records: Records, models: Sequence[str] | None = None) -> Outc
     Raises:
         RecordError: The file cannot be read, or holds nothing to learn from.
     """
-    return Outcomes.from_records(records, models, scorer=_score)
+    outcomes = Outcomes.from_records(records, models, scorer=_score)
+    n_measured = len(outcomes.measured_rows)
+    if n_measured < 2:
+        raise RecordError(
+            f"{records.path}: only {n_measured} unique query has a measured quality; expected 2 at least to learn "
+            f"anything, and {FEW_QUERIES} to judge it. Measure more queries"
+        )
+    return outcomes
 
 
 def _score(record: UnratedRecord) -> float | None:
@@ -234,14 +243,19 @@ def read_embedding_file(path: str | os.PathLike[str], n_queries: int) -> npt.NDA
     Raises:
         RecordError: Not there, no such file, or another number of rows.
     """
+    expected = "expected a .npy matrix, as numpy.save writes it"
     try:
-        array = np.load(path, allow_pickle=False, mmap_mode="r")
+        with Path(path).open("rb") as file:
+            is_npy = file.read(len(_NPY)) == _NPY
+        array = np.load(path, allow_pickle=False, mmap_mode="r") if is_npy else None
     except FileNotFoundError as error:
-        raise RecordError(f"{os.fspath(path)}: no such file") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise RecordError(
-            f"{os.fspath(path)}: is no NumPy file of numbers ({error}); expected a .npy matrix"
-        ) from error
+        raise RecordError(f"{os.fspath(path)}: no such file; {expected}") from error
+    except OSError as error:
+        raise RecordError(f"{os.fspath(path)}: cannot be read ({error.strerror or error}); {expected}") from error
+    except (ValueError, EOFError) as error:
+        raise RecordError(f"{os.fspath(path)}: is damaged ({error}); {expected}") from error
+    if array is None:
+        raise RecordError(f"{os.fspath(path)}: is no NumPy file of one array; {expected}")
     if array.ndim != 2 or len(array) != n_queries:
         raise RecordError(
             f"{os.fspath(path)}: has shape {' x '.join(map(str, array.shape))}; expected {n_queries} rows, one per "

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Route every query of a file; - is standard input.",
 )
+@option("--skip-bad-lines", is_flag=True, help="Leave out lines of --input that cannot be read, and count them.")
 @option(
     "--models-dir",
     type=click.Path(path_type=Path),
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 def select(
     text: str | None,
     input_file: Path | None,
+    skip_bad_lines: bool,
     models_dir: Path,
     algorithm: str,
     category: str | None,
@@ -74,20 +76,32 @@ def select(
 
     With --input the result is one JSON object per query, in the order of the file.
     """
+    from vsr.categories import unknown_categories
+    from vsr.embedding.fingerprint import HASH
     from vsr.jobs import read_embedding_file
     from vsr.records import Query
     from vsr.routing import Router
 
     if (text is None) == (input_file is None):
         raise click.UsageError("Give either a query or --input FILE.")
+    if text is not None and not text.strip():
+        raise click.UsageError("The query is blank.")
+    if skip_bad_lines and input_file is None:
+        raise click.UsageError("--skip-bad-lines has no effect without --input.")
     if input_file is not None and category is not None:
         raise click.UsageError("--category has no effect with --input: the file says the categories.")
+    if default is not None and candidates is None:
+        raise click.UsageError("--default has no effect without --candidates: all models are on offer.")
     if embedding_file is not None and (embedding_path is not None or cache_dir is not None):
         raise click.UsageError(
             "--embedding-file brings ready vectors: --embedding-path and --cache-dir have no effect."
         )
-    queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file)
+    queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)
+    for unknown in unknown_categories(query.category for query in queries):
+        terminal.warn(f"{unknown.name} is no known category and counts as other ({unknown.count:,} times)")
     router = Router.load(models_dir, algorithm, embedding_path=embedding_path, cache_dir=cache_dir)
+    if cache_dir is not None and (router.embedder is None or router.embedder.fingerprint.name == HASH):
+        raise click.UsageError("--cache-dir has no effect here: these artefacts need no embedding model.")
     for lack in router.artefact.lacking:
         terminal.warn(f"{router.artefact.path}: has the documented fields alone; it lacks {lack}")
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
@@ -135,11 +149,14 @@ def choice_document(choice: "Choice") -> dict[str, Any]:
     }
 
 
-def _read_queries(path: Path | None) -> "list[Query]":
+def _read_queries(path: Path | None, skip_bad_lines: bool) -> "list[Query]":
     from vsr.records import read_queries
 
     assert path is not None
-    return list(read_queries(path))
+    queries = read_queries(path, skip_bad_lines=skip_bad_lines)
+    if queries.n_bad_lines:
+        terminal.warn(f"{queries.n_bad_lines:,} bad lines left out; the first: {queries.bad_lines[0]}")
+    return list(queries)
 
 
 def _print_choice(choice: "Choice") -> None:

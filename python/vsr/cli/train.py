@@ -99,7 +99,7 @@ class _Layers(click.ParamType[Any]):
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
 @option(
     "--holdout",
-    type=SHARE,
+    type=FiniteRange(0.0, 1.0, min_open=True, max_open=True),
     metavar="0..1",
     show_default="5 folds",
     help="Hold out this share of the queries once instead.",

@@ -47,7 +47,7 @@ def _write(path: Path, temporary: Path, document: Mapping[str, Any]) -> None:
         raise ArtefactError(f"{path}: cannot be written: {error}") from error
     except OSError as error:
         raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); older files are untouched. "
+            f"{path}: cannot be written ({_reason(error)}); older files are untouched. "
             "Free some space there, or name another folder"
         ) from error
 
@@ -124,7 +124,7 @@ class Fields:
         try:
             text, arrays = read_json_arrays(source, dict(patterns))
         except OSError as error:
-            raise ArtefactError(f"{source}: cannot be read ({error.strerror})") from error
+            raise ArtefactError(f"{source}: cannot be read ({_reason(error)})") from error
         except ArtefactError as error:
             message = str(error)
             raise ArtefactError(message if source in message else f"{source}: {message}") from error
@@ -245,6 +245,11 @@ _NAMES: dict[type, str] = {
     dict: "an object",
     list: "a list",
 }
+
+
+def _reason(error: OSError) -> str:
+    """What the operating system says, in its own words: Rust's add the number of the error."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _is_number(value: object) -> bool:
