@@ -1,0 +1,286 @@
+"""`vsr-train select`: one query or a file of them, and everything that may be wrong with either."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli.conftest import MODELS, Command
+from documented import document
+from vsr.embedding import load_embedder
+from vsr.persistence.artefact import FILE_NAMES
+from vsr.records import read_queries
+
+LAW = "What is the court statute contract number 7?"
+
+
+# One query
+
+
+def test_the_model_stands_on_the_first_line(trained: Path, vsr_train: Command) -> None:
+    result = vsr_train("select", LAW, "--models-dir", trained)
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0] == "cicero"
+    assert lines[1].startswith("category law (predicted), margin ")
+    assert lines[1].endswith(" points, reason predicted")
+    assert lines[2] == ""
+    assert lines[3].split() == ["model", "quality", "utility"]
+    assert lines[4].startswith("cicero ")
+    assert {line.split()[0] for line in lines[4:]} == set(MODELS)
+
+
+@pytest.mark.parametrize("algorithm", list(FILE_NAMES))
+def test_every_algorithm_routes(algorithm: str, trained: Path, vsr_train: Command) -> None:
+    result = vsr_train("select", LAW, "--models-dir", trained, "--algorithm", algorithm, "--json")
+    assert (result.code, result.err) == (0, "")
+    document = result.json
+    assert document["model"] == "cicero"
+    assert set(document) == {
+        *("model", "quality", "utility", "margin", "reason", "scores", "utilities"),
+        *("category", "category_source", "unknown_candidates"),
+    }
+    assert document["scores"][document["model"]] == document["quality"]
+    assert document["utilities"][document["model"]] == document["utility"]
+
+
+def test_a_category_that_is_given_is_used(trained: Path, vsr_train: Command) -> None:
+    given = vsr_train("select", "What is it?", "--models-dir", trained, "--category", "Biology", "--json").json
+    assert (given["category"], given["category_source"]) == ("biology", "given")
+    assert given["model"] == "darwin"
+    unknown = vsr_train("select", "What is it?", "--models-dir", trained, "--category", "astrology")
+    assert unknown.code == 0
+    assert unknown.err == "Warning: astrology is no known category and counts as other (1 times)\n"
+
+
+def test_candidates(trained: Path, vsr_train: Command) -> None:
+    single = vsr_train("select", LAW, "--models-dir", trained, "--candidates", "newton", "--json").json
+    assert (single["model"], single["reason"], single["margin"]) == ("newton", "single_candidate", None)
+    two = vsr_train("select", LAW, "--models-dir", trained, "--candidates", "newton, galen,darwin", "--json")
+    assert two.err == "Warning: not compared, because the artefact does not know them: galen\n"
+    assert set(two.json["scores"]) == {"newton", "darwin"}
+    assert two.json["unknown_candidates"] == ["galen"]
+
+
+def test_no_known_candidate_is_an_error_or_the_default(trained: Path, vsr_train: Command) -> None:
+    flags = ("select", LAW, "--models-dir", trained, "--candidates", "galen,plato")
+    refused = vsr_train(*flags)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == (
+        "Error: no candidate is known: offered galen, plato; the artefact knows newton, cicero, darwin. "
+        "Offer one of these, train on records of the others, or pass a default\n"
+    )
+    answered = vsr_train(*flags, "--default", "plato")
+    assert (answered.code, answered.err) == (0, "")
+    assert answered.out == "plato\nthe default, because no candidate is known (galen, plato)\n"
+    as_json = vsr_train(*flags, "--default", "plato", "--json").json
+    assert (as_json["model"], as_json["reason"], as_json["quality"]) == ("plato", "default", None)
+    explained = vsr_train(*flags, "--default", "plato", "--explain")
+    assert explained.code == 0
+
+
+def test_the_weights_are_those_of_the_training_unless_said_otherwise(trained: Path, vsr_train: Command) -> None:
+    def utility(*flags: str) -> Any:
+        return vsr_train("select", LAW, "--models-dir", trained, "--json", *flags).json
+
+    usual, quality, speed = utility(), utility("--quality-weight", "1"), utility("--quality-weight", "0")
+    assert usual == utility("--quality-weight", "0.9") == utility("--cost-share", "0")
+    assert quality["utility"] == quality["quality"]
+    assert speed["model"] == "newton"
+    assert utility("--cost-share", "1")["utility"] == pytest.approx(0.9 * usual["quality"] + 0.1 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "title"),
+    [
+        ("knn", "Nearest training queries and their measured quality:"),
+        ("kmeans", "Nearest clusters and their mean quality:"),
+        ("svm", "Distance from the margin:"),
+        ("mlp", "Against the means of law:"),
+        ("matrix_factorization", "Against the means of law:"),
+    ],
+)
+def test_explanations(algorithm: str, title: str, trained: Path, vsr_train: Command) -> None:
+    flags = ("select", LAW, "--models-dir", trained, "--algorithm", algorithm, "--explain")
+    result = vsr_train(*flags)
+    assert (result.code, result.err) == (0, "")
+    assert "Scores are the means of category law plus " in result.out
+    assert title in result.out.splitlines()
+    explanation = vsr_train(*flags, "--json").json["explanation"]
+    assert title.removesuffix(":") in explanation["tables"]
+
+
+# Many queries
+
+
+@pytest.fixture
+def queries(tmp_path: Path) -> Path:
+    path = tmp_path / "queries.jsonl"
+    lines: list[dict[str, Any]] = [
+        {"query": LAW},
+        {"query": "What is the prime integral equation number 3?", "category": "math"},
+        {"query": "What is the enzyme?", "choices": ["a protein", "a membrane", "a cell"], "ground_truth": "A"},
+        {"query": LAW},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_a_file_gives_a_line_per_query(queries: Path, trained: Path, vsr_train: Command) -> None:
+    result = vsr_train("select", "--input", queries, "--models-dir", trained)
+    assert (result.code, result.err) == (0, "")
+    assert [line["model"] for line in result.lines] == ["cicero", "newton", "darwin", "cicero"]
+    assert [line["category_source"] for line in result.lines] == ["predicted", "given", "predicted", "predicted"]
+    assert result.lines[0] == result.lines[3]
+    explained = vsr_train("select", "--input", queries, "--models-dir", trained, "--explain")
+    assert all(line["explanation"]["tables"] for line in explained.lines)
+
+
+def test_standard_input(queries: Path, trained: Path, vsr_train: Command) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "vsr", "select", "--input", "-", "--models-dir", str(trained)],
+        input=queries.read_text(),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout == vsr_train("select", "--input", queries, "--models-dir", trained).out
+
+
+def test_bad_queries_are_named_or_left_out(tmp_path: Path, trained: Path, vsr_train: Command) -> None:
+    path = tmp_path / "queries.jsonl"
+    path.write_text('{"query": "a court?"}\n{"text": "b"}\n{"query": "a cell?"}\n')
+    refused = vsr_train("select", "--input", path, "--models-dir", trained)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith(f"Error: {path}:2: `query` is missing")
+    result = vsr_train("select", "--input", path, "--models-dir", trained, "--skip-bad-lines")
+    assert (result.code, len(result.lines)) == (0, 2)
+    assert result.err.startswith(f"Warning: 1 bad lines left out; the first: {path}:2: `query` is missing")
+    for content in ("", "\n"):
+        path.write_text(content)
+        assert vsr_train("select", "--input", path, "--models-dir", trained).code == 1
+    missing = vsr_train("select", "--input", tmp_path / "no.jsonl", "--models-dir", trained)
+    assert (missing.code, missing.err) == (
+        1,
+        f"Error: {tmp_path / 'no.jsonl'}: no such file; expected a JSON Lines file of queries\n",
+    )
+
+
+# Vectors from elsewhere
+
+
+def test_ready_vectors(queries: Path, trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    prompts = [query.prompt for query in read_queries(queries)]
+    np.save(tmp_path / "v.npy", load_embedder("hash", dim=32).embed(prompts))
+    flags = ("select", "--input", queries, "--models-dir", trained)
+    ready = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
+    assert (ready.code, ready.out) == (0, vsr_train(*flags).out)
+    np.save(tmp_path / "rows.npy", np.ones((3, 32)))
+    np.save(tmp_path / "wide.npy", np.ones((4, 33)))
+    for name, message in (
+        ("rows", "has shape 3 x 32; expected 4 rows"),
+        ("wide", "embeddings have 33 dimensions; expected 32"),
+    ):
+        refused = vsr_train(*flags, "--embedding-file", tmp_path / f"{name}.npy")
+        assert (refused.code, refused.out) == (1, "")
+        assert message in refused.err
+
+
+# Artefacts
+
+
+def test_a_file_of_the_documented_fields_routes_and_says_what_it_lacks(tmp_path: Path, vsr_train: Command) -> None:
+    (tmp_path / "knn_model.json").write_text(json.dumps(document("knn")))
+    np.save(tmp_path / "v.npy", np.array([[0.0, 1.0, 0.0]]))
+    flags = ("select", "anything", "--models-dir", tmp_path, "--category", "math")
+    result = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
+    assert (result.code, result.out.splitlines()[0]) == (0, "mistral")
+    assert len(result.err.splitlines()) == 4
+    assert all("has the documented fields alone; it lacks" in line for line in result.err.splitlines())
+    without = vsr_train("-q", *flags)
+    assert without.code == 1
+    assert without.err.splitlines()[-1].startswith(f"Error: {tmp_path / 'knn_model.json'}: names no embedding model")
+
+
+DAMAGE: dict[str, tuple[Any, str]] = {
+    "truncated": (lambda text: text[: len(text) // 2], "damaged"),
+    "empty": (lambda _: "", "cut off"),
+    "another algorithm": (lambda text: text.replace('"knn"', '"svm"', 1), "'algorithm' is 'svm'; expected 'knn'"),
+    "newer": (
+        lambda text: text.replace('"format_version": 1', '"format_version": 2'),
+        "'vsr.format_version' is 2; this",
+    ),
+    "untrained": (lambda text: text.replace('"trained": true', '"trained": false'), "'trained' is false"),
+    "ragged": (lambda text: text.replace('"embedding": [', '"embedding": [0.5,', 1), "training_records[1].embedding"),
+    "another hash": (lambda text: text.replace('"hash-1"', '"hash-0"'), "is not the one that was used for training"),
+}
+
+
+@pytest.mark.parametrize("what", list(DAMAGE))
+def test_damaged_artefacts_are_named(what: str, trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    change, message = DAMAGE[what]
+    path = tmp_path / "knn_model.json"
+    path.write_text(change((trained / "knn_model.json").read_text()))
+    result = vsr_train("select", LAW, "--models-dir", tmp_path)
+    assert (result.code, result.out) == (1, "")
+    assert message in result.err
+    if what != "another hash":
+        assert result.err.startswith(f"Error: {path}: ")
+    assert len(result.err.splitlines()) <= 2
+
+
+def test_missing_artefacts_are_named(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    nowhere = tmp_path / "nowhere"
+    assert vsr_train("select", LAW, "--models-dir", nowhere).err == (
+        f"Error: {nowhere}: no such folder; train selectors with `vsr-train train --output-dir {nowhere}`\n"
+    )
+    (tmp_path / "svm_model.json").write_text((trained / "svm_model.json").read_text())
+    assert vsr_train("select", LAW, "--models-dir", tmp_path).err == (
+        f"Error: {tmp_path}: has no artefact of knn (knn_model.json); it has svm\n"
+    )
+
+
+# Wrong usage
+
+WRONG = {
+    "": "Give either a query or --input FILE.",
+    "text --input q.jsonl": "Give either a query or --input FILE.",
+    "--input q.jsonl --category math": "--category has no effect with --input",
+    "text --skip-bad-lines": "--skip-bad-lines has no effect without --input.",
+    "text --default newton": "--default has no effect without --candidates",
+    "text --embedding-file v.npy --cache-dir c": "--embedding-path and --cache-dir have no effect.",
+    "text --embedding-file v.npy --embedding-path p": "--embedding-path and --cache-dir have no effect.",
+    "text --quality-weight 1 --cost-share 0.5": "--cost-share has no effect with --quality-weight 1",
+    "text --cache-dir c": "--cache-dir has no effect here: these artefacts need no embedding model.",
+    "text --algorithm forest": "'forest' is not one of",
+    "text --quality-weight 2": "not in the range",
+}
+
+
+@pytest.mark.parametrize("flags", list(WRONG))
+def test_flags_without_effect_are_wrong_usage(flags: str, trained: Path, vsr_train: Command) -> None:
+    result = vsr_train("select", "--models-dir", trained, *flags.split())
+    assert (result.code, result.out) == (2, "")
+    assert WRONG[flags] in result.err
+
+
+def test_a_blank_query_is_wrong_usage(trained: Path, vsr_train: Command) -> None:
+    for blank in ("", "  "):
+        result = vsr_train("select", blank, "--models-dir", trained)
+        assert (result.code, result.out) == (2, "")
+        assert "The query is blank." in result.err
+
+
+def test_a_path_where_there_is_no_model_is_refused(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    result = vsr_train("select", LAW, "--models-dir", trained, "--embedding-path", tmp_path)
+    assert (result.code, result.err) == (
+        1,
+        "Error: the hash embedder has no path; leave it out or choose another model\n",
+    )
