@@ -1,0 +1,143 @@
+"""A whole training as a call."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pools import DIM, planted_pool
+from vsr.choice import Objective
+from vsr.embedding import Fingerprint
+from vsr.errors import OutputError, RecordError, TrainingError
+from vsr.jobs import TrainingSettings, read_embedding_file, read_outcomes, require_writable, train
+from vsr.outcomes import Outcomes
+from vsr.persistence import load_artefact
+from vsr.records import read_records
+
+EXTERNAL = Fingerprint.external(DIM)
+QUICK = TrainingSettings(algorithms=("knn", "kmeans"), parameters={"knn": {"k": 5}}, objective=Objective(0.8), seed=3)
+
+
+def test_a_training_gives_what_it_wrote(tmp_path: Path) -> None:
+    pool = planted_pool(100)
+    told: list[tuple[str, int, int]] = []
+    result = train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK, lambda *state: told.append(state))
+    assert [selector.name for selector in result.selectors] == ["knn", "kmeans"]
+    assert [path.name for path in result.paths] == ["knn_model.json", "kmeans_model.json"]
+    assert result.notes == ()
+    assert result.duration_s > 0.0
+    assert result.evaluation is not None
+    assert result.evaluation.n_folds == 5
+    assert result.recommended == result.evaluation.recommended
+    for selector, path in zip(result.selectors, result.paths, strict=True):
+        artefact = load_artefact(path)
+        assert artefact.header is not None
+        assert artefact.header.objective == Objective(0.8)
+        assert artefact.header.embedder == EXTERNAL
+        assert artefact.header.held_out is not None
+        assert artefact.header.held_out["verdict"]["kind"] == result.evaluation.verdict.kind
+        assert artefact.selector.seed == 3
+        unseen = planted_pool(20, seed=1).features
+        np.testing.assert_array_equal(artefact.selector.scores(unseen), selector.scores(unseen))
+    assert result.selectors[0].parameters["k"] == 5
+    assert told[0] == ("knn, fold 1 of 5", 0, 10)
+    assert told[-1] == ("kmeans on all queries", 1, 2)
+
+
+def test_vectors_are_brought_to_unit_length(tmp_path: Path) -> None:
+    pool = planted_pool(40)
+    settings = TrainingSettings(algorithms=("knn",), parameters={"knn": {"k": 3}})
+    unseen = planted_pool(10, seed=1).features
+    scores = [
+        train(pool.outcomes, factor * pool.features[:, :DIM], EXTERNAL, tmp_path, settings).selectors[0].scores(unseen)
+        for factor in (1.0, 7.0)
+    ]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-6)
+
+
+def test_queries_that_nobody_answered_and_models_that_answered_nothing_are_left_out(tmp_path: Path) -> None:
+    pool = planted_pool(80)
+    quality = np.column_stack([pool.outcomes.quality, np.full(80, np.nan)])
+    quality[70:] = np.nan
+    outcomes = Outcomes(pool.outcomes.queries, pool.outcomes.categories, [*pool.outcomes.models, "silent"], quality)
+    result = train(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    assert result.notes == ("left out, because no answer of theirs has a quality: silent",)
+    assert result.evaluation is not None
+    assert (result.evaluation.n_queries, result.evaluation.n_models) == (70, 3)
+    assert result.selectors[0].models == pool.outcomes.models
+
+
+def test_missing_categories_are_predicted_and_counted(tmp_path: Path) -> None:
+    pool = planted_pool(120)
+    categories = [None if row < 15 else name for row, name in enumerate(pool.outcomes.categories)]
+    result = train(pool.outcomes.with_categories(categories), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    assert result.n_predicted_categories == 15
+    assert result.notes[0].startswith("15 missing categories predicted from the embedding")
+    nothing = train(pool.outcomes.with_categories([None] * 120), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    assert nothing.n_predicted_categories == 0
+    assert nothing.notes[0].startswith("120 queries without a category count as other")
+
+
+def test_what_few_queries_mean_is_noted(tmp_path: Path) -> None:
+    pool = planted_pool(49)
+    notes = train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK).notes
+    assert notes[0].startswith("only 49 unique queries: the intervals are too wide to say whether routing pays")
+    few = planted_pool(3)
+    result = train(few.outcomes, few.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    assert result.evaluation is None
+    assert result.notes[-1] == "too few queries to hold any out: there is no table"
+    assert len(result.paths) == 2
+
+
+def test_one_model_is_nothing_to_choose(tmp_path: Path) -> None:
+    pool = planted_pool(60)
+    result = train(pool.outcomes.with_models(["small"]), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    assert result.evaluation is None
+    assert result.notes == ("small is the only model: there is nothing to choose",)
+    assert load_artefact(result.paths[0]).selector.models == ("small",)
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    pool = planted_pool(30)
+    vectors = pool.features[:, :DIM]
+    with pytest.raises(RecordError, match="29 embeddings for 30 unique queries"):
+        train(pool.outcomes, vectors[1:], EXTERNAL, tmp_path, QUICK)
+    with pytest.raises(TrainingError, match="1 unique queries have a measured quality"):
+        train(pool.outcomes.take([0]), vectors[:1], EXTERNAL, tmp_path, QUICK)
+    with pytest.raises(TrainingError, match="no algorithm is called 'forest'"):
+        train(pool.outcomes, vectors, EXTERNAL, tmp_path, TrainingSettings(algorithms=("forest",)))
+    with pytest.raises(RecordError, match="category weight is -1"):
+        train(pool.outcomes, vectors, EXTERNAL, tmp_path, TrainingSettings(algorithms=("knn",), category_weight=-1.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_category_weight_stands_in_the_artefact(tmp_path: Path) -> None:
+    pool = planted_pool(40)
+    settings = TrainingSettings(algorithms=("knn",), category_weight=0.25)
+    result = train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+    assert load_artefact(result.paths[0]).selector.category_weight == 0.25
+
+
+def test_a_folder_is_made_or_refused(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/c: cannot be written to \(Not a directory\)"):
+        require_writable(tmp_path / "file" / "c")
+
+
+def test_records_of_one_query_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"query": "a?", "model_name": "m", "performance": 1}\n' * 3)
+    with pytest.raises(RecordError, match=rf"{path}: only 1 unique query has a measured quality; expected 2"):
+        read_outcomes(read_records(path))
+
+
+def test_vectors_are_read_as_they_were_saved(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((4, 3))
+    np.save(tmp_path / "v.npy", vectors)
+    read = read_embedding_file(tmp_path / "v.npy", 4)
+    assert read.dtype == np.float32
+    np.testing.assert_allclose(read, vectors, atol=1e-6)
+    np.save(tmp_path / "f.npy", np.asfortranarray(vectors))
+    np.testing.assert_array_equal(read_embedding_file(tmp_path / "f.npy", 4), read)
