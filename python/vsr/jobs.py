@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from vsr.outcomes import Outcomes
 from vsr.persistence import save_selectors
 from vsr.records import Records, UnratedRecord
 from vsr.selectors import TrainedSelector
-from vsr.tuning import ALGORITHMS, TrainingTable
+from vsr.tuning import ALGORITHMS, TrainingTable, parameters_among
 from vsr.vectors import as_embeddings, unit_rows
 
 N_FOLDS = 5
@@ -126,6 +126,9 @@ def train(
     if never:
         notes.append(f"left out, because no answer of theirs has a quality: {', '.join(never)}")
         outcomes = outcomes.with_models([name for name in outcomes.models if name not in never])
+        left = np.flatnonzero(seen)
+        parameters = {name: parameters_among(own, left) for name, own in settings.parameters.items()}
+        settings = replace(settings, parameters=parameters)
     if outcomes.n_queries < FEW_QUERIES:
         notes.append(
             f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "

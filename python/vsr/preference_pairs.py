@@ -1,19 +1,23 @@
 """Preference pairs from a file: which of two models was preferred on a query."""
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from vsr.categories import OTHER, CategoryClassifier, category_codes
 from vsr.errors import RecordError
 from vsr.features import join_features, resolve_categories
-from vsr.records import read_objects, unique_key
+from vsr.json_lines import Field, JsonLines, is_filled_text, is_number, is_text, problem_with
+from vsr.rendering import unique_key
 from vsr.selectors.preferences import Preferences
 from vsr.vectors import as_embeddings, unit_rows
+
+_decode_object = msgspec.json.Decoder(dict[str, object]).decode
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class PreferencePairs:
         other: name of the other one.
         confidence: weight of the pair, above 0.
         n_measured: pairs left out because records of their queries exist.
+        n_bad_lines: lines left out because they cannot be read.
     """
 
     queries: tuple[str, ...]
@@ -35,6 +40,7 @@ class PreferencePairs:
     other: tuple[str, ...]
     confidence: tuple[float, ...]
     n_measured: int
+    n_bad_lines: int
 
 
 def read_preferences(
@@ -59,36 +65,76 @@ def read_preferences(
         RecordError: A line is bad, or no pair is left.
     """
     measured = {unique_key(query) for query in measured_queries}
-    source = os.fspath(path)
-    lines = read_objects(path, noun="preference pairs", skip_bad_lines=skip_bad_lines)
-    kept: list[tuple[str, str | None, str, str, float]] = []
-    n_measured = 0
-    for value in lines:
-        where = f"{source}:{lines.line}"
-        texts = {name: value.get(name) for name in ("query", "preferred", "other")}
-        for name, text in texts.items():
-            if not isinstance(text, str) or not text.strip():
-                raise RecordError(f"{where}: field {name!r} is missing, blank or no text; expected a text")
-        query, preferred, other = (str(text) for text in texts.values())
-        for name in (preferred, other):
-            if name not in models:
-                raise RecordError(f"{where}: names the model {name!r}; the records are of {', '.join(models)}")
-        if preferred == other:
-            raise RecordError(f"{where}: 'preferred' and 'other' are both {other!r}; expected two models")
-        category = value.get("category")
-        if category is not None and not isinstance(category, str):
-            raise RecordError(f"{where}: field 'category' is {category!r}; expected a text")
-        weight = value.get("confidence", 1.0)
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0.0 < weight < math.inf:
-            raise RecordError(f"{where}: field 'confidence' is {weight!r}; expected a number above 0")
-        if unique_key(query) in measured:
-            n_measured += 1
-            continue
-        kept.append((query, category, preferred, other, float(weight)))
+    fields = _fields(models)
+    lines = JsonLines(
+        path,
+        partial(_read_pair, fields),
+        partial(_explain, fields),
+        noun="preference pairs",
+        skip_bad_lines=skip_bad_lines,
+    )
+    pairs = list(lines)
+    kept = [pair for pair in pairs if unique_key(pair.query) not in measured]
     if not kept:
-        raise RecordError(f"{source}: no preference pair is left: all {n_measured} are about measured queries")
-    queries, categories, preferred_names, other_names, weights = zip(*kept, strict=True)
-    return PreferencePairs(queries, categories, preferred_names, other_names, weights, n_measured)
+        raise RecordError(f"{lines.path}: no preference pair is left: all {len(pairs)} are about measured queries")
+    return PreferencePairs(
+        queries=tuple(pair.query for pair in kept),
+        categories=tuple(pair.category for pair in kept),
+        preferred=tuple(pair.preferred for pair in kept),
+        other=tuple(pair.other for pair in kept),
+        confidence=tuple(pair.confidence for pair in kept),
+        n_measured=len(pairs) - len(kept),
+        n_bad_lines=lines.n_bad_lines,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    query: str
+    category: str | None
+    preferred: str
+    other: str
+    confidence: float
+
+
+def _fields(models: Sequence[str]) -> tuple[Field, ...]:
+    known = frozenset(models)
+
+    def is_model(value: object) -> bool:
+        return isinstance(value, str) and value in known
+
+    def is_weight(value: object) -> bool:
+        return is_number(value, low=0) and value != 0
+
+    a_model = f"one of the models of the records: {', '.join(models)}"
+    return (
+        Field("query", "the text of the query, not blank", is_filled_text, required=True),
+        Field("preferred", a_model, is_model, required=True),
+        Field("other", a_model, is_model, required=True),
+        Field("category", "text", is_text),
+        Field("confidence", "a number above 0", is_weight),
+    )
+
+
+def _explain(fields: Sequence[Field], value: dict[str, object]) -> str | None:
+    problem = problem_with(fields, value)
+    if problem is None and value["preferred"] == value["other"]:
+        return f"`preferred` and `other` are both {value['other']}; expected two models"
+    return problem
+
+
+def _read_pair(fields: Sequence[Field], line: bytes) -> _Pair:
+    value = _decode_object(line)
+    if _explain(fields, value) is not None:
+        raise ValueError
+    category = value.get("category")
+    return _Pair(
+        query=str(value["query"]),
+        category=None if category is None else str(category),
+        preferred=str(value["preferred"]),
+        other=str(value["other"]),
+        confidence=float(str(value.get("confidence") or 1.0)),
+    )
 
 
 def preference_features(

@@ -1,7 +1,7 @@
 """What all selectors share in training: folds, the centred error, the choice of settings, the scale of belief."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -358,6 +358,19 @@ def _choose_table_shrinkage(quality: FloatArray, codes: IntArray, seed: int) -> 
     if not errors[0]:
         return math.inf
     return _TABLE_SHRINKAGE[_simplest([np.concatenate(each) for each in errors])]
+
+
+def parameters_among(parameters: Mapping[str, Any], columns: IntArray) -> dict[str, Any]:
+    """Give an algorithm's parameters where only some models are left: preference pairs between those alone.
+
+    Args:
+        parameters: the algorithm's own.
+        columns: (n_left,) their columns among all models.
+    """
+    preferences = parameters.get("preferences")
+    if preferences is None:
+        return dict(parameters)
+    return {**parameters, "preferences": preferences.among(columns)}
 
 
 def make_algorithm(name: str, **parameters: Any) -> Algorithm[Any]:

@@ -13,6 +13,7 @@ from vsr.jobs import TrainingSettings, read_embedding_file, read_outcomes, requi
 from vsr.outcomes import Outcomes
 from vsr.persistence import load_artefact
 from vsr.records import read_records
+from vsr.selectors.preferences import Preferences
 
 EXTERNAL = Fingerprint.external(DIM)
 QUICK = TrainingSettings(algorithms=("knn", "kmeans"), parameters={"knn": {"k": 5}}, objective=Objective(0.8), seed=3)
@@ -65,6 +66,23 @@ def test_queries_that_nobody_answered_and_models_that_answered_nothing_are_left_
     assert result.evaluation is not None
     assert (result.evaluation.n_queries, result.evaluation.n_models) == (70, 3)
     assert result.selectors[0].models == pool.outcomes.models
+
+
+def test_preference_pairs_follow_the_models_that_are_left(tmp_path: Path) -> None:
+    pool = planted_pool(60)
+    quality = np.column_stack([np.full(60, np.nan), pool.outcomes.quality])
+    outcomes = Outcomes(pool.outcomes.queries, pool.outcomes.categories, ["silent", *pool.outcomes.models], quality)
+    strong = pool.expected.argmax(axis=1) + 1
+    other = np.where(strong == 1, 2, 1)
+    pairs = Preferences(pool.features.repeat(8, axis=0), strong.repeat(8), other.repeat(8), np.ones(480))
+    settings = TrainingSettings(
+        algorithms=("matrix_factorization",),
+        parameters={"matrix_factorization": {"num_factors": 4, "preferences": pairs}},
+    )
+    result = train(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+    assert result.selectors[0].models == pool.outcomes.models
+    chosen = result.selectors[0].scores(pool.features).argmax(axis=1)
+    assert (chosen == pool.expected.argmax(axis=1)).mean() > 0.6
 
 
 def test_missing_categories_are_predicted_and_counted(tmp_path: Path) -> None:

@@ -291,6 +291,8 @@ def train(
     vectors = embed_queries(outcomes.queries, embedding)
     if preferences is not None:
         pairs = read_preferences(preferences, outcomes.models, outcomes.queries, skip_bad_lines=skip_bad_lines)
+        if pairs.n_bad_lines:
+            terminal.warn(f"{preferences}: {pairs.n_bad_lines:,} bad lines left out")
         if pairs.n_measured:
             terminal.warn(f"{pairs.n_measured:,} preference pairs left out: records of their queries say more")
         classifier = fill_categories(vectors.embeddings, outcomes.categories).classifier

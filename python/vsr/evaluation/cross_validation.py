@@ -19,7 +19,7 @@ from vsr.features import as_features, join_features, split_features
 from vsr.outcomes import Outcomes
 from vsr.selectors.base import TrainedSelector
 from vsr.tables import IntArray
-from vsr.tuning import ALGORITHMS, TrainingTable, require_seed, stratified_folds
+from vsr.tuning import ALGORITHMS, TrainingTable, parameters_among, require_seed, stratified_folds
 
 # Single choices are timed on so many queries; the median of these settles within a few microseconds.
 _TIMED_QUERIES = 30
@@ -83,7 +83,8 @@ def cross_validate(
         for done, name in enumerate(names):
             if progress is not None:
                 progress(f"{name}, fold {number + 1} of {n_folds}", number * len(names) + done, steps)
-            selector = fold.table.train(name, **(parameters or {}).get(name, {}))
+            own = parameters_among((parameters or {}).get(name, {}), fold.columns)
+            selector = fold.table.train(name, **own)
             fold.choose(selector, choices[name])
             if selector.gain > highest_gain:
                 highest_gain, winner = selector.gain, name

@@ -51,6 +51,19 @@ class Preferences:
         if confidence.ndim != 1 or not (np.isfinite(confidence).all() and (confidence > 0).all()):
             raise TrainingError("a confidence is not a number above 0; expected one for every pair")
 
+    def among(self, columns: IntArray) -> "Preferences | None":
+        """Give the pairs between some of the models, numbered by their place in `columns`; None where there is none."""
+        kept = np.isin(self.preferred, columns) & np.isin(self.other, columns)
+        if not kept.any():
+            return None
+        order = np.argsort(columns)
+        return Preferences(
+            features=self.features[kept],
+            preferred=order[np.searchsorted(columns, self.preferred[kept], sorter=order)],
+            other=order[np.searchsorted(columns, self.other[kept], sorter=order)],
+            confidence=self.confidence[kept],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class PairwiseFactors:

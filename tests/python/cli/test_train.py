@@ -140,6 +140,34 @@ def test_packed_records_and_ready_vectors(records: Path, tmp_path: Path, vsr_tra
     assert (header.embedder.name, header.embedder.width) == ("external", 8)
 
 
+def test_preferences_teach_the_factorization(records: Path, tmp_path: Path, vsr_train: Command) -> None:
+    lines = [
+        {"query": f"What is the enzyme protein cell number {number}?", "preferred": "darwin", "other": other}
+        for number in range(200, 240)
+        for other in ("newton", "cicero")
+    ]
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    flags = (
+        *("train", "--data-file", records, "--use-fallback", "--embedding-dim", "32", "--holdout", "0.3"),
+        *("--algorithm", "matrix_factorization", "--preferences", pairs, "--output-dir", tmp_path / "out"),
+    )
+    result = vsr_train(*flags, "--json")
+    assert result.code == 0, result.err
+    text = "What is the enzyme protein cell number 250?"
+    chosen = vsr_train(
+        "select", text, "--models-dir", tmp_path / "out", "--algorithm", "matrix_factorization", "--json"
+    )
+    assert chosen.json["model"] == "darwin"
+    pairs.write_text(pairs.read_text() + '{"query": "a?", "preferred": "galen", "other": "darwin"}\n')
+    refused = vsr_train(*flags)
+    assert refused.code == 1
+    assert f'Error: {pairs}:81: `preferred` is "galen"; expected one of the models of the records' in refused.err
+    skipped = vsr_train(*flags, "--skip-bad-lines")
+    assert skipped.code == 0
+    assert f"Warning: {pairs}: 1 bad lines left out" in skipped.err
+
+
 # Odd data
 
 

@@ -15,6 +15,7 @@ from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation import cross_validation as module
 from vsr.evaluation.cross_validation import _assign
 from vsr.evaluation.document import evaluation_document
+from vsr.selectors.preferences import Preferences
 from vsr.tuning import TrainingTable, train_selector
 
 FloatArray = NDArray[np.float64]
@@ -215,6 +216,24 @@ def test_a_model_that_a_fold_has_not_measured_cannot_be_chosen_there() -> None:
     only = np.where(np.eye(3, dtype=bool).repeat(2, axis=0), 1.0, np.nan)
     rare = make_pool(np.eye(6, DIM), ("math",) * 6, only)
     assert evaluate(rare, "knn", folds=3).n_held_out == 6
+
+
+def test_preference_pairs_follow_the_models_of_a_fold() -> None:
+    # Model "large" was measured once; the fold that holds it out has two models, and pairs about these alone.
+    pool = planted_pool(40)
+    quality = pool.outcomes.quality.copy()
+    quality[1:, 0] = np.nan
+    generator = np.random.default_rng(0)
+    preferred = generator.integers(0, 3, 200)
+    pairs = Preferences(
+        pool.features[generator.integers(0, 40, 200)],
+        preferred,
+        (preferred + generator.integers(1, 3, 200)) % 3,
+        np.ones(200),
+    )
+    own = {"matrix_factorization": {"num_factors": 2, "preferences": pairs}}
+    evaluation = evaluate(pool.with_quality(quality), "matrix_factorization", folds=2, parameters=own)
+    assert evaluation.n_held_out == 40
 
 
 # Splits

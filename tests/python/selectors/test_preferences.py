@@ -161,3 +161,19 @@ def test_pairs_that_do_not_fit_the_records_are_refused() -> None:
     ):
         with pytest.raises(TrainingError, match=message):
             train_selector("matrix_factorization", pool.features, pool.outcomes, preferences=wrong)
+
+
+def test_pairs_among_some_of_the_models() -> None:
+    pairs = pairs_of(planted_pool(20), 30)
+    columns = np.array([2, 0])
+    left = pairs.among(columns)
+    assert left is not None
+    kept = [i for i in range(30) if {pairs.preferred[i], pairs.other[i]} == {0, 2}]
+    assert columns[left.preferred].tolist() == pairs.preferred[kept].tolist()
+    assert columns[left.other].tolist() == pairs.other[kept].tolist()
+    np.testing.assert_array_equal(left.features, pairs.features[kept])
+    np.testing.assert_array_equal(left.confidence, pairs.confidence[kept])
+    assert pairs.among(np.array([1])) is None
+    same = pairs.among(np.arange(3))
+    assert same is not None
+    np.testing.assert_array_equal(same.preferred, pairs.preferred)
