@@ -8,11 +8,10 @@
 
 use ndarray::{ArrayView2, Axis};
 
+use super::bounds::{Bounds, LANES, ROWS_A_TILE};
 use super::products::{BLOCK, QUERIES, products};
 use crate::cpu::for_each_cpu;
 
-/// Rows whose codes stay in the second-level cache while all queries of a batch go over them.
-const ROWS_A_TILE: usize = 128;
 /// The largest byte used; -128 stays unused so that the range is symmetric.
 const LARGEST_CODE: f32 = 127.0;
 /// Covers the rounding of a handful of float32 operations on numbers of the same sign, generously.
@@ -51,25 +50,49 @@ struct Scaling {
     error: f32,
 }
 
-/// Writes the integers nearest to `(row - origin) / scale`, the largest of them `largest`, through `store`.
-#[expect(clippy::cast_possible_truncation, reason = "integers within `largest`; lengths rounded up by SLACK")]
-fn encode(row: &[f32], origin: &Origin, largest: f32, mut store: impl FnMut(usize, f32)) -> Scaling {
-    let extreme = row.iter().zip(&origin.0).map(|(x, m)| (x - m).abs()).fold(0.0_f32, f32::max);
-    let scale = extreme / largest;
-    // A range too small for a scale is left to `error`; so is one too large for float32.
-    let inverse = if scale.is_normal() { scale.recip() } else { 0.0 };
-    let scale = if inverse.is_normal() { scale } else { 0.0 };
-    let (mut squared_norm, mut squared_error) = (0.0_f64, 0.0_f64);
-    for (index, (x, m)) in row.iter().zip(&origin.0).enumerate() {
-        let code = ((x - m) * inverse).round().clamp(-largest, largest);
-        let code = if scale == 0.0 { 0.0 } else { code };
-        store(index, code);
-        let decoded = f64::from(scale) * f64::from(code);
-        squared_norm += decoded * decoded;
-        let missed = f64::from(*x) - f64::from(*m) - decoded;
-        squared_error += missed * missed;
+#[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths, rounded up by SLACK")]
+fn encode_body(row: &[f32], origin: &[f32], largest: f32, codes: &mut [f32]) -> Scaling {
+    // Adding and subtracting 1.5 * 2^23 rounds to an integer.
+    const ROUNDING: f32 = 12_582_912.0;
+    let width = row.len().min(origin.len()).min(codes.len());
+    let mut extremes = [0.0_f32; LANES];
+    for start in (0..width).step_by(LANES) {
+        for (lane, index) in (start..width.min(start + LANES)).enumerate() {
+            let magnitude = (row[index] - origin[index]).abs();
+            extremes[lane] = if magnitude > extremes[lane] { magnitude } else { extremes[lane] };
+        }
     }
-    Scaling { scale, squared_norm: squared_norm as f32, error: squared_error.sqrt() as f32 * (1.0 + SLACK) }
+    let scale = extremes.into_iter().fold(0.0, f32::max) / largest;
+    // A range too small for a scale is left to the error; so is one too large for float32.
+    let inverse = scale.recip();
+    let (scale, inverse) = if scale.is_normal() && inverse.is_normal() { (scale, inverse) } else { (0.0, 0.0) };
+    let mut squared_norms = [0.0_f64; LANES];
+    let mut squared_errors = [0.0_f64; LANES];
+    for start in (0..width).step_by(LANES) {
+        for (lane, index) in (start..width.min(start + LANES)).enumerate() {
+            let code = ((row[index] - origin[index]) * inverse + ROUNDING) - ROUNDING;
+            let code = if code.abs() <= largest { code } else { 0.0 };
+            codes[index] = code;
+            let decoded = f64::from(scale) * f64::from(code);
+            squared_norms[lane] += decoded * decoded;
+            let missed = f64::from(row[index]) - f64::from(origin[index]) - decoded;
+            squared_errors[lane] += missed * missed;
+        }
+    }
+    Scaling {
+        scale,
+        squared_norm: squared_norms.iter().sum::<f64>() as f32,
+        error: squared_errors.iter().sum::<f64>().sqrt() as f32 * (1.0 + SLACK),
+    }
+}
+
+for_each_cpu! {
+    /// Fills `codes` with the integers nearest to `(row - origin) / scale`, none beyond `largest` (below 2^22).
+    ///
+    /// Whatever a code is, `error` is the length of what it leaves out.
+    fn encode(row: &[f32], origin: &[f32], largest: f32, codes: &mut [f32]) -> Scaling = encode_body
 }
 
 /// A query as integers.
@@ -84,12 +107,13 @@ pub(super) struct QueryCodes {
 impl QueryCodes {
     /// Encodes `query`, as wide as the origin, as finely as sums of products fit into 32 bits.
     pub(super) fn of(query: &[f32], origin: &Origin) -> Self {
-        let mut codes = vec![0; query.len().next_multiple_of(BLOCK)];
+        let mut codes = vec![0.0; query.len().next_multiple_of(BLOCK)];
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "rounded down below")]
         let fits = (f64::from(i32::MAX) / (f64::from(LARGEST_CODE) * query.len().max(1) as f64)) as f32;
         let largest = (fits * 0.99).floor().clamp(1.0, f32::from(i16::MAX));
-        #[expect(clippy::cast_possible_truncation, reason = "at most i16::MAX")]
-        let scaling = encode(query, origin, largest, |index, code| codes[index] = code as i16);
+        let scaling = encode(query, &origin.0, largest, &mut codes);
+        #[expect(clippy::cast_possible_truncation, reason = "integers up to i16::MAX")]
+        let codes = codes.iter().map(|code| *code as i16).collect();
         Self { codes, scale: scaling.scale, squared_norm: scaling.squared_norm, error: scaling.error }
     }
 }
@@ -108,31 +132,29 @@ impl Codes {
     /// Encodes all rows (n, width).
     pub(super) fn of(rows: ArrayView2<'_, f32>, origin: &Origin) -> Self {
         let width = rows.ncols().next_multiple_of(BLOCK);
-        let mut codes = vec![0_i8; rows.nrows() * width];
-        let scalings: Vec<Scaling> = rows
-            .axis_iter(Axis(0))
-            .zip(codes.chunks_exact_mut(width.max(1)))
-            .map(|(row, codes)| {
-                let row = row.to_slice().unwrap_or_default();
-                #[expect(clippy::cast_possible_truncation, reason = "at most 127")]
-                encode(row, origin, LARGEST_CODE, |index, code| codes[index] = code as i8)
-            })
-            .collect();
+        let mut codes = Vec::with_capacity(rows.nrows() * width);
+        let mut scalings = Vec::with_capacity(rows.nrows());
+        let mut row_codes = vec![0.0; width];
+        for row in rows.axis_iter(Axis(0)) {
+            let row = row.to_slice().unwrap_or_default();
+            scalings.push(encode(row, &origin.0, LARGEST_CODE, &mut row_codes));
+            #[expect(clippy::cast_possible_truncation, reason = "integers up to 127")]
+            codes.extend(row_codes.iter().map(|code| *code as i8));
+        }
         Self {
             width,
             codes,
-            scale: scalings.iter().map(|s| s.scale).collect(),
-            squared_norm: scalings.iter().map(|s| s.squared_norm).collect(),
-            error: scalings.iter().map(|s| s.error).collect(),
+            scale: scalings.iter().map(|scaling: &Scaling| scaling.scale).collect(),
+            squared_norm: scalings.iter().map(|scaling| scaling.squared_norm).collect(),
+            error: scalings.iter().map(|scaling| scaling.error).collect(),
         }
     }
 
-    /// Fills `lower` of every query with a lower bound of every row's distance (not squared) to it.
-    pub(super) fn lower_bounds(&self, queries: &mut [(&QueryCodes, &mut Vec<f32>)]) {
+    /// Fills the bounds of every query for all rows.
+    pub(super) fn bound(&self, queries: &mut [(&QueryCodes, &mut Bounds)]) {
         let n_rows = self.scale.len();
-        for (_, lower) in &mut *queries {
-            lower.clear();
-            lower.resize(n_rows, 0.0);
+        for (_, bounds) in &mut *queries {
+            bounds.reset(n_rows);
         }
         if self.width == 0 {
             return;
@@ -153,8 +175,9 @@ impl Codes {
                         }
                     }
                 }
-                for ((query, lower), sums) in queries.iter_mut().zip(&sums) {
-                    bounds_of_products(&sums[..rows.len()], self, rows.start, query, &mut lower[rows.clone()]);
+                for ((query, bounds), sums) in queries.iter_mut().zip(&sums) {
+                    let (lower, minima) = bounds.tile_mut(rows.clone());
+                    bound_tile(&sums[..rows.len()], self, rows.start, query, lower, minima);
                 }
             }
         }
@@ -164,20 +187,42 @@ impl Codes {
 #[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 #[inline(always)]
 #[expect(clippy::cast_precision_loss, reason = "the rounding of a product is within SLACK")]
-fn bounds_of_products_body(products: &[i32], rows: &Codes, first: usize, query: &QueryCodes, lower: &mut [f32]) {
+fn bound_tile_body(
+    products: &[i32],
+    rows: &Codes,
+    first: usize,
+    query: &QueryCodes,
+    lower: &mut [f32],
+    minima: &mut [f32; LANES],
+) {
     let n_rows = lower.len();
     let (products, scale) = (&products[..n_rows], &rows.scale[first..][..n_rows]);
     let (squared_norm, error) = (&rows.squared_norm[first..][..n_rows], &rows.error[first..][..n_rows]);
     let twice = 2.0 * query.scale;
-    for row in 0..n_rows {
-        let norms = (squared_norm[row] + query.squared_norm) * (1.0 - SLACK);
-        let squared = norms - twice * scale[row] * products[row] as f32;
-        // `max` also turns what overflowed (inf - inf) into 0, which rules nothing out.
-        lower[row] = (squared.max(0.0).sqrt() * (1.0 - SLACK) - error[row] - query.error).max(0.0);
+    *minima = [f32::INFINITY; LANES];
+    for start in (0..n_rows).step_by(LANES) {
+        for (lane, row) in (start..n_rows.min(start + LANES)).enumerate() {
+            let norms = (squared_norm[row] + query.squared_norm) * (1.0 - SLACK);
+            let squared = norms - twice * scale[row] * products[row] as f32;
+            // The comparisons also turn what overflowed (inf - inf) into 0, which rules nothing out.
+            let squared = if squared > 0.0 { squared } else { 0.0 };
+            let bound = squared.sqrt() * (1.0 - SLACK) - error[row] - query.error;
+            let bound = if bound > 0.0 { bound } else { 0.0 };
+            lower[row] = bound;
+            minima[lane] = if bound < minima[lane] { bound } else { minima[lane] };
+        }
     }
 }
 
 for_each_cpu! {
-    /// Distances of the query and of the decoded rows from `first` on, less both errors, less float32's rounding.
-    fn bounds_of_products(products: &[i32], rows: &Codes, first: usize, query: &QueryCodes, lower: &mut [f32]) = bounds_of_products_body
+    /// Distances of the query and of the decoded rows from `first` on, less both errors, less float32's rounding; and
+    /// the least of each lane.
+    fn bound_tile(
+        products: &[i32],
+        rows: &Codes,
+        first: usize,
+        query: &QueryCodes,
+        lower: &mut [f32],
+        minima: &mut [f32; LANES],
+    ) = bound_tile_body
 }

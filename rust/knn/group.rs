@@ -4,6 +4,7 @@ use ndarray::{ArcArray2, ArrayView2, Axis, s};
 
 use super::Engine;
 use super::ball_tree::Tree;
+use super::bounds::Bounds;
 use super::codes::{Codes, Origin, QueryCodes};
 use super::nearest::Nearest;
 use crate::Result;
@@ -41,8 +42,8 @@ pub(super) struct Search<'q> {
     order: Vec<(f32, usize)>,
     /// How many of them were visited.
     n_visited: usize,
-    /// A lower bound of each row's distance in the group that is being visited.
-    lower: Vec<f32>,
+    /// Of the group that is being visited.
+    bounds: Bounds,
 }
 
 impl<'q> Search<'q> {
@@ -53,7 +54,7 @@ impl<'q> Search<'q> {
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let scans = groups.iter().any(|group| matches!(group.store, Store::Scan(_)));
         let codes = if scans { QueryCodes::of(&query[..origin.width()], origin) } else { QueryCodes::default() };
-        Self { query, codes, nearest: Nearest::of(k), order, n_visited: 0, lower: Vec::new() }
+        Self { query, codes, nearest: Nearest::of(k), order, n_visited: 0, bounds: Bounds::default() }
     }
 
     /// The group to visit next; none once no group can hold a nearer row.
@@ -108,8 +109,8 @@ impl Group {
             Store::Tree(tree) => searches.iter_mut().try_for_each(|search| self.propose_by_tree(tree, search))?,
             Store::Scan(codes) => {
                 let mut queries: Vec<_> =
-                    searches.iter_mut().map(|search| (&search.codes, &mut search.lower)).collect();
-                codes.lower_bounds(&mut queries);
+                    searches.iter_mut().map(|search| (&search.codes, &mut search.bounds)).collect();
+                codes.bound(&mut queries);
                 searches.iter_mut().for_each(|search| self.propose_by_bounds(search));
             }
         }
@@ -120,23 +121,15 @@ impl Group {
     /// First as many rows as are missing, those with the least bounds; their true distances then say which others
     /// must be looked at.
     fn propose_by_bounds(&self, search: &mut Search<'_>) {
+        let bounds = std::mem::take(&mut search.bounds);
         let limit = search.head_limit().unwrap_or(0.0);
-        let first = limit.min(kth_smallest(&search.lower, search.nearest.missing()));
-        let lower = std::mem::take(&mut search.lower);
-        for (position, lower) in lower.iter().enumerate() {
-            if *lower <= first {
-                self.offer(position, search);
-            }
-        }
+        let first = limit.min(bounds.kth(search.nearest.missing()));
+        bounds.rows_within(f32::NEG_INFINITY, first).for_each(|position| self.offer(position, search));
         let second = search.head_limit().unwrap_or(0.0);
         if second > first {
-            for (position, lower) in lower.iter().enumerate() {
-                if *lower > first && *lower <= second {
-                    self.offer(position, search);
-                }
-            }
+            bounds.rows_within(first, second).for_each(|position| self.offer(position, search));
         }
-        search.lower = lower;
+        search.bounds = bounds;
     }
 
     /// First as many rows as are missing, whose true distances bound the range; then all rows within it, because the
@@ -171,17 +164,4 @@ impl Group {
             search.nearest.offer(squared_l2(search.query, row), self.rows[position]);
         }
     }
-}
-
-/// The k-th smallest value, or something slightly larger; infinite where that leaves out nothing or `k` is 0.
-///
-/// The k-th smallest among the minima of short chunks: k values lie at or below it, found in a sixteenth of the time.
-fn kth_smallest(values: &[f32], k: usize) -> f32 {
-    if k == 0 || values.len() <= k {
-        return f32::INFINITY;
-    }
-    let chunk = [16, 4].into_iter().find(|chunk| values.len() / chunk >= 2 * k).unwrap_or(1);
-    let least = |chunk: &[f32]| chunk.iter().copied().fold(f32::INFINITY, f32::min);
-    let mut minima: Vec<f32> = values.chunks(chunk).map(least).collect();
-    *minima.select_nth_unstable_by(k - 1, f32::total_cmp).1
 }

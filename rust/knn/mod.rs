@@ -8,6 +8,7 @@
 //! proposed row is then measured by [`squared_l2`] on the whole row. So both give the same rows and the same bits.
 
 mod ball_tree;
+mod bounds;
 mod codes;
 mod group;
 mod nearest;

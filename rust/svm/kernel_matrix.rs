@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use gemm::{Parallelism, gemm};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::kernel::rbf_of_products;
 use super::smo::{self, Problem};
-use super::{Kernel, Machines, SvmParams, check_quality, constant_decision};
+use super::{Kernel, Machines, SvmParams, add_weighted_rows, check_quality, constant_decision};
 use crate::matrix::{check_finite, with_padded_rows};
 use crate::stop::Stop;
 use crate::{Error, Result, threads};
@@ -131,20 +131,19 @@ impl KernelMatrix {
             )));
         }
         let coefficients = machines.coefficients.as_standard_layout();
-        let decide = |row: &u32| {
+        let coefficients = coefficients.as_slice().unwrap_or_default();
+        let (rows, fit_rows) = (rows.to_vec(), fit_rows.to_vec());
+        let mut decisions = vec![0.0; rows.len() * n_models];
+        let decide = |values: &mut Vec<f32>, (row, sums): (&u32, &mut [f64])| {
             let kernel = &self.values[*row as usize * self.n_rows..][..self.n_rows];
-            let mut sums: Array1<f64> = machines.biases.clone();
-            for (fit_row, coefficients) in fit_rows.iter().zip(coefficients.outer_iter()) {
-                let value = f64::from(kernel[*fit_row as usize]);
-                sums.iter_mut().zip(coefficients).for_each(|(sum, coefficient)| *sum += value * coefficient);
-            }
-            sums
+            values.clear();
+            values.extend(fit_rows.iter().map(|fit_row| kernel[*fit_row as usize]));
+            sums.iter_mut().zip(&machines.biases).for_each(|(sum, bias)| *sum = *bias);
+            add_weighted_rows(values, coefficients, sums);
         };
-        let rows = rows.to_vec();
-        let decided: Vec<_> = threads::install(|| rows.par_iter().map(decide).collect())?;
-        let mut decisions = Array2::zeros((rows.len(), n_models));
-        decisions.outer_iter_mut().zip(&decided).for_each(|(mut to, from)| to.assign(from));
-        Ok(decisions)
+        let tasks = rows.par_iter().zip(decisions.par_chunks_exact_mut(n_models.max(1)));
+        threads::install(|| tasks.for_each_init(Vec::new, decide))?;
+        Array2::from_shape_vec((rows.len(), n_models), decisions).map_err(|error| Error::Value(error.to_string()))
     }
 
     fn check_rows(&self, name: &str, rows: ArrayView1<'_, u32>) -> Result<()> {

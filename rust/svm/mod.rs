@@ -13,6 +13,7 @@ mod working_set;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
+use crate::cpu::for_each_cpu;
 use crate::{Error, Result};
 
 pub use self::linfa::fit_linfa;
@@ -73,4 +74,20 @@ fn constant_decision(qualities: impl Iterator<Item = f64>) -> Option<f64> {
         (false, true) => Some(-1.0),
         (false, false) => Some(0.0),
     }
+}
+
+#[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
+#[inline(always)]
+fn add_weighted_rows_body(weights: &[f32], rows: &[f64], sums: &mut [f64]) {
+    for (weight, row) in weights.iter().zip(rows.chunks_exact(sums.len().max(1))) {
+        let weight = f64::from(*weight);
+        for (sum, value) in sums.iter_mut().zip(row) {
+            *sum += weight * value;
+        }
+    }
+}
+
+for_each_cpu! {
+    /// Adds `weights` (n,) times `rows` (n, m) to `sums` (m,), row after row.
+    fn add_weighted_rows(weights: &[f32], rows: &[f64], sums: &mut [f64]) = add_weighted_rows_body
 }

@@ -18,8 +18,6 @@ use crate::stop::Stop;
 const LANES: usize = 16;
 /// How many iterations go by between two looks at the stop flag.
 const ITERATIONS_A_CHECK: usize = 1024;
-/// How often `f` may be computed afresh before the remaining violation is accepted.
-const MOST_ROUNDS: usize = 20;
 
 /// One machine to train.
 pub(super) struct Problem<'a> {
@@ -113,29 +111,28 @@ pub(super) fn solve(problem: &Problem<'_>, stop: &Stop) -> Result<(Vec<f64>, f64
             Pair { positive: both, negative: both, positive_bound, negative_bound }
         })
         .collect();
+    // Coefficients start at 0.
     let mut decisions = vec![0.0; pairs.len()];
     let mut n_left = problem.params.max_iterations;
-    for _ in 0..MOST_ROUNDS {
-        // Rounding accumulates in float32 sums: `f` is computed afresh in float64 before its word is taken.
-        let violation = violation(&pairs, &decisions);
-        if violation < problem.params.tolerance || n_left == 0 {
+    let mut least = None;
+    while n_left > 0 && violation(&pairs, &decisions) >= problem.params.tolerance {
+        // Every step lowers the objective. A round that did not has met the limits of float32.
+        let objective = objective(&pairs, &decisions);
+        if least.is_some_and(|least| objective >= least - 1e-12 * f64::abs(least)) {
             break;
         }
-        n_left = improve(problem, &mut pairs, &decisions, n_left, stop)?;
+        least = Some(objective);
+        let n_round = n_left.min(10_000 + 10 * pairs.len());
+        n_left -= n_round - improve(problem, &mut pairs, &decisions, n_round, stop)?;
+        // Rounding adds up in float32: `f` is computed afresh in float64 before its word is taken.
         decisions = exact_decisions(problem, &pairs);
     }
     let bias = bias(&pairs, &decisions);
     Ok((pairs.iter().map(Pair::coefficient).collect(), bias))
 }
 
-/// Updates pairs until the violation is below the tolerance or no iteration is left; returns what is left.
-fn improve(
-    problem: &Problem<'_>,
-    pairs: &mut [Pair],
-    decisions: &[f64],
-    mut n_left: usize,
-    stop: &Stop,
-) -> Result<usize> {
+/// Updates pairs until the violation is below the tolerance or no iteration is left; says how many are left.
+fn improve(problem: &Problem<'_>, pairs: &mut [Pair], decisions: &[f64], n_left: usize, stop: &Stop) -> Result<usize> {
     let n_rows = pairs.len();
     // A little stricter than asked, for what the float32 sums hide.
     #[expect(clippy::cast_possible_truncation, reason = "a tolerance")]
@@ -146,16 +143,15 @@ fn improve(
     let mut f: Vec<f32> = decisions.iter().map(|value| *value as f32).collect();
     let kernel = |row: usize| &problem.kernel[row * n_rows..][..n_rows];
     let mut up = move_and_find_up(0.0, kernel(0), kernel(0), &upward, &mut f);
-    while n_left > 0 {
-        if n_left.is_multiple_of(ITERATIONS_A_CHECK) {
+    for iteration in 0..n_left {
+        if iteration.is_multiple_of(ITERATIONS_A_CHECK) {
             stop.check()?;
         }
         let raised = kernel(up.row);
         let down = find_partner(up, raised, problem.diagonal, &downward, &f);
         if down.violation < tolerance {
-            break;
+            return Ok(n_left - iteration);
         }
-        n_left -= 1;
         let curvature = problem.diagonal[up.row] + problem.diagonal[down.row] - 2.0 * raised[down.row];
         let violation = up.value - (downward[down.row] - f[down.row]);
         let wanted = f64::from(violation) / f64::from(curvature.max(LEAST_CURVATURE));
@@ -170,7 +166,7 @@ fn improve(
         let step = step as f32;
         up = move_and_find_up(step, raised, kernel(down.row), &upward, &mut f);
     }
-    Ok(n_left)
+    Ok(0)
 }
 
 /// `f = K b` in float64.
@@ -206,6 +202,13 @@ fn extremes(pairs: &[Pair], decisions: &[f64]) -> (f64, f64) {
     let up = pairs.iter().zip(decisions).map(|(pair, f)| f64::from(pair.upward()) - f);
     let down = pairs.iter().zip(decisions).map(|(pair, f)| f64::from(pair.downward()) - f);
     (up.fold(f64::NEG_INFINITY, f64::max), down.fold(f64::INFINITY, f64::min))
+}
+
+/// What is minimised: half of `b'Kb`, less the sum of all weights.
+fn objective(pairs: &[Pair], decisions: &[f64]) -> f64 {
+    let terms =
+        pairs.iter().zip(decisions).map(|(pair, f)| 0.5 * pair.coefficient() * f - pair.positive - pair.negative);
+    terms.sum()
 }
 
 /// How far the most violating pair is from optimal (libsvm's stopping criterion).

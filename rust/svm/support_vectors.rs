@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use super::kernel::rbf_of_squared_distances;
-use super::{Kernel, Machines};
+use super::{Kernel, Machines, add_weighted_rows};
 use crate::distance::Euclidean;
 use crate::matrix::{check_finite, check_width, with_padded_rows};
 use crate::{Error, Result, threads};
@@ -63,7 +63,10 @@ impl SupportVectors {
                 vectors: with_padded_rows(vectors),
                 coefficients: machines.coefficients.as_standard_layout().into_owned(),
             },
-            Kernel::Linear => Form::Linear(vectors.mapv(f64::from).t().dot(&machines.coefficients)),
+            Kernel::Linear => {
+                let weights = vectors.mapv(f64::from).t().dot(&machines.coefficients);
+                Form::Linear(weights.as_standard_layout().into_owned())
+            }
         };
         Ok(Self { n_features: vectors.ncols(), biases: machines.biases.clone(), form })
     }
@@ -123,8 +126,8 @@ fn add_rbf(
                 *value = Euclidean.rdistance(query, vector);
             }
             rbf_of_squared_distances(gamma, values);
-            for (value, coefficients) in values.iter().zip(coefficients.outer_iter()) {
-                sums.scaled_add(f64::from(*value), &coefficients);
+            if let (Some(coefficients), Some(sums)) = (coefficients.to_slice(), sums.as_slice_mut()) {
+                add_weighted_rows(values, coefficients, sums);
             }
         }
     }
@@ -133,8 +136,8 @@ fn add_rbf(
 /// Adds the products of the queries (p, d) with the weights (d, m) to the sums (p, m), in order of the features.
 fn add_linear(weights: ArrayView2<'_, f64>, queries: ArrayView2<'_, f32>, mut sums: ArrayViewMut2<'_, f64>) {
     for (query, mut sums) in queries.outer_iter().zip(sums.outer_iter_mut()) {
-        for (value, weights) in query.iter().zip(weights.outer_iter()) {
-            sums.scaled_add(f64::from(*value), &weights);
+        if let (Some(query), Some(weights), Some(sums)) = (query.to_slice(), weights.to_slice(), sums.as_slice_mut()) {
+            add_weighted_rows(query, weights, sums);
         }
     }
 }

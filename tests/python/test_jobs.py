@@ -142,6 +142,9 @@ def test_a_folder_is_made_or_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/c: cannot be written to \(Not a directory\)"):
         require_writable(tmp_path / "file" / "c")
+    pool = planted_pool(30)
+    with pytest.raises(OutputError, match=r"file: cannot be written to"):  # before any work: the vectors are wrong too
+        train(pool.outcomes, pool.features[1:, :DIM], EXTERNAL, tmp_path / "file", QUICK)
 
 
 def test_records_of_one_query_are_refused(tmp_path: Path) -> None:

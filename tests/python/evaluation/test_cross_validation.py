@@ -128,6 +128,7 @@ def test_selectors_choose_for_queries_that_they_have_not_seen(monkeypatch: pytes
 
     def spied_prepare(cls: type[TrainingTable], features: Any, *arguments: Any) -> TrainingTable:
         trained.append({row.tobytes() for row in features})
+        assert arguments[-1] == QUALITY  # what they are judged by inside is what the table shows
         table = prepare(cls, features, *arguments)
         assert isinstance(table, TrainingTable)
         return table
@@ -209,10 +210,14 @@ def test_a_model_that_a_fold_has_not_measured_cannot_be_chosen_there() -> None:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
     quality[1:, 0] = np.nan
-    quality[0, 0] = 1.0
+    quality[0, 0] = 0.0
     evaluation = evaluate(pool.with_quality(quality), "knn", "kmeans")
     assert evaluation.n_models == 3
     assert evaluation.n_held_out == 60
+    for name in ("best single", "category table", "knn", "kmeans", "judged"):
+        line = evaluation.method(name)
+        assert set(line.selection) <= {"medium", "small"}
+        assert line.n_unmeasured == 0
     only = np.where(np.eye(3, dtype=bool).repeat(2, axis=0), 1.0, np.nan)
     rare = make_pool(np.eye(6, DIM), ("math",) * 6, only)
     assert evaluate(rare, "knn", folds=3).n_held_out == 6

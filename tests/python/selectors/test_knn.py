@@ -1,5 +1,7 @@
 """KNN against loops over all training queries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -74,12 +76,11 @@ def test_quality_is_the_weighted_mean_of_the_neighbours() -> None:
 
 def test_scores_are_the_parent_plus_what_is_believed() -> None:
     pool = planted_pool(90)
-    selector = train_selector("knn", pool.features, pool.outcomes, k=9)
+    selector = replace(train_selector("knn", pool.features, pool.outcomes, k=9), belief=0.4)
     examples, predictor = examples_of(pool), selector.predictor
     assert isinstance(predictor, KnnPredictor)
     unseen = planted_pool(12, seed=1)
     assert selector.parent is not None
-    assert 0.0 < selector.belief <= 1.0
     columns = unseen.features[:, -14:].argmax(axis=1)
     for query, code, score in zip(unseen.features, columns, selector.scores(unseen.features), strict=True):
         setting = predictor.setting
