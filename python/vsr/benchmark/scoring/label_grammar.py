@@ -71,8 +71,8 @@ CHOICE = re.compile(
     r"|(?:i|i'll|i'd|will|would|let me|let's) answer)(?![a-z])"
 )
 CORRECTION = re.compile(
-    r"(?<![a-z])(?:wait|actually|(?<![:)\]-]\s)no|sorry|correction|scratch that|on second thought|i meant?|hmm|oops|instead"
-    r"|rather|(?:up)?on reflection|hold on|just kidding|my mistake|change my answer)(?![a-z])[\s,.:;!-]{0,5}"
+    r"(?<![a-z])(?:wait|actually|(?<![:)\]-]\s)no|sorry|correction|scratch that|on second thought|i meant?|hmm|oops"
+    r"|instead|rather|(?:up)?on reflection|hold on|just kidding|my mistake|change my answer)(?![a-z])[\s,.:;!-]{0,5}"
     r"(?:(?:it|that|this|i|we|let me|should|make|is|be|say|choose|pick|to|change|go with|mean|must|my answer|actually"
     r"|wait|no|the (?:correct |right |final )?answer)(?:'s|'d|'ll)?[\s,]{1,3}){0,6}"
 )
