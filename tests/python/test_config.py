@@ -231,6 +231,34 @@ vllm_endpoints:
     assert "endpoint 'far' gets its key over plain http" in loaded.warnings[1]
 
 
+@pytest.mark.parametrize("asked_at", ["preferred_endpoints: [far]", "external_model_ids: {vllm: x}", "tags: [any]"])
+def test_a_models_key_over_plain_http_warns_wherever_the_model_is_asked(asked_at):
+    loaded = config(
+        f"""
+vllm_endpoints:
+  - {{name: far, address: 10.0.0.9, port: 8000}}
+  - {{name: farther, address: 10.0.0.8, port: 8000}}
+model_config:
+  small: {{access_key: "${{KEY}}", {asked_at}}}
+""",
+        KEY=SECRET,
+    )
+    assert len(loaded.warnings) == 1
+    assert "line 3: endpoint 'far' gets its key over plain http" in loaded.warnings[0]
+
+
+def test_a_key_in_any_header_counts_as_one():
+    loaded = config(
+        f"""
+vllm_endpoints:
+  - {{name: far, address: 10.0.0.9, port: 8000, headers: {{X-Gateway-Token: {SECRET}, X-Token-Limit: "500"}}}}
+"""
+    )
+    assert len(loaded.warnings) == 2
+    assert "vllm_endpoints[0].headers.X-Gateway-Token" in loaded.warnings[0].replace('["', ".").replace('"]', "")
+    assert "over plain http" in loaded.warnings[1]
+
+
 @pytest.mark.parametrize(
     ("fields", "url"),
     [

@@ -31,13 +31,13 @@ def run_display() -> Display:
 
 
 class _LiveTable:
-    """A table that is drawn anew in place, one row a model."""
+    """A table that is drawn anew in place, one row a model; gone at the end, when the summary says the same."""
 
     # Drawing takes some milliseconds in the thread that also times the calls: twice a second is enough for eyes.
     interval_s = 0.5
 
     def __init__(self) -> None:
-        self._live = Live(console=Console(stderr=True), auto_refresh=False)
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -66,8 +66,12 @@ class _LiveTable:
                 f"${model.cost_usd:.4f}" if model.cost_usd else "-",
                 Text(f"stopped: {_shortened(model.stopped)}", style="red") if model.stopped else "",
             )
-        bar = ProgressBar(total=max(now.n_calls, 1), completed=now.n_done, width=40)
-        self._live.update(Group(table, Text(""), bar, Text(status_line(now))), refresh=True)
+        # A bar ends without a line break: in a row of a grid it has one. Bar and status stand on top: of more models
+        # than the terminal has lines, the last ones are left out.
+        head = Table.grid()
+        head.add_row(ProgressBar(total=max(now.n_calls, 1), completed=now.n_done, width=40))
+        head.add_row(Text(status_line(now)))
+        self._live.update(Group(head, Text(""), table), refresh=True)
 
 
 class _PlainLines:

@@ -126,7 +126,7 @@ class _OpenAI:
     def pieces(self, answer: dict[str, object]) -> bytes:
         """Write server-sent events: chunks with a `delta` each, the usage, and `[DONE]`."""
         chunk = {**answer, "object": "chat.completion.chunk", "usage": None}
-        (choice,) = answer["choices"]  # type: ignore[misc]
+        choice = answer["choices"][0]  # type: ignore[index]
         deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
         deltas += [({"content": word}, None) for word in _words(choice["message"]["content"])]
         deltas.append(({}, choice["finish_reason"]))
