@@ -25,14 +25,17 @@ from vsr.config.servers import (
     split_address,
 )
 
-# How alike two words are before one counts as the other misspelt (difflib's ratio).
+# How alike two words are before one counts as the other misspelt (difflib's ratio); of short ones a letter may differ.
 _NEARLY = 0.75
+_NEARLY_IF_SHORT = 0.6
+_SHORT = 4
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
     """Return the known word that this one is nearly, if there is one."""
     by_folded = {name.lower().replace("-", "_"): name for name in known}
-    found = difflib.get_close_matches(word.lower().replace("-", "_"), by_folded, n=1, cutoff=_NEARLY)
+    cutoff = _NEARLY_IF_SHORT if len(word) <= _SHORT else _NEARLY
+    found = difflib.get_close_matches(word.lower().replace("-", "_"), by_folded, n=1, cutoff=cutoff)
     return by_folded[found[0]] if found else None
 
 
