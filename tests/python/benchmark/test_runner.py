@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -246,6 +247,18 @@ def test_other_settings_are_asked_again_and_never_mixed(out):
     assert any("out.superseded.jsonl" in text for text in said.texts)
     temperatures = Counter(seen.body["temperature"] for seen in server.asked())
     assert temperatures == {0.0: 6, 0.7: 3}
+
+
+def test_a_ground_truth_that_has_changed_is_named(out):
+    with Scripted(always()) as server:
+        run_benchmark(plan_at(server, 3), out, settings())
+        changed = [replace(query, ground_truth="A") for query in queries(3)[:2]]
+        said = Sayings()
+        assert run_benchmark(plan_at(server, asked=changed), out, settings(), said).n_asked == 0
+    assert said.texts[1] == (
+        "2 records were scored against another ground truth than the query file has now; they stay: correct it in the "
+        "output and run `vsr-train score`, or name another output to ask again."
+    )
 
 
 class Sayings:
