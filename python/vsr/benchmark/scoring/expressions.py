@@ -54,6 +54,8 @@ _ENVIRONMENT = re.compile(
     r"\\begin\{[pbvBV]?(?:matrix|array)\}(?:\{[lcr|]+\})?(?P<body>.*?)\\end\{[pbvBV]?(?:matrix|array)\}", re.DOTALL
 )
 _NAMED = re.compile(r"(?:[A-Za-z](?:_\{?\w\}?)?(?:\([A-Za-z]\))?|θ|\\theta)\s?(?:=|∈)(?!=)")
+# "x = 2 or x = -3" lists two solutions.
+_OR = re.compile(r"\\(?:text|mbox|mathrm|textrm)\s?\{\s*(?:or|and)\s*\}|(?<=[\w})])\s+(?:or|and)\s+(?=[\w\\({-])")
 _NEW_ROW = "\ue000"  # stands for a double backslash while single ones go
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
@@ -65,15 +67,20 @@ def normalise_expression(text: str) -> str:
         text: LaTeX or plain text, for example what stands in a box.
     """
     text = text[:_LONGEST_KEPT].strip().strip("$").strip().rstrip(".").strip().replace("\\\\", _NEW_ROW)
+    if "or" in text or "and" in text:
+        text = _OR.sub(",", text)
     for pattern, written in _SYNONYMS:
         text = pattern.sub(written, text)
     text = _with_braced_arguments(_FONT.sub("", _DROPPED.sub("", text)))
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text) if not text.startswith(("(", "[", "{", "\\{")) else text
     text = re.sub(r"\s+", "", text)
     text = re.sub(r"([\^_])\{(\w)\}", r"\1\2", text)
-    named = _NAMED.match(text)
-    if named is not None and not re.search(r"[=<>]", text[named.end() :]):
-        text = text[named.end() :]
+    parts = _split(text, ",")
+    names = [_NAMED.match(part) for part in parts]
+    values = [part[name.end() :] for name, part in zip(names, parts, strict=True) if name is not None]
+    is_one_name = len(values) == len(parts) and len({name[0] for name in names if name is not None}) == 1
+    if is_one_name and not any(re.search(r"[=<>]", value) for value in values):
+        text = ",".join(values)
     while len(text) > 2 and text[0] == "{" and closing_braces(text).get(0) == len(text) - 1:
         text = text[1:-1]
     return text.replace(_NEW_ROW, "\\\\")

@@ -68,6 +68,9 @@ _PRECISION = re.compile(r"\s*(?:decimals?|significant|sig\.?\s?figs?|d\.?p\.?|pl
 _ORDINAL = re.compile(r"\s?(?:st|nd|rd|th)(?![A-Za-z])")
 _LIST_MARK = re.compile(r"[.)](?=\s|$)")
 _UNIT_WORDS = re.compile(r"[\s°%]*(?:(?:[A-Za-zµμΩÅ°/·^²³()\s.$€£,-]|(?<=[A-Za-z^])-?\d)*)")
+_UNIT_IN_LATEX = re.compile(
+    r"(?:\\[,;: ]|\s|~)*\\(?:text|mbox|mathrm|textrm)\s?\{[A-Za-z/ .]{1,40}\}(?:\^\{?[23]\}?)?\s*$"
+)
 _KNOWN_UNIT = re.compile(
     r"""\s?(?:[kcmµμnMG]?(?:m|g|s|l|L|J|W|V|A|N|Pa|Hz|eV|mol|b|B)|lbs?|oz|ft|in|mi|mph|rpm|ppm|min|hr?s?|K|°?[CF]|Ω|°|cal|kcal
     |atm|bar|psi|torr|[kcm]?m\s?/\s?h|(?:square|cubic)?\s?(?:kilo|centi|milli)?(?:met(?:er|re)s?|grams?|lit(?:er|re)s?|watts?|joules?)
@@ -76,6 +79,7 @@ _KNOWN_UNIT = re.compile(
     (?:\s?/\s?(?:[kcm]?[mgs]|mol|hr?|hours?|seconds?|min|l|L|K))?(?:\^?[-]?[1-4])?""",
     re.VERBOSE,
 )
+_IT_IS = re.compile(r"^(?:it|that|this)(?:'s| is| would be| must be)\s+", re.IGNORECASE)
 _MATHS = re.compile(r"\$([^$]{1,400})\$|\\\(((?:[^\\]|\\(?![()])){1,400})\\\)")
 _LEAD = re.compile(
     r"[\s:*\"'“$(\[]*(?:(?:therefore|thus|hence|then|also|simply|just|exactly|approximately|about|roughly|around"
@@ -255,6 +259,10 @@ def _quantity(text: str) -> Number | None:
         return None
     if "\\begin" in text:
         text = _ENVIRONMENT.sub(" ", text)
+    exact, about, _ = text.replace("\\approx", "≈").partition("≈")
+    if about and exact.strip(" $"):
+        return _quantity(exact)
+    text = _UNIT_IN_LATEX.sub("", text)
     value = evaluate(normalise_expression(text))
     if value is not None:
         return Number(value, is_percent=text.rstrip(" $}.").endswith("%"))
@@ -359,7 +367,7 @@ def _committed_expression(text: str, commitments: list[_Commitment], *, may_gues
     formulas = _formulas(text[-_LAST_PART:])
     if formulas:
         return formulas[-1]
-    last_line = text.rpartition("\n")[2].strip()
+    last_line = _IT_IS.sub("", text.rpartition("\n")[2].strip(), count=1)
     return last_line if 0 < len(last_line) <= 80 and len(last_line.split()) <= _MOST_WORDS else None
 
 
