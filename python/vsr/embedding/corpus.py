@@ -38,15 +38,11 @@ class _Report:
     def begin(self, work: int) -> None:
         """Say how many characters are to be computed, after those of the cache are known."""
         self._work = work
-        self._tell_unless_last()
 
     def add(self, n_texts: int, work: int, n_tokens: int) -> None:
         self._n_done += n_texts
         self._work_done += work
         self._n_tokens += n_tokens
-        self._tell_unless_last()
-
-    def _tell_unless_last(self) -> None:
         if self._n_done < self._n_texts:
             self.tell()
 

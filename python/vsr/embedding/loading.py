@@ -99,6 +99,7 @@ def load_from_fingerprint(
     fingerprint: Fingerprint,
     path: str | Path | None = None,
     *,
+    max_tokens: int | None = None,
     cache_dir: str | Path | None = None,
     device: str = "cpu",
 ) -> Embedder:
@@ -107,6 +108,7 @@ def load_from_fingerprint(
     Args:
         fingerprint: As an artefact records it.
         path: Folder of the model, where it lies elsewhere than when the fingerprint was made.
+        max_tokens: Where texts should be cut; it must come to the limit of the fingerprint, which None takes.
         cache_dir: Folder in which vectors are kept between runs; None keeps none.
         device: `cpu`, or `cuda` in a build with that feature.
 
@@ -135,7 +137,7 @@ def load_from_fingerprint(
             fingerprint.width,
             fingerprint.prompt_name,
             dtype=fingerprint.dtype,
-            max_tokens=fingerprint.token_limit or DEFAULT_MAX_TOKENS,
+            max_tokens=max_tokens or fingerprint.token_limit or DEFAULT_MAX_TOKENS,
             cache_dir=cache_dir,
             device=device,
             revision=fingerprint.revision if folder is None else None,

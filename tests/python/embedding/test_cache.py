@@ -218,7 +218,7 @@ def test_damage_in_the_middle_of_a_run_does_not_end_it(bert: Reference, expected
     def damage(_state: EmbeddingProgress) -> None:
         nonlocal n_reports
         n_reports += 1
-        if n_reports == 2:  # the first comes before any work
+        if n_reports == 1:
             DAMAGE["no database"](cache_file(tmp_path))
 
     with pytest.warns(UserWarning, match=DAMAGED):
@@ -307,8 +307,8 @@ def start_child(bert: Reference, cache: Path, begin: int, end: int, stop_after: 
 
 
 def test_a_killed_run_leaves_what_it_had(bert: Reference, expected: np.ndarray, tmp_path: Path) -> None:
-    # The second report follows the first batch; 512 tokens are a part of these texts.
-    child = start_child(bert, tmp_path, 0, 60, stop_after=2)
+    # The first report follows the first batch; 512 tokens are a part of these texts.
+    child = start_child(bert, tmp_path, 0, 60, stop_after=1)
     child.communicate(timeout=60)
     assert child.returncode == -signal.SIGKILL
     connection = sqlite3.connect(cache_file(tmp_path))
