@@ -80,7 +80,7 @@ class UnratedRecord(Record, frozen=True, gc=False):
 class _Head(msgspec.Struct, frozen=True, gc=False):
     """What tells a record from a query."""
 
-    model_name: msgspec.Raw | None = None
+    model_name: object = None
 
 
 class Records(JsonLines[Record]):

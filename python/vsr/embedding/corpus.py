@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +22,7 @@ _CHARACTERS_PER_TOKEN = 4  # of usual text: what is beyond the token limit costs
 class _Report:
     """Counts what is done and tells the caller about once a second."""
 
-    def __init__(self, n_texts: int, callback: ProgressCallback | None) -> None:
+    def __init__(self, n_texts: int, callback: ProgressCallback) -> None:
         self._n_texts = n_texts
         self._callback = callback
         self._started_s = time.perf_counter()
@@ -47,8 +46,6 @@ class _Report:
             self.tell()
 
     def tell(self) -> None:
-        if self._callback is None:
-            return
         elapsed = time.perf_counter() - self._started_s
         left = None
         if self._n_done == self._n_texts:
@@ -65,7 +62,7 @@ class _Report:
 def embed_corpus(
     encoder: _core.TextEncoder,
     texts: Sequence[str],
-    progress: ProgressCallback | None,
+    progress: ProgressCallback,
     cache: VectorCache | None = None,
 ) -> NDArray[np.float32]:
     """Embed texts that were checked before.
@@ -76,7 +73,7 @@ def embed_corpus(
     Args:
         encoder: The loaded model.
         texts: Any strings.
-        progress: Called after every batch, and once at the end. Without it, texts that were cut are a warning.
+        progress: Called after every batch, and once at the end.
         cache: Where vectors are looked up, and kept after every batch.
 
     Returns:
@@ -103,17 +100,8 @@ def embed_corpus(
     for begin in range(0, len(repeated), _WINDOW):
         window = repeated[begin : begin + _WINDOW]
         vectors[window] = vectors[source[window]]
-    if progress is None:
-        warn_of_cut_texts(report.n_truncated, len(texts), encoder.token_limit)
     report.tell()
     return vectors
-
-
-def warn_of_cut_texts(n_truncated: int, n_texts: int, limit: int) -> None:
-    """Warn a caller who does not follow the progress."""
-    if n_truncated:
-        are = "text is" if n_texts == 1 else f"of {n_texts:,} texts are"
-        warnings.warn(f"{n_truncated:,} {are} longer than {limit:,} tokens and cut to these", stacklevel=4)
 
 
 def _rows_to_compute(

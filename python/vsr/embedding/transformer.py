@@ -1,5 +1,7 @@
 """Embedders with weights: a model folder, loaded by the numerical core."""
 
+import warnings
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -9,11 +11,12 @@ from numpy.typing import NDArray
 
 from vsr import _core
 from vsr.embedding.cache import VectorCache
-from vsr.embedding.corpus import embed_corpus, warn_of_cut_texts
-from vsr.embedding.embedder import ProgressCallback, check_texts
+from vsr.embedding.corpus import embed_corpus
+from vsr.embedding.embedder import EmbeddingProgress, ProgressCallback, check_texts
 from vsr.embedding.fingerprint import Fingerprint
 
 _WARM_UP = "What is the derivative of sin(x)?"
+_ONE_ROW = np.zeros(1, dtype=np.uint32)
 
 
 class TransformerEmbedder:
@@ -72,9 +75,8 @@ class TransformerEmbedder:
         if cache is not None:
             with cache.opened():  # a folder that cannot be used shows now, not after the first batch
                 pass
-        embedder = cls(encoder, fingerprint, cache)
-        embedder._embed_one(_WARM_UP)
-        return embedder
+        encoder.embed(encoder.tokenize([_WARM_UP]), _ONE_ROW)
+        return cls(encoder, fingerprint, cache)
 
     @property
     def dim(self) -> int:
@@ -103,11 +105,18 @@ class TransformerEmbedder:
         """
         check_texts(texts)
         if len(texts) == 1 and progress is None and self._cache is None:
-            return self._embed_one(texts[0])
-        return embed_corpus(self._encoder, texts, progress, self._cache)
+            tokens = self._encoder.tokenize([texts[0]])
+            self._warn_of_cut_texts(int(tokens.truncated[0]), 1)
+            return self._encoder.embed(tokens, _ONE_ROW)
+        if progress is not None:
+            return embed_corpus(self._encoder, texts, progress, self._cache)
+        states: deque[EmbeddingProgress] = deque(maxlen=1)
+        vectors = embed_corpus(self._encoder, texts, states.append, self._cache)
+        self._warn_of_cut_texts(states[0].n_truncated, states[0].n_texts)
+        return vectors
 
-    def _embed_one(self, text: str) -> NDArray[np.float32]:
-        tokens = self._encoder.tokenize([text])
-        if tokens.truncated[0]:
-            warn_of_cut_texts(1, 1, self._encoder.token_limit)
-        return self._encoder.embed(tokens, np.zeros(1, dtype=np.uint32))
+    def _warn_of_cut_texts(self, n_truncated: int, n_texts: int) -> None:
+        if n_truncated:
+            are = "text is" if n_texts == 1 else f"of {n_texts:,} texts are"
+            limit = f"{self._encoder.token_limit:,} tokens"
+            warnings.warn(f"{n_truncated:,} {are} longer than {limit} and cut to these", stacklevel=3)
