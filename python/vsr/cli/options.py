@@ -4,6 +4,7 @@ A flag that would do nothing beside the others is a usage error (exit code 2), n
 """
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vsr.cli import terminal
 from vsr.cli.sections import GENERAL, option
 
 if TYPE_CHECKING:
@@ -91,6 +93,8 @@ class EmbeddingOptions:
         from vsr.embedding import load_embedder
         from vsr.embedding.loading import DEFAULT_MAX_TOKENS
 
+        if not self.uses_hash and self.path is None:
+            _announce_hub(self.name)
         return load_embedder(
             self.name,
             self.path,
@@ -128,6 +132,8 @@ class EmbeddingOptions:
                     f"{_EMBEDDING_FLAGS[field]} {asked}: these artefacts were trained with {shown}. "
                     "Leave the flag out, or train again"
                 )
+        if fingerprint.revision is not None and self.path is None:
+            _announce_hub(fingerprint.name)
         return load_from_fingerprint(
             fingerprint,
             self.path,
@@ -147,6 +153,13 @@ class EmbeddingOptions:
         for field in fields:
             if getattr(self, field) not in (None, False):
                 raise click.UsageError(f"{_EMBEDDING_FLAGS[field]} has no effect here: {because}. Leave it out.")
+
+
+def _announce_hub(name: str) -> None:
+    """Say where a model is looked for; the bars of the hub's client move where ours do."""
+    terminal.say(f"Looking for {name} in the Hugging Face cache, then on the hub.")
+    if not terminal.bars_may_move():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # it is read when the client is imported
 
 
 # What only an embedder with weights and a tokenizer has.

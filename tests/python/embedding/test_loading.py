@@ -37,12 +37,11 @@ def with_heads(held: Held) -> None:
         held[name] = ("F32", [2], bytes(8))
 
 
-def with_gamma(held: Held) -> None:
-    """Names of the first BERT files."""
-    for name in [name for name in held if "LayerNorm" in name]:
-        held[name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")] = (
-            held.pop(name)
-        )
+def without_gamma(held: Held) -> None:
+    """Names of today; the reference has those of the first BERT files."""
+    for name in [name for name in held if name.endswith(("LayerNorm.gamma", "LayerNorm.beta"))]:
+        held[name.replace(".gamma", ".weight").replace(".beta", ".bias")] = held.pop(name)
+    assert "embeddings.LayerNorm.weight" in held
 
 
 def sharded(folder: Path) -> None:
@@ -84,7 +83,7 @@ SAME = {
     "every name with model.": ("qwen3-tiny", prefixed("model.")),
     "every name with bert.": ("bert-tiny", prefixed("bert.")),
     "heads for other tasks": ("bert-tiny", change_tensors(with_heads)),
-    "gamma and beta": ("bert-tiny", change_tensors(with_gamma)),
+    "no gamma and beta": ("bert-tiny", change_tensors(without_gamma)),
     "shards": ("bert-tiny", sharded),
     "rotation as transformers 5 has it": ("embeddinggemma-tiny", nested_rotation),
     "rotation as before": ("qwen3-tiny-bf16", flat_rotation),
