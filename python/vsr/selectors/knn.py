@@ -14,7 +14,7 @@ from vsr.tables import FloatArray, centred_rows
 
 _K = (400, 200, 100, 50, 25)
 _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
-_SHARPNESS = (1.0, 4.0)
+_SHARPNESS = (1.0, 4.0, 8.0)
 # Rows whose neighbours' outcomes are gathered at once: 128 x 400 x 30 float64 are 12 MB, which stays near the cache.
 _BLOCK_ROWS = 128
 
