@@ -18,6 +18,7 @@ from vsr.errors import OutputError, RecordError, TrainingError
 from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation.document import evaluation_document
 from vsr.features import join_features
+from vsr.files import replaced_file
 from vsr.outcomes import Outcomes
 from vsr.persistence import save_selectors
 from vsr.records import Records, UnratedRecord
@@ -268,3 +269,17 @@ def read_embedding_file(path: str | os.PathLike[str], n_queries: int) -> npt.NDA
         return as_embeddings(array)
     except RecordError as error:
         raise RecordError(f"{os.fspath(path)}: {error}") from error
+
+
+def write_embedding_file(path: str | os.PathLike[str], embeddings: npt.NDArray[np.float32]) -> None:
+    """Write vectors as `read_embedding_file` reads them, whole or not at all.
+
+    Args:
+        path: the `.npy` file.
+        embeddings: float32 (n_queries, dim).
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with replaced_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, embeddings, allow_pickle=False)

@@ -255,10 +255,11 @@ WRONG = {
     "--input q.jsonl --category math": "--category has no effect with --input",
     "text --skip-bad-lines": "--skip-bad-lines has no effect without --input.",
     "text --default newton": "--default has no effect without --candidates",
-    "text --embedding-file v.npy --cache-dir c": "--embedding-path and --cache-dir have no effect.",
-    "text --embedding-file v.npy --embedding-path p": "--embedding-path and --cache-dir have no effect.",
+    "text --embedding-file v.npy --cache-dir c": "--cache-dir has no effect here: --embedding-file brings",
+    "text --embedding-file v.npy --embedding-path p": "--embedding-path has no effect here: --embedding-file brings",
     "text --quality-weight 1 --cost-share 0.5": "--cost-share has no effect with --quality-weight 1",
     "text --cache-dir c": "--cache-dir has no effect here: these artefacts need no embedding model.",
+    "text --embedding-path p": "--embedding-path has no effect here: these artefacts need no embedding model.",
     "text --algorithm forest": "'forest' is not one of",
     "text --quality-weight 2": "not in the range",
 }
@@ -278,9 +279,23 @@ def test_a_blank_query_is_wrong_usage(trained: Path, vsr_train: Command) -> None
         assert "The query is blank." in result.err
 
 
-def test_a_path_where_there_is_no_model_is_refused(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
-    result = vsr_train("select", LAW, "--models-dir", trained, "--embedding-path", tmp_path)
-    assert (result.code, result.err) == (
-        1,
-        "Error: the hash embedder has no path; leave it out or choose another model\n",
+@pytest.mark.parametrize(
+    ("flags", "asked", "recorded"),
+    [
+        ("--embedding-model bert", "--embedding-model bert", "hash"),
+        ("--use-fallback --embedding-dim 16", "--embedding-dim 16", "32"),
+    ],
+)
+def test_a_flag_that_contradicts_the_artefact_is_refused(
+    flags: str, asked: str, recorded: str, trained: Path, vsr_train: Command
+) -> None:
+    result = vsr_train("select", LAW, "--models-dir", trained, *flags.split())
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        f"Error: {asked}: these artefacts were trained with {recorded}. Leave the flag out, or train again\n"
     )
+
+
+def test_flags_that_agree_with_the_artefact_are_taken(trained: Path, vsr_train: Command) -> None:
+    flags = ("select", LAW, "--models-dir", trained, "--json")
+    assert vsr_train(*flags, "--use-fallback", "--embedding-dim", "32").json == vsr_train(*flags).json
