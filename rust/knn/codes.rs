@@ -50,7 +50,6 @@ struct Scaling {
     error: f32,
 }
 
-#[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "lengths, rounded up by SLACK")]
 fn encode_body(row: &[f32], origin: &[f32], largest: f32, codes: &mut [f32]) -> Scaling {
