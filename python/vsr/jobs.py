@@ -136,12 +136,22 @@ def train(
             f"measure {FEW_QUERIES} at the very least, some hundreds are better"
         )
     features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
-    evaluation = _evaluate(features, outcomes, settings, notes, progress)
+    n_last = len(settings.algorithms)
+    n_before = 0
+
+    def tell(what: str, done: int, total: int) -> None:
+        """Count the comparison and the last fits as one job: what is left is estimated over both."""
+        nonlocal n_before
+        n_before = total
+        if progress is not None:
+            progress(what, done, total + n_last)
+
+    evaluation = _evaluate(features, outcomes, settings, notes, tell)
     table = TrainingTable.prepare(features, outcomes, settings.seed, settings.objective)
     selectors = []
     for done, name in enumerate(settings.algorithms):
         if progress is not None:
-            progress(f"{name} on all queries", done, len(settings.algorithms))
+            progress(f"{name} on all queries", n_before + done, n_before + n_last)
         selectors.append(table.train(name, **settings.parameters.get(name, {})))
     held_out = None if evaluation is None else evaluation_document(evaluation)
     paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
@@ -215,7 +225,7 @@ def _evaluate(
     outcomes: Outcomes,
     settings: TrainingSettings,
     notes: list[str],
-    progress: ProgressCallback | None,
+    progress: ProgressCallback,
 ) -> Evaluation | None:
     if outcomes.n_models == 1:
         notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")

@@ -251,6 +251,7 @@ impl ModelFolder {
 }
 
 /// An error about a file or folder of the model.
+#[must_use]
 pub fn refuse(path: &Path, what: &str) -> Error {
     Error::Embedding(format!("{}: {what}", path.display()))
 }
@@ -380,7 +381,6 @@ fn max_tokens(folder: &Path, config: &Map<String, Value>, transformer: &Map<Stri
             refuse(&folder.join("sentence_bert_config.json"), "'max_seq_length' must be a positive number")
         })?,
     };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive, and too large saturates
     Ok(limit.min(positions) as usize)
 }
 

@@ -178,8 +178,8 @@ impl Weights {
     /// # Errors
     /// It is missing or has another shape or an unsupported type.
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let (place, bytes) = self.take(name, shape)?;
         const PART: usize = 1 << 16;
+        let (place, bytes) = self.take(name, shape)?;
         let size = n_bytes(place.dtype);
         let mut out = vec![0f32; bytes.len() / size];
         out.par_chunks_mut(PART).zip(bytes.par_chunks(PART * size)).for_each(|(out, bytes)| {

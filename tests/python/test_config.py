@@ -104,6 +104,43 @@ decisions:
     assert message.startswith("c.yaml: 15 problems in the configuration:")
 
 
+def test_names_are_checked_beside_values_that_are_missing_or_of_the_wrong_type():
+    message = problems(
+        """
+vllm_endpoints:
+  - {address: h}
+  - {address: h}
+  - {name: 5, address: "http://u:p@h"}
+  - {name: one, address: h, port: no}
+  - {name: one, address: "ftp://h"}
+  - 3
+model_config:
+  small: {preferred_endpoints: [two]}
+decisions:
+  - {algorithm: {knn: {k: none}}, modelRefs: [{modell: small}, {model: smal}]}
+  - {name: [d], algorithm: {type: svn}}
+"""
+    )
+    for expected in (
+        "c.yaml:3: vllm_endpoints[0].name: is missing.",
+        "c.yaml:4: vllm_endpoints[1].name: is missing.",
+        "c.yaml:5: vllm_endpoints[2].name: must be text (put it in quotes), not 5.",
+        "c.yaml:5: vllm_endpoints[2].address: an address must not hold credentials",
+        "c.yaml:6: vllm_endpoints[3].port: must be a whole number, not 'no'.",
+        "c.yaml:7: vllm_endpoints[4].name: the name 'one' is taken on line 6.",
+        "c.yaml:7: vllm_endpoints[4].address: the scheme is http or https, not ftp.",
+        "c.yaml:8: vllm_endpoints[5]: must be a mapping, not 3.",
+        "c.yaml:10: model_config.small.preferred_endpoints[0]: there is no endpoint 'two'",
+        "c.yaml:12: decisions[0].name: is missing.",
+        "c.yaml:12: decisions[0].algorithm.type: is missing.",
+        "c.yaml:12: decisions[0].modelRefs[0].model: is missing.",
+        "c.yaml:12: decisions[0].modelRefs[1].model: there is no model 'smal'; did you mean 'small'?",
+        "c.yaml:13: decisions[1].algorithm.type: there is no algorithm 'svn'; did you mean 'svm'?",
+    ):
+        assert expected in message, expected
+    assert "\0" not in message
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -229,6 +266,34 @@ vllm_endpoints:
     assert len(loaded.warnings) == 2
     assert "vllm_endpoints[0].api_key is a key as plain text" in loaded.warnings[0]
     assert "endpoint 'far' gets its key over plain http" in loaded.warnings[1]
+
+
+@pytest.mark.parametrize("asked_at", ["preferred_endpoints: [far]", "external_model_ids: {vllm: x}", "tags: [any]"])
+def test_a_models_key_over_plain_http_warns_wherever_the_model_is_asked(asked_at):
+    loaded = config(
+        f"""
+vllm_endpoints:
+  - {{name: far, address: 10.0.0.9, port: 8000}}
+  - {{name: farther, address: 10.0.0.8, port: 8000}}
+model_config:
+  small: {{access_key: "${{KEY}}", {asked_at}}}
+""",
+        KEY=SECRET,
+    )
+    assert len(loaded.warnings) == 1
+    assert "line 3: endpoint 'far' gets its key over plain http" in loaded.warnings[0]
+
+
+def test_a_key_in_any_header_counts_as_one():
+    loaded = config(
+        f"""
+vllm_endpoints:
+  - {{name: far, address: 10.0.0.9, port: 8000, headers: {{X-Gateway-Token: {SECRET}, X-Token-Limit: "500"}}}}
+"""
+    )
+    assert len(loaded.warnings) == 2
+    assert "vllm_endpoints[0].headers.X-Gateway-Token" in loaded.warnings[0].replace('["', ".").replace('"]', "")
+    assert "over plain http" in loaded.warnings[1]
 
 
 @pytest.mark.parametrize(

@@ -208,9 +208,15 @@ class _Run:
         timed = await client.ask(lane.target, request)
         cost_usd = lane.model.cost_of(timed.outcome) if isinstance(timed.outcome, Answer) else None
         self._budget.settle(reserved_usd, cost_usd or 0.0)
+        n_moves = len(self.schedule.moves)
         finished = self.schedule.settle(call, timed, asyncio.get_running_loop().time())
         if finished is not None:
             self._recorder.put(finished)
+        for move in self.schedule.moves[n_moves:]:
+            self._display.say(
+                f"{move.model} goes on at endpoint '{move.following}', for '{move.given_up}' is given up: "
+                f"{move.reason.text}"
+            )
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

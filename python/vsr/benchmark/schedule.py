@@ -35,6 +35,23 @@ class Finished:
     n_attempts: int
 
 
+@dataclass(frozen=True)
+class Move:
+    """A model that goes on at its next endpoint.
+
+    Attributes:
+        model: its name.
+        given_up: the endpoint that is not asked any more.
+        following: the endpoint that takes its calls.
+        reason: why.
+    """
+
+    model: str
+    given_up: str
+    following: str
+    reason: FailedCall
+
+
 class Schedule:
     """The queue of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
 
@@ -50,6 +67,7 @@ class Schedule:
         self.pace = pace
         self.stopped: dict[str, FailedCall] = {}
         self.n_not_asked: dict[str, int] = {}
+        self.moves: list[Move] = []
         self._rng = Random(seed)  # noqa: S311 jitter, no secret
         self._numbers = itertools.count()
         self._endpoints: dict[str, EndpointState] = {}
@@ -273,6 +291,7 @@ class Schedule:
         following = next((other for other in lanes[lane.index :] + lanes[: lane.index] if other.stopped is None), None)
         if following is not None:
             following.fresh.extend(waiting)
+            self.moves.append(Move(lane.model.name, lane.endpoint.name, following.endpoint.name, outcome))
             return
         self.stopped[lane.model.name] = outcome
         self.n_not_asked[lane.model.name] = len(waiting)

@@ -119,6 +119,12 @@ def write_table(table: Table) -> None:
     click.echo(render_table(table, sys.stdout), nl=False, color=_is_coloured(sys.stdout))
 
 
+def say_table(table: Table) -> None:
+    """Print a table to stderr, unless `-q` was given."""
+    if _verbosity > Verbosity.QUIET:
+        click.echo(render_table(table, sys.stderr), nl=False, err=True, color=_is_coloured(sys.stderr))
+
+
 def render_table(table: Table, stream: TextIO) -> str:
     """Lay a table out as it suits a stream; the text ends with a newline."""
     from rich.console import Console

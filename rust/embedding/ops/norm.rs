@@ -15,7 +15,6 @@ impl RmsNorm {
     /// Takes a float32 weight of shape (width).
     #[must_use]
     pub fn new(weight: Tensor, eps: f64) -> Self {
-        #[allow(clippy::cast_possible_truncation)] // a small constant of the model
         Self { weight, eps: eps as f32 }
     }
 
@@ -101,7 +100,6 @@ impl LayerNorm {
     /// Takes a float32 weight and bias of shape (width).
     #[must_use]
     pub fn new(weight: Tensor, bias: Tensor, eps: f64) -> Self {
-        #[allow(clippy::cast_possible_truncation)] // a small constant of the model
         Self { weight, bias, eps: eps as f32 }
     }
 
@@ -131,7 +129,7 @@ impl InplaceOp1 for LayerNorm {
         let (biases, bias_layout) = self.bias.storage_and_layout();
         let (weight, bias) = (cpu_slice(&weights, weight_layout)?, cpu_slice(&biases, bias_layout)?);
         for_each_row(slice_mut(storage, layout)?, weight.len(), |_, row| {
-            lanes::layer_norm(row, weight, bias, self.eps)
+            lanes::layer_norm(row, weight, bias, self.eps);
         });
         Ok(())
     }

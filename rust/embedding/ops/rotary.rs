@@ -23,13 +23,12 @@ impl Rotary {
     /// Frequencies of a head of `head_dim` (even) columns with the given base.
     #[must_use]
     pub fn new(head_dim: usize, theta: f64) -> Self {
-        #[allow(clippy::cast_precision_loss)] // widths are small
         let inverse_frequencies =
             (0..head_dim / 2).map(|i| f64::from((1.0 / theta.powf((2 * i) as f64 / head_dim as f64)) as f32)).collect();
         Self { inverse_frequencies, table: RwLock::new(Angles::default()) }
     }
 
-    /// The tables for at least `n` positions, (positions, head_dim / 2) each.
+    /// The tables for at least `n` positions, (positions, `head_dim` / 2) each.
     fn angles(&self, n: usize) -> Angles {
         let half = self.inverse_frequencies.len();
         {
@@ -44,7 +43,6 @@ impl Rotary {
         for position in 0..n {
             for frequency in &self.inverse_frequencies {
                 // As the reference does: the angle is rounded to float32 first.
-                #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
                 let angle = (position as f32) * (*frequency as f32);
                 cos.push(angle.cos());
                 sin.push(angle.sin());

@@ -15,6 +15,7 @@ from vsr.benchmark.lanes import Pace
 from vsr.benchmark.plan import make_plan
 from vsr.benchmark.pool import FAULTS, Faults, SimulatedPool
 from vsr.benchmark.pool.http import Response
+from vsr.benchmark.rescoring import rescore_file
 from vsr.benchmark.runner import RunSettings, preview, run_benchmark
 from vsr.demo import generate_queries
 from vsr.errors import BenchmarkError, RecordError
@@ -85,6 +86,18 @@ def test_a_record_holds_everything_that_is_known(out):
     assert summary.cost_usd == pytest.approx(120e-6)  # the call that warms up costs as well
     (outcome,) = Outcomes.from_records(read_records(out)).quality
     assert outcome == [1.0]
+
+
+def test_the_task_decides_how_an_answer_is_scored_and_scoring_again_agrees(out):
+    asked = [Query("Which of the four?", "law", "B", "mmlu_pro")]
+    with Scripted(always("C is tempting, but I choose B.")) as server:
+        run_benchmark(plan_at(server, asked=asked), out, settings())
+    (record,) = records(out)
+    assert (record["scoring_rule"], record["extracted"], record["performance"]) == ("multiple_choice", "B", 1.0)
+    held = out.read_bytes()
+    report = rescore_file(out)
+    assert (report.n_scored, report.n_changed) == (1, 0)
+    assert json.loads(out.read_bytes()) == json.loads(held)
 
 
 def test_concurrency_in_all_and_per_endpoint(out, tmp_path):
@@ -344,6 +357,22 @@ def test_calls_move_to_the_second_endpoint(out):
     assert summary.n_failed == 0
     assert {record["endpoint"] for record in records(out)} == {"two"}
     assert {seen.model for seen in second.seen} == {"a:1b"}
+
+
+def test_a_model_that_moves_to_its_next_endpoint_for_good_is_named(out):
+    def refuse(_seen):
+        return json_response(error("Incorrect API key provided"), 401)
+
+    said = Sayings()
+    with Scripted(refuse) as first, Scripted(always()) as second:
+        endpoints = [endpoint(first, api_key=SECRET), endpoint(second, "two")]
+        models = {"a": {"preferred_endpoints": ["one", "two"]}}
+        summary = run_benchmark(plan_at(None, 4, endpoints=endpoints, models=models), out, settings(), said)
+    assert (summary.n_failed, summary.models[0].stopped) == (0, None)
+    assert said.texts == [
+        "a goes on at endpoint 'two', for 'one' is given up: unavailable: HTTP 401: Incorrect API key provided"
+    ]
+    assert len(first.seen) == 1
 
 
 def test_a_redirect_is_not_followed_and_no_key_travels(out):

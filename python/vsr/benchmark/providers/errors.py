@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from vsr.benchmark.exchange import ErrorKind, FailedCall
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
-_LONGEST_MESSAGE = 300
 
 _OVERFLOW = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|context (?:window|length|size)"
@@ -38,7 +37,7 @@ def failure_of_status(status: int, payload: object, headers: Mapping[str, str] |
         headers: the response's headers; `Retry-After` is read from them.
     """
     message = _message_of(payload) or "the server gave no reason"
-    said = f"HTTP {status}: {message[:_LONGEST_MESSAGE]}"
+    said = f"HTTP {status}: {message}"
     searched = f"{message} {_codes_of(payload)}"
     failure = _by_text(status, said, searched) or _by_status(status, said)
     return failure.after(retry_after_s(headers or {})) if failure.is_retryable else failure
