@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -230,13 +229,12 @@ def embed_in_a_process(*arguments: object) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_cut_short_leaves_the_old_file_and_the_cache(
-    end: signal.Signals, shared: Path, tmp_path: Path, vsr_train: Command
+def test_a_run_that_is_interrupted_leaves_the_old_file_and_the_cache(
+    shared: Path, tmp_path: Path, vsr_train: Command
 ) -> None:
     # Some seconds of work in batches of less than one.
     queries = write_lines(
-        tmp_path / "q.jsonl", *({"query": f"number {i} {'a triangle and a prime ' * 20}"} for i in range(2000))
+        tmp_path / "q.jsonl", *({"query": f"number {i} {'a triangle and a prime ' * 16}"} for i in range(900))
     )
     target, cache = tmp_path / "v.npy", tmp_path / "c"
     target.write_bytes(b"older")
@@ -244,26 +242,20 @@ def test_a_run_that_is_cut_short_leaves_the_old_file_and_the_cache(
     flags += ["--embedding-model", "qwen3", "--embedding-path", shared / "reference" / "qwen3-tiny"]
     process = embed_in_a_process(*flags)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (
-        not cache.is_dir() or not any(f.stat().st_size > 300_000 for f in scan(cache))
-    ):
+    while time.monotonic() < deadline and not any(size > 80_000 for size in cache_sizes(cache)):
         time.sleep(0.02)
     signalled_at = time.monotonic()
-    process.send_signal(end)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert out == ""
-    if end == signal.SIGINT:
-        assert process.returncode == 130
-        assert err.splitlines()[-1] == "Error: Interrupted."
-        assert time.monotonic() - signalled_at < 10  # a batch takes a second on a machine that does nothing else
-    else:
-        assert process.returncode == -signal.SIGKILL
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "Error: Interrupted."
+    assert time.monotonic() - signalled_at < 10  # a batch takes a second on a machine that does nothing else
     assert target.read_bytes() == b"older"
-    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")] == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "q.jsonl", "v.npy"]
     document = vsr_train("-q", "embed", *flags, "--json").json
-    assert 0 < document["n_cached"] < 2000
-    assert np.load(target).shape == (2000, 64)
+    assert 0 < document["n_cached"] < 900
+    assert np.load(target).shape == (900, 64)
 
 
-def scan(folder: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in os.scandir(folder) if entry.name.endswith(".sqlite3")]
+def cache_sizes(folder: Path) -> list[int]:
+    return [path.stat().st_size for path in folder.glob("*.sqlite3")]

@@ -299,3 +299,42 @@ def test_a_flag_that_contradicts_the_artefact_is_refused(
 def test_flags_that_agree_with_the_artefact_are_taken(trained: Path, vsr_train: Command) -> None:
     flags = ("select", LAW, "--models-dir", trained, "--json")
     assert vsr_train(*flags, "--use-fallback", "--embedding-dim", "32").json == vsr_train(*flags).json
+
+
+# Artefacts that do not say what made their vectors
+
+
+def test_flags_name_the_embedder_of_an_artefact_of_the_documented_fields(tmp_path: Path, vsr_train: Command) -> None:
+    (tmp_path / "knn_model.json").write_text(json.dumps(document("knn")))
+    select = ("select", LAW, "--models-dir", tmp_path, "--category", "law", "--json")
+    without = vsr_train(*select)
+    assert without.code == 1
+    assert "names no embedding model, because it was trained on vectors from elsewhere" in without.err
+    routed = vsr_train(*select, "--use-fallback", "--embedding-dim", "3")
+    assert routed.code == 0
+    assert routed.json["model"] in ("llama", "mistral")
+    wrong = vsr_train(*select, "--use-fallback", "--embedding-dim", "4")
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "17" in wrong.err and "18" in wrong.err
+
+
+def test_flags_name_the_embedder_of_an_artefact_of_ready_vectors(
+    records: Path, tmp_path: Path, vsr_train: Command
+) -> None:
+    hashed = ("--use-fallback", "--embedding-dim", "16")
+    assert vsr_train("embed", "--input", records, "--output", tmp_path / "v.npy", *hashed).code == 0
+    train = ("train", "--data-file", records, "--output-dir", tmp_path, "--algorithm", "knn", "--holdout", "0.3")
+    assert vsr_train(*train, "--embedding-file", tmp_path / "v.npy").code == 0
+    select = ("select", LAW, "--models-dir", tmp_path)
+    assert vsr_train(*select, *hashed).out.startswith("cicero\n")
+    wrong = vsr_train(*select, "--use-fallback", "--embedding-dim", "17")
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "was trained with another embedder (width: 16 against 17)" in wrong.err
+
+
+def test_ready_vectors_need_no_embedder(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    np.save(tmp_path / "v.npy", load_embedder("hash", dim=32).embed([LAW]))
+    flags = ("select", LAW, "--models-dir", trained, "--json")
+    ready = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
+    assert (ready.code, ready.err) == (0, "")
+    assert ready.json == vsr_train(*flags).json

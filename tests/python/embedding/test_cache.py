@@ -184,7 +184,7 @@ def test_damage_of_any_byte_gives_the_right_vectors_or_a_warning_and_the_right_v
     whole = path.read_bytes()
     generator = np.random.default_rng(0)
     n_warnings = 0
-    for _ in range(60):
+    for _ in range(30):
         for each in tmp_path.iterdir():
             each.unlink()
         content = bytearray(whole)
@@ -195,7 +195,7 @@ def test_damage_of_any_byte_gives_the_right_vectors_or_a_warning_and_the_right_v
             warnings.simplefilter("always")
             assert (embedder.embed(TEXTS) == expected).all()
         n_warnings += len(caught)
-    assert n_warnings > 10
+    assert n_warnings > 5
 
 
 def test_a_file_under_the_name_of_another_embedder_has_nothing(

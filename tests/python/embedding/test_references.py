@@ -38,8 +38,8 @@ class TestReferenceVectors:
         self, name: str, prompt: str | None, references: Callable[[str], Reference], loaded: Callable[..., Embedder]
     ) -> None:
         reference, embedder = references(name), loaded(name, prompt=prompt)
-        texts = [*reference.texts, *(f"something else {'and more ' * (i % 40)}{i}" for i in range(60))]
-        for seed in range(3):
+        texts = [*reference.texts, *(f"something else {'and more ' * (i % 40)}{i}" for i in range(30))]
+        for seed in range(2):
             order = np.random.default_rng(seed).permutation(len(texts))
             vectors = embedder.embed([texts[i] for i in order], progress=ignore)
             back = np.argsort(order)[: len(reference.texts)]
