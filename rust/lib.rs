@@ -3,7 +3,6 @@
 //! Everything here builds, tests and benches without Python; `python` holds the binding.
 
 pub mod distance;
-#[allow(clippy::pedantic, reason = "to be brought to the style of the rest, file by file")]
 pub mod embedding;
 pub mod error;
 pub mod json_arrays;

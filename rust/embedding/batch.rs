@@ -46,7 +46,6 @@ impl Batch {
     /// # Errors
     /// The device refuses.
     pub fn positions(&self, device: &Device) -> Result<Tensor> {
-        #[allow(clippy::cast_possible_truncation)] // texts have far fewer than 2^32 tokens
         let positions: Vec<u32> = self.starts.windows(2).flat_map(|pair| 0..(pair[1] - pair[0]) as u32).collect();
         Tensor::from_vec(positions, self.ids.len(), device)
     }

@@ -51,7 +51,6 @@ impl Bert {
             types.narrow(0, 0, 1).and_then(|first| positions.broadcast_add(&first)).map_err(network_error)?;
         let embeddings_norm = norm("embeddings.LayerNorm")?;
         let head_dim = hidden / config.num_attention_heads;
-        #[allow(clippy::cast_precision_loss)] // a width
         let attention = Attention {
             n_heads: config.num_attention_heads,
             n_kv_heads: config.num_attention_heads,
@@ -142,7 +141,7 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
             .entry(key)
             .and_modify(|found| {
                 if found.is_null() {
-                    *found = value.clone()
+                    *found = value.clone();
                 }
             })
             .or_insert(value);

@@ -83,7 +83,6 @@ impl Gemma3 {
                 post_feed_forward_norm: norm(&name("post_feedforward_layernorm"), hidden)?,
             });
         }
-        #[allow(clippy::cast_precision_loss)] // widths
         let (scale, embed_scale) =
             (1.0 / (config.query_pre_attn_scalar as f32).sqrt(), f64::from((hidden as f64).sqrt() as f32));
         let attention = |mask| Attention {
@@ -161,7 +160,7 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
             .entry(key)
             .and_modify(|found| {
                 if found.is_null() {
-                    *found = default.clone()
+                    *found = default.clone();
                 }
             })
             .or_insert(default);

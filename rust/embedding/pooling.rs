@@ -43,7 +43,6 @@ impl Pooling {
     #[must_use]
     pub fn rows(self, starts: &[usize]) -> Option<Vec<u32>> {
         let pairs = starts.windows(2);
-        #[allow(clippy::cast_possible_truncation)] // a batch has far fewer than 2^32 tokens
         match self {
             Self::Mean => None,
             Self::Cls => Some(pairs.map(|pair| pair[0] as u32).collect()),
@@ -105,7 +104,6 @@ pub fn cut_and_normalise(vectors: &Tensor, dim: usize) -> Result<std::result::Re
             return Ok(Err(number));
         }
         if length > 0.0 {
-            #[allow(clippy::cast_possible_truncation)] // back to the width of the numbers
             out.extend(row.iter().map(|&x| (f64::from(x) / length) as f32));
         } else {
             // Nothing to point anywhere: a fixed direction, as for a text without tokens.

@@ -67,7 +67,6 @@ impl Qwen3 {
                 down: weights.linear(&[(name("mlp.down_proj"), hidden)], wide, false)?,
             });
         }
-        #[allow(clippy::cast_precision_loss)] // a width
         let attention = Attention {
             n_heads: config.num_attention_heads,
             n_kv_heads: config.num_key_value_heads,
@@ -134,7 +133,7 @@ fn read_config(folder: &ModelFolder) -> crate::Result<Config> {
             .entry(key)
             .and_modify(|found| {
                 if found.is_null() {
-                    *found = default.clone()
+                    *found = default.clone();
                 }
             })
             .or_insert(default);

@@ -104,6 +104,8 @@ impl TextTokenizer {
     }
 }
 
+/// The first `n` tokens.
+#[expect(clippy::default_trait_access, reason = "the map's type is of a crate that nothing else here needs")]
 fn shortened(encoding: &Encoding, n: usize) -> Encoding {
     Encoding::new(
         encoding.get_ids()[..n].to_vec(),

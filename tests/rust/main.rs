@@ -3,6 +3,7 @@
 
 mod data;
 mod distance;
+mod embedding;
 mod hash;
 mod json_arrays;
 mod kmeans;

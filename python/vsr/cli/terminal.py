@@ -171,11 +171,16 @@ def progress(label: str, unit: str) -> Iterator[Progress]:
     """
     if _verbosity == Verbosity.QUIET:
         yield _silent
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    elif bars_may_move():
         with _bars() as bars:
             yield _Bar(bars, bars.add_task(label, total=None, rest=""), unit)
     else:
         yield _Lines(label, unit)
+
+
+def bars_may_move() -> bool:
+    """Whether somebody looks at stderr as it grows: a terminal, and no `-q`."""
+    return _verbosity > Verbosity.QUIET and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _silent(done: int, total: int, *, left_s: float | None = None, note: str = "") -> None:

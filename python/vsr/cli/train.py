@@ -260,17 +260,20 @@ def train(
     terminal.say(f"{outcomes.n_queries:,} unique queries, {outcomes.n_models} models.")
     for line in [] if outcomes.report is None else outcomes.report.lines():
         terminal.say(f"  {line}")
-    vectors = embed_queries(outcomes.queries, embedding)
+    pairs = None
     if preferences is not None:
         pairs = read_preferences(preferences, outcomes.models, outcomes.queries, skip_bad_lines=skip_bad_lines)
         if pairs.n_bad_lines:
             terminal.warn(f"{preferences}: {pairs.n_bad_lines:,} bad lines left out")
         if pairs.n_measured:
             terminal.warn(f"{pairs.n_measured:,} preference pairs left out: records of their queries say more")
-        classifier = fill_categories(vectors.embeddings, outcomes.categories).classifier
-        learnt = preference_features(
-            pairs, embed_queries(pairs.queries, embedding).embeddings, outcomes.models, classifier
-        )
+    # All at once: a model is loaded once, and texts are reported once.
+    vectors = embed_queries([*outcomes.queries, *(() if pairs is None else pairs.queries)], embedding)
+    embeddings = vectors.embeddings[: outcomes.n_queries]
+    if pairs is not None:
+        classifier = fill_categories(embeddings, outcomes.categories).classifier
+        of_pairs = vectors.embeddings[outcomes.n_queries :]
+        learnt = preference_features(pairs, of_pairs, outcomes.models, classifier)
         parameters.setdefault("matrix_factorization", {})["preferences"] = learnt
     settings = jobs.TrainingSettings(
         algorithms=chosen,
@@ -282,7 +285,7 @@ def train(
     with terminal.progress("Training", "steps") as show:
         result = jobs.train(
             outcomes,
-            vectors.embeddings,
+            embeddings,
             vectors.fingerprint,
             folder,
             settings,

@@ -3,6 +3,7 @@
 //! Compilers keep such a block in registers only when it is written in vectors (the same loop over arrays reached an
 //! eighth of the speed), so each instruction set has its few lines here. Every sum runs over the columns of x in order, one fused
 //! multiplication at a time: a row's result does not depend on the rows that are computed with it.
+#![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 
 use std::arch::x86_64::{
     __m256, __m512, _mm_loadu_si128, _mm256_add_ps, _mm256_broadcast_ss, _mm256_castsi256_ps, _mm256_cvtepu16_epi32,

@@ -3,6 +3,7 @@
 //! Every kernel is one plain loop in a generic function; [`simd_kernel`] compiles it once per instruction set, so that a
 //! plain wheel runs AVX2 or AVX-512 code where the machine has it. `FMA` says whether a fused multiply-add is one
 //! instruction: without the hardware it is a slow function call.
+#![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 
 /// Defines `name(args)` as `body::<FMA>(args)`, compiled for AVX-512, AVX2 and the target's baseline.
 macro_rules! simd_kernel {
@@ -302,7 +303,6 @@ simd_kernel! {
 }
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn range(low: f32, high: f32) -> Vec<f32> {

@@ -15,7 +15,6 @@ impl RmsNorm {
     /// Takes a float32 weight of shape (width).
     #[must_use]
     pub fn new(weight: Tensor, eps: f64) -> Self {
-        #[allow(clippy::cast_possible_truncation)] // a small constant of the model
         Self { weight, eps: eps as f32 }
     }
 
@@ -36,6 +35,11 @@ impl RmsNorm {
         if x.device().is_cpu() {
             return x.apply_op1_no_bwd(self);
         }
+        self.composed(x)
+    }
+
+    /// The same from the device's own operations.
+    pub(super) fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let mean = x.sqr()?.mean_keepdim(D::Minus1)?;
         x.broadcast_div(&(mean + f64::from(self.eps))?.sqrt()?)?.broadcast_mul(&self.weight)
     }
@@ -101,7 +105,6 @@ impl LayerNorm {
     /// Takes a float32 weight and bias of shape (width).
     #[must_use]
     pub fn new(weight: Tensor, bias: Tensor, eps: f64) -> Self {
-        #[allow(clippy::cast_possible_truncation)] // a small constant of the model
         Self { weight, bias, eps: eps as f32 }
     }
 
@@ -114,6 +117,11 @@ impl LayerNorm {
             x.inplace_op1(self)?;
             return Ok(x);
         }
+        self.composed(&x)
+    }
+
+    /// The same from the device's own operations.
+    pub(super) fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         let variance = x.sqr()?.mean_keepdim(D::Minus1)?;
         let x = x.broadcast_div(&(variance + f64::from(self.eps))?.sqrt()?)?;
@@ -131,7 +139,7 @@ impl InplaceOp1 for LayerNorm {
         let (biases, bias_layout) = self.bias.storage_and_layout();
         let (weight, bias) = (cpu_slice(&weights, weight_layout)?, cpu_slice(&biases, bias_layout)?);
         for_each_row(slice_mut(storage, layout)?, weight.len(), |_, row| {
-            lanes::layer_norm(row, weight, bias, self.eps)
+            lanes::layer_norm(row, weight, bias, self.eps);
         });
         Ok(())
     }

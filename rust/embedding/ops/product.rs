@@ -3,6 +3,7 @@
 //! A panel is read from memory once and in order, whatever the number of tokens; the same matrix kept as (in, out) makes
 //! short texts three times slower (each row of it lies on another page). Weights stay in the type of their file, bfloat16
 //! or float32: widening one is exact and costs less than reading twice as many bytes.
+#![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 
 use half::bf16;
 use rayon::prelude::*;
@@ -153,14 +154,16 @@ impl Job<'_> {
             // SAFETY: the instruction set was detected.
             match (set, self.panels.values) {
                 (InstructionSet::Avx2, Values::Single(values)) => unsafe {
-                    self.sum_avx2(values, &rows, &panels, sums)
+                    self.sum_avx2(values, &rows, &panels, sums);
                 },
-                (InstructionSet::Avx2, Values::Half(values)) => unsafe { self.sum_avx2(values, &rows, &panels, sums) },
+                (InstructionSet::Avx2, Values::Half(values)) => unsafe {
+                    self.sum_avx2(values, &rows, &panels, sums);
+                },
                 (InstructionSet::Avx512, Values::Single(values)) => unsafe {
-                    self.sum_avx512(values, &rows, &panels, sums)
+                    self.sum_avx512(values, &rows, &panels, sums);
                 },
                 (InstructionSet::Avx512, Values::Half(values)) => unsafe {
-                    self.sum_avx512(values, &rows, &panels, sums)
+                    self.sum_avx512(values, &rows, &panels, sums);
                 },
             }
             self.finish(&rows, &panels, sums);

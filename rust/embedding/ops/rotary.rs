@@ -14,7 +14,7 @@ pub struct Rotary {
 }
 
 #[derive(Debug, Default, Clone)]
-struct Angles {
+pub(super) struct Angles {
     cos: std::sync::Arc<Vec<f32>>,
     sin: std::sync::Arc<Vec<f32>>,
 }
@@ -23,14 +23,13 @@ impl Rotary {
     /// Frequencies of a head of `head_dim` (even) columns with the given base.
     #[must_use]
     pub fn new(head_dim: usize, theta: f64) -> Self {
-        #[allow(clippy::cast_precision_loss)] // widths are small
         let inverse_frequencies =
             (0..head_dim / 2).map(|i| f64::from((1.0 / theta.powf((2 * i) as f64 / head_dim as f64)) as f32)).collect();
         Self { inverse_frequencies, table: RwLock::new(Angles::default()) }
     }
 
-    /// The tables for at least `n` positions, (positions, head_dim / 2) each.
-    fn angles(&self, n: usize) -> Angles {
+    /// The tables for at least `n` positions, (positions, `head_dim` / 2) each.
+    pub(super) fn angles(&self, n: usize) -> Angles {
         let half = self.inverse_frequencies.len();
         {
             let table = self.table.read().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -44,7 +43,6 @@ impl Rotary {
         for position in 0..n {
             for frequency in &self.inverse_frequencies {
                 // As the reference does: the angle is rounded to float32 first.
-                #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
                 let angle = (position as f32) * (*frequency as f32);
                 cos.push(angle.cos());
                 sin.push(angle.sin());
@@ -79,6 +77,17 @@ impl HeadNorm {
             qkv.inplace_op1(&Turn { norm: self, shape, angles: &angles, starts })?;
             return Ok(qkv);
         }
+        self.composed(&qkv, shape, &angles, starts)
+    }
+
+    /// The same from the device's own operations.
+    pub(super) fn composed(
+        &self,
+        qkv: &Tensor,
+        shape: &Attention,
+        angles: &Angles,
+        starts: &[usize],
+    ) -> Result<Tensor> {
         let device = qkv.device();
         let (n, width) = (qkv.dim(0)?, shape.head_dim);
         let half = width / 2;

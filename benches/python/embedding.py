@@ -1,0 +1,269 @@
+"""How fast are the encoders beside torch, onnxruntime and candle-transformers' stock models?
+
+    make bench-peers
+    cargo build --release --example stock_candle
+    .venv-peers/bin/python benches/python/embedding.py [--models qwen3-0.6b minilm] [--peers torch candle] [--rounds 5]
+
+Everybody embeds the same tokens of the same model in turn, in one run (ours, torch, onnxruntime, candle, ours, ...).
+The table gives medians and ratios; the goal is at most 1.0 times torch in float32. Ours and candle run on --threads;
+torch and onnxruntime on the better of one thread and --threads, found before each row. All compute in float32; ours
+keeps weights in the type of their file, bfloat16 for Qwen3. The texts of a batch have one length, so nobody pads. A run
+is one forward and the pooling; texts are tokens already.
+
+A peer is one class in `PEERS`.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import embedding_models
+import numpy as np
+import torch
+import transformers
+
+from vsr import _core
+
+SHAPES = ((1, 16), (1, 64), (32, 64), (1, 512))
+_ROUND_S = 0.2  # a contestant runs about this long in each round, and at least once
+_PAUSE_S = 0.02  # so that no thread of the last contestant still spins
+
+
+class Contestant(Protocol):
+    """Somebody who can embed."""
+
+    def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
+        """Get ready for one shape; the result runs that often and gives the seconds of all runs."""
+        ...
+
+
+def timed(work: Callable[[], object]) -> Callable[[int], float]:
+    """Time a function that is called here."""
+
+    def runs(n_runs: int) -> float:
+        start = time.perf_counter()
+        for _ in range(n_runs):
+            work()
+        return time.perf_counter() - start
+
+    return runs
+
+
+class Ours:
+    """The encoder of this project."""
+
+    def __init__(self, folder: Path, n_threads: int) -> None:
+        """Load it."""
+        _core.set_n_threads(n_threads)
+        self._folder = folder
+        self._encoder = _core.TextEncoder(folder)
+
+    def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
+        """Cut the text into tokens beforehand."""
+        tokens = self._encoder.tokenize([embedding_models.text_of(self._folder, n_tokens)] * n_texts)
+        if set(tokens.lengths) != {n_tokens}:
+            raise SystemExit(f"{self._folder}: {set(tokens.lengths)} tokens, expected {n_tokens}")
+        rows = np.arange(n_texts, dtype=np.uint32)
+        return timed(lambda: self._encoder.embed(tokens, rows))
+
+
+def token_ids(folder: Path, n_texts: int, n_tokens: int) -> torch.Tensor:
+    """Give the same tokens as ours, (n_texts, n_tokens)."""
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    ids = tokenizer(embedding_models.text_of(folder, n_tokens))["input_ids"]
+    if len(ids) != n_tokens:
+        raise SystemExit(f"{folder}: {len(ids)} tokens, expected {n_tokens}")
+    return torch.tensor([ids] * n_texts)
+
+
+def load_torch(folder: Path) -> torch.nn.Module:
+    """Load the model of transformers in float32."""
+    return transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+class Torch:
+    """Transformers on torch, with its own choice of attention."""
+
+    def __init__(self, folder: Path, n_threads: int) -> None:
+        """Load it."""
+        self._folder, self._n_threads = folder, n_threads
+        self._model = load_torch(folder)
+
+    def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
+        """Find the better number of threads."""
+        ids = token_ids(self._folder, n_texts, n_tokens)
+        causal = self._model.config.model_type == "qwen3"
+        arguments = {"use_cache": False} if causal else {}
+
+        @torch.inference_mode()
+        def work() -> torch.Tensor:
+            hidden = self._model(input_ids=ids, attention_mask=torch.ones_like(ids), **arguments).last_hidden_state
+            pooled = hidden[:, -1] if causal else hidden.mean(1)
+            return torch.nn.functional.normalize(pooled)
+
+        def trial(n_threads: int) -> float:
+            torch.set_num_threads(n_threads)
+            work()
+            return min(timed(work)(1) for _ in range(3))
+
+        torch.set_num_threads(min({1, self._n_threads}, key=trial))
+        return timed(work)
+
+
+class OnnxRuntime:
+    """Onnxruntime on an export of the same forward, made once and kept beside the model."""
+
+    def __init__(self, folder: Path, n_threads: int) -> None:
+        """Export if needed, then open a session for each number of threads."""
+        import onnxruntime  # noqa: PLC0415  # only this peer needs it
+
+        path = folder / "onnx" / "model.onnx"
+        if not path.is_file():
+            export(folder, path)
+        self._folder = folder
+        self._sessions = []
+        for n in sorted({1, n_threads}):
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = n
+            options.log_severity_level = 3
+            # Its threads would go on spinning while others run.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+            options.add_session_config_entry("session.force_spinning_stop", "1")
+            self._sessions.append(onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]))
+
+    def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
+        """Find the better number of threads."""
+        ids = token_ids(self._folder, n_texts, n_tokens).numpy()
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        runs = [timed(lambda session=session: session.run(None, inputs)) for session in self._sessions]
+        return min(runs, key=lambda run: min(run(1) for _ in range(3)))
+
+
+def export(folder: Path, path: Path) -> None:
+    """Export the plain forward of transformers, with batch and length open."""
+    model = load_torch(folder)
+    model.config.use_cache = False
+
+    class Hidden(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    ids = torch.ones((2, 24), dtype=torch.int64)
+    batch, length = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("length", min=2, max=512)
+    axes = {0: batch, 1: length}
+    path.parent.mkdir(exist_ok=True)
+    torch.onnx.export(
+        Hidden().eval(),
+        (ids, torch.ones_like(ids)),
+        path,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["hidden"],
+        dynamic_shapes={"input_ids": axes, "attention_mask": axes},
+        dynamo=True,
+        external_data=True,
+    )
+
+
+class Candle:
+    """candle-transformers' stock model, in a process of its own."""
+
+    def __init__(self, folder: Path, n_threads: int) -> None:
+        """Start it and wait until it has loaded."""
+        target = Path(os.environ.get("CARGO_TARGET_DIR", Path(__file__).parents[2] / "target"))
+        program = target / "release" / "examples" / "stock_candle"
+        if not program.is_file():
+            raise SystemExit(f"{program} is missing: cargo build --release --example stock_candle")
+        if folder.name.startswith("embeddinggemma"):
+            raise NotImplementedError("candle-transformers has no Gemma 3 that looks to both sides")
+        self._process = subprocess.Popen(
+            [program, folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "RAYON_NUM_THREADS": str(n_threads)},
+        )
+        self._answer()
+
+    def __del__(self) -> None:
+        """End the process."""
+        if hasattr(self, "_process"):
+            self._process.communicate()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("the process of candle's stock model ended")
+        return line
+
+    def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
+        """Ask by a line, wait for the answer."""
+
+        def runs(n_runs: int) -> float:
+            assert self._process.stdin is not None
+            self._process.stdin.write(f"{n_texts} {n_tokens} {n_runs}\n")
+            self._process.stdin.flush()
+            return float(self._answer())
+
+        return runs
+
+
+PEERS: dict[str, Callable[[Path, int], Contestant]] = {"torch": Torch, "onnxruntime": OnnxRuntime, "candle": Candle}
+
+
+def compare(contestants: dict[str, Contestant], n_texts: int, n_tokens: int, n_rounds: int) -> dict[str, float]:
+    """Let everybody run in turn; medians in milliseconds for one run."""
+    runs = {name: contestant.prepare(n_texts, n_tokens) for name, contestant in contestants.items()}
+    # The first run warms up; the second says how many fit into a round.
+    n_runs = {name: (run(1), max(1, int(_ROUND_S / run(1))))[1] for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(n_rounds):
+        for name, run in runs.items():
+            time.sleep(_PAUSE_S)
+            times[name].append(run(n_runs[name]) / n_runs[name] * 1e3)
+    return {name: statistics.median(own) for name, own in times.items()}
+
+
+def main() -> None:
+    """Print the table, row by row."""
+    parser = argparse.ArgumentParser(description="Compare with torch, onnxruntime and candle-transformers.")
+    parser.add_argument("--models", nargs="+", choices=embedding_models.MODELS, default=embedding_models.MODELS)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--shapes", nargs="+", default=[f"{n}x{length}" for n, length in SHAPES])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    print(f"load before: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    print(f"| model | texts x tokens | ours, ms | {' | '.join(f'{p}, ms | ours / {p}' for p in arguments.peers)} |")
+    print(f"|---|---|---|{'---|---|' * len(arguments.peers)}")
+    for model in arguments.models:
+        folder = embedding_models.model_folder(model)
+        contestants: dict[str, Contestant] = {"ours": Ours(folder, arguments.threads)}
+        for peer in arguments.peers:
+            try:
+                contestants[peer] = PEERS[peer](folder, arguments.threads)
+            except Exception as error:  # an export fails in many ways; the table goes on without it
+                print(f"{model}: no {peer}: {error}", file=sys.stderr)
+        for shape in arguments.shapes:
+            n_texts, n_tokens = map(int, shape.split("x"))
+            medians = compare(contestants, n_texts, n_tokens, arguments.rounds)
+            ours = medians["ours"]
+            cells = [
+                f"{medians[p]:.3g} | {ours / medians[p]:.2f}" if p in medians else "- | -" for p in arguments.peers
+            ]
+            print(f"| {model} | {shape} | {ours:.3g} | {' | '.join(cells)} |", flush=True)
+    print(f"load after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
