@@ -517,7 +517,7 @@ def test_ten_per_cent_of_each_fault(out):
     with SimulatedPool(asked, time_scale=0.0, faults=faults) as pool:
         held = [Query(query.prompt, query.category) for query in asked]
         models = ("sim-large-70b", "sim-small-1b")
-        plan = plan_at(pool, asked=held, models=models, timeout_s=0.3, api_key=SECRET)
+        plan = plan_at(pool, asked=held, models=models, timeout_s=1.5, api_key=SECRET)
         summary = run_benchmark(plan, out, settings(16, n_attempts=8, patience_s=1e9))
         n_faults = dict(pool.n_faults)
     assert [model.stopped for model in summary.models] == [None, None]
