@@ -76,8 +76,9 @@ def judge(
         if given.judged.is_above_zero:
             sentence = (
                 f"Not decided yet: {recommended} gains {100 * given.judged.mean:.1f} {unit} over always using "
-                f"{best_single} (95 % {_span(given.judged)}), but over a table of the best model per category the gain "
-                f"({100 * given.judged_over_table.mean:+.1f}, 95 % {_span(given.judged_over_table)}) is not surely there"
+                f"{best_single} (95 % {_span(given.judged)}), but over a table of the best model per category the "
+                f"gain ({100 * given.judged_over_table.mean:+.1f}, 95 % {_span(given.judged_over_table)}) is not "
+                "surely there"
             )
         else:
             sentence = (
