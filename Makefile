@@ -40,7 +40,7 @@ lint: lint-python lint-rust ## check style, types, imports and the binding's stu
 lint-python: setup # ruff, mypy, stubtest and the contracts between modules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	MYPYPATH=benches/python $(BIN)/mypy # the benches import each other by name
 	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --allow-untyped-decorators tests/python
 	$(BIN)/python -m mypy.stubtest vsr._core
 	$(BIN)/lint-imports

@@ -10,7 +10,7 @@ const DIM: usize = 768;
 /// (n, 782). Rows scatter around 40 topics, so that neighbours and clusters mean something.
 pub fn features(n: usize, seed: u64) -> Array2<f32> {
     let mut topics = Xoshiro256Plus::seed_from_u64(0);
-    let mut normal = |rng: &mut Xoshiro256Plus| (0..4).map(|_| rng.gen_range(-1.0_f32..1.0)).sum::<f32>();
+    let normal = |rng: &mut Xoshiro256Plus| (0..4).map(|_| rng.gen_range(-1.0_f32..1.0)).sum::<f32>();
     let centres = Array2::from_shape_simple_fn((40, DIM), || normal(&mut topics));
     let mut rng = Xoshiro256Plus::seed_from_u64(seed + 1);
     let mut features = Array2::zeros((n, DIM + N_CATEGORIES));

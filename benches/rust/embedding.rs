@@ -1,4 +1,4 @@
-//! Forwards of MiniLM's size and of four layers of Qwen3-0.6B's beside candle-transformers' stock models with the same
+//! Forwards of `MiniLM`'s size and of four layers of Qwen3-0.6B's beside candle-transformers' stock models with the same
 //! random weights. `benches/python/embedding.py` compares whole models, with torch too.
 
 mod stock_models;

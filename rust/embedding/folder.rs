@@ -274,13 +274,21 @@ pub fn read_small(path: &Path) -> Result<Vec<u8>> {
         Ok(about) if about.len() > MAX_JSON_BYTES => {
             Err(refuse(path, &format!("{} bytes are more than such a file can have", about.len())))
         }
-        Ok(_) => std::fs::read(path).map_err(|source| Error::Io { path: path.display().to_string(), source }),
+        Ok(_) => std::fs::read(path).map_err(|error| unreadable(path, &error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(refuse(
             path,
             "this file is missing; a model folder has config.json, tokenizer.json, modules.json and weights",
         )),
-        Err(source) => Err(Error::Io { path: path.display().to_string(), source }),
+        Err(error) => Err(unreadable(path, &error)),
     }
+}
+
+/// An error about a file that the operating system does not give.
+#[must_use]
+pub fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    // A name from a damaged file may be of any length, and hold what no terminal should see.
+    let name: String = path.to_string_lossy().chars().take(300).flat_map(char::escape_default).collect();
+    Error::Embedding(format!("{name}: this file cannot be read: {error}"))
 }
 
 /// Refuses heads that cannot be shared out.
@@ -288,7 +296,9 @@ pub fn read_small(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// Naming the numbers.
 pub fn check_heads(path: &Path, heads: usize, kv_heads: usize, head_dim: usize) -> Result<()> {
-    if heads == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads) || head_dim == 0 || !head_dim.is_multiple_of(2) {
+    let fits = heads != 0 && kv_heads != 0 && heads.is_multiple_of(kv_heads) && head_dim != 0;
+    let width = heads.checked_mul(3).and_then(|slots| slots.checked_mul(head_dim));
+    if !fits || !head_dim.is_multiple_of(2) || width.is_none() {
         return Err(refuse(
             path,
             &format!(

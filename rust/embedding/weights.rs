@@ -13,11 +13,11 @@ use memmap2::{Mmap, UncheckedAdvice};
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::folder::{read_json, refuse};
+use super::folder::{read_json, refuse, unreadable};
 use super::network_error;
 use super::ops::lanes::PANEL;
 use super::ops::{Gate, GatedLinear, Linear, Weight, WeightLayout};
-use crate::{Error, Result};
+use crate::Result;
 
 /// Prefixes that exports put before every name.
 const PREFIXES: [&str; 2] = ["model.", "bert."];
@@ -118,10 +118,9 @@ impl Weights {
         let mut files = Vec::new();
         let mut places = BTreeMap::new();
         for path in paths {
-            let io = |source| Error::Io { path: path.display().to_string(), source };
-            let handle = File::open(path).map_err(io)?;
+            let handle = File::open(path).map_err(|error| unreadable(path, &error))?;
             // SAFETY: the file is only read; whoever shortens a model file while it is loaded breaks this process.
-            let map = unsafe { Mmap::map(&handle) }.map_err(io)?;
+            let map = unsafe { Mmap::map(&handle) }.map_err(|error| unreadable(path, &error))?;
             let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {
                 refuse(
                     path,
@@ -194,8 +193,9 @@ impl Weights {
     /// # Errors
     /// A weight or bias is missing or has another shape or an unsupported type.
     pub fn linear(&self, layers: &[(String, usize)], n_in: usize, has_bias: bool) -> Result<Linear> {
-        let columns = layers.iter().enumerate().flat_map(|(layer, &(_, n))| (0..n).map(move |i| Some((layer, i))));
-        let weight = self.weight(layers, n_in, columns.collect())?;
+        let columns =
+            || layers.iter().enumerate().flat_map(|(layer, &(_, n))| (0..n).map(move |i| Some((layer, i)))).collect();
+        let weight = self.weight(layers, n_in, columns)?;
         if !has_bias {
             return Ok(Linear::new(weight, None));
         }
@@ -219,22 +219,31 @@ impl Weights {
         n_out: usize,
         gate: Gate,
     ) -> Result<GatedLinear> {
-        let columns = if self.layout == WeightLayout::Panels {
-            let panel = |first: usize, layer| (first..first + PANEL).map(move |i| (i < n_out).then_some((layer, i)));
-            (0..n_out).step_by(PANEL).flat_map(|first| panel(first, 0).chain(panel(first, 1))).collect()
-        } else {
-            (0..2).flat_map(|layer| (0..n_out).map(move |i| Some((layer, i)))).collect()
+        let panel = |first: usize, layer| (first..first + PANEL).map(move |i| (i < n_out).then_some((layer, i)));
+        let columns = || {
+            if self.layout == WeightLayout::Panels {
+                (0..n_out).step_by(PANEL).flat_map(|first| panel(first, 0).chain(panel(first, 1))).collect()
+            } else {
+                (0..2).flat_map(|layer| (0..n_out).map(move |i| Some((layer, i)))).collect()
+            }
         };
         Ok(GatedLinear::new(self.weight(&[(opening, n_out), (value, n_out)], n_in, columns)?, gate))
     }
 
-    /// Lays the rows of weights (out, in) out as columns; `columns` says which row of which layer, or none for zeros.
-    fn weight(&self, layers: &[(String, usize)], n_in: usize, columns: Vec<Option<(usize, usize)>>) -> Result<Weight> {
+    /// Lays the rows of weights (out, in) out as columns; `columns` says which row of which layer, or none for zeros. It
+    /// is asked after the shapes were checked: what a damaged configuration says may not fit into memory.
+    fn weight(
+        &self,
+        layers: &[(String, usize)],
+        n_in: usize,
+        columns: impl FnOnce() -> Vec<Option<(usize, usize)>>,
+    ) -> Result<Weight> {
         let mut sources = Vec::new();
         for (name, n) in layers {
             let (place, bytes) = self.take(&format!("{name}.weight"), &[*n, n_in])?;
             sources.push((place.dtype, bytes));
         }
+        let columns = columns();
         let n_out = layers.iter().map(|(_, n)| n).sum();
         let values = if self.layout == WeightLayout::Matrix {
             let mut values = vec![0f32; n_in * n_out];

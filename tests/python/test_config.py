@@ -5,11 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.scripted import Scripted, chat, json_response
+from vsr.benchmark.plan import make_plan
+from vsr.benchmark.runner import run_benchmark
 from vsr.benchmark.targets import cast_of
 from vsr.config import load_config, parse_config
 from vsr.config.schema import config_schema
 from vsr.config.servers import server_url
 from vsr.errors import ConfigError
+from vsr.records import Query
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SECRET = "sk-a-secret-that-must-not-show"
@@ -41,6 +45,36 @@ def test_every_example_loads_and_every_model_has_somewhere_to_go(path):
     assert loaded.warnings == ()
     assert tuple(model.name for model in cast.models) == loaded.offered_models()
     assert all(model.targets for model in cast.models)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_asks_as_its_providers_want_it(path, tmp_path):
+    """Every endpoint of an example stands on this machine for the test; all else is as documented."""
+    keys = dict.fromkeys(("HF_TOKEN", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "VLLM_API_KEY"), SECRET)
+    loaded = load_config(path, environment=keys)
+
+    def reply(seen):
+        if seen.path == "/api/chat":
+            return json_response({"message": {"role": "assistant", "content": "4"}, "done": True})
+        return json_response(chat("4"))
+
+    with Scripted(reply) as server:
+        here = [each.model_copy(update={"address": server.url, "port": None}) for each in loaded.vllm_endpoints]
+        loaded = loaded.model_copy(update={"vllm_endpoints": tuple(here)})
+        plan = make_plan([Query("What is 2 + 2?", ground_truth="4")], loaded, environment=keys)
+        summary = run_benchmark(plan, tmp_path / "out.jsonl")
+    assert [(model.name, model.n_answers, model.quality) for model in summary.models] == [
+        (name, 1, 1.0) for name in loaded.offered_models()
+    ]
+    asked = {(seen.path, seen.model) for seen in server.asked()}
+    expected = {
+        (target.url.removeprefix(server.url), target.model_id) for model in plan.models for target in model.targets[:1]
+    }
+    # A model that is drawn by weight is asked at any of its endpoints.
+    drawn = {model.targets[1].model_id for model in plan.models if model.is_drawn}
+    assert {entry for entry in asked if entry[1] not in drawn} <= expected
+    assert {seen.headers.get("authorization") for seen in server.seen} <= {None, f"Bearer {SECRET}"}
+    assert SECRET not in (tmp_path / "out.jsonl").read_text()
 
 
 def test_there_is_an_example_of_each_documented_kind():

@@ -119,7 +119,8 @@ def _report_previous(previous: Previous, journal: Journal[Line], settings: RunSe
         display.say(f"{previous.n_others:,} records are of queries or models that are not asked now; they stay.")
     if previous.n_other_truths:
         display.say(
-            f"{previous.n_other_truths:,} records were scored against another ground truth than the query file has now."
+            f"{previous.n_other_truths:,} records were scored against another ground truth than the query file has "
+            "now; they stay: correct it in the output and run `vsr-train score`, or name another output to ask again."
         )
 
 
@@ -292,5 +293,5 @@ class _Run:
             seconds=time.monotonic() - self._started,
             cost_usd=self._budget.spent_usd,
             is_interrupted=self.is_interrupted,
-            is_out_of_money=self.is_out_of_money,
+            max_cost_usd=self._budget.limit_usd if self.is_out_of_money else None,
         )

@@ -14,9 +14,9 @@ _COLUMNS = (
     Column("utility", "right"),
     Column("quality", "right"),
     Column("vs best single", "right"),
-    Column("95 %"),
-    Column("latency", "right"),
-    Column("per query", "right"),
+    Column("95 %", "right"),
+    Column("latency", "right", is_spare=True),
+    Column("per query", "right", is_spare=True),
 )
 
 

@@ -169,8 +169,11 @@ def _say_end(summary: BenchmarkSummary) -> None:
         f"{summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed:,} of "
         f"{summary.n_calls:,} failed{cost}; the records are in {summary.output}."
     )
-    if summary.is_out_of_money:
-        terminal.warn(f"The limit on the cost stopped the run; {summary.n_missing:,} calls were not asked.")
+    if summary.max_cost_usd is not None:
+        terminal.warn(
+            f"--max-cost stopped the run, {summary.n_missing:,} calls were not asked: the next one could have cost "
+            f"more than is left of ${summary.max_cost_usd:g} after ${summary.cost_usd:.4f}."
+        )
         terminal.say("The same command with a higher --max-cost goes on from here.")
     elif summary.n_missing:
         is_stopped = any(model.stopped is not None for model in summary.models) and not summary.is_interrupted

@@ -8,8 +8,9 @@ import io
 import json
 import os
 import sys
+import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+_USUAL_WIDTH = 80  # of a terminal that does not say
+_LONGEST_WORD = 24  # columns: a table breaks longer words where it is too wide
 _LINE_EVERY_S = 10.0  # how often progress prints a line where nothing can move
 
 
@@ -54,8 +57,8 @@ def prepare_streams() -> None:
 
 
 def write(text: str) -> None:
-    """Print a line of data to stdout."""
-    click.echo(text, color=_is_coloured(sys.stdout))
+    """Print a line of data to stdout; on a terminal it wraps between words."""
+    click.echo(_wrapped(text, sys.stdout), color=_is_coloured(sys.stdout))
 
 
 def write_json(value: Mapping[str, object]) -> None:
@@ -71,27 +74,60 @@ def write_json_line(value: Mapping[str, object]) -> None:
 def say(text: str = "") -> None:
     """Print a line of information to stderr, unless `-q` was given."""
     if _verbosity > Verbosity.QUIET:
-        click.echo(text, err=True)
+        click.echo(_wrapped(text, sys.stderr), err=True)
 
 
 def detail(text: str) -> None:
     """Print a line to stderr where `-v` was given."""
     if _verbosity == Verbosity.VERBOSE:
-        click.echo(text, err=True)
+        click.echo(_wrapped(text, sys.stderr), err=True)
 
 
 def warn(text: str) -> None:
     """Print a warning to stderr."""
-    click.echo(_styled("Warning: ", "yellow") + text, err=True, color=_is_coloured(sys.stderr))
+    _mark("Warning: ", "yellow", text)
 
 
 def fail(text: str) -> None:
     """Print what went wrong to stderr."""
-    click.echo(_styled("Error: ", "red") + text, err=True, color=_is_coloured(sys.stderr))
+    _mark("Error: ", "red", text)
 
 
-def _styled(text: str, colour: str) -> str:
-    return click.style(text, fg=colour, bold=True)
+def _mark(mark: str, colour: str, text: str) -> None:
+    """Print a text to stderr behind a coloured word."""
+    rest = _wrapped(mark + text, sys.stderr).removeprefix(mark)
+    click.echo(click.style(mark, fg=colour, bold=True) + rest, err=True, color=_is_coloured(sys.stderr))
+
+
+def _wrapped(text: str, stream: TextIO) -> str:
+    """Break lines between words at a terminal's width; what is piped stays as it is."""
+    if not stream.isatty():
+        return text
+    width = _width(stream)
+    lines = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        folded = textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=indent,
+            replace_whitespace=False,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += folded or [line]
+    return "\n".join(lines)
+
+
+def _width(stream: TextIO) -> int:
+    """Columns of the terminal behind a stream; COLUMNS overrides it."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_WIDTH
+    except (OSError, ValueError):
+        return _USUAL_WIDTH
 
 
 def _is_coloured(stream: TextIO) -> bool:
@@ -100,10 +136,17 @@ def _is_coloured(stream: TextIO) -> bool:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table."""
+    """A column of a table.
+
+    Attributes:
+        title: what its cells are.
+        align: where they stand.
+        is_spare: whether it is left out where a terminal is too narrow for all.
+    """
 
     title: str
     align: Literal["left", "right"] = "left"
+    is_spare: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +158,7 @@ class Table:
 
 
 def write_table(table: Table) -> None:
-    """Print a table to stdout: cells wrap at a terminal's width; into a pipe every row stays one line."""
+    """Print a table to stdout: fitted to a terminal's width; into a pipe every row stays one line."""
     click.echo(render_table(table, sys.stdout), nl=False, color=_is_coloured(sys.stdout))
 
 
@@ -127,22 +170,43 @@ def say_table(table: Table) -> None:
 
 def render_table(table: Table, stream: TextIO) -> str:
     """Lay a table out as it suits a stream; the text ends with a newline."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in table.columns:
-        grid.add_column(Text(column.title), justify=column.align, overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(Text(cell) for cell in row))
+    def grid_of(numbers: Sequence[int], longest: int = _LONGEST_WORD) -> RichTable:
+        grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for number in numbers:
+            column = table.columns[number]
+            cells = [column.title, *(row[number] for row in table.rows)]
+            # Figures stay whole, texts break between words; only words beyond all measure are broken.
+            parts = cells if column.align == "right" else [word for cell in cells for word in cell.split()]
+            least = min(max(map(cell_len, parts), default=1), longest)
+            grid.add_column(Text(column.title), justify=column.align, overflow="fold", min_width=least)
+        for row in table.rows:
+            grid.add_row(*(Text(row[number]) for number in numbers))
+        return grid
+
     laid_out = io.StringIO()
     console = Console(file=laid_out, force_terminal=_is_coloured(stream), highlight=False, legacy_windows=False)
+    # Without a width of its own, a pipe gets as many columns as the widest row needs.
+    unlimited = console.options.update(max_width=1_000_000)
+    numbers = list(range(len(table.columns)))
+    grid = grid_of(numbers)
     if not stream.isatty():
-        # Without a width of its own, a pipe gets as many columns as the widest row needs.
-        unlimited = console.options.update(max_width=1_000_000)
         console.width = Measurement.get(console, unlimited, grid).maximum
+    else:
+        console.width = _width(stream)
+        for number in reversed(numbers.copy()):
+            if Measurement.get(console, unlimited, grid).minimum <= console.width:
+                break
+            if table.columns[number].is_spare:
+                numbers.remove(number)
+                grid = grid_of(numbers)
+        if Measurement.get(console, unlimited, grid).minimum > console.width:
+            grid = grid_of(numbers, longest=1)
     console.print(grid)
     return "".join(f"{line.rstrip()}\n" for line in laid_out.getvalue().splitlines())
 

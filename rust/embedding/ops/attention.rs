@@ -66,7 +66,7 @@ impl Attention {
     }
 
     /// The same from the device's own operations, one sequence after the other.
-    fn composed(&self, qkv: &Tensor, starts: &[usize]) -> Result<Tensor> {
+    pub(super) fn composed(&self, qkv: &Tensor, starts: &[usize]) -> Result<Tensor> {
         let (heads, kv_heads, width) = (self.n_heads, self.n_kv_heads, self.head_dim);
         let mut parts = Vec::with_capacity(starts.len());
         for pair in starts.windows(2) {

@@ -131,6 +131,11 @@ impl Linear {
         if x.device().is_cpu() {
             return x.apply_op1_no_bwd(&Product { layer: self, activation });
         }
+        self.composed(x, activation)
+    }
+
+    /// The same from the device's own operations, for weights that lie as a matrix.
+    pub(super) fn composed(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
         let y = x.matmul(&self.weight.values)?;
         let y = match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,

@@ -5,6 +5,8 @@ use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 
 pub mod attention;
+#[cfg(test)]
+mod composed;
 #[cfg(target_arch = "x86_64")]
 mod kernels;
 pub(crate) mod lanes;
@@ -89,6 +91,12 @@ impl Gate {
             });
             return Tensor::from_vec(out, (n, width), &candle_core::Device::Cpu);
         }
+        self.composed(x)
+    }
+
+    /// The same from the device's own operations.
+    fn composed(self, x: &Tensor) -> Result<Tensor> {
+        let width = x.dim(1)? / 2;
         let (a, b) = (x.narrow(1, 0, width)?, x.narrow(1, width, width)?);
         match self {
             Self::Silu => a.silu()? * b,

@@ -35,6 +35,11 @@ impl RmsNorm {
         if x.device().is_cpu() {
             return x.apply_op1_no_bwd(self);
         }
+        self.composed(x)
+    }
+
+    /// The same from the device's own operations.
+    pub(super) fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let mean = x.sqr()?.mean_keepdim(D::Minus1)?;
         x.broadcast_div(&(mean + f64::from(self.eps))?.sqrt()?)?.broadcast_mul(&self.weight)
     }
@@ -112,6 +117,11 @@ impl LayerNorm {
             x.inplace_op1(self)?;
             return Ok(x);
         }
+        self.composed(&x)
+    }
+
+    /// The same from the device's own operations.
+    pub(super) fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         let variance = x.sqr()?.mean_keepdim(D::Minus1)?;
         let x = x.broadcast_div(&(variance + f64::from(self.eps))?.sqrt()?)?;

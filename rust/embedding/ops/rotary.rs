@@ -14,7 +14,7 @@ pub struct Rotary {
 }
 
 #[derive(Debug, Default, Clone)]
-struct Angles {
+pub(super) struct Angles {
     cos: std::sync::Arc<Vec<f32>>,
     sin: std::sync::Arc<Vec<f32>>,
 }
@@ -29,7 +29,7 @@ impl Rotary {
     }
 
     /// The tables for at least `n` positions, (positions, `head_dim` / 2) each.
-    fn angles(&self, n: usize) -> Angles {
+    pub(super) fn angles(&self, n: usize) -> Angles {
         let half = self.inverse_frequencies.len();
         {
             let table = self.table.read().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -77,6 +77,17 @@ impl HeadNorm {
             qkv.inplace_op1(&Turn { norm: self, shape, angles: &angles, starts })?;
             return Ok(qkv);
         }
+        self.composed(&qkv, shape, &angles, starts)
+    }
+
+    /// The same from the device's own operations.
+    pub(super) fn composed(
+        &self,
+        qkv: &Tensor,
+        shape: &Attention,
+        angles: &Angles,
+        starts: &[usize],
+    ) -> Result<Tensor> {
         let device = qkv.device();
         let (n, width) = (qkv.dim(0)?, shape.head_dim);
         let half = width / 2;

@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -246,6 +247,18 @@ def test_other_settings_are_asked_again_and_never_mixed(out):
     assert any("out.superseded.jsonl" in text for text in said.texts)
     temperatures = Counter(seen.body["temperature"] for seen in server.asked())
     assert temperatures == {0.0: 6, 0.7: 3}
+
+
+def test_a_ground_truth_that_has_changed_is_named(out):
+    with Scripted(always()) as server:
+        run_benchmark(plan_at(server, 3), out, settings())
+        changed = [replace(query, ground_truth="A") for query in queries(3)[:2]]
+        said = Sayings()
+        assert run_benchmark(plan_at(server, asked=changed), out, settings(), said).n_asked == 0
+    assert said.texts[1] == (
+        "2 records were scored against another ground truth than the query file has now; they stay: correct it in the "
+        "output and run `vsr-train score`, or name another output to ask again."
+    )
 
 
 class Sayings:
@@ -500,12 +513,15 @@ def test_the_pool_answers_as_it_is_meant_to(out):
 
 def test_ten_per_cent_of_each_fault(out):
     asked = generate_queries(40)
-    faults = Faults({name: 0.1 for name in FAULTS if name != "unauthorized"}, retry_after_s=0, hang_s=5.0)
+    faults = Faults(dict.fromkeys(FAULTS, 0.1), retry_after_s=0, hang_s=5.0)
     with SimulatedPool(asked, time_scale=0.0, faults=faults) as pool:
         held = [Query(query.prompt, query.category) for query in asked]
-        plan = plan_at(pool, asked=held, models=("sim-large-70b", "sim-small-1b"), timeout_s=0.3)
+        models = ("sim-large-70b", "sim-small-1b")
+        plan = plan_at(pool, asked=held, models=models, timeout_s=0.3, api_key=SECRET)
         summary = run_benchmark(plan, out, settings(16, n_attempts=8, patience_s=1e9))
         n_faults = dict(pool.n_faults)
+    assert [model.stopped for model in summary.models] == [None, None]
+    assert SECRET not in f"{out.read_text()}{summary!r}"
     found = records(out)
     assert len(found) == summary.n_asked == 80
     assert len({record["call_id"] for record in found}) == 80

@@ -102,6 +102,43 @@ def test_a_table_fits_the_terminal(monkeypatch):
     assert "\x1b" not in text
 
 
+WIDE = Table(
+    (Column("selector"), Column("quality", "right"), Column("95 %", "right"), Column("per query", "right", True)),
+    (("best single (sim-large-70b)", "0.499", "", ""), ("knn", "0.513", "+10.3 .. +12.5", "41 µs")),
+)
+
+
+def test_a_narrow_terminal_drops_spare_columns_and_keeps_figures_whole(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    laid_out = {}
+    for width in (80, 44):
+        monkeypatch.setenv("COLUMNS", str(width))
+        laid_out[width] = terminal.render_table(WIDE, FakeTerminal()).splitlines()
+    assert laid_out[80] == [
+        "selector                     quality            95 %  per query",
+        "best single (sim-large-70b)    0.499",
+        "knn                            0.513  +10.3 .. +12.5      41 µs",
+    ]
+    assert laid_out[44] == [
+        "selector             quality            95 %",
+        "best single            0.499",
+        "(sim-large-70b)",
+        "knn                    0.513  +10.3 .. +12.5",
+    ]
+
+
+def test_texts_wrap_between_words_on_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    terminal.warn("routing pays, as everybody hoped")
+    terminal.say("  3.5 points over jamba-1.5-large-instruct\n\nnext")
+    assert stream.getvalue() == (
+        "Warning: routing\npays, as everybody\nhoped\n  3.5 points over\n  jamba-1.5-large-instruct\n\nnext\n"
+    )
+
+
 def test_progress_off_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)

@@ -152,3 +152,29 @@ fn options_that_the_model_cannot_meet_are_refused() {
         "a limit of 0 tokens leaves no room for text: the tokenizer adds 0 tokens of its own; raise --embedding-max-tokens"
     );
 }
+
+#[test]
+fn widths_that_no_memory_holds_are_refused_by_the_shapes() {
+    let mut model = TinyModel::qwen3();
+    model.config["intermediate_size"] = json!(1_u64 << 40);
+    assert_eq!(
+        refusal(&model.write("wide")),
+        "model.safetensors: tensor layers.0.mlp.gate_proj.weight: expected shape [1099511627776, 40] from config.json, \
+         found [88, 40]"
+    );
+    model = TinyModel::qwen3();
+    model.config["num_attention_heads"] = json!(1_u64 << 61);
+    assert!(refusal(&model.write("heads")).ends_with("do not fit together"));
+}
+
+#[test]
+fn names_that_the_system_does_not_take_are_refused() {
+    let folder = TinyModel::bert().write("names");
+    for (path, found) in [("a\0b".to_owned(), "a\\u{0}b"), ("x".repeat(5_000), "xxx")] {
+        let modules = json!([{"type": "Transformer", "path": ""}, {"type": "Pooling", "path": path}]);
+        std::fs::write(folder.file("modules.json"), modules.to_string()).unwrap();
+        let message = refusal(&folder);
+        assert!(message.starts_with(found) && message.contains("cannot be read"), "{message}");
+        assert!(message.len() < 500, "{message}");
+    }
+}

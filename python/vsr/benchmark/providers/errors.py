@@ -25,6 +25,7 @@ _FILTERED = re.compile(
     r"content_filter|content_policy|content management policy|flagged|moderation|safety system", re.IGNORECASE
 )
 _NO_QUOTA = re.compile(r"insufficient_quota|insufficient (?:credits|balance)|billing", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"requires more system memory", re.IGNORECASE)
 _BAD_KEY = re.compile(r"invalid_api_key|api[ _-]?key.{0,20}(?:not valid|invalid|missing|required)", re.IGNORECASE)
 
 
@@ -49,6 +50,8 @@ def _by_text(status: int, said: str, searched: str) -> FailedCall | None:
         return FailedCall(ErrorKind.CONTEXT_OVERFLOW, said)
     if status == 429 and _NO_QUOTA.search(searched):
         return FailedCall(ErrorKind.PAYMENT, said, hopeless="endpoint")
+    if status == 500 and _TOO_LARGE.search(searched):
+        return FailedCall(ErrorKind.ENDPOINT_DOWN, said, hopeless="model")
     if status in (400, 403) and _FILTERED.search(searched):
         return FailedCall(ErrorKind.REFUSAL, said)
     if status in (400, 422):
