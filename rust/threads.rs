@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::{Error, Result};
@@ -18,7 +18,10 @@ struct Pool {
 static POOL: Mutex<Option<Pool>> = Mutex::new(None);
 static N_THREADS: Mutex<usize> = Mutex::new(0);
 
-/// Sets how many threads the core uses from now on; 0 means one per available core.
+/// How many threads are used where nobody sets the number.
+const VARIABLE: &str = "VSR_NUM_THREADS";
+
+/// Sets how many threads the core uses from now on; 0 means `VSR_NUM_THREADS`, else one per available core.
 pub fn set_n_threads(n_threads: usize) {
     *N_THREADS.lock().unwrap_or_else(PoisonError::into_inner) = n_threads;
 }
@@ -27,9 +30,18 @@ pub fn set_n_threads(n_threads: usize) {
 #[must_use]
 pub fn n_threads() -> usize {
     match *N_THREADS.lock().unwrap_or_else(PoisonError::into_inner) {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        0 => default_n_threads(),
         n => n,
     }
+}
+
+/// Read once: a gateway sets the variable before it starts.
+fn default_n_threads() -> usize {
+    static DEFAULT: OnceLock<usize> = OnceLock::new();
+    *DEFAULT.get_or_init(|| {
+        let wanted = std::env::var(VARIABLE).ok().and_then(|value| value.trim().parse().ok()).filter(|&n| n > 0);
+        wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+    })
 }
 
 /// Runs `work` inside the pool, made on first use and made again after a `fork` or a change of size.

@@ -32,7 +32,7 @@ def set_n_threads(n_threads: int, /) -> None:
     """Set how many threads the core uses from now on.
 
     Args:
-        n_threads: The number; 0 means one per available core.
+        n_threads: The number; 0 means that of VSR_NUM_THREADS, and without it one per available core.
     """
 
 def n_threads() -> int:

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-/// Set how many threads the core uses; 0 means one per available core.
+/// Set how many threads the core uses; 0 means that of `VSR_NUM_THREADS`, and without it one per available core.
 #[pyfunction]
 #[pyo3(signature = (n_threads, /))]
 pub(super) fn set_n_threads(n_threads: usize) {

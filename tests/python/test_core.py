@@ -4,6 +4,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -101,6 +103,22 @@ def test_the_number_of_threads_can_be_set_and_asked() -> None:
     finally:
         _core.set_n_threads(0)
     assert _core.n_threads() >= 1
+
+
+@pytest.mark.parametrize(("value", "n_threads"), [("3", 3), (" 1 ", 1), ("0", None), ("many", None), ("-1", None)])
+def test_the_number_of_threads_may_stand_in_the_environment(value: str, n_threads: int | None) -> None:
+    code = (
+        "from vsr import _core; print(_core.n_threads()); _core.set_n_threads(5); print(_core.n_threads());"
+        "_core.set_n_threads(0); print(_core.n_threads())"
+    )
+
+    def answers(**variables: str) -> list[int]:
+        environment = {name: held for name, held in os.environ.items() if name != "VSR_NUM_THREADS"} | variables
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        return [int(line) for line in done.stdout.split()]
+
+    usual = answers()[0] if n_threads is None else n_threads
+    assert answers(VSR_NUM_THREADS=value) == [usual, 5, usual]
 
 
 def test_an_index_is_searched_from_many_threads_at_once() -> None:
