@@ -1,7 +1,7 @@
-"""How fast are neighbours, clusters and support vector machines beside faiss and scikit-learn?
+"""How fast are neighbours, clusters, support vector machines and networks beside faiss and scikit-learn?
 
     make bench-peers
-    .venv-peers/bin/python benches/python/selection_speed.py [--only knn kmeans svm] [--rounds 5] [--threads 2]
+    .venv-peers/bin/python benches/python/selection_speed.py [--only knn kmeans svm mlp] [--rounds 5] [--threads 2]
 
 Ours and the peer's run in turn in one process (A, B, A, B, ...), on the same made-up features: 768 columns of unit
 length around 40 topics and a one-hot of 14 categories. The table gives medians, their ratio and the goal. Single
@@ -15,24 +15,30 @@ import os
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import faiss
 import numpy as np
 import numpy.typing as npt
+from made_up import N_CATEGORIES, features, outcomes
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from vsr import _core
+from vsr.selectors import mlp as our_mlp
+from vsr.selectors.adam import Schedule
+from vsr.selectors.base import Examples
+from vsr.tables import MeanTable
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-N_CATEGORIES = 14
-DIM = 768
 K = 100
 GAMMA = 1.0
 
@@ -94,24 +100,6 @@ def seconds(value: float) -> str:
         if value * factor >= 1.0:
             return f"{value * factor:.3g} {unit}"
     return f"{value * 1e6:.3g} us"
-
-
-def features(n_rows: int, seed: int) -> Float32:
-    """Make up feature rows, (n_rows, 782) float32, around the same 40 topics for every seed."""
-    centres = np.random.default_rng(0).standard_normal((40, DIM))
-    rng = np.random.default_rng(seed + 1)
-    topics = rng.integers(0, len(centres), n_rows)
-    embeddings = centres[topics] + 1.2 * rng.standard_normal((n_rows, DIM))
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return np.hstack([embeddings, np.eye(N_CATEGORIES)[topics % N_CATEGORIES]]).astype(np.float32)
-
-
-def outcomes(rows: Float32, n_models: int) -> Float64:
-    """Make up who succeeds, (n, n_models) of 0 and 1: a random direction of the features and much noise."""
-    rng = np.random.default_rng(7)
-    directions = rng.standard_normal((rows.shape[1], n_models))
-    scores = rows @ directions + 1.5 * rng.standard_normal((len(rows), n_models))
-    return (scores > 0).astype(np.float64)
 
 
 def knn(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
@@ -213,7 +201,43 @@ def svm(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
         )
 
 
-SUITES: dict[str, Callable[[int, int], Iterator[Comparison]]] = {"knn": knn, "kmeans": kmeans, "svm": svm}
+def mlp(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
+    """Twenty epochs of a 256,128 network for four models beside scikit-learn's, equal batches and validation rows."""
+    n_epochs, batch_size, held_out_share = 20, 128, 0.15
+    # Without patience to lose, both run all epochs.
+    our_mlp._SCHEDULE = Schedule(1e-3, 0.1, batch_size, n_epochs, patience=n_epochs)  # noqa: SLF001
+    rows = features(10_000, 0)
+    quality = outcomes(rows, 4)
+    codes = rows[:, -N_CATEGORIES:].argmax(axis=1)
+    examples = Examples(rows, codes, quality, MeanTable.fit(quality, codes, N_CATEGORIES, 30.0))
+
+    def theirs() -> None:
+        network = MLPClassifier(
+            (256, 128),
+            batch_size=batch_size,
+            max_iter=n_epochs,
+            early_stopping=True,
+            validation_fraction=held_out_share,
+            n_iter_no_change=n_epochs,
+            random_state=0,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # twenty epochs are what was asked for
+            network.fit(rows, quality)
+
+    yield Comparison(
+        name=f"MLP 256,128, 10,000 rows, 4 models, {n_epochs} epochs",
+        peer="scikit-learn MLPClassifier",
+        ours=lambda: our_mlp.Mlp().fit(examples, our_mlp.MlpSetting((256, 128)), 0),
+        theirs=theirs,
+        goal=1.0,
+        n_threads=n_threads,
+        n_rounds=n_rounds,
+        agreement=lambda: "",
+    )
+
+
+SUITES: dict[str, Callable[[int, int], Iterator[Comparison]]] = {"knn": knn, "kmeans": kmeans, "svm": svm, "mlp": mlp}
 
 
 def measure(comparison: Comparison) -> Measured:

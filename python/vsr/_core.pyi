@@ -61,6 +61,9 @@ class KnnIndex:
         engine: str = "auto",
     ) -> KnnIndex: ...
     @property
+    def features(self) -> NDArray[np.float32]:
+        """(n, d) the rows as they were given: a view of the index's own, read-only."""
+    @property
     def engine(self) -> str:
         """The engine in use: "flat" or "ball-tree"."""
     @property

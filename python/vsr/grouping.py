@@ -108,6 +108,18 @@ def group_records(records: Iterable[Record], models: Sequence[str] | None, score
         raise RecordError(str(error) if file is None else f"{file.path}: {error}") from error
 
 
+def unique_prompts(prompts: Iterable[str]) -> list[str]:
+    """Give every prompt that counts as another query, as it is written first: the rows that records would have.
+
+    Args:
+        prompts: rendered prompts, in order.
+    """
+    prompt_of_key: dict[str, str] = {}
+    for prompt in dict.fromkeys(prompts):  # most files repeat a query in one spelling: normalise it once
+        prompt_of_key.setdefault(unique_key(prompt), prompt)
+    return list(prompt_of_key.values())
+
+
 class _BadRecordError(Exception):
     """What is wrong with the record at hand or with all of them, still without its place."""
 

@@ -18,6 +18,7 @@ from vsr.errors import OutputError, RecordError, TrainingError
 from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation.document import evaluation_document
 from vsr.features import join_features
+from vsr.files import replaced_file
 from vsr.outcomes import Outcomes
 from vsr.persistence import save_selectors
 from vsr.records import Records, UnratedRecord
@@ -135,12 +136,22 @@ def train(
             f"measure {FEW_QUERIES} at the very least, some hundreds are better"
         )
     features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
-    evaluation = _evaluate(features, outcomes, settings, notes, progress)
+    n_last = len(settings.algorithms)
+    n_before = 0
+
+    def tell(what: str, done: int, total: int) -> None:
+        """Count the comparison and the last fits as one job: what is left is estimated over both."""
+        nonlocal n_before
+        n_before = total
+        if progress is not None:
+            progress(what, done, total + n_last)
+
+    evaluation = _evaluate(features, outcomes, settings, notes, tell)
     table = TrainingTable.prepare(features, outcomes, settings.seed, settings.objective)
     selectors = []
     for done, name in enumerate(settings.algorithms):
         if progress is not None:
-            progress(f"{name} on all queries", done, len(settings.algorithms))
+            progress(f"{name} on all queries", n_before + done, n_before + n_last)
         selectors.append(table.train(name, **settings.parameters.get(name, {})))
     held_out = None if evaluation is None else evaluation_document(evaluation)
     paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
@@ -214,7 +225,7 @@ def _evaluate(
     outcomes: Outcomes,
     settings: TrainingSettings,
     notes: list[str],
-    progress: ProgressCallback | None,
+    progress: ProgressCallback,
 ) -> Evaluation | None:
     if outcomes.n_models == 1:
         notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
@@ -268,3 +279,17 @@ def read_embedding_file(path: str | os.PathLike[str], n_queries: int) -> npt.NDA
         return as_embeddings(array)
     except RecordError as error:
         raise RecordError(f"{os.fspath(path)}: {error}") from error
+
+
+def write_embedding_file(path: str | os.PathLike[str], embeddings: npt.NDArray[np.float32]) -> None:
+    """Write vectors as `read_embedding_file` reads them, whole or not at all.
+
+    Args:
+        path: the `.npy` file.
+        embeddings: float32 (n_queries, dim).
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with replaced_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, embeddings, allow_pickle=False)

@@ -21,6 +21,7 @@ __all__ = [
     "Records",
     "UnratedRecord",
     "read_objects",
+    "read_prompts",
     "read_queries",
     "read_records",
     "render_prompt",
@@ -74,6 +75,12 @@ class UnratedRecord(Record, frozen=True, gc=False):
     ground_truth: str | int | float | None = None
     metric: str | None = None
     task_name: str | None = None
+
+
+class _Head(msgspec.Struct, frozen=True, gc=False):
+    """What tells a record from a query."""
+
+    model_name: object = None
 
 
 class Records(JsonLines[Record]):
@@ -176,6 +183,7 @@ _NOT_RATED = (
 
 _decode_record = msgspec.json.Decoder(Record).decode
 _decode_unrated = msgspec.json.Decoder(UnratedRecord).decode
+_decode_head = msgspec.json.Decoder(_Head).decode
 _decode_object = msgspec.json.Decoder(dict[str, object]).decode
 
 
@@ -208,6 +216,22 @@ def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) 
     lines = JsonLines(path, _read_query, _explain_query, noun="queries", skip_bad_lines=skip_bad_lines)
     queries = tuple(lines)
     return Queries(lines.path, queries, lines.bad_lines, lines.n_bad_lines)
+
+
+def read_prompts(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> JsonLines[str]:
+    """Open a file of queries or of records, whichever it is, for the rendered prompt of every line.
+
+    A line with a `model_name` is a record: one that training could not read is a bad line here too, so that both see
+    the same queries.
+
+    Args:
+        path: the file; `-` is standard input.
+        skip_bad_lines: leave bad lines out and count them instead of raising.
+
+    Raises:
+        RecordError: There is no such file; while iterating: a line cannot be used, or nothing is in the file.
+    """
+    return JsonLines(path, _read_prompt, _explain_prompt, noun="queries or records", skip_bad_lines=skip_bad_lines)
 
 
 def read_objects(
@@ -268,6 +292,17 @@ def _read_query(line: bytes) -> Query:
 
 def _explain_query(value: dict[str, object]) -> str | None:
     return problem_with(_QUERY_FIELDS, value)
+
+
+def _read_prompt(line: bytes) -> str:
+    if _decode_head(line).model_name is None:
+        return _read_query(line).prompt
+    record = _read_record(line)
+    return render_prompt(record.query, record.choices)
+
+
+def _explain_prompt(value: dict[str, object]) -> str | None:
+    return _explain_query(value) if value.get("model_name") is None else _explain_record(value)
 
 
 def _text_or_none(value: object) -> str | None:

@@ -18,7 +18,7 @@ from vsr.persistence.artefact import find_artefact
 from vsr.tables import IntArray
 from vsr.vectors import as_embeddings, unit_rows
 
-_WARM_UP = "Which model should answer this?"
+_WARM_UP = "a"  # within the shortest limit of tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,20 +83,38 @@ class Router:
         """
         artefact = load_artefact(find_artefact(directory, algorithm), models=models, algorithm=algorithm)
         header = artefact.header
-        if header is not None and embedder is None and not header.embedder.is_external:
-            embedder = load_from_fingerprint(
-                header.embedder,
-                None if embedding_path is None else os.fspath(embedding_path),
-                cache_dir=None if cache_dir is None else os.fspath(cache_dir),
-                device=device,
-            )
-        elif header is not None and embedder is not None:
+        if embedder is None:
+            if header is not None and not header.embedder.is_external:
+                embedder = load_from_fingerprint(
+                    header.embedder,
+                    None if embedding_path is None else os.fspath(embedding_path),
+                    cache_dir=None if cache_dir is None else os.fspath(cache_dir),
+                    device=device,
+                )
+            elif embedding_path is not None:
+                raise ArtefactError(
+                    f"{artefact.path}: was trained on vectors from elsewhere, so an embedding path has no meaning "
+                    "here; give the vector of each query"
+                )
+        return cls.of(artefact, embedder, objective=objective)
+
+    @classmethod
+    def of(
+        cls, artefact: Artefact, embedder: Embedder | None = None, *, objective: Objective | None = None
+    ) -> "Router":
+        """Put a loaded artefact and an embedder together, and warm both up.
+
+        Args:
+            artefact: the loaded file.
+            embedder: the one that the artefact names; without it only ready vectors can be routed.
+            objective: what a choice maximises; the artefact's own without it.
+
+        Raises:
+            ArtefactError: `embedder` is not the one that the artefact names.
+        """
+        header = artefact.header
+        if header is not None and embedder is not None:
             _check_embedder(artefact, header.embedder, embedder.fingerprint)
-        elif embedding_path is not None:
-            raise ArtefactError(
-                f"{artefact.path}: was trained on vectors from elsewhere, so an embedding path has no meaning here; "
-                "give the vector of each query"
-            )
         stored = Objective() if header is None else header.objective
         router = cls(artefact, embedder, stored if objective is None else objective)
         if embedder is not None:

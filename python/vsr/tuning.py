@@ -183,7 +183,7 @@ class TrainingTable:
         seed = require_seed(seed)
         rows = as_features(features)
         if isinstance(features, np.ndarray) and np.may_share_memory(rows, features):
-            rows = rows.copy()  # KNN keeps them: what a caller does with its array afterwards must not change it
+            rows = rows.copy()  # what a caller does with its array afterwards must not change the table
         if len(rows) != outcomes.n_queries:
             raise TrainingError(
                 f"{len(rows)} feature rows but outcomes of {outcomes.n_queries} queries; expected one row per query"

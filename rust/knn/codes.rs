@@ -128,15 +128,15 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// Encodes all rows (n, width).
-    pub(super) fn of(rows: ArrayView2<'_, f32>, origin: &Origin) -> Self {
-        let width = rows.ncols().next_multiple_of(BLOCK);
-        let mut codes = Vec::with_capacity(rows.nrows() * width);
-        let mut scalings = Vec::with_capacity(rows.nrows());
+    /// Encodes the given `rows` of `heads` (n, width).
+    pub(super) fn of(heads: ArrayView2<'_, f32>, rows: &[u32], origin: &Origin) -> Self {
+        let width = heads.ncols().next_multiple_of(BLOCK);
+        let mut codes = Vec::with_capacity(rows.len() * width);
+        let mut scalings = Vec::with_capacity(rows.len());
         let mut row_codes = vec![0.0; width];
-        for row in rows.axis_iter(Axis(0)) {
-            let row = row.to_slice().unwrap_or_default();
-            scalings.push(encode(row, &origin.0, LARGEST_CODE, &mut row_codes));
+        for row in rows {
+            let head = heads.row(*row as usize);
+            scalings.push(encode(head.to_slice().unwrap_or_default(), &origin.0, LARGEST_CODE, &mut row_codes));
             #[expect(clippy::cast_possible_truncation, reason = "integers up to 127")]
             codes.extend(row_codes.iter().map(|code| *code as i8));
         }

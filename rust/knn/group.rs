@@ -1,6 +1,6 @@
 //! Rows with equal trailing columns, and how the nearest among them are found.
 
-use ndarray::{ArcArray2, ArrayView2, Axis, s};
+use ndarray::{ArrayView2, Axis, s};
 
 use super::Engine;
 use super::ball_tree::Tree;
@@ -9,7 +9,6 @@ use super::codes::{Codes, Origin, QueryCodes};
 use super::nearest::Nearest;
 use crate::Result;
 use crate::distance::{relative_error, squared_l2};
-use crate::matrix::with_padded_rows;
 
 /// What proposes rows.
 #[derive(Debug)]
@@ -18,13 +17,11 @@ enum Store {
     Tree(Tree),
 }
 
-/// Rows with equal trailing columns.
+/// Rows with equal trailing columns; the index holds the rows themselves.
 #[derive(Debug)]
 pub(super) struct Group {
-    /// Position in the caller's matrix of each row here, ascending.
+    /// Position in the index's matrix of each row here, ascending.
     rows: Vec<u32>,
-    /// Whole rows, padded.
-    features: ArcArray2<f32>,
     /// Columns before the trailing ones.
     head_width: usize,
     tail: Vec<f32>,
@@ -90,28 +87,33 @@ impl Group {
         origin: &Origin,
         engine: Engine,
     ) -> Result<Self> {
-        let positions: Vec<usize> = rows.iter().map(|row| *row as usize).collect();
-        let own = features.select(Axis(0), &positions);
-        let tail = own.slice(s![0, head_width..]).to_vec();
-        let features = with_padded_rows(own.view()).into_shared();
-        let heads = features.clone().slice_move(s![.., ..head_width]);
-        let tree = if engine == Engine::BallTree { Tree::of(heads.clone())? } else { None };
+        let heads = features.slice(s![.., ..head_width]);
+        let tail = rows.first().map(|row| features.slice(s![*row as usize, head_width..]).to_vec()).unwrap_or_default();
+        let tree = if engine == Engine::BallTree {
+            let positions: Vec<usize> = rows.iter().map(|row| *row as usize).collect();
+            Tree::of(heads.select(Axis(0), &positions).into_shared())?
+        } else {
+            None
+        };
         let store = match tree {
             Some(tree) => Store::Tree(tree),
-            None => Store::Scan(Codes::of(heads.view(), origin)),
+            None => Store::Scan(Codes::of(heads, &rows, origin)),
         };
-        Ok(Self { rows, features, head_width, tail, store })
+        Ok(Self { rows, head_width, tail, store })
     }
 
-    /// Offers to each search every row of this group that can be among its nearest.
-    pub(super) fn visit(&self, searches: &mut [&mut Search<'_>]) -> Result<()> {
+    /// Offers to each search every row of this group, out of the index's padded `features`, that can be among its
+    /// nearest.
+    pub(super) fn visit(&self, features: ArrayView2<'_, f32>, searches: &mut [&mut Search<'_>]) -> Result<()> {
         match &self.store {
-            Store::Tree(tree) => searches.iter_mut().try_for_each(|search| self.propose_by_tree(tree, search))?,
+            Store::Tree(tree) => {
+                searches.iter_mut().try_for_each(|search| self.propose_by_tree(features, tree, search))?;
+            }
             Store::Scan(codes) => {
                 let mut queries: Vec<_> =
                     searches.iter_mut().map(|search| (&search.codes, &mut search.bounds)).collect();
                 codes.bound(&mut queries);
-                searches.iter_mut().for_each(|search| self.propose_by_bounds(search));
+                searches.iter_mut().for_each(|search| self.propose_by_bounds(features, search));
             }
         }
         searches.iter_mut().for_each(|search| search.n_visited += 1);
@@ -120,31 +122,31 @@ impl Group {
 
     /// First as many rows as are missing, those with the least bounds; their true distances then say which others
     /// must be looked at.
-    fn propose_by_bounds(&self, search: &mut Search<'_>) {
+    fn propose_by_bounds(&self, features: ArrayView2<'_, f32>, search: &mut Search<'_>) {
         let bounds = std::mem::take(&mut search.bounds);
         let limit = search.head_limit().unwrap_or(0.0);
         let first = limit.min(bounds.kth(search.nearest.missing()));
-        bounds.rows_within(f32::NEG_INFINITY, first).for_each(|position| self.offer(position, search));
+        bounds.rows_within(f32::NEG_INFINITY, first).for_each(|position| self.offer(features, position, search));
         let second = search.head_limit().unwrap_or(0.0);
         if second > first {
-            bounds.rows_within(first, second).for_each(|position| self.offer(position, search));
+            bounds.rows_within(first, second).for_each(|position| self.offer(features, position, search));
         }
         search.bounds = bounds;
     }
 
     /// First as many rows as are missing, whose true distances bound the range; then all rows within it, because the
     /// tree measures the head alone and breaks ties in an order of its own.
-    fn propose_by_tree(&self, tree: &Tree, search: &mut Search<'_>) -> Result<()> {
+    fn propose_by_tree(&self, features: ArrayView2<'_, f32>, tree: &Tree, search: &mut Search<'_>) -> Result<()> {
         let head = &search.query[..self.head_width];
         if !tree.accepts(head) {
-            (0..self.rows.len()).for_each(|position| self.offer(position, search));
+            (0..self.rows.len()).for_each(|position| self.offer(features, position, search));
             return Ok(());
         }
         let mut seen = Vec::new();
         let missing = search.nearest.missing();
         if missing > 0 {
             seen = tree.nearest(head, missing)?;
-            seen.iter().for_each(|position| self.offer(*position, search));
+            seen.iter().for_each(|position| self.offer(features, *position, search));
             seen.sort_unstable();
         }
         let range = search.head_limit().unwrap_or(0.0);
@@ -153,15 +155,16 @@ impl Group {
         }
         for position in tree.within(head, range)? {
             if seen.binary_search(&position).is_err() {
-                self.offer(position, search);
+                self.offer(features, position, search);
             }
         }
         Ok(())
     }
 
-    fn offer(&self, position: usize, search: &mut Search<'_>) {
-        if let Some(row) = self.features.row(position).to_slice() {
-            search.nearest.offer(squared_l2(search.query, row), self.rows[position]);
+    fn offer(&self, features: ArrayView2<'_, f32>, position: usize, search: &mut Search<'_>) {
+        let number = self.rows[position];
+        if let Some(row) = features.row(number as usize).to_slice() {
+            search.nearest.offer(squared_l2(search.query, row), number);
         }
     }
 }

@@ -70,8 +70,9 @@ impl FromStr for Engine {
 #[derive(Debug)]
 pub struct KnnIndex {
     engine: Engine,
-    n_rows: usize,
     n_features: usize,
+    /// All rows in the caller's order, padded.
+    features: Array2<f32>,
     origin: Origin,
     groups: Vec<Group>,
 }
@@ -92,7 +93,21 @@ impl KnnIndex {
     /// [`Error::Value`] for no rows, more than `u32::MAX` rows, more category columns than columns, or values that
     /// are not finite.
     pub fn new(features: ArrayView2<'_, f32>, n_category_columns: usize, engine: Engine) -> Result<Self> {
-        let (n_rows, n_features) = features.dim();
+        Self::of_padded(with_padded_rows(features), features.ncols(), n_category_columns, engine)
+    }
+
+    /// As [`KnnIndex::new`], of rows that [`with_padded_rows`] has copied already and that are `n_features` wide.
+    ///
+    /// # Errors
+    /// As [`KnnIndex::new`].
+    pub fn of_padded(
+        padded: Array2<f32>,
+        n_features: usize,
+        n_category_columns: usize,
+        engine: Engine,
+    ) -> Result<Self> {
+        let features = padded.slice(s![.., ..n_features]);
+        let n_rows = features.nrows();
         if n_rows == 0 || n_features == 0 {
             return Err(Error::Value(format!(
                 "features: shape ({n_rows}, {n_features}), expected at least one row and one column"
@@ -115,7 +130,7 @@ impl KnnIndex {
         let origin = Origin::mean_of(features.slice(s![.., ..head_width]));
         let build = |rows: Vec<u32>| Group::new(features, head_width, rows, &origin, engine);
         let groups = threads::install(|| members.into_par_iter().map(build).collect::<Result<_>>())??;
-        Ok(Self { engine, n_rows, n_features, origin, groups })
+        Ok(Self { engine, n_features, features: padded, origin, groups })
     }
 
     /// The engine in use.
@@ -127,13 +142,19 @@ impl KnnIndex {
     /// How many rows are indexed.
     #[must_use]
     pub fn n_rows(&self) -> usize {
-        self.n_rows
+        self.features.nrows()
     }
 
     /// How wide a row is.
     #[must_use]
     pub fn n_features(&self) -> usize {
         self.n_features
+    }
+
+    /// The rows, (n, d), in the order in which they were given.
+    #[must_use]
+    pub fn features(&self) -> ArrayView2<'_, f32> {
+        self.features.slice(s![.., ..self.n_features])
     }
 
     /// Finds the `k` nearest rows of every query in `queries` (m, d).
@@ -149,7 +170,7 @@ impl KnnIndex {
         }
         check_finite("features", queries)?;
         let queries = with_padded_rows(queries);
-        let k = k.min(self.n_rows);
+        let k = k.min(self.n_rows());
         let shape = (queries.nrows(), k);
         let mut rows = vec![0; shape.0 * k];
         let mut distances = vec![0.0; shape.0 * k];
@@ -159,7 +180,7 @@ impl KnnIndex {
         };
         let tasks = rows.chunks_mut(QUERIES_A_TASK * k).zip(distances.chunks_mut(QUERIES_A_TASK * k));
         let mut tasks: Vec<_> = (0..shape.0).step_by(QUERIES_A_TASK).zip(tasks).collect();
-        if tasks.len() < 2 || shape.0 * self.n_rows / self.groups.len() * self.n_features < BYTES_WORTH_THREADS {
+        if tasks.len() < 2 || shape.0 * self.n_rows() / self.groups.len() * self.n_features < BYTES_WORTH_THREADS {
             tasks.into_iter().try_for_each(|(first, (rows, distances))| answer(first, rows, distances))?;
         } else {
             threads::install(|| {
@@ -195,7 +216,7 @@ impl KnnIndex {
             for visits in visits.chunk_by_mut(|(a, _), (b, _)| a == b) {
                 let group = visits[0].0;
                 let mut together: Vec<_> = visits.iter_mut().map(|(_, search)| &mut **search).collect();
-                self.groups[group].visit(&mut together)?;
+                self.groups[group].visit(self.features.view(), &mut together)?;
             }
             open = visits.into_iter().map(|(_, search)| search).collect();
         }

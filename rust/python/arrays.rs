@@ -4,6 +4,8 @@ use ndarray::{Array1, Array2};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::FromPyObject;
 
+use crate::matrix::with_padded_rows;
+
 /// A float32 matrix in C order.
 #[derive(FromPyObject)]
 #[pyo3(transparent)]
@@ -12,6 +14,14 @@ pub(super) struct Matrix32<'py>(PyReadonlyArray2<'py, f32>);
 impl Matrix32<'_> {
     pub(super) fn copied(&self) -> Array2<f32> {
         self.0.as_array().as_standard_layout().into_owned()
+    }
+
+    pub(super) fn padded(&self) -> Array2<f32> {
+        with_padded_rows(self.0.as_array())
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.0.as_array().ncols()
     }
 }
 

@@ -16,8 +16,16 @@ impl KnnIndex {
     #[pyo3(signature = (features, n_category_columns, engine = "auto"))]
     fn new(py: Python<'_>, features: Matrix32<'_>, n_category_columns: usize, engine: &str) -> Result<Self> {
         let engine = engine.parse()?;
-        let features = features.copied();
-        py.detach(|| knn::KnnIndex::new(features.view(), n_category_columns, engine)).map(Self)
+        let (padded, width) = (features.padded(), features.width());
+        py.detach(|| knn::KnnIndex::of_padded(padded, width, n_category_columns, engine)).map(Self)
+    }
+
+    #[getter]
+    fn features<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        // SAFETY: the class is frozen and neither moves nor changes its rows; the array keeps it alive.
+        let rows = unsafe { PyArray2::borrow_from_array(&this.get().0.features(), this.clone().into_any()) };
+        rows.getattr("flags")?.setattr("writeable", false)?;
+        Ok(rows)
     }
 
     #[getter]

@@ -5,11 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.scripted import Scripted, chat, json_response
+from vsr.benchmark.plan import make_plan
+from vsr.benchmark.runner import run_benchmark
 from vsr.benchmark.targets import cast_of
 from vsr.config import load_config, parse_config
 from vsr.config.schema import config_schema
 from vsr.config.servers import server_url
 from vsr.errors import ConfigError
+from vsr.records import Query
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SECRET = "sk-a-secret-that-must-not-show"
@@ -41,6 +45,36 @@ def test_every_example_loads_and_every_model_has_somewhere_to_go(path):
     assert loaded.warnings == ()
     assert tuple(model.name for model in cast.models) == loaded.offered_models()
     assert all(model.targets for model in cast.models)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_asks_as_its_providers_want_it(path, tmp_path):
+    """Every endpoint of an example stands on this machine for the test; all else is as documented."""
+    keys = dict.fromkeys(("HF_TOKEN", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "VLLM_API_KEY"), SECRET)
+    loaded = load_config(path, environment=keys)
+
+    def reply(seen):
+        if seen.path == "/api/chat":
+            return json_response({"message": {"role": "assistant", "content": "4"}, "done": True})
+        return json_response(chat("4"))
+
+    with Scripted(reply) as server:
+        here = [each.model_copy(update={"address": server.url, "port": None}) for each in loaded.vllm_endpoints]
+        loaded = loaded.model_copy(update={"vllm_endpoints": tuple(here)})
+        plan = make_plan([Query("What is 2 + 2?", ground_truth="4")], loaded, environment=keys)
+        summary = run_benchmark(plan, tmp_path / "out.jsonl")
+    assert [(model.name, model.n_answers, model.quality) for model in summary.models] == [
+        (name, 1, 1.0) for name in loaded.offered_models()
+    ]
+    asked = {(seen.path, seen.model) for seen in server.asked()}
+    expected = {
+        (target.url.removeprefix(server.url), target.model_id) for model in plan.models for target in model.targets[:1]
+    }
+    # A model that is drawn by weight is asked at any of its endpoints.
+    drawn = {model.targets[1].model_id for model in plan.models if model.is_drawn}
+    assert {entry for entry in asked if entry[1] not in drawn} <= expected
+    assert {seen.headers.get("authorization") for seen in server.seen} <= {None, f"Bearer {SECRET}"}
+    assert SECRET not in (tmp_path / "out.jsonl").read_text()
 
 
 def test_there_is_an_example_of_each_documented_kind():
@@ -102,6 +136,43 @@ decisions:
     ):
         assert expected in message
     assert message.startswith("c.yaml: 15 problems in the configuration:")
+
+
+def test_names_are_checked_beside_values_that_are_missing_or_of_the_wrong_type():
+    message = problems(
+        """
+vllm_endpoints:
+  - {address: h}
+  - {address: h}
+  - {name: 5, address: "http://u:p@h"}
+  - {name: one, address: h, port: no}
+  - {name: one, address: "ftp://h"}
+  - 3
+model_config:
+  small: {preferred_endpoints: [two]}
+decisions:
+  - {algorithm: {knn: {k: none}}, modelRefs: [{modell: small}, {model: smal}]}
+  - {name: [d], algorithm: {type: svn}}
+"""
+    )
+    for expected in (
+        "c.yaml:3: vllm_endpoints[0].name: is missing.",
+        "c.yaml:4: vllm_endpoints[1].name: is missing.",
+        "c.yaml:5: vllm_endpoints[2].name: must be text (put it in quotes), not 5.",
+        "c.yaml:5: vllm_endpoints[2].address: an address must not hold credentials",
+        "c.yaml:6: vllm_endpoints[3].port: must be a whole number, not 'no'.",
+        "c.yaml:7: vllm_endpoints[4].name: the name 'one' is taken on line 6.",
+        "c.yaml:7: vllm_endpoints[4].address: the scheme is http or https, not ftp.",
+        "c.yaml:8: vllm_endpoints[5]: must be a mapping, not 3.",
+        "c.yaml:10: model_config.small.preferred_endpoints[0]: there is no endpoint 'two'",
+        "c.yaml:12: decisions[0].name: is missing.",
+        "c.yaml:12: decisions[0].algorithm.type: is missing.",
+        "c.yaml:12: decisions[0].modelRefs[0].model: is missing.",
+        "c.yaml:12: decisions[0].modelRefs[1].model: there is no model 'smal'; did you mean 'small'?",
+        "c.yaml:13: decisions[1].algorithm.type: there is no algorithm 'svn'; did you mean 'svm'?",
+    ):
+        assert expected in message, expected
+    assert "\0" not in message
 
 
 @pytest.mark.parametrize(
@@ -229,6 +300,34 @@ vllm_endpoints:
     assert len(loaded.warnings) == 2
     assert "vllm_endpoints[0].api_key is a key as plain text" in loaded.warnings[0]
     assert "endpoint 'far' gets its key over plain http" in loaded.warnings[1]
+
+
+@pytest.mark.parametrize("asked_at", ["preferred_endpoints: [far]", "external_model_ids: {vllm: x}", "tags: [any]"])
+def test_a_models_key_over_plain_http_warns_wherever_the_model_is_asked(asked_at):
+    loaded = config(
+        f"""
+vllm_endpoints:
+  - {{name: far, address: 10.0.0.9, port: 8000}}
+  - {{name: farther, address: 10.0.0.8, port: 8000}}
+model_config:
+  small: {{access_key: "${{KEY}}", {asked_at}}}
+""",
+        KEY=SECRET,
+    )
+    assert len(loaded.warnings) == 1
+    assert "line 3: endpoint 'far' gets its key over plain http" in loaded.warnings[0]
+
+
+def test_a_key_in_any_header_counts_as_one():
+    loaded = config(
+        f"""
+vllm_endpoints:
+  - {{name: far, address: 10.0.0.9, port: 8000, headers: {{X-Gateway-Token: {SECRET}, X-Token-Limit: "500"}}}}
+"""
+    )
+    assert len(loaded.warnings) == 2
+    assert "vllm_endpoints[0].headers.X-Gateway-Token" in loaded.warnings[0].replace('["', ".").replace('"]', "")
+    assert "over plain http" in loaded.warnings[1]
 
 
 @pytest.mark.parametrize(

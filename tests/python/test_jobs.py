@@ -41,8 +41,10 @@ def test_a_training_gives_what_it_wrote(tmp_path: Path) -> None:
         unseen = planted_pool(20, seed=1).features
         np.testing.assert_array_equal(artefact.selector.scores(unseen), selector.scores(unseen))
     assert result.selectors[0].parameters["k"] == 5
-    assert told[0] == ("knn, fold 1 of 5", 0, 10)
-    assert told[-1] == ("kmeans on all queries", 1, 2)
+    assert told[0] == ("knn, fold 1 of 5", 0, 12)
+    assert told[-1] == ("kmeans on all queries", 11, 12)
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert {total for _, _, total in told} == {12}
 
 
 def test_vectors_are_brought_to_unit_length(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from vsr.categories import UnknownCategory
 from vsr.errors import RecordError
+from vsr.grouping import unique_prompts
 from vsr.outcomes import Outcomes, OutcomesReport
 from vsr.records import Record, UnratedRecord, read_records
-from vsr.rendering import unique_key
+from vsr.rendering import render_prompt, unique_key
 
 NAN = math.nan
 
@@ -299,3 +300,21 @@ def test_real_records(name: str, shared: Path, tmp_path: Path) -> None:
     assert np.isfinite(outcomes.latency_s[outcomes.observed]).all()
     assert outcomes.report is not None
     assert outcomes.report.n_records == int(outcomes.observed.sum())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.sampled_from("aA \n\u00e9e\u0301\u0130"), min_size=1, max_size=4).filter(
+                lambda text: text.strip()
+            ),
+            st.sampled_from([None, ["x"], ["X"], ["x", "y"]]),
+            st.sampled_from("mn"),
+        ),
+        min_size=1,
+    )
+)
+def test_unique_prompts_are_the_rows_of_outcomes(rows: list[tuple[str, list[str] | None, str]]) -> None:
+    records = [record(query, model, choices=choices) for query, choices, model in rows]
+    prompts = unique_prompts(render_prompt(query, choices) for query, choices, _ in rows)
+    assert tuple(prompts) == Outcomes.from_records(records).queries

@@ -1,6 +1,7 @@
 import gzip
 import json
 import math
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from vsr import records
 from vsr.errors import RecordError
-from vsr.records import Query, Record, UnratedRecord, read_queries, read_records
+from vsr.records import Query, Record, UnratedRecord, read_prompts, read_queries, read_records
 from vsr.rendering import Choices
 
 GOOD: dict[str, object] = {"query": "What is 2 + 2?", "model_name": "small", "performance": 1}
@@ -187,3 +188,37 @@ def test_bad_queries(line: str, expected: str, tmp_path: Path) -> None:
         1,
         str(caught.value).partition(" the line")[0],
     )
+
+
+def test_prompts_of_queries_and_of_records(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        {"query": "Which?", "choices": ["red", "blue"], "category": "physics"},
+        GOOD,
+        {"query": "What failed?", "model_name": "small", "error": "timeout"},
+        {"query": "Whose?", "model_name": None},
+    )
+    assert list(read_prompts(path)) == ["Which?\nA) red\nB) blue", "What is 2 + 2?", "What failed?", "Whose?"]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"query": " "}, '`query` is " "; expected text that is not blank'),
+        ({"query": "a", "choices": 7}, "`choices` is 7; expected "),
+        ({"query": "a", "model_name": "small"}, "has no `performance` and nothing to score"),
+        ({"query": "a", "model_name": 7, "performance": 1}, "`model_name` is 7; expected the name of the LLM"),
+        ({"query": "a", "model_name": "small", "performance": 2}, "`performance` is 2; expected a number from 0 to 1"),
+    ],
+)
+def test_a_line_that_is_neither_is_bad(row: dict[str, object], problem: str, tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD, row)
+    with pytest.raises(RecordError, match=f"{re.escape(f'{path}:2: {problem}')}.*--skip-bad-lines"):
+        list(read_prompts(path))
+    lines = read_prompts(path, skip_bad_lines=True)
+    assert (list(lines), lines.n_bad_lines) == (["What is 2 + 2?"], 1)
+
+
+def test_no_prompts_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="holds no queries or records"):
+        list(read_prompts(write(tmp_path)))

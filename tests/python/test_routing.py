@@ -2,17 +2,19 @@
 
 import json
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from pools import DIM, planted_pool
 from vsr.choice import Objective, choose
-from vsr.embedding import Fingerprint, load_embedder
+from vsr.embedding import Fingerprint, ProgressCallback, load_embedder
 from vsr.errors import ArtefactError, EmbeddingError, RecordError, SelectionError
 from vsr.features import build_features
 from vsr.outcomes import Outcomes
@@ -233,6 +235,26 @@ def test_a_hash_of_another_version_is_refused(folder: Path, tmp_path: Path) -> N
     (tmp_path / "knn_model.json").write_text(json.dumps(content))
     with pytest.raises(EmbeddingError, match=r"not the one that was used for training \(digest: hash-0 against hash-"):
         Router.load(tmp_path)
+
+
+def test_a_router_is_warm_when_it_is_loaded(folder: Path) -> None:
+    embedder = load_embedder("hash", dim=WIDTH)
+    asked: list[list[str]] = []
+
+    class Watched:
+        dim, fingerprint = embedder.dim, embedder.fingerprint
+
+        def embed(self, texts: Sequence[str], *, progress: ProgressCallback | None = None) -> npt.NDArray[np.float32]:
+            asked.append(list(texts))
+            return embedder.embed(texts, progress=progress)
+
+    Router.load(folder, embedder=Watched())
+    assert [len(texts) for texts in asked] == [1]
+
+
+def test_a_cache_that_would_hold_nothing_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(EmbeddingError, match="the hash embedder has no cache"):
+        Router.load(folder, cache_dir=tmp_path)
 
 
 # Vectors

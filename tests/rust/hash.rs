@@ -50,7 +50,8 @@ fn values_are_the_same_everywhere() {
     assert_eq!(bits, GOLDEN, "{bits:?}");
 }
 
-const GOLDEN: [u32; 8] = [0, 0, 0, 0, 0, 0, 0, 0];
+const GOLDEN: [u32; 8] =
+    [3181208098, 3208092967, 1047270195, 3191315751, 1037162541, 3198844837, 3184646189, 1057171228];
 
 #[test]
 fn no_texts_and_one_bucket() {

@@ -79,10 +79,7 @@ class ChatClient:
         """
         timed = await self._attempt(target, request)
         if isinstance(timed.outcome, FailedCall):
-            message = timed.outcome.message
-            for secret in self._secrets:
-                message = message.replace(secret, "[key removed]")
-            return replace(timed, outcome=replace(timed.outcome, message=message))
+            return replace(timed, outcome=timed.outcome.without(self._secrets))
         return timed
 
     async def _attempt(self, target: Target, request: ChatRequest) -> Timed:

@@ -23,6 +23,8 @@ class Pace:
         longest_wait_s: what a server may ask for with `Retry-After`; more stops the endpoint.
         patience_s: how long a lane may fail without one success before it is given up.
         n_timeouts_in_row: how many calls in a row may time out before a lane is given up.
+        n_refusals: how often one call may be refused its key or model where others were answered.
+        n_refusals_in_row: how many such refusals, without an answer between them, stop the lane all the same.
     """
 
     concurrency: int = 1
@@ -34,6 +36,8 @@ class Pace:
     longest_wait_s: float = 900.0
     patience_s: float = 60.0
     n_timeouts_in_row: int = 5
+    n_refusals: int = 3
+    n_refusals_in_row: int = 5
 
 
 @dataclass
@@ -46,6 +50,7 @@ class Call:
         n_attempts: how often it was sent, anywhere.
         n_here: how often it was sent in this lane.
         n_timeouts_here: how often of these it ran into the time limit.
+        n_refusals_here: how often of these it was refused its key or model.
         tried: indices of the model's targets that have given up on it.
         limit_field: the name under which its limit was last sent.
     """
@@ -55,6 +60,7 @@ class Call:
     n_attempts: int = 0
     n_here: int = 0
     n_timeouts_here: int = 0
+    n_refusals_here: int = 0
     tried: set[int] = field(default_factory=set)
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
@@ -98,6 +104,7 @@ class Lane:
         failing_since: moment of the first failure since the last success; None while all is well.
         n_failing: failures since then.
         n_timeouts_in_row: calls that timed out for good since the last success.
+        n_refusals_in_row: refusals of key or model since the last answer; None before there was any answer.
         open_at: no request starts before this moment.
     """
 
@@ -114,6 +121,7 @@ class Lane:
     failing_since: float | None = None
     n_failing: int = 0
     n_timeouts_in_row: int = 0
+    n_refusals_in_row: int | None = None
     open_at: float = 0.0
 
     @property

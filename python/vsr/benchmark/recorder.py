@@ -201,6 +201,7 @@ def _answered(answer: Answer, query: Query) -> dict[str, object]:
         choices=query.choices,
         metric=query.metric,
         category=query.category,
+        task_name=query.task_name,
     )
     return {
         "response": answer.text,

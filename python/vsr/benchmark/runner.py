@@ -119,7 +119,8 @@ def _report_previous(previous: Previous, journal: Journal[Line], settings: RunSe
         display.say(f"{previous.n_others:,} records are of queries or models that are not asked now; they stay.")
     if previous.n_other_truths:
         display.say(
-            f"{previous.n_other_truths:,} records were scored against another ground truth than the query file has now."
+            f"{previous.n_other_truths:,} records were scored against another ground truth than the query file has "
+            "now; they stay: correct it in the output and run `vsr-train score`, or name another output to ask again."
         )
 
 
@@ -208,9 +209,15 @@ class _Run:
         timed = await client.ask(lane.target, request)
         cost_usd = lane.model.cost_of(timed.outcome) if isinstance(timed.outcome, Answer) else None
         self._budget.settle(reserved_usd, cost_usd or 0.0)
+        n_moves = len(self.schedule.moves)
         finished = self.schedule.settle(call, timed, asyncio.get_running_loop().time())
         if finished is not None:
             self._recorder.put(finished)
+        for move in self.schedule.moves[n_moves:]:
+            self._display.say(
+                f"{move.model} goes on at endpoint '{move.following}', for '{move.given_up}' is given up: "
+                f"{move.reason.text}"
+            )
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -286,5 +293,5 @@ class _Run:
             seconds=time.monotonic() - self._started,
             cost_usd=self._budget.spent_usd,
             is_interrupted=self.is_interrupted,
-            is_out_of_money=self.is_out_of_money,
+            max_cost_usd=self._budget.limit_usd if self.is_out_of_money else None,
         )

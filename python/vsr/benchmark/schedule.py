@@ -35,6 +35,23 @@ class Finished:
     n_attempts: int
 
 
+@dataclass(frozen=True)
+class Move:
+    """A model that goes on at its next endpoint.
+
+    Attributes:
+        model: its name.
+        given_up: the endpoint that is not asked any more.
+        following: the endpoint that takes its calls.
+        reason: why.
+    """
+
+    model: str
+    given_up: str
+    following: str
+    reason: FailedCall
+
+
 class Schedule:
     """The queue of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
 
@@ -50,6 +67,7 @@ class Schedule:
         self.pace = pace
         self.stopped: dict[str, FailedCall] = {}
         self.n_not_asked: dict[str, int] = {}
+        self.moves: list[Move] = []
         self._rng = Random(seed)  # noqa: S311 jitter, no secret
         self._numbers = itertools.count()
         self._endpoints: dict[str, EndpointState] = {}
@@ -160,12 +178,16 @@ class Schedule:
         lane = call.lane
         if isinstance(outcome, Answer) or not (outcome.is_retryable or outcome.hopeless):
             lane.failing_since, lane.n_failing, lane.n_timeouts_in_row = None, 0, 0
+        if isinstance(outcome, Answer):
+            lane.n_refusals_in_row = 0
         if isinstance(outcome, FailedCall):
             if outcome.wants_completion_tokens and call.limit_field == "max_tokens":
                 lane.limit_field = "max_completion_tokens"
                 self._delay(call, now)
                 return None
             if outcome.hopeless is not None:
+                if self._is_odd(lane, outcome):
+                    return self._after_odd_refusal(call, timed, now)
                 self._stop_hopeless(lane, outcome)
                 return self._elsewhere(call, timed)
             if call.question is None and outcome.kind is ErrorKind.BAD_REQUEST:
@@ -175,6 +197,23 @@ class Schedule:
             if outcome.is_retryable:
                 return self._again(call, timed, outcome, now)
         return self._end(call, timed)
+
+    def _is_odd(self, lane: Lane, outcome: FailedCall) -> bool:
+        """Whether a refusal contradicts answers that the same lane gave to the same key: then one alone stops nothing.
+
+        Gateways refuse a single call now and then, while they start anew or since its prompt looks like an attack.
+        """
+        if lane.n_refusals_in_row is None or outcome.kind not in (ErrorKind.AUTHENTICATION, ErrorKind.MODEL_NOT_FOUND):
+            return False
+        lane.n_refusals_in_row += 1
+        return lane.n_refusals_in_row < self.pace.n_refusals_in_row
+
+    def _after_odd_refusal(self, call: Call, timed: Timed, now: float) -> Finished | None:
+        call.n_refusals_here += 1
+        if call.n_refusals_here < self.pace.n_refusals:
+            self._delay(call, now + self._backoff_s(call.n_refusals_here))
+            return None
+        return self._elsewhere(call, timed)
 
     def _again(self, call: Call, timed: Timed, outcome: FailedCall, now: float) -> Finished | None:
         """Decide whether and when a call is tried again."""
@@ -246,7 +285,7 @@ class Schedule:
         call.tried.add(lane.index)
         for other in self._lanes[lane.model.name]:
             if other.stopped is None and other.index not in call.tried:
-                call.lane, call.n_here, call.n_timeouts_here = other, 0, 0
+                call.lane, call.n_here, call.n_timeouts_here, call.n_refusals_here = other, 0, 0, 0
                 self._delay(call, 0.0)
                 return None
         return Finished(lane.model, call.question, lane.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts)
@@ -273,6 +312,7 @@ class Schedule:
         following = next((other for other in lanes[lane.index :] + lanes[: lane.index] if other.stopped is None), None)
         if following is not None:
             following.fresh.extend(waiting)
+            self.moves.append(Move(lane.model.name, lane.endpoint.name, following.endpoint.name, outcome))
             return
         self.stopped[lane.model.name] = outcome
         self.n_not_asked[lane.model.name] = len(waiting)

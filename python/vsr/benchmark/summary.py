@@ -55,7 +55,7 @@ class BenchmarkSummary:
         seconds: how long the run took.
         cost_usd: of all records of the plan, warm-up calls of this run included.
         is_interrupted: somebody stopped it.
-        is_out_of_money: the limit on the cost stopped it.
+        max_cost_usd: the limit on the cost, if it stopped the run: the next call could have cost more than was left.
     """
 
     output: Path
@@ -65,7 +65,12 @@ class BenchmarkSummary:
     seconds: float
     cost_usd: float
     is_interrupted: bool = False
-    is_out_of_money: bool = False
+    max_cost_usd: float | None = None
+
+    @property
+    def is_out_of_money(self) -> bool:
+        """Whether the limit on the cost stopped the run."""
+        return self.max_cost_usd is not None
 
     @property
     def n_calls(self) -> int:
@@ -99,7 +104,7 @@ def summarise(
     seconds: float,
     cost_usd: float,
     is_interrupted: bool,
-    is_out_of_money: bool,
+    max_cost_usd: float | None,
 ) -> BenchmarkSummary:
     """Join what the output held before with what this run wrote."""
     models = tuple(
@@ -120,7 +125,7 @@ def summarise(
         seconds=seconds,
         cost_usd=cost_usd,
         is_interrupted=is_interrupted,
-        is_out_of_money=is_out_of_money,
+        max_cost_usd=max_cost_usd,
     )
 
 

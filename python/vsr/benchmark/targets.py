@@ -1,7 +1,6 @@
 """Which model is asked where, under which name, with which key: the configuration, worked out for every model."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -9,10 +8,8 @@ from urllib.parse import urlsplit
 from vsr.benchmark.exchange import Answer, ChatRequest
 from vsr.benchmark.providers import PROVIDERS, Provider
 from vsr.config import Endpoint, ModelEntry, Pricing, RouterConfig
-from vsr.config.servers import is_public, server_url
+from vsr.config.servers import endpoints_of, is_public, is_secret_header, server_url, shares_key
 from vsr.errors import BenchmarkError
-
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -177,7 +174,7 @@ def _asked_model(
         elif is_public(endpoint) and not any(header.lower() == "authorization" for header in headers):
             variables = " or ".join(PROVIDERS[endpoint.type].key_variables)
             warnings.append(f"endpoint '{endpoint.name}' has no key: set {variables}, or api_key in the file")
-        if entry.access_key is not None and not _belongs_to(endpoint, home):
+        if entry.access_key is not None and not shares_key(endpoint, home):
             warnings.append(
                 f"the access_key of {name} is for {urlsplit(server_url(home)).hostname} alone: "
                 f"endpoint '{endpoint.name}' is asked without it"
@@ -209,40 +206,27 @@ def _asked_model(
 
 
 def _endpoints_of(name: str, entry: ModelEntry, config: RouterConfig) -> Sequence[Endpoint]:
-    by_name = {endpoint.name: endpoint for endpoint in config.vllm_endpoints}
-    if entry.preferred_endpoints:
-        return [by_name[endpoint] for endpoint in dict.fromkeys(entry.preferred_endpoints)]
-    if entry.external_model_ids:
-        ids = entry.external_model_ids
-        found = [endpoint for endpoint in config.vllm_endpoints if endpoint.name in ids or endpoint.type in ids]
-        if found:
-            return found
-    elif len({endpoint.type for endpoint in config.vllm_endpoints}) == 1:
-        # One kind of server and no word about ids: the model has one name, valid at all of them.
-        return config.vllm_endpoints
+    found = endpoints_of(entry, config.vllm_endpoints)
+    if found:
+        return found
+    names = ", ".join(endpoint.name for endpoint in config.vllm_endpoints)
     raise BenchmarkError(
         f"{config.path or 'configuration'}: nothing says where {name} is asked: give it preferred_endpoints, or "
-        f"external_model_ids for one of {', '.join(by_name)}."
+        f"external_model_ids for one of {names}."
     )
 
 
 def _key(entry: ModelEntry, endpoint: Endpoint, home: Endpoint, environment: Mapping[str, str]) -> str | None:
     """Return the key for one endpoint: the model's where it belongs there, the endpoint's, the provider's own."""
-    if entry.access_key is not None and entry.access_key.get_secret_value() and _belongs_to(endpoint, home):
-        return entry.access_key.get_secret_value()
-    if endpoint.api_key is not None and endpoint.api_key.get_secret_value():
-        return endpoint.api_key.get_secret_value()
+    given = []
+    if entry.access_key is not None and shares_key(endpoint, home):
+        given.append(entry.access_key.get_secret_value())
+    if endpoint.api_key is not None:
+        given.append(endpoint.api_key.get_secret_value())
     if is_public(endpoint):
-        return next(
-            (found for name in PROVIDERS[endpoint.type].key_variables if (found := environment.get(name))), None
-        )
-    return None
-
-
-def _belongs_to(endpoint: Endpoint, home: Endpoint) -> bool:
-    """Whether a key given for the model's first endpoint may go to this one: same host, and not in the open instead."""
-    mine, theirs = urlsplit(server_url(endpoint)), urlsplit(server_url(home))
-    return mine.hostname == theirs.hostname and (mine.scheme == theirs.scheme or mine.scheme == "https")
+        given += [environment.get(name, "") for name in PROVIDERS[endpoint.type].key_variables]
+    # A key that was read from a file often ends with a line break, which no header may hold.
+    return next((key.strip() for key in given if key.strip()), None)
 
 
 def _secrets(config: RouterConfig, environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -251,7 +235,7 @@ def _secrets(config: RouterConfig, environment: Mapping[str, str]) -> tuple[str,
         value
         for endpoint in config.vllm_endpoints
         for header, value in endpoint.headers.items()
-        if _SECRET_HEADER.search(header)
+        if is_secret_header(header, value.get_secret_value())
     ]
     found += [entry.access_key for entry in config.models.values()]
     texts = [secret.get_secret_value() for secret in found if secret is not None]

@@ -23,7 +23,7 @@ READER_LEFT = 141  # and for one that SIGPIPE ended
 
 # Command names under the headings of the help; a command stands under its own name in the module of that name.
 _SECTIONS: dict[str, tuple[str, ...]] = {
-    "Train and route": ("train", "select", "inspect"),
+    "Train and route": ("train", "select", "inspect", "embed"),
     "Measure": ("benchmark", "score", "categorize", "analyze"),
     "Try": ("demo",),
 }

@@ -1,30 +1,124 @@
-"""Asking the LLMs of a configuration before training on their answers."""
+"""Asking the LLMs of a configuration: what `benchmark` and `train --benchmark` have in common."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from vsr.cli import terminal
+from vsr.cli.options import SHARE, FiniteRange
+from vsr.cli.sections import option
 
 if TYPE_CHECKING:
+    from vsr.benchmark.summary import BenchmarkSummary
     from vsr.config import RouterConfig
 
-_TOO_MANY_FAILED = 3
-_INTERRUPTED = 130
+TOO_MANY_FAILED = 3
+INTERRUPTED = 130
+
+_CONCURRENCY = 1
+_DELAY_MS = 500
+_MAX_FAILURES = 0.2
 
 
 @dataclass(frozen=True)
 class AskingOptions:
-    """How the LLMs are asked, as the flags say; None where a flag was not given."""
+    """How the LLMs are asked, as the flags say; None or false where a flag was not given."""
 
     query_limit: int | None = None
     concurrency: int | None = None
     rate_limit_delay: float | None = None
     max_failures: float | None = None
+    retry_failed: bool = False
+    max_cost: float | None = None
 
     def given(self) -> list[str]:
         """Flags that were given."""
-        return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name) is not None]
+        return [
+            f"--{field.name.replace('_', '-')}"
+            for field in fields(self)
+            if getattr(self, field.name) is not None and getattr(self, field.name) is not False
+        ]
+
+    def exit_code(self, summary: "BenchmarkSummary") -> int:
+        """Return how the command ends after a run: 0, 3 if too many calls failed, 130 if it was interrupted."""
+        if summary.is_interrupted:
+            return INTERRUPTED
+        return TOO_MANY_FAILED if summary.failed_share > self._max_failures else 0
+
+    def say_too_many_failed(self, summary: "BenchmarkSummary") -> None:
+        """Say why the exit code is 3."""
+        terminal.fail(
+            f"{summary.failed_share:.0%} of the calls failed, more than the {self._max_failures:.0%} of --max-failures."
+        )
+
+    @property
+    def _max_failures(self) -> float:
+        return _MAX_FAILURES if self.max_failures is None else self.max_failures
+
+
+def asking_options(section: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the flags that say how LLMs are asked; the command gets them as `asking: AskingOptions`.
+
+    Args:
+        section: the heading that they stand under in the help.
+    """
+    declarations = (
+        option(
+            "--query-limit",
+            section=section,
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Ask N queries at most, spread over the categories.",
+        ),
+        option(
+            "--concurrency",
+            section=section,
+            type=click.IntRange(min=1),
+            metavar="N",
+            show_default=str(_CONCURRENCY),
+            help="Requests at a time, in all.",
+        ),
+        option(
+            "--rate-limit-delay",
+            section=section,
+            type=FiniteRange(min=0),
+            metavar="MS",
+            show_default=str(_DELAY_MS),
+            help="Milliseconds between the starts of two requests to one endpoint.",
+        ),
+        option(
+            "--max-failures",
+            section=section,
+            type=SHARE,
+            metavar="SHARE",
+            show_default=str(_MAX_FAILURES),
+            help="Exit with code 3 if more of the calls failed.",
+        ),
+        option("--retry-failed", section=section, is_flag=True, help="Ask the calls again that failed before."),
+        option(
+            "--max-cost",
+            section=section,
+            type=FiniteRange(min=0),
+            metavar="USD",
+            help="Stop before all records of the output cost more.",
+        ),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def collecting(**values: Any) -> Any:  # noqa: ANN401 whatever the command returns
+            names = [field.name for field in fields(AskingOptions)]
+            return command(asking=AskingOptions(**{name: values.pop(name) for name in names}), **values)
+
+        for declare in reversed(declarations):
+            collecting = declare(collecting)
+        return collecting
+
+    return decorate
 
 
 def ask(
@@ -32,10 +126,13 @@ def ask(
     queries_path: Path,
     records_path: Path,
     options: AskingOptions,
+    *,
     seed: int,
     skip_bad_lines: bool,
-) -> int:
-    """Ask every LLM every query, append the records to a file, and say how it went.
+    is_concise: bool = False,
+    is_dry_run: bool = False,
+) -> "BenchmarkSummary | None":
+    """Say what lies before, ask every LLM every query, and append the records to a file.
 
     Args:
         config: who is asked.
@@ -44,30 +141,39 @@ def ask(
         options: the flags.
         seed: draws the queries of `--query-limit`.
         skip_bad_lines: leave lines of the queries out that cannot be read.
+        is_concise: ask for the bare answer.
+        is_dry_run: stop after saying what lies before.
 
     Returns:
-        0, 3 if too many calls failed, 130 if the run was interrupted.
+        What came of it; None after a dry run.
     """
     from vsr.benchmark.lanes import Pace
     from vsr.benchmark.plan import make_plan
     from vsr.benchmark.runner import RunSettings, preview, run_benchmark
-    from vsr.cli.run_display import run_display, say_estimate, write_summary
+    from vsr.cli.run_display import run_display, say_estimate
     from vsr.records import read_queries
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
-    plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed)
+    plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)
     for warning in plan.cast.warnings:
         terminal.warn(warning)
-    terminal.say(f"{len(plan.questions):,} queries, {len(plan.models)} models.")
-    delay_ms = 500.0 if options.rate_limit_delay is None else options.rate_limit_delay
-    settings = RunSettings(Pace(concurrency=options.concurrency or 1, delay_s=delay_ms / 1000), seed=seed)
+    if queries.n_bad_lines:
+        terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
+    if options.max_cost is not None and all(model.pricing is None for model in plan.models):
+        raise click.UsageError("--max-cost has no effect: no model in the configuration has prices (pricing).")
+    terminal.say(
+        f"{len(plan.questions):,} queries, {len(plan.models)} models: {', '.join(m.name for m in plan.models)}."
+    )
+    if plan.n_repeated:
+        terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
+    delay_ms = _DELAY_MS if options.rate_limit_delay is None else options.rate_limit_delay
+    settings = RunSettings(
+        Pace(concurrency=options.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
+        retry_failed=options.retry_failed,
+        max_cost_usd=options.max_cost,
+        seed=seed,
+    )
     say_estimate(preview(plan, records_path, settings))
-    summary = run_benchmark(plan, records_path, settings, run_display())
-    write_summary(summary)
-    if summary.is_interrupted:
-        return _INTERRUPTED
-    limit = 0.2 if options.max_failures is None else options.max_failures
-    if summary.failed_share > limit:
-        terminal.warn(f"{summary.failed_share:.0%} of the calls failed, more than the {limit:.0%} of --max-failures")
-        return _TOO_MANY_FAILED
-    return 0
+    if is_dry_run:
+        return None
+    return run_benchmark(plan, records_path, settings, run_display())

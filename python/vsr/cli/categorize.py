@@ -67,7 +67,7 @@ def _neighbours(path: Path, embedding: EmbeddingOptions) -> "Neighbours":
     embedder = embedding.load()
 
     def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
-        return embed_with_progress(embedder, texts)
+        return embed_with_progress(embedder, texts).vectors
 
     neighbours = Neighbours(embed, [query.prompt for query in queries], [query.category or "" for query in queries])
     terminal.say(

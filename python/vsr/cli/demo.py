@@ -83,7 +83,7 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
             _ask(config_path, folder / "queries.jsonl", records_path)
         outcomes = jobs.read_outcomes(read_records(records_path))
         embedder = load_embedder("hash")
-        vectors = embed_with_progress(embedder, outcomes.queries)
+        vectors = embed_with_progress(embedder, outcomes.queries).vectors
         terminal.say("2. queries embedded by feature hashing, selectors trained and compared on held-out queries\n")
         with terminal.progress("Training", "steps") as show:
             result = jobs.train(

@@ -1,7 +1,9 @@
 """Vectors for queries as the embedding flags say, with progress."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsr.cli import terminal
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vsr.embedding import Embedder, EmbeddingProgress, Fingerprint
+    from vsr.routing import Router
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,22 +49,60 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
         return QueryVectors(embeddings, Fingerprint.external(embeddings.shape[1]))
     embedder = options.load()
     terminal.say(f"Embedding with {embedder.fingerprint}.")
-    return QueryVectors(embed_with_progress(embedder, queries), embedder.fingerprint)
+    return QueryVectors(embed_with_progress(embedder, queries).vectors, embedder.fingerprint)
 
 
-def embed_with_progress(embedder: "Embedder", texts: Sequence[str]) -> "NDArray[np.float32]":
-    """Embed texts and show how far it is; texts that were cut are reported."""
-    truncated = 0
+def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> "Router":
+    """Load a selector with the embedder that its artefact names; with ready vectors none is needed.
+
+    Raises:
+        ArtefactError: No such artefact, a damaged one, or one that was trained with another embedder.
+        EmbeddingError: The model is not to be had, or is not the one that the artefact names.
+    """
+    from vsr.persistence import load_artefact
+    from vsr.persistence.artefact import find_artefact
+    from vsr.routing import Router
+
+    artefact = load_artefact(find_artefact(models_dir, algorithm), algorithm=algorithm)
+    if options.file is not None:
+        return Router.of(artefact)
+    if artefact.header is None or artefact.header.embedder.is_external:
+        # It does not say what made its vectors: whoever knows may say it with the flags.
+        return Router.of(artefact, options.load() if options.names_embedder else None)
+    return Router.of(artefact, options.load_as(artefact.header.embedder))
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedTexts:
+    """Vectors and what it took to make them.
+
+    Attributes:
+        vectors: (n_texts, dim) float32.
+        last: the final report.
+    """
+
+    vectors: "NDArray[np.float32]"
+    last: "EmbeddingProgress"
+
+
+def embed_with_progress(embedder: "Embedder", texts: Sequence[str]) -> EmbeddedTexts:
+    """Embed texts and show how far it is; texts that were cut, and those from the cache, are reported."""
+    states: deque[EmbeddingProgress] = deque(maxlen=1)
     with terminal.progress("Embedding", "texts") as show:
 
         def follow(state: "EmbeddingProgress") -> None:
-            nonlocal truncated
-            truncated = state.n_truncated
-            speed = f"{state.tokens_per_second:,.0f} tokens/s" if state.n_tokens else ""
-            show(state.n_done, state.n_texts, left_s=state.left_s, note=speed)
+            states.append(state)
+            notes = [f"{state.tokens_per_second:,.0f} tokens/s"] if state.n_tokens else []
+            notes += [f"{state.n_cached:,} from the cache"] if state.n_cached else []
+            show(state.n_done, state.n_texts, left_s=state.left_s, note=", ".join(notes))
 
         vectors = embedder.embed(texts, progress=follow)
-    if truncated:
-        limit = embedder.fingerprint.token_limit
-        terminal.warn(f"{truncated:,} texts are longer than {limit} tokens and were cut (--embedding-max-tokens)")
-    return vectors
+    last = states.pop()
+    if last.n_cached:
+        terminal.say(f"{last.n_cached:,} of {last.n_texts:,} texts have their vectors from the cache.")
+    if last.n_truncated:
+        terminal.warn(
+            f"{last.n_truncated:,} of {last.n_texts:,} texts are longer than {embedder.fingerprint.token_limit:,} "
+            "tokens, the limit of the model or of --embedding-max-tokens, and cut to these."
+        )
+    return EmbeddedTexts(vectors, last)

@@ -4,6 +4,7 @@ A flag that would do nothing beside the others is a usage error (exit code 2), n
 """
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vsr.cli import terminal
 from vsr.cli.sections import GENERAL, option
 
 if TYPE_CHECKING:
     from vsr.choice import Objective
-    from vsr.embedding import Embedder
+    from vsr.embedding import Embedder, Fingerprint
 
 _Command = Callable[..., object]  # a command's function before click makes a command of it
 _Decorator = Callable[[_Command], _Command]
@@ -91,6 +93,8 @@ class EmbeddingOptions:
         from vsr.embedding import load_embedder
         from vsr.embedding.loading import DEFAULT_MAX_TOKENS
 
+        if not self.uses_hash and self.path is None:
+            _announce_hub(self.name)
         return load_embedder(
             self.name,
             self.path,
@@ -102,10 +106,60 @@ class EmbeddingOptions:
             device=self.device or "cpu",
         )
 
+    def load_as(self, fingerprint: "Fingerprint") -> "Embedder":
+        """Load the embedder that an artefact names; flags say where it is and how it runs, and may not contradict.
+
+        Raises:
+            EmbeddingError: The model is not to be had, has changed, or is not what a flag asks for.
+            click.UsageError: A flag has no effect on the hash embedder.
+        """
+        from vsr.embedding import load_from_fingerprint
+        from vsr.embedding.fingerprint import HASH
+        from vsr.errors import EmbeddingError
+
+        if fingerprint.name == HASH:
+            self._refuse("these artefacts need no embedding model", _WEIGHTS_ONLY)
+        trained = {
+            "model": (self.name if self.model or self.use_fallback else None, fingerprint.name),
+            "dim": (self.dim, fingerprint.width),
+            "prompt": (self.prompt, fingerprint.prompt_name),
+            "dtype": (self.dtype, fingerprint.dtype),
+        }
+        for field, (asked, recorded) in trained.items():
+            if asked is not None and asked != recorded:
+                shown = "none" if recorded is None else recorded
+                raise EmbeddingError(
+                    f"{_EMBEDDING_FLAGS[field]} {asked}: these artefacts were trained with {shown}. "
+                    "Leave the flag out, or train again"
+                )
+        if fingerprint.revision is not None and self.path is None:
+            _announce_hub(fingerprint.name)
+        return load_from_fingerprint(
+            fingerprint,
+            self.path,
+            max_tokens=self.max_tokens,
+            cache_dir=self.cache_dir,
+            device=self.device or "cpu",
+        )
+
+    @property
+    def names_embedder(self) -> bool:
+        """Whether a flag says which embedder it is to be."""
+        return any(
+            getattr(self, field) not in (None, False) for field in ("model", "dim", "use_fallback", *_WEIGHTS_ONLY)
+        )
+
     def _refuse(self, because: str, fields: tuple[str, ...]) -> None:
         for field in fields:
             if getattr(self, field) not in (None, False):
                 raise click.UsageError(f"{_EMBEDDING_FLAGS[field]} has no effect here: {because}. Leave it out.")
+
+
+def _announce_hub(name: str) -> None:
+    """Say where a model is looked for; the bars of the hub's client move where ours do."""
+    terminal.say(f"Looking for {name} in the Hugging Face cache, then on the hub.")
+    if not terminal.bars_may_move():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # it is read when the client is imported
 
 
 # What only an embedder with weights and a tokenizer has.
@@ -168,9 +222,9 @@ def embedding_options(command: _Command) -> _Command:
         _embedding_option("prompt", metavar="NAME", help="One of the model's own prompts, put before every text."),
         _embedding_option(
             "dtype",
-            type=click.Choice(("float32", "bfloat16")),
+            type=click.Choice(("float32",)),
             show_default="float32",
-            help="Number format of the weights.",
+            help="What the network computes in; files of float16 and bfloat16 are read as well.",
         ),
         _embedding_option(
             "max_tokens",

@@ -31,13 +31,13 @@ def run_display() -> Display:
 
 
 class _LiveTable:
-    """A table that is drawn anew in place, one row a model."""
+    """A table that is drawn anew in place, one row a model; gone at the end, when the summary says the same."""
 
     # Drawing takes some milliseconds in the thread that also times the calls: twice a second is enough for eyes.
     interval_s = 0.5
 
     def __init__(self) -> None:
-        self._live = Live(console=Console(stderr=True), auto_refresh=False)
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -66,8 +66,12 @@ class _LiveTable:
                 f"${model.cost_usd:.4f}" if model.cost_usd else "-",
                 Text(f"stopped: {_shortened(model.stopped)}", style="red") if model.stopped else "",
             )
-        bar = ProgressBar(total=max(now.n_calls, 1), completed=now.n_done, width=40)
-        self._live.update(Group(table, Text(""), bar, Text(status_line(now))), refresh=True)
+        # A bar ends without a line break: in a row of a grid it has one. Bar and status stand on top: of more models
+        # than the terminal has lines, the last ones are left out.
+        head = Table.grid()
+        head.add_row(ProgressBar(total=max(now.n_calls, 1), completed=now.n_done, width=40))
+        head.add_row(Text(status_line(now)))
+        self._live.update(Group(head, Text(""), table), refresh=True)
 
 
 class _PlainLines:
@@ -137,23 +141,44 @@ def say_estimate(estimate: Estimate) -> None:
 
 def write_summary(summary: BenchmarkSummary) -> None:
     """Print the table of a run to stdout, and say how it ended."""
+    terminal.write_table(_table(summary))
+    _say_end(summary)
+
+
+def say_summary(summary: BenchmarkSummary) -> None:
+    """Say the same on stderr, where the data on stdout are about something else."""
+    terminal.say_table(_table(summary))
+    _say_end(summary)
+
+
+def _table(summary: BenchmarkSummary) -> terminal.Table:
     columns = (
         terminal.Column("model"),
         *(terminal.Column(title, "right") for title in ("answers", "failed", "quality", "latency", "cost")),
         terminal.Column("failed calls by reason"),
     )
-    terminal.write_table(terminal.Table(columns, tuple(_row(model) for model in summary.models)))
+    return terminal.Table(columns, tuple(_row(model) for model in summary.models))
+
+
+def _say_end(summary: BenchmarkSummary) -> None:
     for model in summary.models:
         if model.stopped is not None:
             terminal.warn(f"{model.name} was stopped, {model.n_not_asked:,} calls not asked: {model.stopped}")
+    cost = f", ${summary.cost_usd:.4f} in all" if summary.cost_usd else ""
     terminal.say(
         f"{summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed:,} of "
-        f"{summary.n_calls:,} failed, ${summary.cost_usd:.4f} in all; the records are in {summary.output}."
+        f"{summary.n_calls:,} failed{cost}; the records are in {summary.output}."
     )
-    if summary.is_out_of_money:
-        terminal.warn(f"The limit on the cost stopped the run; {summary.n_missing:,} calls were not asked.")
-    if summary.is_interrupted or (summary.n_missing and not summary.is_out_of_money):
-        terminal.say(f"{summary.n_missing:,} calls are missing: the same command goes on from here.")
+    if summary.max_cost_usd is not None:
+        terminal.warn(
+            f"--max-cost stopped the run, {summary.n_missing:,} calls were not asked: the next one could have cost "
+            f"more than is left of ${summary.max_cost_usd:g} after ${summary.cost_usd:.4f}."
+        )
+        terminal.say("The same command with a higher --max-cost goes on from here.")
+    elif summary.n_missing:
+        is_stopped = any(model.stopped is not None for model in summary.models) and not summary.is_interrupted
+        first = "mend what stopped the models, then " if is_stopped else ""
+        terminal.say(f"{summary.n_missing:,} calls are missing: {first}the same command goes on from here.")
     if any(model.failures for model in summary.models):
         terminal.say("The same command with --retry-failed asks the failed calls again.")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
-from vsr.cli.options import ObjectiveOptions, json_option, objective_options
+from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
 from vsr.cli.train import ALGORITHMS
@@ -41,19 +41,7 @@ if TYPE_CHECKING:
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
 @option("--explain", is_flag=True, help="Say what the choice rests on.")
-@option(
-    "--embedding-path",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of the embedding model, where it is elsewhere now.",
-)
-@option(
-    "--embedding-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE.npy",
-    help="Ready vectors, one row per query.",
-)
-@option("--cache-dir", type=click.Path(path_type=Path), metavar="DIR", help="Keep vectors here.")
+@embedding_options
 @objective_options("that of the training", "that of the training")
 @json_option
 def select(
@@ -66,21 +54,20 @@ def select(
     candidates: str | None,
     default: str | None,
     explain: bool,
-    embedding_path: Path | None,
-    embedding_file: Path | None,
-    cache_dir: Path | None,
+    embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
     as_json: bool,
 ) -> None:
     """Choose the model for a query TEXT, or for every query of a file.
 
-    With --input the result is one JSON object per query, in the order of the file.
+    With --input the result is one JSON object per query, in the order of the file. The artefact says which embedding
+    model it needs; the flags say where that is, and may not contradict. Rows of --embedding-file are those of the
+    queries.
     """
     from vsr.categories import unknown_categories
-    from vsr.embedding.fingerprint import HASH
+    from vsr.cli.embedding import embed_with_progress, load_router
     from vsr.jobs import read_embedding_file
     from vsr.records import Query
-    from vsr.routing import Router
 
     if (text is None) == (input_file is None):
         raise click.UsageError("Give either a query or --input FILE.")
@@ -92,21 +79,20 @@ def select(
         raise click.UsageError("--category has no effect with --input: the file says the categories.")
     if default is not None and candidates is None:
         raise click.UsageError("--default has no effect without --candidates: all models are on offer.")
-    if embedding_file is not None and (embedding_path is not None or cache_dir is not None):
-        raise click.UsageError(
-            "--embedding-file brings ready vectors: --embedding-path and --cache-dir have no effect."
-        )
     queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)
     for unknown in unknown_categories(query.category for query in queries):
         terminal.warn(f"{unknown.name} is no known category and counts as other ({unknown.count:,} times)")
-    router = Router.load(models_dir, algorithm, embedding_path=embedding_path, cache_dir=cache_dir)
-    if cache_dir is not None and (router.embedder is None or router.embedder.fingerprint.name == HASH):
-        raise click.UsageError("--cache-dir has no effect here: these artefacts need no embedding model.")
+    router = load_router(models_dir, algorithm, embedding)
     for lack in router.artefact.lacking:
         terminal.warn(f"{router.artefact.path}: has the documented fields alone; it lacks {lack}")
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
-    embeddings = None if embedding_file is None else read_embedding_file(embedding_file, len(queries))
     prompts = [query.prompt for query in queries]
+    if embedding.file is not None:
+        embeddings = read_embedding_file(embedding.file, len(queries))
+    elif input_file is not None and router.embedder is not None:
+        embeddings = embed_with_progress(router.embedder, prompts).vectors
+    else:
+        embeddings = None
     categories = [query.category for query in queries]
     choices = router.select_many(
         prompts,
@@ -124,8 +110,8 @@ def select(
         for number, choice in enumerate(choices):
             document = choice_document(choice)
             if explain:
-                embedding = None if embeddings is None else embeddings[number : number + 1]
-                document["explanation"] = _explanation(router, queries[number], embedding, choice)
+                vector = None if embeddings is None else embeddings[number : number + 1]
+                document["explanation"] = _explanation(router, queries[number], vector, choice)
             terminal.write_json_line(document)
         return
     _print_choice(choices[0])

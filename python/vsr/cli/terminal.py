@@ -119,6 +119,12 @@ def write_table(table: Table) -> None:
     click.echo(render_table(table, sys.stdout), nl=False, color=_is_coloured(sys.stdout))
 
 
+def say_table(table: Table) -> None:
+    """Print a table to stderr, unless `-q` was given."""
+    if _verbosity > Verbosity.QUIET:
+        click.echo(render_table(table, sys.stderr), nl=False, err=True, color=_is_coloured(sys.stderr))
+
+
 def render_table(table: Table, stream: TextIO) -> str:
     """Lay a table out as it suits a stream; the text ends with a newline."""
     from rich.console import Console
@@ -165,11 +171,16 @@ def progress(label: str, unit: str) -> Iterator[Progress]:
     """
     if _verbosity == Verbosity.QUIET:
         yield _silent
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    elif bars_may_move():
         with _bars() as bars:
             yield _Bar(bars, bars.add_task(label, total=None, rest=""), unit)
     else:
         yield _Lines(label, unit)
+
+
+def bars_may_move() -> bool:
+    """Whether somebody looks at stderr as it grows: a terminal, and no `-q`."""
+    return _verbosity > Verbosity.QUIET and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _silent(done: int, total: int, *, left_s: float | None = None, note: str = "") -> None:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
-from vsr.cli.asking import AskingOptions, ask
+from vsr.cli.asking import INTERRUPTED, TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.options import (
-    SHARE,
     EmbeddingOptions,
     FiniteRange,
     ObjectiveOptions,
@@ -31,7 +30,6 @@ ALGORITHMS = ("knn", "kmeans", "svm", "mlp", "matrix_factorization")
 RECORDS_NAME = "benchmark_training_data.jsonl"
 QUERIES_NAME = "training_data_with_category.jsonl"
 DEFAULT_OUTPUT_DIR = "trained_models"
-TOO_MANY_FAILED = 3
 _ALGORITHM = "Algorithms"
 _BENCHMARK = "Asking first"
 
@@ -111,37 +109,7 @@ class _Layers(click.ParamType[Any]):
     help="Pairs of models, one preferred: matrix factorization learns from them.",
 )
 @option("--benchmark", is_flag=True, section=_BENCHMARK, help="Ask every LLM of the configuration every query first.")
-@option(
-    "--query-limit",
-    section=_BENCHMARK,
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Ask N queries at most, spread over the categories.",
-)
-@option(
-    "--concurrency",
-    section=_BENCHMARK,
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="1",
-    help="Requests at a time, in all.",
-)
-@option(
-    "--rate-limit-delay",
-    section=_BENCHMARK,
-    type=FiniteRange(min=0),
-    metavar="MS",
-    show_default="500",
-    help="Milliseconds between the starts of two requests to one endpoint.",
-)
-@option(
-    "--max-failures",
-    section=_BENCHMARK,
-    type=SHARE,
-    metavar="SHARE",
-    show_default="0.2",
-    help="Exit with code 3 if more of the calls failed.",
-)
+@asking_options(_BENCHMARK)
 @option(
     "--algorithm",
     "algorithms",
@@ -233,10 +201,7 @@ def train(
     holdout: float | None,
     preferences: Path | None,
     benchmark: bool,
-    query_limit: int | None,
-    concurrency: int | None,
-    rate_limit_delay: float | None,
-    max_failures: float | None,
+    asking: AskingOptions,
     algorithms: tuple[str, ...],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
@@ -255,7 +220,6 @@ def train(
     from vsr.preference_pairs import preference_features, read_preferences
     from vsr.records import read_records
 
-    asking = AskingOptions(query_limit, concurrency, rate_limit_delay, max_failures)
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
     config = None if config_path is None else _load_config(config_path)
     if analyze_only and config is not None:
@@ -273,14 +237,22 @@ def train(
     if preferences is not None:
         _check_preferences(chosen, embedding)
     jobs.require_writable(folder)
-    exit_code = 0
+    asked = None
     if benchmark and config is not None:
+        if embedding.file is None:
+            embedding.load()  # what is missing there is better said before hours of asking than behind them
         records_path = folder / RECORDS_NAME
-        exit_code = ask(config, data_file or Path(QUERIES_NAME), records_path, asking, seed, skip_bad_lines)
-        if exit_code not in (0, TOO_MANY_FAILED):
-            return exit_code
+        queries_path = data_file or Path(QUERIES_NAME)
+        asked = ask(config, queries_path, records_path, asking, seed=seed, skip_bad_lines=skip_bad_lines)
     else:
         records_path = data_file or Path(RECORDS_NAME)
+    if asked is not None:
+        from vsr.cli.run_display import say_summary
+
+        say_summary(asked)
+        if asked.is_interrupted:
+            return INTERRUPTED
+        terminal.say()
     outcomes = jobs.read_outcomes(
         read_records(records_path, skip_bad_lines=skip_bad_lines),
         None if config is None else config.offered_models(),
@@ -288,17 +260,20 @@ def train(
     terminal.say(f"{outcomes.n_queries:,} unique queries, {outcomes.n_models} models.")
     for line in [] if outcomes.report is None else outcomes.report.lines():
         terminal.say(f"  {line}")
-    vectors = embed_queries(outcomes.queries, embedding)
+    pairs = None
     if preferences is not None:
         pairs = read_preferences(preferences, outcomes.models, outcomes.queries, skip_bad_lines=skip_bad_lines)
         if pairs.n_bad_lines:
             terminal.warn(f"{preferences}: {pairs.n_bad_lines:,} bad lines left out")
         if pairs.n_measured:
             terminal.warn(f"{pairs.n_measured:,} preference pairs left out: records of their queries say more")
-        classifier = fill_categories(vectors.embeddings, outcomes.categories).classifier
-        learnt = preference_features(
-            pairs, embed_queries(pairs.queries, embedding).embeddings, outcomes.models, classifier
-        )
+    # All at once: a model is loaded once, and texts are reported once.
+    vectors = embed_queries([*outcomes.queries, *(() if pairs is None else pairs.queries)], embedding)
+    embeddings = vectors.embeddings[: outcomes.n_queries]
+    if pairs is not None:
+        classifier = fill_categories(embeddings, outcomes.categories).classifier
+        of_pairs = vectors.embeddings[outcomes.n_queries :]
+        learnt = preference_features(pairs, of_pairs, outcomes.models, classifier)
         parameters.setdefault("matrix_factorization", {})["preferences"] = learnt
     settings = jobs.TrainingSettings(
         algorithms=chosen,
@@ -310,13 +285,16 @@ def train(
     with terminal.progress("Training", "steps") as show:
         result = jobs.train(
             outcomes,
-            vectors.embeddings,
+            embeddings,
             vectors.fingerprint,
             folder,
             settings,
             progress=lambda what, done, total: show(done, total, note=what),
         )
     _print(result, as_json=as_json)
+    exit_code = 0 if asked is None else asking.exit_code(asked)
+    if asked is not None and exit_code == TOO_MANY_FAILED:
+        asking.say_too_many_failed(asked)
     return exit_code
 
 

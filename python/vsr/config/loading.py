@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -14,6 +14,17 @@ from vsr.config.document import Document, Location, Problem, dotted, read_docume
 from vsr.config.references import broken_references, nearest, warnings_about
 from vsr.config.sections import RouterConfig, Section
 from vsr.errors import ConfigError
+
+# Stands in place of a name that is missing or no text, so that the rest of the file can be checked all the same.
+_NO_NAME = "\0"
+
+_IN_PLACE_OF: dict[str, object] = {
+    "model_type": {},
+    "model_attributes_type": {},
+    "dict_type": {},
+    "int_parsing": 1,
+    "int_type": 1,
+}
 
 SECTIONS = frozenset({"model_selection", "vllm_endpoints", "model_config", "decisions"})
 
@@ -54,10 +65,9 @@ def parse_config(
     config, mistyped = _typed(document.values)
     if mistyped:
         problems += [problem for details in mistyped if (problem := _problem_of(details, document)).line not in unset]
-        # Names are checked all the same, in what is left without the wrong values.
-        config, _ = _typed(_without(document.values, mistyped))
+        config = _what_is_right(document.values, mistyped)
     if config is not None:
-        problems += broken_references(config, document)
+        problems += _without_placeholders(broken_references(config, document))
     if problems or config is None:
         unique = sorted(set(problems), key=lambda problem: problem.line)
         count = "1 problem" if len(unique) == 1 else f"{len(unique)} problems"
@@ -73,8 +83,31 @@ def _typed(values: dict[str, object]) -> tuple[RouterConfig | None, list[ErrorDe
         return None, error.errors(include_url=False)
 
 
+def _what_is_right(values: dict[str, object], mistyped: list[ErrorDetails]) -> RouterConfig | None:
+    """Build what is left of a file without its wrong values: the names in it are checked all the same."""
+    kept = _without(values, mistyped)
+    config, missing = _typed(kept)
+    if config is None:
+        for details in missing:
+            holder: Any = kept
+            for part in details["loc"][:-1]:
+                holder = holder[part]
+            if details["type"] == "missing" and isinstance(holder, dict):
+                holder[details["loc"][-1]] = _NO_NAME
+        config, _ = _typed(kept)
+    return config
+
+
+def _without_placeholders(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Leave out what is only wrong with names that were put in, and take these out of the lists of names."""
+    for problem in problems:
+        if f"'{_NO_NAME}'" not in problem.message:
+            listed = problem.message.replace(f"{_NO_NAME}, ", "").replace(f", {_NO_NAME}", "").replace(_NO_NAME, "none")
+            yield Problem(problem.line, listed)
+
+
 def _without(values: dict[str, object], mistyped: list[ErrorDetails]) -> dict[str, object]:
-    """Copy the sections, leaving out the fields that are wrong (never list items: places must stay)."""
+    """Copy the sections, leaving out the fields that are wrong; list items are replaced, since places must stay."""
     kept = copy.deepcopy(values)
     for details in mistyped:
         holder: Any = kept
@@ -83,6 +116,8 @@ def _without(values: dict[str, object], mistyped: list[ErrorDetails]) -> dict[st
             inner = holder.get(part) if isinstance(holder, dict) else holder[part] if is_item else None
             if isinstance(holder, dict) and (depth == len(details["loc"]) or not isinstance(inner, dict | list)):
                 holder.pop(part, None)
+            elif is_item and depth == len(details["loc"]):
+                holder[part] = _IN_PLACE_OF.get(details["type"], _NO_NAME)
             holder = inner
     return kept
 

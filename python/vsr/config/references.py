@@ -15,18 +15,27 @@ from vsr.config.sections import (
     ProviderName,
     RouterConfig,
 )
-from vsr.config.servers import PUBLIC_ADDRESSES, is_loopback, server_url, split_address
+from vsr.config.servers import (
+    PUBLIC_ADDRESSES,
+    endpoints_of,
+    is_loopback,
+    is_secret_header,
+    server_url,
+    shares_key,
+    split_address,
+)
 
-# How alike two words are before one counts as the other misspelt (difflib's ratio).
+# How alike two words are before one counts as the other misspelt (difflib's ratio); of short ones a letter may differ.
 _NEARLY = 0.75
-
-_KEY_HEADERS = frozenset({"authorization", "api-key", "x-api-key"})
+_NEARLY_IF_SHORT = 0.6
+_SHORT = 4
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
     """Return the known word that this one is nearly, if there is one."""
     by_folded = {name.lower().replace("-", "_"): name for name in known}
-    found = difflib.get_close_matches(word.lower().replace("-", "_"), by_folded, n=1, cutoff=_NEARLY)
+    cutoff = _NEARLY_IF_SHORT if len(word) <= _SHORT else _NEARLY
+    found = difflib.get_close_matches(word.lower().replace("-", "_"), by_folded, n=1, cutoff=cutoff)
     return by_folded[found[0]] if found else None
 
 
@@ -50,12 +59,13 @@ def warnings_about(config: RouterConfig, document: Document) -> Iterator[str]:
     for index, endpoint in enumerate(config.vllm_endpoints):
         here: Location = ("vllm_endpoints", index)
         keys: list[Location] = [(*here, "api_key")] if endpoint.api_key is not None else []
-        keys += [(*here, "headers", header) for header in endpoint.headers if header.lower() in _KEY_HEADERS]
+        keys += [
+            (*here, "headers", header)
+            for header, value in endpoint.headers.items()
+            if is_secret_header(header, value.get_secret_value())
+        ]
         yield from (_plain_key(place, document) for place in keys if place not in document.from_environment)
-        is_sent = bool(keys) or any(
-            entry.access_key is not None and endpoint.name in entry.preferred_endpoints
-            for entry in config.models.values()
-        )
+        is_sent = bool(keys) or any(_brings_its_key(entry, endpoint, config) for entry in config.models.values())
         url = server_url(endpoint)
         if is_sent and urlsplit(url).scheme == "http" and not is_loopback(url):
             yield (
@@ -66,6 +76,12 @@ def warnings_about(config: RouterConfig, document: Document) -> Iterator[str]:
         place: Location = ("model_config", name, "access_key")
         if entry.access_key is not None and place not in document.from_environment:
             yield _plain_key(place, document)
+
+
+def _brings_its_key(entry: ModelEntry, endpoint: Endpoint, config: RouterConfig) -> bool:
+    """Whether a model is asked at an endpoint with a key of its own."""
+    asked_at = endpoints_of(entry, config.vllm_endpoints)
+    return entry.access_key is not None and endpoint in asked_at and shares_key(endpoint, asked_at[0])
 
 
 def _plain_key(place: Location, document: Document) -> str:

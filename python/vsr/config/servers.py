@@ -1,9 +1,11 @@
-"""Where an endpoint lives: its address as a URL, and whether that is this machine."""
+"""Where an endpoint lives: its address as a URL, whether that is this machine, and where a model's key may go."""
 
 import ipaddress
+import re
+from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
-from vsr.config.sections import Endpoint
+from vsr.config.sections import Endpoint, ModelEntry
 
 # The hosts of the public services: asked where an endpoint names no address, and the only ones that get the key of
 # the service's own environment variable.
@@ -16,6 +18,10 @@ PUBLIC_ADDRESSES = {
 
 # The documented host of Hugging Face's former inference API, and what stands in its place today.
 _MOVED_HOSTS = {"api-inference.huggingface.co": "router.huggingface.co"}
+
+
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+_SHORTEST_SECRET = 8
 
 
 def split_address(address: str) -> SplitResult:
@@ -75,3 +81,35 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def endpoints_of(entry: ModelEntry, endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
+    """Return the endpoints at which a model can be asked; the first one is its home.
+
+    Args:
+        entry: the model.
+        endpoints: all that there are.
+
+    Returns:
+        Those that it names, in its order; else those that it has an id for; else all, where they are of one type and
+        the model has no ids. Names of endpoints that do not exist are left out.
+    """
+    if entry.preferred_endpoints:
+        by_name = {endpoint.name: endpoint for endpoint in endpoints}
+        return [by_name[name] for name in dict.fromkeys(entry.preferred_endpoints) if name in by_name]
+    if entry.external_model_ids:
+        ids = entry.external_model_ids
+        return [endpoint for endpoint in endpoints if endpoint.name in ids or endpoint.type in ids]
+    # One kind of server and no word about ids: the model has one name, valid at all of them.
+    return endpoints if len({endpoint.type for endpoint in endpoints}) == 1 else []
+
+
+def shares_key(endpoint: Endpoint, home: Endpoint) -> bool:
+    """Return whether a key given for a model's home may go to this endpoint: same host, and not in the open instead."""
+    mine, theirs = urlsplit(server_url(endpoint)), urlsplit(server_url(home))
+    return mine.hostname == theirs.hostname and (mine.scheme == theirs.scheme or mine.scheme == "https")
+
+
+def is_secret_header(name: str, value: str) -> bool:
+    """Return whether a header carries a key; one of a few letters is none, and would be found everywhere."""
+    return _SECRET_HEADER.search(name) is not None and len(value.strip()) >= _SHORTEST_SECRET

@@ -8,7 +8,7 @@ from vsr.demo.questions import DemoQuery, Topic
 from vsr.errors import ConfigError
 from vsr.rendering import unique_key
 
-N_QUERIES = 30 * len(CATEGORIES)
+N_QUERIES = 40 * len(CATEGORIES)
 TOPICS: tuple[Topic, ...] = (*sciences.TOPICS, *humanities.TOPICS)
 _N_ATTEMPTS = 1000  # draws in a row that give nothing new before a category counts as exhausted
 _DIFFICULTY_SPREAD = 0.12  # standard deviation within a topic

@@ -19,7 +19,7 @@ class EmbeddingProgress:
         n_texts: How many different texts there are.
         n_done: How many of them have their vector.
         n_cached: How many of those came from the cache.
-        n_truncated: How many were cut to the token limit in this call.
+        n_truncated: How many are cut to the token limit, those from the cache included.
         n_tokens: Tokens computed in this call.
         elapsed_s: Since the call began.
         left_s: Estimated time to the end; None as long as nothing was computed.

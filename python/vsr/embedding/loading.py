@@ -56,6 +56,7 @@ def load_embedder(
     Raises:
         EmbeddingError: The model is unknown, not to be had, damaged or not supported; `dim` is wider than the model;
             there is no such prompt; or an option has no meaning for this model.
+        OutputError: `cache_dir` cannot be made or written to.
     """
     if dim is not None and dim < 1:
         raise EmbeddingError(f"embedding width {dim}: expected at least 1")
@@ -64,7 +65,7 @@ def load_embedder(
     if dtype != "float32":
         raise EmbeddingError(f"embedding dtype '{dtype}' is not supported; use 'float32'")
     if name == HASH:
-        for option, given in [("path", path), ("prompt", prompt), ("revision", revision)]:
+        for option, given in [("path", path), ("prompt", prompt), ("revision", revision), ("cache", cache_dir)]:
             if given is not None:
                 raise EmbeddingError(f"the hash embedder has no {option}; leave it out or choose another model")
         return HashEmbedder(DEFAULT_DIM if dim is None else dim)
@@ -98,6 +99,7 @@ def load_from_fingerprint(
     fingerprint: Fingerprint,
     path: str | Path | None = None,
     *,
+    max_tokens: int | None = None,
     cache_dir: str | Path | None = None,
     device: str = "cpu",
 ) -> Embedder:
@@ -106,12 +108,14 @@ def load_from_fingerprint(
     Args:
         fingerprint: As an artefact records it.
         path: Folder of the model, where it lies elsewhere than when the fingerprint was made.
+        max_tokens: Where texts should be cut; it must come to the limit of the fingerprint, which None takes.
         cache_dir: Folder in which vectors are kept between runs; None keeps none.
         device: `cpu`, or `cuda` in a build with that feature.
 
     Raises:
         EmbeddingError: The vectors came from outside, the model is not to be had, or it differs: the fields that differ
             are named with both values.
+        OutputError: `cache_dir` cannot be made or written to.
     """
     if fingerprint.name == EXTERNAL:
         raise EmbeddingError(
@@ -119,7 +123,7 @@ def load_from_fingerprint(
             "there is no embedder to load; give the vector of each query, or an embedder of your own"
         )
     if fingerprint.name == HASH:
-        embedder = load_embedder(HASH, path, dim=fingerprint.width)
+        embedder = load_embedder(HASH, path, dim=fingerprint.width, cache_dir=cache_dir)
     else:
         folder = path if path is not None else fingerprint.path
         if path is None and folder is not None and not Path(folder).is_dir():
@@ -133,7 +137,7 @@ def load_from_fingerprint(
             fingerprint.width,
             fingerprint.prompt_name,
             dtype=fingerprint.dtype,
-            max_tokens=fingerprint.token_limit or DEFAULT_MAX_TOKENS,
+            max_tokens=max_tokens or fingerprint.token_limit or DEFAULT_MAX_TOKENS,
             cache_dir=cache_dir,
             device=device,
             revision=fingerprint.revision if folder is None else None,

@@ -1,5 +1,7 @@
 """Embedders with weights: a model folder, loaded by the numerical core."""
 
+import warnings
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -8,21 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsr import _core
+from vsr.embedding.cache import VectorCache
 from vsr.embedding.corpus import embed_corpus
-from vsr.embedding.embedder import ProgressCallback, check_texts
+from vsr.embedding.embedder import EmbeddingProgress, ProgressCallback, check_texts
 from vsr.embedding.fingerprint import Fingerprint
 
 _WARM_UP = "What is the derivative of sin(x)?"
+_ONE_ROW = np.zeros(1, dtype=np.uint32)
 
 
 class TransformerEmbedder:
     """Embed texts with a Qwen3, EmbeddingGemma or BERT model."""
 
-    def __init__(self, encoder: _core.TextEncoder, fingerprint: Fingerprint, cache_dir: Path | None = None) -> None:
+    def __init__(self, encoder: _core.TextEncoder, fingerprint: Fingerprint, cache: VectorCache | None = None) -> None:
         """Take a loaded model; `load` makes all three."""
         self._encoder = encoder
         self._fingerprint = fingerprint
-        self._cache_dir = cache_dir
+        self._cache = cache
 
     @classmethod
     def load(
@@ -53,6 +57,7 @@ class TransformerEmbedder:
 
         Raises:
             EmbeddingError: Something in the folder is missing, damaged or not supported.
+            OutputError: `cache_dir` cannot be made or written to.
         """
         encoder = _core.TextEncoder(folder, architecture, dim, prompt, max_tokens, device)
         fingerprint = Fingerprint(
@@ -66,9 +71,12 @@ class TransformerEmbedder:
             path=str(folder.resolve()) if revision is None else None,
             revision=revision,
         )
-        embedder = cls(encoder, fingerprint, cache_dir)
-        embedder._embed_one(_WARM_UP)
-        return embedder
+        cache = None if cache_dir is None else VectorCache(cache_dir, fingerprint)
+        if cache is not None:
+            with cache.opened():  # a folder that cannot be used shows now, not after the first batch
+                pass
+        encoder.embed(encoder.tokenize([_WARM_UP]), _ONE_ROW)
+        return cls(encoder, fingerprint, cache)
 
     @property
     def dim(self) -> int:
@@ -84,20 +92,31 @@ class TransformerEmbedder:
         """Embed every text; equal texts are computed once.
 
         Args:
-            texts: Any strings, empty ones included. Those longer than the token limit are cut, counted and reported.
-            progress: Called about once a second, and once at the end.
+            texts: Any strings, empty ones included. Those longer than the token limit are cut and counted.
+            progress: Called about once a second, and once at the end; it gets the number of texts that were cut, which
+                is a warning without it.
 
         Returns:
             float32 (len(texts), dim), rows of unit length, in the order of `texts`.
 
         Raises:
             EmbeddingError: A text is not a string or holds a lone surrogate.
+            OutputError: The folder of the cache cannot be written to any more.
         """
         check_texts(texts)
-        if len(texts) == 1 and progress is None and self._cache_dir is None:
-            return self._embed_one(texts[0])
-        return embed_corpus(self._encoder, texts, progress)
+        if len(texts) == 1 and progress is None and self._cache is None:
+            tokens = self._encoder.tokenize([texts[0]])
+            self._warn_of_cut_texts(int(tokens.truncated[0]), 1)
+            return self._encoder.embed(tokens, _ONE_ROW)
+        if progress is not None:
+            return embed_corpus(self._encoder, texts, progress, self._cache)
+        states: deque[EmbeddingProgress] = deque(maxlen=1)
+        vectors = embed_corpus(self._encoder, texts, states.append, self._cache)
+        self._warn_of_cut_texts(states[0].n_truncated, states[0].n_texts)
+        return vectors
 
-    def _embed_one(self, text: str) -> NDArray[np.float32]:
-        tokens = self._encoder.tokenize([text])
-        return self._encoder.embed(tokens, np.zeros(1, dtype=np.uint32))
+    def _warn_of_cut_texts(self, n_truncated: int, n_texts: int) -> None:
+        if n_truncated:
+            are = "text is" if n_texts == 1 else f"of {n_texts:,} texts are"
+            limit = f"{self._encoder.token_limit:,} tokens"
+            warnings.warn(f"{n_truncated:,} {are} longer than {limit} and cut to these", stacklevel=3)

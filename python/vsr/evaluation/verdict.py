@@ -73,10 +73,18 @@ def judge(
         )
     elif kind == "inconclusive":
         needed = round(given.queries_needed())
-        sentence = (
-            f"Do not route yet: the gain over always using {best_single} ({100 * given.judged.mean:+.1f} {unit}, 95 % "
-            f"{_span(given.judged)}) is not surely there; about {needed:,} queries would decide"
-        )
+        if given.judged.is_above_zero:
+            sentence = (
+                f"Not decided yet: {recommended} gains {100 * given.judged.mean:.1f} {unit} over always using "
+                f"{best_single} (95 % {_span(given.judged)}), but over a table of the best model per category the gain "
+                f"({100 * given.judged_over_table.mean:+.1f}, 95 % {_span(given.judged_over_table)}) is not surely there"
+            )
+        else:
+            sentence = (
+                f"Do not route yet: the gain over always using {best_single} ({100 * given.judged.mean:+.1f} {unit}, "
+                f"95 % {_span(given.judged)}) is not surely there"
+            )
+        sentence += f"; about {needed:,} queries would decide"
     else:
         sentence = f"Do not route: nothing beats always using {best_single}"
         if given.judged.high - given.judged.low > 0.0:

@@ -128,7 +128,7 @@ def _decode_knn(fields: Fields, context: Context) -> KnnPredictor:
         engine = own.get("index", str)
         residual = context.parent.residuals(quality, split_features(features).codes)
     index = KnnIndex(features, len(CATEGORIES), engine)
-    return KnnPredictor(setting, features, quality, residual, index)
+    return KnnPredictor(setting, quality, residual, index)
 
 
 def _encode_kmeans(predictor: KMeansPredictor, selector: TrainedSelector) -> Encoded:

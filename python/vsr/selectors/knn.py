@@ -14,7 +14,7 @@ from vsr.tables import FloatArray, centred_rows
 
 _K = (400, 200, 100, 50, 25)
 _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
-_SHARPNESS = (1.0, 4.0)
+_SHARPNESS = (1.0, 4.0, 8.0)
 # Rows whose neighbours' outcomes are gathered at once: 128 x 400 x 30 float64 are 12 MB, which stays near the cache.
 _BLOCK_ROWS = 128
 
@@ -40,17 +40,20 @@ class KnnPredictor:
 
     Attributes:
         setting: k, shrinkage and sharpness.
-        features: (n, n_features) float32 of the training queries.
         measured: (n, n_models) float64 quality, NaN = not measured.
         residual: (n, n_models) float64, quality less parent less the query's own difficulty; NaN likewise.
-        index: finds the nearest rows of `features`.
+        index: holds the features of the training queries and finds the nearest of them.
     """
 
     setting: KnnSetting
-    features: Features
     measured: FloatArray
     residual: FloatArray
     index: KnnIndex
+
+    @property
+    def features(self) -> Features:
+        """(n, n_features) float32 of the training queries, read-only."""
+        return self.index.features
 
     def deviations(self, features: Features, parent: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
         """Predict deviations from the parent: (n, n_features) float32 -> (n, n_models) float64."""
@@ -66,7 +69,7 @@ class KnnPredictor:
 
     def neighbours(self, features: Features) -> tuple[npt.NDArray[np.uint32], FloatArray]:
         """Nearest training rows, nearest first, and their weights: both (n, k)."""
-        rows, squared = self.index.search(features, min(self.setting.k, len(self.features)))
+        rows, squared = self.index.search(features, self.setting.k)
         return rows, _weights(squared, _squared_norm(features)) ** self.setting.sharpness
 
 
@@ -123,7 +126,6 @@ class Knn:
         """Keep the training queries and index them."""
         return KnnPredictor(
             setting=replace(setting, k=min(setting.k, examples.n_queries)),
-            features=examples.features,
             measured=examples.quality,
             residual=examples.residual,
             index=KnnIndex(examples.features, len(CATEGORIES), self.index),

@@ -13,7 +13,7 @@ import pytest
 
 from benchmark.scripted import Scripted, always, chat, json_response
 from vsr.benchmark.client import ChatClient
-from vsr.benchmark.exchange import Answer, ChatRequest, ErrorKind
+from vsr.benchmark.exchange import LONGEST_MESSAGE, Answer, ChatRequest, ErrorKind
 from vsr.benchmark.pool.http import LoopbackServer, Response
 from vsr.benchmark.providers import PROVIDERS
 from vsr.benchmark.targets import Target
@@ -249,6 +249,21 @@ def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(monkeypatch
         monkeypatch.delenv("NO_PROXY", raising=False)
         near, far = ask(target(server.url), target("http://far.example.com"))
     assert (near.outcome.text, far.outcome.text) == ("direct", "through the proxy")
+
+
+@pytest.mark.parametrize("n_before", range(LONGEST_MESSAGE - 40, LONGEST_MESSAGE + 10, 7))
+def test_no_part_of_a_key_is_left_where_a_message_is_cut(n_before):
+    secret = "sk-0123456789-abcdefghijklmnopqrstuvwxyz"
+
+    async def go(url):
+        async with ChatClient([secret]) as client:
+            return await client.ask(target(url), ChatRequest("a", "p", 10, 0.0))
+
+    said = {"error": {"message": f"{'x' * n_before} {secret} is no key"}}
+    with Scripted(lambda _seen: json_response(said, 401)) as server:
+        timed = asyncio.run(go(server.url))
+    assert "sk-" not in timed.outcome.message
+    assert len(timed.outcome.message) <= LONGEST_MESSAGE
 
 
 def test_a_dropped_connection_is_replaced():

@@ -5,6 +5,7 @@ import datetime as dt
 import email.utils
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -413,6 +414,26 @@ def test_errors_are_understood_in_every_providers_form(provider, status, message
     assert (found.kind, found.is_retryable, found.hopeless) == (kind, retryable, hopeless)
     assert f"HTTP {status}" in found.message
     assert message in found.message
+
+
+# Error answers as the providers' documentation and source give them, and what has to be read from them.
+DOCUMENTED_ERRORS = [
+    json.loads(line) for line in Path(__file__).with_name("documented_errors.jsonl").read_text().splitlines()
+]
+
+
+@pytest.mark.parametrize("row", DOCUMENTED_ERRORS, ids=lambda row: f"{row['provider']}-{row['status']}-{row['kind']}")
+def test_the_providers_own_error_answers_are_understood(row):
+    body = row["body"]
+    response = Response(row["status"], body.encode()) if isinstance(body, str) else json_response(body, row["status"])
+    found = outcome(row["provider"], response)
+    assert isinstance(found, FailedCall)
+    assert {"kind": found.kind, "is_retryable": found.is_retryable, "hopeless": found.hopeless}.items() <= row.items()
+    assert found.message.startswith(f"HTTP {row['status']}: ")
+
+
+def test_error_answers_of_every_provider_are_among_them():
+    assert {row["provider"] for row in DOCUMENTED_ERRORS} == set(PROVIDERS)
 
 
 @pytest.mark.parametrize("kind", ErrorKind)

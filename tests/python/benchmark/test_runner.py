@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from vsr.benchmark.lanes import Pace
 from vsr.benchmark.plan import make_plan
 from vsr.benchmark.pool import FAULTS, Faults, SimulatedPool
 from vsr.benchmark.pool.http import Response
+from vsr.benchmark.rescoring import rescore_file
 from vsr.benchmark.runner import RunSettings, preview, run_benchmark
 from vsr.demo import generate_queries
 from vsr.errors import BenchmarkError, RecordError
@@ -85,6 +87,18 @@ def test_a_record_holds_everything_that_is_known(out):
     assert summary.cost_usd == pytest.approx(120e-6)  # the call that warms up costs as well
     (outcome,) = Outcomes.from_records(read_records(out)).quality
     assert outcome == [1.0]
+
+
+def test_the_task_decides_how_an_answer_is_scored_and_scoring_again_agrees(out):
+    asked = [Query("Which of the four?", "law", "B", "mmlu_pro")]
+    with Scripted(always("C is tempting, but I choose B.")) as server:
+        run_benchmark(plan_at(server, asked=asked), out, settings())
+    (record,) = records(out)
+    assert (record["scoring_rule"], record["extracted"], record["performance"]) == ("multiple_choice", "B", 1.0)
+    held = out.read_bytes()
+    report = rescore_file(out)
+    assert (report.n_scored, report.n_changed) == (1, 0)
+    assert json.loads(out.read_bytes()) == json.loads(held)
 
 
 def test_concurrency_in_all_and_per_endpoint(out, tmp_path):
@@ -235,6 +249,18 @@ def test_other_settings_are_asked_again_and_never_mixed(out):
     assert temperatures == {0.0: 6, 0.7: 3}
 
 
+def test_a_ground_truth_that_has_changed_is_named(out):
+    with Scripted(always()) as server:
+        run_benchmark(plan_at(server, 3), out, settings())
+        changed = [replace(query, ground_truth="A") for query in queries(3)[:2]]
+        said = Sayings()
+        assert run_benchmark(plan_at(server, asked=changed), out, settings(), said).n_asked == 0
+    assert said.texts[1] == (
+        "2 records were scored against another ground truth than the query file has now; they stay: correct it in the "
+        "output and run `vsr-train score`, or name another output to ask again."
+    )
+
+
 class Sayings:
     interval_s = 0.01
 
@@ -344,6 +370,22 @@ def test_calls_move_to_the_second_endpoint(out):
     assert summary.n_failed == 0
     assert {record["endpoint"] for record in records(out)} == {"two"}
     assert {seen.model for seen in second.seen} == {"a:1b"}
+
+
+def test_a_model_that_moves_to_its_next_endpoint_for_good_is_named(out):
+    def refuse(_seen):
+        return json_response(error("Incorrect API key provided"), 401)
+
+    said = Sayings()
+    with Scripted(refuse) as first, Scripted(always()) as second:
+        endpoints = [endpoint(first, api_key=SECRET), endpoint(second, "two")]
+        models = {"a": {"preferred_endpoints": ["one", "two"]}}
+        summary = run_benchmark(plan_at(None, 4, endpoints=endpoints, models=models), out, settings(), said)
+    assert (summary.n_failed, summary.models[0].stopped) == (0, None)
+    assert said.texts == [
+        "a goes on at endpoint 'two', for 'one' is given up: unavailable: HTTP 401: Incorrect API key provided"
+    ]
+    assert len(first.seen) == 1
 
 
 def test_a_redirect_is_not_followed_and_no_key_travels(out):
@@ -471,12 +513,15 @@ def test_the_pool_answers_as_it_is_meant_to(out):
 
 def test_ten_per_cent_of_each_fault(out):
     asked = generate_queries(40)
-    faults = Faults({name: 0.1 for name in FAULTS if name != "unauthorized"}, retry_after_s=0, hang_s=5.0)
+    faults = Faults(dict.fromkeys(FAULTS, 0.1), retry_after_s=0, hang_s=5.0)
     with SimulatedPool(asked, time_scale=0.0, faults=faults) as pool:
         held = [Query(query.prompt, query.category) for query in asked]
-        plan = plan_at(pool, asked=held, models=("sim-large-70b", "sim-small-1b"), timeout_s=0.3)
+        models = ("sim-large-70b", "sim-small-1b")
+        plan = plan_at(pool, asked=held, models=models, timeout_s=0.3, api_key=SECRET)
         summary = run_benchmark(plan, out, settings(16, n_attempts=8, patience_s=1e9))
         n_faults = dict(pool.n_faults)
+    assert [model.stopped for model in summary.models] == [None, None]
+    assert SECRET not in f"{out.read_text()}{summary!r}"
     found = records(out)
     assert len(found) == summary.n_asked == 80
     assert len({record["call_id"] for record in found}) == 80

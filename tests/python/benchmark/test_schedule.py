@@ -113,6 +113,45 @@ def test_models_of_one_endpoint_take_turns():
     assert sorted(first) == ["a", "a", "b", "b", "c", "c"]
 
 
+@pytest.mark.parametrize("refusal", [NO_KEY, NO_MODEL])
+def test_one_refusal_after_answers_is_tried_again(refusal):
+    refused: list[int] = []
+
+    def answer(call, _now):
+        if call.question == 5 and not refused:
+            refused.append(5)
+            return refusal
+        return ANSWER
+
+    driver = one_model(20).run(answer)
+    assert driver.outcomes() == {"answer": 20}
+    assert driver.schedule.stopped == {}
+    assert [entry[3] for entry in driver.asked].count(5) == 2
+
+
+def test_a_call_that_is_always_refused_is_a_failed_call_and_stops_no_other():
+    for concurrency in (1, 4):
+        driver = one_model(20, concurrency=concurrency).run(
+            lambda call, _now: NO_KEY if call.question == 19 else ANSWER
+        )
+        assert driver.outcomes() == {"answer": 19, "authentication": 1}
+        assert driver.schedule.stopped == {}
+        assert [entry[3] for entry in driver.asked].count(19) == driver.pace.n_refusals
+
+
+def test_a_key_that_is_taken_back_stops_its_models_soon():
+    driver = one_model(200).run(lambda _call, now: NO_KEY if now > 10 else ANSWER)
+    assert set(driver.schedule.stopped) == {"a"}
+    n_refused = sum(moment >= 10 for moment, *_ in driver.asked)
+    assert driver.pace.n_refusals_in_row <= n_refused <= driver.pace.n_refusals_in_row + driver.pace.concurrency
+
+
+def test_a_key_that_is_refused_from_the_start_is_asked_once():
+    driver = one_model(20).run(lambda _call, _now: NO_KEY)
+    assert (len(driver.started), len(driver.finished)) == (1, 0)
+    assert driver.schedule.n_not_asked == {"a": 20}
+
+
 def test_a_host_that_loads_weights_goes_model_by_model():
     endpoints = [local("one", type="ollama"), local("again", type="ollama"), local("other", 2, type="ollama")]
     models = {

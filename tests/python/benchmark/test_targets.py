@@ -28,6 +28,12 @@ def test_the_models_key_goes_before_the_endpoints():
     assert [key_of(model.targets[0]) for model in found.models] == [MODEL_KEY, ENDPOINT_KEY]
 
 
+def test_white_space_around_a_key_is_none_of_it():
+    models = {"a": {"preferred_endpoints": ["one"], "access_key": " \n"}}
+    found = cast([local("one", api_key=f" {ENDPOINT_KEY}\n")], models)
+    assert found.models[0].targets[0].headers["Authorization"] == f"Bearer {ENDPOINT_KEY}"
+
+
 def test_the_providers_own_key_goes_to_its_public_host_alone():
     public = [{"name": kind, "type": kind} for kind in ("openai", "huggingface", "nvidia", "openrouter")]
     private = [local(f"own-{kind['name']}", type=kind["type"]) for kind in public]

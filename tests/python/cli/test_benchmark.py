@@ -70,6 +70,8 @@ def test_a_stopped_model_is_named(tmp_path):
         stdout, stderr = Setting(tmp_path, server).run(code=3)
     assert "not asked 6" in stdout
     assert "b was stopped, 6 calls not asked: unavailable: HTTP 404: The model `b` does not exist." in stderr
+    assert "6 calls are missing: mend what stopped the models, then the same command goes on from here." in stderr
+    assert "$" not in stderr  # nothing has a price
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,9 @@ def test_the_limit_on_the_cost_stops_the_run(tmp_path):
     entry = {"pricing": {"prompt_per_1m": 0, "completion_per_1m": 1000}, "max_tokens": 10}
     with Scripted(always("4")) as server:
         stdout, stderr = Setting(tmp_path, server, 20, entry=entry).run("--max-cost", "0.05")
-    assert "The limit on the cost stopped the run" in stderr
+    assert "--max-cost stopped the run, " in stderr
+    assert "the next one could have cost more than is left of $0.05 after $0.0" in stderr
+    assert "The same command with a higher --max-cost goes on from here." in stderr
     assert "$0.0" in stdout
 
 

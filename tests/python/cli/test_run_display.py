@@ -1,5 +1,6 @@
 import os
 import pty
+import re
 import subprocess
 
 from benchmark.command import Setting
@@ -92,3 +93,6 @@ def test_a_terminal_gets_a_table_that_moves(tmp_path):
     assert "\x1b[" in text
     assert "8 of 8 calls" in text
     assert text.count("latency") > 2  # drawn more than once
+    bars = [line for line in re.split(r"[\r\n]+", text) if "━" in line]
+    assert bars
+    assert not any("calls" in line for line in bars)  # a bar has its line to itself, so that nothing is cut off

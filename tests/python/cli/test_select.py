@@ -255,10 +255,11 @@ WRONG = {
     "--input q.jsonl --category math": "--category has no effect with --input",
     "text --skip-bad-lines": "--skip-bad-lines has no effect without --input.",
     "text --default newton": "--default has no effect without --candidates",
-    "text --embedding-file v.npy --cache-dir c": "--embedding-path and --cache-dir have no effect.",
-    "text --embedding-file v.npy --embedding-path p": "--embedding-path and --cache-dir have no effect.",
+    "text --embedding-file v.npy --cache-dir c": "--cache-dir has no effect here: --embedding-file brings",
+    "text --embedding-file v.npy --embedding-path p": "--embedding-path has no effect here: --embedding-file brings",
     "text --quality-weight 1 --cost-share 0.5": "--cost-share has no effect with --quality-weight 1",
     "text --cache-dir c": "--cache-dir has no effect here: these artefacts need no embedding model.",
+    "text --embedding-path p": "--embedding-path has no effect here: these artefacts need no embedding model.",
     "text --algorithm forest": "'forest' is not one of",
     "text --quality-weight 2": "not in the range",
 }
@@ -278,9 +279,62 @@ def test_a_blank_query_is_wrong_usage(trained: Path, vsr_train: Command) -> None
         assert "The query is blank." in result.err
 
 
-def test_a_path_where_there_is_no_model_is_refused(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
-    result = vsr_train("select", LAW, "--models-dir", trained, "--embedding-path", tmp_path)
-    assert (result.code, result.err) == (
-        1,
-        "Error: the hash embedder has no path; leave it out or choose another model\n",
+@pytest.mark.parametrize(
+    ("flags", "asked", "recorded"),
+    [
+        ("--embedding-model bert", "--embedding-model bert", "hash"),
+        ("--use-fallback --embedding-dim 16", "--embedding-dim 16", "32"),
+    ],
+)
+def test_a_flag_that_contradicts_the_artefact_is_refused(
+    flags: str, asked: str, recorded: str, trained: Path, vsr_train: Command
+) -> None:
+    result = vsr_train("select", LAW, "--models-dir", trained, *flags.split())
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        f"Error: {asked}: these artefacts were trained with {recorded}. Leave the flag out, or train again\n"
     )
+
+
+def test_flags_that_agree_with_the_artefact_are_taken(trained: Path, vsr_train: Command) -> None:
+    flags = ("select", LAW, "--models-dir", trained, "--json")
+    assert vsr_train(*flags, "--use-fallback", "--embedding-dim", "32").json == vsr_train(*flags).json
+
+
+# Artefacts that do not say what made their vectors
+
+
+def test_flags_name_the_embedder_of_an_artefact_of_the_documented_fields(tmp_path: Path, vsr_train: Command) -> None:
+    (tmp_path / "knn_model.json").write_text(json.dumps(document("knn")))
+    select = ("select", LAW, "--models-dir", tmp_path, "--category", "law", "--json")
+    without = vsr_train(*select)
+    assert without.code == 1
+    assert "names no embedding model, because it was trained on vectors from elsewhere" in without.err
+    routed = vsr_train(*select, "--use-fallback", "--embedding-dim", "3")
+    assert routed.code == 0
+    assert routed.json["model"] in ("llama", "mistral")
+    wrong = vsr_train(*select, "--use-fallback", "--embedding-dim", "4")
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "17" in wrong.err and "18" in wrong.err
+
+
+def test_flags_name_the_embedder_of_an_artefact_of_ready_vectors(
+    records: Path, tmp_path: Path, vsr_train: Command
+) -> None:
+    hashed = ("--use-fallback", "--embedding-dim", "16")
+    assert vsr_train("embed", "--input", records, "--output", tmp_path / "v.npy", *hashed).code == 0
+    train = ("train", "--data-file", records, "--output-dir", tmp_path, "--algorithm", "knn", "--holdout", "0.3")
+    assert vsr_train(*train, "--embedding-file", tmp_path / "v.npy").code == 0
+    select = ("select", LAW, "--models-dir", tmp_path)
+    assert vsr_train(*select, *hashed).out.startswith("cicero\n")
+    wrong = vsr_train(*select, "--use-fallback", "--embedding-dim", "17")
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "was trained with another embedder (width: 16 against 17)" in wrong.err
+
+
+def test_ready_vectors_need_no_embedder(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    np.save(tmp_path / "v.npy", load_embedder("hash", dim=32).embed([LAW]))
+    flags = ("select", LAW, "--models-dir", trained, "--json")
+    ready = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
+    assert (ready.code, ready.err) == (0, "")
+    assert ready.json == vsr_train(*flags).json

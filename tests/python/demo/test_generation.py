@@ -33,8 +33,8 @@ def day(text):
 
 def test_categories_are_even_and_texts_differ():
     queries = generate_queries()
-    assert Counter(query.category for query in queries) == dict.fromkeys(CATEGORIES, 30)
-    assert len({unique_key(query.question.text) for query in queries}) == len(queries) == 420
+    assert Counter(query.category for query in queries) == dict.fromkeys(CATEGORIES, 40)
+    assert len({unique_key(query.question.text) for query in queries}) == len(queries) == 560
 
 
 def test_same_seed_same_queries():

@@ -67,6 +67,14 @@ def test_inconclusive_says_how_many_queries_would_decide() -> None:
     )
 
 
+def test_a_gain_over_the_single_model_alone_is_said_to_be_one() -> None:
+    assert judge(Evidence(GAIN, UNSURE, UNSURE), None, "knn", "llama").sentence == (
+        "Not decided yet: knn gains 3.0 points over always using llama (95 % +1.0 .. +5.0), but over a table of the "
+        "best model per category the gain (+2.0, 95 % -1.0 .. +5.0) is not surely there; about 900 queries would "
+        "decide."
+    )
+
+
 def test_the_weaker_of_the_two_intervals_decides_how_many() -> None:
     weaker = Interval(0.01, -0.02, 0.04, 400)
     assert judge(Evidence(GAIN, weaker, NONE), None, "knn", "llama").queries_needed == 3600

@@ -1,10 +1,13 @@
 """The two protocols that the pool speaks, from the server's side."""
 
 import itertools
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 _numbers = itertools.count(1)
 
@@ -17,15 +20,20 @@ class ChatCall:
         model: which model is asked.
         prompt: the text of the last message of the user.
         max_tokens: longest answer; None for no limit.
+        is_streamed: whether the answer is wanted piece by piece.
     """
 
     model: str
     prompt: str
     max_tokens: int | None
+    is_streamed: bool = False
 
 
 class Spoken(Protocol):
     """A protocol as the server sees it."""
+
+    stream_type: str
+    """The content type of an answer in pieces."""
 
     def read(self, payload: object) -> ChatCall:
         """Read a request.
@@ -41,6 +49,10 @@ class Spoken(Protocol):
         """Write an answer."""
         ...
 
+    def pieces(self, answer: dict[str, object]) -> bytes:
+        """Write the same answer piece by piece, as it is streamed."""
+        ...
+
     def error(self, message: str, code: str) -> dict[str, object]:
         """Write an error."""
         ...
@@ -53,11 +65,9 @@ def spoken_at(path: str) -> Spoken | None:
     return _Ollama() if path == "/api/chat" else None
 
 
-def _read(payload: object, max_tokens: object) -> ChatCall:
+def _read(payload: object, max_tokens: object, *, is_streamed: bool) -> ChatCall:
     if not isinstance(payload, dict) or not isinstance(payload.get("model"), str):
         raise ValueError("`model` is missing")  # noqa: TRY004 one error for all that can be wrong
-    if payload.get("stream"):
-        raise ValueError("the simulated LLMs do not stream; leave `stream` out or set it to false")
     messages = payload.get("messages")
     texts = [
         _text(message.get("content"))
@@ -67,7 +77,7 @@ def _read(payload: object, max_tokens: object) -> ChatCall:
     if not texts:
         raise ValueError("`messages` holds no message of the user")
     is_limit = isinstance(max_tokens, int) and not isinstance(max_tokens, bool) and max_tokens > 0
-    return ChatCall(payload["model"], texts[-1], int(str(max_tokens)) if is_limit else None)
+    return ChatCall(payload["model"], texts[-1], int(str(max_tokens)) if is_limit else None, is_streamed)
 
 
 def _text(content: object) -> str:
@@ -76,15 +86,22 @@ def _text(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
+def _words(text: str) -> Iterator[str]:
+    """Split a text into pieces that make it up again."""
+    return iter(re.findall(r"\S+\s*|\s+", text))
+
+
 class _OpenAI:
     """https://platform.openai.com/docs/api-reference/chat."""
 
+    stream_type = "text/event-stream"
+
     def read(self, payload: object) -> ChatCall:
         """Read a request to `/v1/chat/completions`."""
-        limit = None
-        if isinstance(payload, dict):
-            limit = payload.get("max_completion_tokens", payload.get("max_tokens"))
-        return _read(payload, limit)
+        if not isinstance(payload, dict):
+            return _read(payload, None, is_streamed=False)
+        limit = payload.get("max_completion_tokens", payload.get("max_tokens"))
+        return _read(payload, limit, is_streamed=bool(payload.get("stream")))
 
     def answer(
         self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, _latency_s: float
@@ -106,6 +123,20 @@ class _OpenAI:
             "usage": {"prompt_tokens": n_input, "completion_tokens": n_output, "total_tokens": n_input + n_output},
         }
 
+    def pieces(self, answer: dict[str, object]) -> bytes:
+        """Write server-sent events: chunks with a `delta` each, the usage, and `[DONE]`."""
+        chunk = {**answer, "object": "chat.completion.chunk", "usage": None}
+        choice = answer["choices"][0]  # type: ignore[index]
+        deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
+        deltas += [({"content": word}, None) for word in _words(choice["message"]["content"])]
+        deltas.append(({}, choice["finish_reason"]))
+        chunks: list[dict[str, object]] = [
+            {**chunk, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]}
+            for delta, reason in deltas
+        ]
+        chunks.append({**chunk, "choices": [], "usage": answer["usage"]})
+        return b"".join(b"data: %s\n\n" % msgspec.json.encode(each) for each in chunks) + b"data: [DONE]\n\n"
+
     def error(self, message: str, code: str) -> dict[str, object]:
         """Write an error object."""
         kind = "invalid_request_error" if code != "server_error" else code
@@ -115,12 +146,15 @@ class _OpenAI:
 class _Ollama:
     """https://github.com/ollama/ollama/blob/main/docs/api.md."""
 
+    stream_type = "application/x-ndjson"
+
     def read(self, payload: object) -> ChatCall:
         """Read a request to `/api/chat`; this protocol streams unless it is told not to."""
-        options = payload.get("options") if isinstance(payload, dict) else None
-        if isinstance(payload, dict) and payload.get("stream", True):
-            payload = {**payload, "stream": True}
-        return _read(payload, options.get("num_predict") if isinstance(options, dict) else None)
+        if not isinstance(payload, dict):
+            return _read(payload, None, is_streamed=False)
+        options = payload.get("options")
+        limit = options.get("num_predict") if isinstance(options, dict) else None
+        return _read(payload, limit, is_streamed=bool(payload.get("stream", True)))
 
     def answer(
         self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, latency_s: float
@@ -141,17 +175,29 @@ class _Ollama:
             "eval_duration": total - total // 10,
         }
 
+    def pieces(self, answer: dict[str, object]) -> bytes:
+        """Write a line a piece; the last one has the counts and no text."""
+        message: dict[str, str] = answer["message"]  # type: ignore[assignment]
+        common = {"model": answer["model"], "created_at": answer["created_at"]}
+        lines: list[dict[str, object]] = [
+            {**common, "message": {**message, "content": word}, "done": False} for word in _words(message["content"])
+        ]
+        lines.append({**answer, "message": {**message, "content": ""}})
+        return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
     def error(self, message: str, _code: str) -> dict[str, object]:
         """Write an error text."""
         return {"error": message}
 
 
+def openai_model(name: str) -> dict[str, object]:
+    """Write one model as OpenAI does."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "simulated"}
+
+
 def openai_models(names: Sequence[str]) -> dict[str, object]:
     """Write the list of models as OpenAI does."""
-    return {
-        "object": "list",
-        "data": [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in names],
-    }
+    return {"object": "list", "data": [openai_model(name) for name in names]}
 
 
 def ollama_tags(names: Sequence[str]) -> dict[str, object]:

@@ -98,7 +98,7 @@ class SimulatedPool:
             return self._listing(request.path)
         spoken = protocols.spoken_at(request.path)
         if spoken is None or request.method != "POST":
-            return _json(404, {"error": {"message": f"no such path: {request.path}", "type": "not_found_error"}})
+            return _no_such_path(request.path)
         if request.headers.get("authorization", "").removeprefix("Bearer ").startswith(_REFUSED_KEY):
             return _json(401, spoken.error("Incorrect API key provided.", "invalid_api_key"))
         try:
@@ -135,10 +135,12 @@ class SimulatedPool:
         if fault == "server_error":
             return _json(500, spoken.error("The server had an error while processing your request.", "server_error"))
         is_long = call.max_tokens is not None and n_output >= call.max_tokens
-        body = msgspec.json.encode(spoken.answer(call, text, n_input, n_output, is_long, latency_s))
+        said = spoken.answer(call, text, n_input, n_output, is_long, latency_s)
+        body = spoken.pieces(said) if call.is_streamed else msgspec.json.encode(said)
+        headers = {"content-type": spoken.stream_type} if call.is_streamed else {}
         if fault == "malformed":
-            return Response(200, body[: len(body) // 2])
-        return Response(200, body, is_cut=fault == "cut")
+            return Response(200, body[: len(body) // 2], headers)
+        return Response(200, body, headers, is_cut=fault == "cut")
 
     def _said(self, model: SimulatedModel, prompt: str) -> tuple[str, float, int, int]:
         query = self._queries.get(unique_key(prompt))
@@ -162,13 +164,22 @@ class SimulatedPool:
         names = list(self._models)
         if path in ("/v1/models", "/api/v1/models"):
             return _json(200, protocols.openai_models(names))
+        if path.startswith("/v1/models/") and path.removeprefix("/v1/models/") in self._models:
+            return _json(200, protocols.openai_model(path.removeprefix("/v1/models/")))
         if path == "/api/tags":
             return _json(200, protocols.ollama_tags(names))
         if path == "/api/version":
             return _json(200, {"version": "0.0.0"})
         if path in ("/", "/health"):
             return _json(200, {"status": "ok"})
-        return _json(404, {"error": f"no such path: {path}"})
+        return _no_such_path(path)
+
+
+def _no_such_path(path: str) -> Response:
+    said = f"no such path: {path}"
+    # Ollama's own paths have its form of errors; everybody else reads OpenAI's.
+    is_ollamas = path.startswith("/api/") and not path.startswith("/api/v1/")
+    return _json(404, {"error": said if is_ollamas else {"message": said, "type": "not_found_error"}})
 
 
 def _json(status: int, value: object) -> Response:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from vsr.benchmark.exchange import ErrorKind, FailedCall
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
-_LONGEST_MESSAGE = 300
 
 _OVERFLOW = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|context (?:window|length|size)"
@@ -26,6 +25,7 @@ _FILTERED = re.compile(
     r"content_filter|content_policy|content management policy|flagged|moderation|safety system", re.IGNORECASE
 )
 _NO_QUOTA = re.compile(r"insufficient_quota|insufficient (?:credits|balance)|billing", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"requires more system memory", re.IGNORECASE)
 _BAD_KEY = re.compile(r"invalid_api_key|api[ _-]?key.{0,20}(?:not valid|invalid|missing|required)", re.IGNORECASE)
 
 
@@ -38,7 +38,7 @@ def failure_of_status(status: int, payload: object, headers: Mapping[str, str] |
         headers: the response's headers; `Retry-After` is read from them.
     """
     message = _message_of(payload) or "the server gave no reason"
-    said = f"HTTP {status}: {message[:_LONGEST_MESSAGE]}"
+    said = f"HTTP {status}: {message}"
     searched = f"{message} {_codes_of(payload)}"
     failure = _by_text(status, said, searched) or _by_status(status, said)
     return failure.after(retry_after_s(headers or {})) if failure.is_retryable else failure
@@ -50,6 +50,8 @@ def _by_text(status: int, said: str, searched: str) -> FailedCall | None:
         return FailedCall(ErrorKind.CONTEXT_OVERFLOW, said)
     if status == 429 and _NO_QUOTA.search(searched):
         return FailedCall(ErrorKind.PAYMENT, said, hopeless="endpoint")
+    if status == 500 and _TOO_LARGE.search(searched):
+        return FailedCall(ErrorKind.ENDPOINT_DOWN, said, hopeless="model")
     if status in (400, 403) and _FILTERED.search(searched):
         return FailedCall(ErrorKind.REFUSAL, said)
     if status in (400, 422):

@@ -17,6 +17,7 @@ _BARE = (
 LABEL = f"(?:{_INSIDE}|{_BARE})"
 _NAME = (
     r"(?:(?:the\s+)?(?:correct\s+|right\s+|best\s+)?(?:option|choice|answer|letter|alternative|statement|number|item|case)"
+    r"(?:\s+(?:number|no\.))?"
     r"\s*[:#]?\s*)?"
 )
 _SURELY = (
@@ -41,7 +42,8 @@ ENDS_WITH_LABEL = re.compile(r"[(\[]?(?<![A-Za-z0-9])[A-Z][)\]]?,?\s?$")
 LINE_LABEL = re.compile(
     r"^[ \t]*(?:(?:option|choice|letter|answer)[ \t]*)?"
     r"(?:[(\[<][ \t]?(?P<inside>[A-Za-z0-9])[ \t]?[)\]>]|(?P<bare>[A-Za-z0-9])(?![A-Za-zÀ-ɏ0-9_('&]))"
-    r"(?P<mark>[ \t]*(?:[).:\]]|-(?=\s)|$|,?[ \t]+(?=(?:because|since|as|it is|for sure)(?![A-Za-z]))|[ \t]+(?=[(→])))?"
+    r"(?P<mark>[ \t]*(?:[).:\]]|-(?=\s)|$|,?[ \t]+(?=(?:because|since|as|it is|for sure)(?![A-Za-z]))"
+    r"|,[ \t]+(?=(?:with|given|based on|although|though|but)(?![A-Za-z]))|[ \t]+(?=[(→])))?"
     r"(?P<rest>[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -53,8 +55,11 @@ _QUALITY = (
     r"|valid|proper|ideal|logical|reasonable|plausible|fitting|optimal|boxed)"
 )
 _THING = r"(?:option|choice|response|statement|alternative|selection|letter|match|one|pick|value|description)"
+# "The only option that fits", "the choice that matches": what is meant follows the link.
+_THAT_FITS = r"(?:only|one) (?:option|choice|answer|one|statement|alternative) (?:that|which) [a-z ]{1,40}?(?= is )"
 ANSWER = re.compile(
-    rf"(?<![a-z])(?:answer|ans|solution|closest|nearest|letter|guess|(?:correct|final)(?=:)|{_QUALITY}\s(?:{_QUALITY}\s)?{_THING})(?![a-z])"
+    rf"(?<![a-z])(?:answer|ans|solution|closest|nearest|letter|guess|(?:correct|final)(?=:)|{_QUALITY}\s(?:{_QUALITY}\s)?{_THING}"
+    rf"|{_THAT_FITS}|choice(?=:))(?![a-z])"
 )
 LINK = re.compile(
     r"(?<![a-z])(?:is|was|are|be|being|becomes|remains|falls under|corresponds to|matches|lies with)(?![a-z])"
@@ -62,17 +67,19 @@ LINK = re.compile(
 )
 CHOICE = re.compile(
     r"(?<![a-z])(?:choose|chose|choosing|select|selected|pick|picked|go(?:ing)? (?:with|for)|went with|opt(?:ing)? for"
-    r"|settle on|conclude(?: that(?: it is)?)?|vote for|answer with|say|guess|bet on|lean(?:ing)? towards?)(?![a-z])"
+    r"|settle on|conclude(?: that(?: it is)?)?|vote for|answer with|say|guess|bet on|lean(?:ing)? towards?"
+    r"|(?:i|i'll|i'd|will|would|let me|let's) answer)(?![a-z])"
 )
 CORRECTION = re.compile(
-    r"(?<![a-z])(?:wait|actually|no|sorry|correction|scratch that|on second thought|i meant?|hmm|oops|instead|rather"
-    r"|(?:up)?on reflection|hold on|just kidding|my mistake|change my answer)(?![a-z])[\s,.:;!-]{0,5}"
+    r"(?<![a-z])(?:wait|actually|(?<![:)\]-]\s)no|sorry|correction|scratch that|on second thought|i meant?|hmm|oops"
+    r"|instead|rather|(?:up)?on reflection|hold on|just kidding|my mistake|change my answer)(?![a-z])[\s,.:;!-]{0,5}"
     r"(?:(?:it|that|this|i|we|let me|should|make|is|be|say|choose|pick|to|change|go with|mean|must|my answer|actually"
     r"|wait|no|the (?:correct |right |final )?answer)(?:'s|'d|'ll)?[\s,]{1,3}){0,6}"
 )
 CONCLUSION = re.compile(
     r"(?<![a-z])(?:so|thus|therefore|hence|consequently|(?:it|this|that)(?: is|'s| must be| would be| has to be)"
-    r"|which is|must be|has to be|corresponds? to|match(?:es|ing)?|points? to|leaves|leaving|left with|closest to"
+    r"|which is|must be|has to be|corresponds? to|match(?:es|ing)?|points? to"
+    r"|(?:leaves|leaving)(?: (?:us|me|only|just|one)){0,2}(?: with)?|left with|closest to"
     r"|definitely|probably|clearly|obviously|surely|certainly|i (?:think|believe|suspect)(?: it's| it is)?|namely"
     r"|i\.e\.|elimination|(?:we|this|that) (?:gets?|gives?|yields?)|giving|mak(?:es|ing)|described by|represented by"
     r"|consistent with|or)(?![a-z])[\s,:]{0,3}"
@@ -84,11 +91,12 @@ CONCLUSION = re.compile(
 LABEL_WITH_TEXT = re.compile(r"(?<![a-z])(?:is|be|was)\s(?=[(\[]?[a-z][)\].:])")
 FOREIGN_ANSWER = re.compile(
     r"答案|正确选项|正確選項|应选|應選|故选|所以选|我选|选择|選擇|选|選|答え|正解|정답|답|ответ|відповідь"
-    r"|правильный вариант|απάντηση|الإجابة|الجواب|उत्तर|תשובה|đáp án"
+    r"|правильный вариант|верный вариант|\u0e04\u0e4d\u0e32\u0e15\u0e2d\u0e1a|जवाब|απάντηση|الإجابة|الجواب|उत्तर|תשובה"
+    r"|đáp án"
 )
 LATIN_ANSWER = re.compile(
     r"(?<![a-zà-ɏ])(?:antwort|lösung|respuesta|opción correcta|réponse|risposta|resposta|alternativa correta|odpowiedź"
-    r"|odpověď|antwoord|svaret?|vastaus|cevap|yanıt|jawaban|răspunsul|válasz)(?![a-zà-ɏ])"
+    r"|odpověď|odpoveď|odgovor|antwoord|svar(?:et)?|vastaus|cevap|yanıt|jawaban|răspuns(?:ul)?|válasz|sagot)(?![a-zà-ɏ])"
 )
 FOREIGN_LABEL = re.compile(rf"(?P<filler>[^.?!;\n()A-Z]{{0,60}}?)(?:{_INSIDE}|(?=[A-Z0-9]){_BARE})")
 
@@ -117,7 +125,10 @@ NO_ANSWER = re.compile(
 
 # --- Context ----------------------------------------------------------------------------------------------------------
 
-MARKED_RIGHT = re.compile(r"(?:^|[\s(:,-])(?:correct|right|[✅✓✔☑])(?:\s(?:answer|option|choice))?\W*$")
+TICKS = ("✅", "✓", "✔", "☑")
+MARKED_RIGHT = re.compile(
+    r"(?:^|[\s(:,-])(?:correct|right|[✅✓✔☑])(?:\s(?:answer|option|choice))?\W*$|^\W*(?:yes|true)\W*$"
+)
 SENTENCE_END = re.compile(r"[.?!;](?=\s|$)|\n")
 CLAUSE_END = re.compile(
     r"\s{0,3}(?:[.,;:!)\]\n|-]|$|(?:because|since|as)(?![a-z])|[^\x00-\x7f]"

@@ -18,12 +18,12 @@ def last_line_label(reader: LabelReader) -> str | None:
     Args:
         reader: the response.
     """
-    lines = [match for match in grammar.LINE_LABEL.finditer(reader.text) if _names_an_option(match, reader)]
-    lines = lines[-_MOST_LINES:]
+    begun = list(grammar.LINE_LABEL.finditer(reader.text))[-_MOST_LINES:]
+    marked = {label_in(match) for match in begun if _is_marked_right(match["rest"])} & set(reader.options.labels)
+    if len(marked) == 1:
+        return marked.pop()
+    lines = [match for match in begun if _names_an_option(match, reader)]
     labels = [label_in(match) for match in lines]
-    right = [label for match, label in zip(lines, labels, strict=True) if _is_marked_right(match["rest"])]
-    if len(right) == 1:
-        return right[0]
     if len(set(labels)) > 1 and all(map(_is_alone, lines)) and len(lines) == _n_lines(reader.text):
         return None  # a column of letters
     for index in reversed(range(len(lines))):
@@ -71,4 +71,6 @@ def _is_listed(index: int, labels: list[str], rest: str, all_labels: tuple[str, 
 
 def _is_marked_right(rest: str) -> bool:
     lower = rest[-80:].lower()
+    if lower.rstrip(" .)").endswith(grammar.TICKS):
+        return True
     return grammar.MARKED_RIGHT.search(lower) is not None and grammar.NOT_REALLY.search(lower) is None

@@ -223,9 +223,14 @@ _WORD_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 1
 _WORD = "|".join([*_WORDS, *_WORD_SCALES])
 _SPELT = re.compile(
     rf"(?P<minus>(?:minus|negative)\s)?(?P<words>(?:{_WORD})(?:(?:[\s-]|\sand\s)(?:{_WORD})){{0,12}})(?![A-Za-z-])"
-    r"(?P<percent>\s(?:per\s?cent|%))?",
+    r"(?:(?P<percent>\s(?:per\s?cent|%))"
+    r"|[\s-](?P<share>half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?)(?![A-Za-z]))?",
     re.IGNORECASE,
 )
+_SHARES = {
+    "hal": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+    "tenth": 10,
+}  # fmt: skip
 
 
 def spelt_number(text: str) -> Number | None:
@@ -245,4 +250,8 @@ def spelt_number(text: str) -> Number | None:
         else:
             part += _WORDS[word]
     value = float(total + part)
+    share = (match["share"] or "").lower()
+    # "Two thirds" is a fraction, "twenty third" an ordinal number.
+    if share and (value == 1) != share.endswith("s"):
+        value /= next(parts for name, parts in _SHARES.items() if share.startswith(name))
     return Number(-value if match["minus"] else value, match["percent"] is not None, match.start(), match.end())

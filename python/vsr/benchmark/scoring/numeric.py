@@ -17,7 +17,7 @@ from vsr.benchmark.scoring.score import Score
 
 _HASHES = re.compile(r"####\s*([^\n]+)")
 _TAG = re.compile(r"<(?:final_?)?answer>\s*([^<]{1,400})", re.IGNORECASE)
-_LINK = r"(?:is|are|was|were|would be|should be|must be|will be|comes to|equals|=|:|->|→|≈)"
+_LINK = r"(?:is|are|was|were|would\sbe|should\sbe|must\sbe|will\sbe|comes\sto|equals|=|:|->|→|≈)"
 # For text in lower case: a fifth of the time of ignoring case.
 _CUE = re.compile(
     rf"""(?<![a-z])(?:(?:answer|ans|solution)(?:\s+(?:to|of|for|in)\s[^.\n?!:;=]{{1,80}}?)?
@@ -38,11 +38,18 @@ _STATEMENT_END = re.compile(
     r"\n|[.!?;](?=\s|$)|(?<![A-Za-z])(?:because|since|where|which|so that|if|not counting)(?![A-Za-z])|[,(]\s*not\s"
 )
 _EQUALS = re.compile(r"[=≈](?!=)|(?<![A-Za-z])(?:equals|i\.e\.)(?![A-Za-z])")
-_NEGATED = re.compile(r"(?<![A-Za-z])(?:not|isn't|never)\s+[$€£]?\s?-?\d[\d.,/%]*", re.IGNORECASE)
+_NEGATED = re.compile(
+    r"(?<![A-Za-z])(?:not|isn't|never|instead of|rather than)\s+[$€£]?\s?-?\d[\d.,/%]*", re.IGNORECASE
+)
 _SEVERAL = re.compile(
     r"\s*(?:-|\.{2,3}|(?:to|or|and|through)(?![A-Za-z])|,\s(?:and\s|or\s)?)\s*(?:[A-Za-z]\s?=)?\s?[$€£]?\s?[-+]?\d",
     re.IGNORECASE,
 )
+# "Less than 18" is a bound, and "6 times 7" is worked out in the words that follow.
+_BOUND = re.compile(
+    r"(?<![A-Za-z])(?:less|fewer|smaller|more|greater|larger|higher|lower) than\s?[$€£]?\s?$", re.IGNORECASE
+)
+_OPERATOR = re.compile(r"\s(?:times|plus|minus|divided by|multiplied by|squared|cubed)(?![A-Za-z])", re.IGNORECASE)
 _TWO_SOLUTIONS = re.compile(r"[=≈]\s?[-+]?[\d.,]+\s?(?:,|or|and|,\s?or|,\s?and)\s[A-Za-z]\s?[=≈]\s?[-+]?\d")
 # "(a = 1)" and "when x = 3" say under which condition, not what.
 _ASIDE = re.compile(r"(?<=\d)\s(?:\([^()\n]*=[^()\n]*\)|(?:when|for|with|given|at)\s.*)", re.DOTALL)
@@ -57,9 +64,8 @@ _NUMBERED = re.compile(
     r"|parts?|cases?|methods?|examples?|notes?|pages?|rule|theorem|version)\s*[#(:]?\s*|\[)$",
     re.IGNORECASE,
 )
-_PRECISION = re.compile(
-    r"\s*(?:decimals?|significant|sig\.?\s?figs?|d\.?p\.?|places|st|nd|rd|th)(?![A-Za-z])", re.IGNORECASE
-)
+_PRECISION = re.compile(r"\s*(?:decimals?|significant|sig\.?\s?figs?|d\.?p\.?|places)(?![A-Za-z])", re.IGNORECASE)
+_ORDINAL = re.compile(r"\s?(?:st|nd|rd|th)(?![A-Za-z])")
 _LIST_MARK = re.compile(r"[.)](?=\s|$)")
 _UNIT_WORDS = re.compile(r"[\s°%]*(?:(?:[A-Za-zµμΩÅ°/·^²³()\s.$€£,-]|(?<=[A-Za-z^])-?\d)*)")
 _KNOWN_UNIT = re.compile(
@@ -84,10 +90,26 @@ _NO_ANSWER = re.compile(
     re.IGNORECASE,
 )
 _SECOND_OF_TWO = re.compile(
-    r"(?<![A-Za-z])(?<!\d\s)\d\s?-\s?[$€£]?$|\d\s(?:to|or)\s[$€£]?$|between\s\S+\sand\s[$€£]?$", re.IGNORECASE
+    r"(?<![A-Za-z])(?<!\d\s)\d\s?-\s?[$€£]?$|\d,?\s(?:to|or|and)\s(?:[A-Za-z]\s?=\s?)?[$€£]?$|between\s\S+\sand\s[$€£]?$",
+    re.IGNORECASE,
 )
+# What follows a result in its sentence and is none itself: a condition, or a part of what was counted.
+_CONDITION = re.compile(
+    r"(?<![,;:]\s)(?<![A-Za-z])(?:if|when|whenever|given(?: that)?|provided that|assuming|because|since|not counting)"
+    r"(?![A-Za-z])(?:(?!(?<![A-Za-z])(?:so|then|now|thus|therefore|leaving|total|gets?|gives?|has|have|makes?|pays?)"
+    r"(?![A-Za-z]))[^,;=:])*$",
+    re.IGNORECASE,
+)
+# "6 is the largest divisor of 12 and 18": what comes first is the result.
+_NAMED_FIRST = re.compile(r"\s(?:[A-Za-z]+\s){0,2}(?:is|are|was|were)\s(?:the|our|my|your)(?![A-Za-z])")
+_PART_OF_IT = re.compile(r"\s(?:[A-Za-z]+\s)?of (?:whom|which|them|these|those)(?![A-Za-z])", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
 _NO_BRACES = str.maketrans("", "", "{}")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s?\{(?:aligned|align\*?|split|equation\*?|gathered|gather\*?)\}|(?<!\\)&")
+_BOLD_SPAN = re.compile(r"\*\*([^*\n]{1,80})\*\*|__([^_\n]{1,80})__")
+_LIST_ENTRY = re.compile(r"\s*\d+[.)]\s*$")
 _LAST_PART = 20_000  # characters in which the last number is looked for
+_LONGEST_SENTENCE = 200  # characters of it in front of a number
 _MOST_MARKS = 50  # read of one response; only one that repeats itself for ever has more
 _MOST_WORDS = 4  # of a last line that is an answer such as "no solution", and no sentence
 _SEVERAL_NUMBERS = Number(math.nan)
@@ -186,7 +208,29 @@ def _committed_number(text: str, commitments: list[_Commitment]) -> Number | Non
         if number is not None or commitment.is_marked or is_refused:
             corrected = _corrected(text, commitment.end)
             return _one(corrected if corrected is not None or is_refused else number)
+    for number, end in (_alone_on_first_line(text), _in_bold(text)):
+        if number is not None:
+            return _one(_corrected(text, end) or number)
     return _one(_last_number(text))
+
+
+def _alone_on_first_line(text: str) -> tuple[Number | None, int]:
+    """Find a number that is given on a line of its own before anything else, and where that line ends."""
+    first, _, rest = text.partition("\n")
+    last = rest.rpartition("\n")[2]
+    is_also_alone = len(last.split()) <= _MOST_WORDS and _quantity(last) is not None
+    is_more = "=" in first or len(first.split()) > _MOST_WORDS or _LIST_ENTRY.fullmatch(first) is not None
+    if not rest.strip() or is_also_alone or is_more:
+        return None, 0
+    return _quantity(first), len(first)
+
+
+def _in_bold(text: str) -> tuple[Number | None, int]:
+    """Find the one number that the last paragraph prints in bold, and where it ends."""
+    start = text.rfind("\n\n") + 1
+    found = [(span, _quantity(span[1] or span[2])) for span in _BOLD_SPAN.finditer(text, start)]
+    numbers = [(number, span.end()) for span, number in found if number is not None]
+    return numbers[-1] if numbers and len({number.value for number, _ in numbers}) == 1 else (None, 0)
 
 
 def _one(number: Number | None) -> Number | None:
@@ -209,6 +253,8 @@ def _quantity(text: str) -> Number | None:
         return whole
     if len(text) > 400:
         return None
+    if "\\begin" in text:
+        text = _ENVIRONMENT.sub(" ", text)
     value = evaluate(normalise_expression(text))
     if value is not None:
         return Number(value, is_percent=text.rstrip(" $}.").endswith("%"))
@@ -237,9 +283,10 @@ def _number_in(statement: str) -> Number | None:
         before, after = part[: number.start], part[number.end :]
         if _UNDER_FUNCTION.search(before) or _VARIABLE.match(after) or _NUMBERED.search(before):
             continue
-        if _SEVERAL.match(after) or _FIRST_OF_TWO.search(before):
+        is_first = _SEVERAL.match(after) is not None and not number.equals(next(find_numbers(after), number))
+        if is_first or _FIRST_OF_TWO.search(before) or _BOUND.search(before):
             return _SEVERAL_NUMBERS
-        return number
+        return None if _OPERATOR.match(after) else number
     return spelt_number(folded.strip())
 
 
@@ -255,9 +302,11 @@ def _corrected(text: str, start: int) -> Number | None:
 
 
 def _last_number(text: str) -> Number | None:
-    folded = fold_numbers(text[-_LAST_PART:])
+    folded = _NEGATED.sub(" ", fold_numbers(text[-_LAST_PART:]))
     numbers = list(find_numbers(folded))
-    for number in reversed(numbers):
+    ordinal = None
+    for index in reversed(range(len(numbers))):
+        number = numbers[index]
         before, after = folded[max(0, number.start - 40) : number.start], folded[number.end : number.end + 40]
         counts_only = (
             _NUMBERED.search(before)
@@ -266,9 +315,29 @@ def _last_number(text: str) -> Number | None:
             or _VARIABLE.match(after)
             or (_LIST_MARK.match(after) and not before.rpartition("\n")[2].strip() and len(numbers) > 1)
         )
-        if not counts_only:
-            return _SEVERAL_NUMBERS if _SECOND_OF_TWO.search(before) else number
-    return _spelt_whole(folded)
+        if counts_only or (len(numbers) > 1 and _is_aside(folded, number)):
+            continue
+        if _ORDINAL.match(after):
+            ordinal = ordinal or number  # "the 18th" where nothing else is a number
+            continue
+        is_second = _SECOND_OF_TWO.search(before) is not None and not number.equals(numbers[index - 1])
+        return _SEVERAL_NUMBERS if is_second or _BOUND.search(before) else number
+    return ordinal or _spelt_whole(folded)
+
+
+def _is_aside(text: str, number: Number) -> bool:
+    """Tell whether a number only says more about another one in front of it: "18 if an egg costs 2"."""
+    begin = max(0, number.start - _LONGEST_SENTENCE)
+    for end in _SENTENCE_END.finditer(text, begin, number.start):
+        begin = end.end()
+    sentence = text[begin : number.start]
+    first = next(find_numbers(sentence), None)
+    if first is None:
+        return False
+    condition = _CONDITION.search(sentence, first.end)
+    if condition is not None or _PART_OF_IT.match(text, number.end):
+        return True
+    return not sentence[: first.start].strip(" *$") and _NAMED_FIRST.match(sentence, first.end) is not None
 
 
 def _spelt_whole(text: str) -> Number | None:

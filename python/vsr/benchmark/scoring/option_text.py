@@ -21,6 +21,12 @@ _NOT_MEANT = re.compile(
     re.IGNORECASE,
 )
 _YES_OR_NO = re.compile(r"(?:yes|no|true|false|correct|incorrect)(?=[,:;-])", re.IGNORECASE)
+# "Paris, of course": what the response begins with, before it says how sure it is or why.
+_HEAD = re.compile(
+    r"[^,(;\n]{2,80}?(?=\s?[,(;-]\s?(?:of course|obviously|certainly|definitely|clearly|surely|no doubt|because|since"
+    r"|as|which|not)\b)",
+    re.IGNORECASE,
+)
 _NOT_THIS_BUT = re.compile(r"\bnot\s[^.;\n]{1,80}?,?\sbut\s", re.IGNORECASE)
 _CONCLUDES = re.compile(
     r"\b(?:therefore|thus|hence|so|consequently|in conclusion|conclude|answer|overall|finally|in summary|correct)\b",
@@ -90,7 +96,8 @@ def named_by_text(text: str, options: Options) -> str | None:
         return _option_by_number(text.strip(), options)
     whole = " ".join(text.split())
     first_words = _YES_OR_NO.match(sentences[0])
-    for part in (whole, sentences[0], *([] if first_words is None else [first_words[0]])):
+    head = _HEAD.match(sentences[0])
+    for part in (whole, sentences[0], *(found[0] for found in (first_words, head) if found is not None)):
         label = _is_text_of(part, options)
         if label is not None:
             return label

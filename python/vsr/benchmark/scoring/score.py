@@ -5,7 +5,7 @@ from typing import Literal
 
 from vsr.benchmark.scoring.expressions import HAS_MATH_VERIFY
 
-_VERSION = "1"
+_VERSION = "2"
 SCORER_VERSION = f"{_VERSION}+math-verify" if HAS_MATH_VERIFY else _VERSION
 """Stands in every record's `vsr_scorer`: it grows with every change that gives some response another quality, and says
 whether math-verify had a word in it."""
