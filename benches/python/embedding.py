@@ -32,6 +32,7 @@ from vsr import _core
 
 SHAPES = ((1, 16), (1, 64), (32, 64), (1, 512))
 _ROUND_S = 0.2  # a contestant runs about this long in each round, and at least once
+_LONG_S = 2.0
 _PAUSE_S = 0.02  # so that no thread of the last contestant still spins
 
 
@@ -53,6 +54,12 @@ def timed(work: Callable[[], object]) -> Callable[[int], float]:
         return time.perf_counter() - start
 
     return runs
+
+
+def settled(runs: Callable[[int], float]) -> float:
+    """Time one run after others have warmed everything up; a run of seconds needs no warming."""
+    first_s = runs(1)
+    return first_s if first_s > _LONG_S else min(runs(1) for _ in range(3))
 
 
 class Ours:
@@ -109,8 +116,7 @@ class Torch:
 
         def trial(n_threads: int) -> float:
             torch.set_num_threads(n_threads)
-            work()
-            return min(timed(work)(1) for _ in range(3))
+            return settled(timed(work))
 
         torch.set_num_threads(min({1, self._n_threads}, key=trial))
         return timed(work)
@@ -142,7 +148,7 @@ class OnnxRuntime:
         ids = token_ids(self._folder, n_texts, n_tokens).numpy()
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         runs = [timed(lambda session=session: session.run(None, inputs)) for session in self._sessions]
-        return min(runs, key=lambda run: min(run(1) for _ in range(3)))
+        return min(runs, key=settled)
 
 
 def export(folder: Path, path: Path) -> None:
@@ -224,8 +230,7 @@ PEERS: dict[str, Callable[[Path, int], Contestant]] = {"torch": Torch, "onnxrunt
 def compare(contestants: dict[str, Contestant], n_texts: int, n_tokens: int, n_rounds: int) -> dict[str, float]:
     """Let everybody run in turn; medians in milliseconds for one run."""
     runs = {name: contestant.prepare(n_texts, n_tokens) for name, contestant in contestants.items()}
-    # The first run warms up; the second says how many fit into a round.
-    n_runs = {name: (run(1), max(1, int(_ROUND_S / run(1))))[1] for name, run in runs.items()}
+    n_runs = {name: max(1, int(_ROUND_S / settled(run))) for name, run in runs.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(n_rounds):
         for name, run in runs.items():
