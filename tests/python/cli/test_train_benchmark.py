@@ -161,8 +161,8 @@ def test_failed_calls_are_asked_again_on_request(tmp_path: Path, vsr_train: Comm
     with Scripted(reply) as server:
         models = {name: {"preferred_endpoints": ["one"]} for name in "ab"}
         (tmp_path / "c.yaml").write_text(json.dumps({"vllm_endpoints": [endpoint(server)], "model_config": models}))
-        flags = ("train", "--benchmark", "--config", tmp_path / "c.yaml", "--data-file", queries, *QUICK)
-        flags = (*flags, "--output-dir", tmp_path / "out", "--algorithm", "knn")
+        asking = ("--benchmark", "--config", tmp_path / "c.yaml", "--data-file", queries)
+        flags = ("train", *asking, *QUICK, "--output-dir", tmp_path / "out", "--algorithm", "knn")
         assert vsr_train(*flags).code == 3
         is_down[0] = False
         result = vsr_train(*flags, "--retry-failed")
