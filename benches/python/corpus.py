@@ -14,6 +14,7 @@ import os
 import statistics
 import sys
 import time
+import warnings
 
 import embedding_models
 import numpy as np
@@ -64,6 +65,7 @@ def main() -> None:
     lengths = _core.TextEncoder(folder, max_tokens=_LIMIT).tokenize(texts).lengths.astype(np.int64)
     times: tuple[list[float], list[float]] = ([], [])
     difference = 0.0
+    warnings.simplefilter("ignore")  # that a few texts are cut
     print(f"load before: {os.getloadavg()[0]:.1f}", file=sys.stderr)
     for part in range(arguments.parts):
         own_texts = texts[part :: arguments.parts]
