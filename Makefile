@@ -16,7 +16,7 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs')
 # Release, so that the tests share every built dependency with the extension module.
 CARGO_FLAGS := --release --locked
 
-.PHONY: help setup demo test test-python test-rust lint lint-python lint-rust format bench bench-peers schema wheel clean
+.PHONY: help setup demo test test-python test-rust lint lint-python lint-rust format bench peers bench-peers schema wheel clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,8 +58,17 @@ format: $(VENV)/.installed ## format the sources and mend what can be mended
 
 bench: setup ## run the benchmarks that need no other library
 	cargo bench --locked
+	$(BIN)/python benches/python/choice_speed.py
+	$(BIN)/python benches/python/artefact_loading.py
 
-bench-peers: $(PEERS)/.built ## compare with torch, scikit-learn, faiss and onnxruntime, in an environment of their own
+peers: $(PEERS)/.built ## make .venv-peers with torch, scikit-learn, faiss and onnxruntime (gigabytes)
+
+bench-peers: peers ## compare with torch, scikit-learn, faiss and onnxruntime
+	$(PEERS)/bin/python benches/python/selection_speed.py
+	cargo build $(CARGO_FLAGS) --example stock_candle
+	$(PEERS)/bin/python benches/python/embedding.py
+	$(PEERS)/bin/python benches/python/corpus.py
+	$(PEERS)/bin/python benches/python/embedding_memory.py
 
 schema: setup ## write the JSON schema of the configuration file, for editors
 	$(BIN)/python -m vsr.config.schema configs/schema.json

@@ -1,6 +1,6 @@
 """How fast is a corpus of queries of mixed length beside sentence-transformers, and how much of it is padding?
 
-    make bench-peers
+    make peers
     .venv-peers/bin/python benches/python/corpus.py [--queries 5000] [--parts 5] [--threads 2]
 
 5,000 different made-up queries, most of them short and some long (median about 30 tokens, up to the limit of 256),

@@ -1,6 +1,6 @@
 """How fast are the encoders beside torch, onnxruntime and candle-transformers' stock models?
 
-    make bench-peers
+    make peers
     cargo build --release --example stock_candle
     .venv-peers/bin/python benches/python/embedding.py [--models qwen3-0.6b minilm] [--peers torch candle] [--rounds 5]
 

@@ -1,6 +1,6 @@
 """How fast are neighbours, clusters, support vector machines and networks beside faiss and scikit-learn?
 
-    make bench-peers
+    make peers
     .venv-peers/bin/python benches/python/selection_speed.py [--only knn kmeans svm mlp] [--rounds 5] [--threads 2]
 
 Ours and the peer's run in turn in one process (A, B, A, B, ...), on the same made-up features: 768 columns of unit
