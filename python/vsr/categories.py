@@ -62,10 +62,14 @@ def category_codes(categories: Iterable[str | None]) -> NDArray[np.int64]:
 
     Returns:
         int64 codes (n,), `MISSING` (-1) for what is missing.
+
+    Raises:
+        RecordError: One is no text.
     """
     known: dict[str | None, int] = {None: MISSING}
     codes = []
     for name in categories:
+        _require_name(name)
         code = known.get(name)
         if code is None:
             code = known[name] = _code(name or "")
@@ -80,6 +84,11 @@ def _code(name: str) -> int:
     return OTHER if plain is None else _CODES[plain]
 
 
+def _require_name(name: str | None) -> None:
+    if name is not None and not isinstance(name, str):
+        raise RecordError(f"category {name!r} is no text; expected a name such as 'math', or None where it is missing")
+
+
 @dataclass(frozen=True)
 class UnknownCategory:
     """A category that is not one of `CATEGORIES` and is taken as `other`, and how often it occurs."""
@@ -89,7 +98,14 @@ class UnknownCategory:
 
 
 def unknown_categories(categories: Iterable[str | None]) -> tuple[UnknownCategory, ...]:
-    """Count the categories that are taken as `other` because they are not known, the most frequent first."""
+    """Count the categories that are taken as `other` because they are not known, the most frequent first.
+
+    Raises:
+        RecordError: One is no text.
+    """
+    categories = list(categories)
+    for name in categories:
+        _require_name(name)
     counts = Counter(name for name in categories if name is not None and name.strip())
     unknown = [UnknownCategory(name, count) for name, count in counts.items() if normalise_category(name) is None]
     return tuple(sorted(unknown, key=lambda each: (-each.count, each.name)))

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from vsr.arguments import as_list, require_kind, require_number
 from vsr.categories import CATEGORIES, MISSING, category_codes
 from vsr.errors import SelectionError
 from vsr.model_statistics import Statistics
@@ -39,11 +40,24 @@ class Objective:
         """Check the range.
 
         Raises:
-            SelectionError: A weight is not in [0, 1].
+            SelectionError: A weight is no number in [0, 1].
         """
         for name, value in (("quality_weight", self.quality_weight), ("cost_share", self.cost_share)):
+            require_number(value, name, "a number from 0 to 1", SelectionError)
             if not 0.0 <= value <= 1.0:
                 raise SelectionError(f"{name} is {value}; expected a number from 0 to 1")
+
+
+def as_objective(objective: Objective | None) -> Objective:
+    """Take an objective as callers pass it: `Objective()` without one.
+
+    Raises:
+        SelectionError: It is something else, for example a number.
+    """
+    if objective is None:
+        return Objective()
+    require_kind(objective, Objective, "objective", "vsr.Objective(quality_weight=...)", SelectionError)
+    return objective
 
 
 class ModelReference(Protocol):
@@ -303,7 +317,8 @@ def choose(
         scores: (n_queries, n_models) predicted qualities, columns in the order of `statistics.models`.
         statistics: the selector's, for speed and cost.
         categories: category of each query, None = unknown; without it all are unknown.
-        candidates: names of models or references to them; None offers all.
+        candidates: names of models or references to them, the first of those that answer to one name (with and
+            without reasoning, say); None offers all.
         default: the model to answer with when no candidate is known.
         objective: what is maximised; `Objective()` without it.
 
@@ -311,8 +326,11 @@ def choose(
         One choice per query.
 
     Raises:
-        SelectionError: The shapes do not fit, or no candidate is known and there is no default.
+        SelectionError: The shapes do not fit, an argument is of another kind, or no candidate is known and there is no
+            default.
+        RecordError: A category is no text.
     """
+    require_kind(statistics, Statistics, "statistics", "those of a selector (selector.statistics)", SelectionError)
     try:
         matrix = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -326,11 +344,12 @@ def choose(
         raise SelectionError("scores hold NaN or infinity; expected the output of a selector's scores()")
     if categories is None:
         categories = [None] * len(matrix)
+    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
     if len(categories) != len(matrix):
         raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
     codes = category_codes(categories)
     sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
-    chooser = Chooser.prepare(statistics, Objective() if objective is None else objective)
+    chooser = Chooser.prepare(statistics, as_objective(objective))
     return chooser.choose(matrix, codes, candidates, default, sources)
 
 
@@ -347,12 +366,10 @@ class _Offer:
     def of(cls, models: Sequence[str], candidates: Sequence[Candidate] | None) -> "_Offer":
         if candidates is None:
             return cls(list(models), list(range(len(models))), [None] * len(models), ())
-        if isinstance(candidates, str):
-            raise SelectionError(f"candidates are the text {candidates!r}; expected a list of names")
         column_of = {name: column for column, name in enumerate(models)}
         offer = cls([], [], [], ())
         unknown = []
-        for candidate in candidates:
+        for candidate in as_list(candidates, "candidates", "a list of names or references", SelectionError):
             model, adapter = _names(candidate)
             # An adapter that was measured itself speaks for itself; else its model does.
             column = column_of.get(adapter, column_of.get(model)) if adapter else column_of.get(model)
@@ -389,6 +406,7 @@ def _default_choice(offer: _Offer, models: Sequence[str], default: str | None) -
             f"no candidate is known: offered {offered}; the artefact knows {', '.join(models)}. "
             "Offer one of these, train on records of the others, or pass a default"
         )
+    require_kind(default, str, "default", "the name of a model", SelectionError)
     return Choice(
         model=default, quality=None, utility=None, margin=None, reason="default", unknown_candidates=offer.unknown
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vsr.arguments import as_list, require_number
 from vsr.categories import CATEGORIES, MISSING, CategoryClassifier, category_codes
 from vsr.errors import RecordError
 from vsr.vectors import as_embeddings, finite_matrix, unit_rows
@@ -50,15 +51,13 @@ def build_features(
         float32 (n, dim + 14), C-order.
 
     Raises:
-        RecordError: The lengths differ, an embedding is not finite, the weight is negative or not finite, the
-            classifier was fitted on another width, or a category is None and there is no classifier.
+        RecordError: The lengths differ, an embedding is not finite, the weight is no number of 0 or more, a category is
+            no text, the classifier was fitted on another width, or a category is None and there is no classifier.
     """
     rows = unit_rows(as_embeddings(embeddings))
-    if isinstance(categories, str):
-        raise RecordError(
-            f"categories are the text {categories!r}; expected one name (or None) for each of {len(rows)} rows"
-        )
-    codes = resolve_categories(rows, category_codes(categories), classifier)
+    expected = f"one name (or None, with a classifier) for each of {len(rows)} rows"
+    names = as_list(categories, "categories", expected, RecordError)
+    codes = resolve_categories(rows, category_codes(names), classifier)
     return join_features(rows, codes, category_weight)
 
 
@@ -109,8 +108,9 @@ def join_features(
         float32 (n, dim + 14), C-order.
 
     Raises:
-        RecordError: The weight is negative or not finite.
+        RecordError: The weight is no number, negative or not finite.
     """
+    require_number(category_weight, "category weight", "a number of 0 or more", RecordError)
     if not (math.isfinite(category_weight) and category_weight >= 0):
         raise RecordError(f"category weight is {category_weight}; expected a number of 0 or more")
     n_rows, dim = embeddings.shape

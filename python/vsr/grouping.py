@@ -1,18 +1,19 @@
 """Grouping records: which row (query) and column (model) each belongs to, and what it says there."""
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vsr.arguments import as_texts, require_kind
 from vsr.categories import UnknownCategory, normalise_category, unknown_categories
 from vsr.errors import RecordError
 from vsr.failures import Failure, failure_of
 from vsr.json_lines import JsonLines
-from vsr.records import Record, UnratedRecord
+from vsr.records import Record, Records, UnratedRecord
 from vsr.rendering import render_prompt, unique_key
 
 Scorer = Callable[[UnratedRecord], float | None]
@@ -95,10 +96,13 @@ def group_records(records: Iterable[Record], models: Sequence[str] | None, score
     Raises:
         RecordError: As `Outcomes.from_records`.
     """
+    if models is not None:
+        models = as_texts(models, "models", "a list of names", RecordError)
     grouping = _Grouping(models, scorer)
     file = records if isinstance(records, JsonLines) else None
     try:
-        grouping.add(records)
+        # What a file of records gives is of the right kind already, and there are many.
+        grouping.add(records if isinstance(records, Records) else _checked(records))
     except _BadRecordError as error:
         place = f"record {grouping.n_records}" if file is None else f"{file.path}:{file.line}"
         raise RecordError(f"{place}: {error}") from error
@@ -106,6 +110,22 @@ def group_records(records: Iterable[Record], models: Sequence[str] | None, score
         return grouping.table(0 if file is None else file.n_bad_lines)
     except _BadRecordError as error:
         raise RecordError(str(error) if file is None else f"{file.path}: {error}") from error
+
+
+def _checked(records: Iterable[Record]) -> Iterator[Record]:
+    """Pass records on.
+
+    Raises:
+        RecordError: One of them is something else, or they are no list.
+    """
+    require_kind(
+        records, Iterable, "records", "what vsr.read_records(path) gives, or a list of vsr.Record", RecordError
+    )
+    for number, record in enumerate(records, start=1):
+        require_kind(
+            record, Record, f"record {number}", "a vsr.Record, as vsr.read_records(path) gives them", RecordError
+        )
+        yield record
 
 
 def unique_prompts(prompts: Iterable[str]) -> list[str]:

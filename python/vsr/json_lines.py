@@ -17,6 +17,7 @@ from typing import BinaryIO, Generic, TypeVar
 
 import msgspec
 
+from vsr.arguments import require_path
 from vsr.errors import RecordError
 from vsr.files import atomic_writer
 
@@ -74,8 +75,9 @@ class JsonLines(Generic[Item]):
             skip_bad_lines: count and keep bad lines in `bad_lines` instead of raising.
 
         Raises:
-            RecordError: There is no such file, or it is a folder.
+            RecordError: There is no such file, it is a folder, or `path` is no path.
         """
+        require_path(path, f"file of {noun}", RecordError)
         self.path = os.fspath(path)
         self.line = 0
         self.n_bad_lines = 0

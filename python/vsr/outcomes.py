@@ -3,14 +3,16 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vsr.arguments import as_list, as_texts
 from vsr.categories import normalise_category, unknown_categories
 from vsr.errors import RecordError
 from vsr.grouping import OutcomesReport, Scorer, group_records
-from vsr.records import Record
+from vsr.records import Record, unique_key
 
 __all__ = ["Outcomes", "OutcomesReport", "Scorer"]
 
@@ -50,7 +52,7 @@ class Outcomes:
         """Check and copy what was measured.
 
         Args:
-            queries: one text a row.
+            queries: one text a row, all different under `unique_key`.
             categories: one a row as people write it; an unknown one becomes `other`, a blank one None.
             models: one name a column, all different.
             quality: (n_queries, n_models) in [0, 1], NaN = not measured.
@@ -59,19 +61,36 @@ class Outcomes:
             report: what became of the records.
 
         Raises:
-            RecordError: There is no query or no model, a name occurs twice, a shape does not fit, or a value is out of
-                its range.
+            RecordError: There is no query or no model, a query or a name occurs twice or is no text, a shape does not
+                fit, or a value is out of its range.
         """
-        if isinstance(queries, str) or not len(queries):
+        queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
+        _require_different(queries)
+        self._fill(queries, categories, models, quality, latency_s, cost_usd, report)
+
+    def _fill(
+        self,
+        queries: Sequence[str],
+        categories: Sequence[str | None],
+        models: Sequence[str],
+        quality: ArrayLike,
+        latency_s: ArrayLike | None = None,
+        cost_usd: ArrayLike | None = None,
+        report: OutcomesReport | None = None,
+    ) -> None:
+        """Check and copy everything but the queries; arguments and errors as in `__init__`."""
+        categories = as_list(categories, "categories", "a list of one name (or None) per query", RecordError)
+        models = as_texts(models, "models", "a list of names", RecordError)
+        if not len(queries):
             raise RecordError("outcomes have no queries; expected a sequence of at least one text")
         if len(categories) != len(queries):
             raise RecordError(
                 f"outcomes have {len(queries)} queries and {len(categories)} categories; expected one each"
             )
-        if isinstance(models, str) or not len(models):
+        if not models:
             raise RecordError("outcomes have no models; expected a sequence of at least one name")
         if len(set(models)) != len(models):
-            twice = sorted({name for name in models if list(models).count(name) > 1})
+            twice = sorted({name for name in models if models.count(name) > 1})
             raise RecordError(f"outcomes name {', '.join(twice)} more than once; expected one column a model")
         shape = (len(queries), len(models))
         unknown = unknown_categories(categories)
@@ -80,7 +99,7 @@ class Outcomes:
         held = {
             "queries": tuple(queries),
             "categories": tuple(map(_category, categories)),
-            "models": tuple(models),
+            "models": models,
             "quality": _measured("quality", quality, shape, highest=1.0),
             "latency_s": _measured("latency_s", latency_s, shape),
             "cost_usd": _measured("cost_usd", cost_usd, shape),
@@ -88,6 +107,13 @@ class Outcomes:
         }
         for name, value in held.items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def _of_unique(cls, **parts: Any) -> "Outcomes":
+        """Make outcomes of queries that are known to differ; to compare them takes longer than all other checks."""
+        made = object.__new__(cls)
+        made._fill(**parts)
+        return made
 
     @classmethod
     def from_records(
@@ -102,7 +128,7 @@ class Outcomes:
         that rows of vectors made elsewhere keep their meaning.
 
         Args:
-            records: the records, for example `read_records(path)`.
+            records: the records, for example `read_records(path)`, or any `Record`s.
             models: keep these alone, in this order; None: all, in order of first appearance.
             scorer: gives the quality of an answer that has no performance, None where it cannot be scored.
 
@@ -111,7 +137,7 @@ class Outcomes:
                 given, two texts under one `embedding_id`, or what reading the records raises.
         """
         grouped = group_records(records, models, scorer)
-        return cls(
+        return cls._of_unique(
             queries=grouped.prompts,
             categories=grouped.categories,
             models=grouped.models,
@@ -149,7 +175,7 @@ class Outcomes:
         """
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.intp, copy=False)
-        return Outcomes(
+        return self._of_unique(
             queries=[self.queries[row] for row in index],
             categories=[self.categories[row] for row in index],
             models=self.models,
@@ -169,7 +195,7 @@ class Outcomes:
         if unknown:
             raise RecordError(f"outcomes have no model {', '.join(unknown)}; their models are {', '.join(self.models)}")
         columns = [self.models.index(name) for name in names]
-        return Outcomes(
+        return self._of_unique(
             queries=self.queries,
             categories=self.categories,
             models=names,
@@ -182,7 +208,7 @@ class Outcomes:
     def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
         """Give the same outcomes with other categories, for example predicted ones in place of None."""
         changed = {each.name: getattr(self, each.name) for each in fields(self)} | {"categories": categories}
-        return Outcomes(**changed)
+        return self._of_unique(**changed)
 
     def digest(self) -> str:
         """Give the SHA-256 of the content (not of the report), the same on every machine."""
@@ -196,6 +222,17 @@ class Outcomes:
             # One NaN and one zero, whatever their bits were.
             seen.update(np.where(np.isnan(array), np.nan, array + 0.0).astype("<f8").tobytes())
         return seen.hexdigest()
+
+
+def _require_different(queries: Sequence[str]) -> None:
+    row_of_key: dict[str, int] = {}
+    for row, query in enumerate(queries):
+        first = row_of_key.setdefault(unique_key(query), row)
+        if first != row:
+            raise RecordError(
+                f"queries {first} and {row} are one query ({queries[first][:40]!r}, {query[:40]!r}; case and "
+                "white space do not count); expected one row per query. Average the two, or use Outcomes.from_records"
+            )
 
 
 def _category(name: str | None) -> str | None:

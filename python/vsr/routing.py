@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vsr.arguments import as_list, require_kind
 from vsr.categories import CATEGORIES, MISSING, OTHER, category_codes
-from vsr.choice import Candidate, CategorySource, Choice, Chooser, Objective
+from vsr.choice import Candidate, CategorySource, Choice, Chooser, Objective, as_objective
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
+from vsr.embedding.embedder import check_texts
 from vsr.errors import ArtefactError, SelectionError
 from vsr.features import join_features
 from vsr.persistence import Artefact, load_artefact
@@ -110,13 +112,16 @@ class Router:
             objective: what a choice maximises; the artefact's own without it.
 
         Raises:
-            ArtefactError: `embedder` is not the one that the artefact names.
+            ArtefactError: `embedder` is none, or not the one that the artefact names.
+            SelectionError: `objective` is none.
         """
         header = artefact.header
+        if embedder is not None:
+            require_kind(embedder, Embedder, "embedder", "what vsr.load_embedder(...) gives", ArtefactError)
         if header is not None and embedder is not None:
             _check_embedder(artefact, header.embedder, embedder.fingerprint)
         stored = Objective() if header is None else header.objective
-        router = cls(artefact, embedder, stored if objective is None else objective)
+        router = cls(artefact, embedder, as_objective(stored if objective is None else objective))
         if embedder is not None:
             router.select(_WARM_UP)  # the first request must not be the slow one
         return router
@@ -139,18 +144,23 @@ class Router:
         """Choose the model for one query.
 
         Args:
-            query: the text; not needed with `embedding`.
-            embedding: (dim,) ready vector of the query, the only way for an artefact of vectors from elsewhere.
+            query: the text; none with `embedding`.
+            embedding: (dim,) ready vector of the query in its place, the only way for an artefact of vectors from
+                elsewhere.
             category: its category; predicted without one.
-            candidates: names of models or references to them; None offers all.
+            candidates: names of models or references to them, the first of those that answer to one name (with and
+                without reasoning, say); None offers all.
             default: the model to answer with when no candidate is known.
             objective: what is maximised; the router's own without it.
 
         Raises:
-            SelectionError: No candidate is known and there is no default, or neither text nor vector is given.
-            RecordError: The vector has another width or is not finite.
+            SelectionError: No candidate is known and there is no default, the text is blank, text and vector are both
+                given or neither, or an argument is of another kind.
+            RecordError: The vector has another width or is not finite, or the category is no text.
             EmbeddingError: The text cannot be embedded.
         """
+        if query is not None and embedding is not None:
+            raise SelectionError("a query and an embedding were given; expected one of them")
         # A list of one, not an array of one: what is no row of numbers then ends in the check of all vectors.
         vectors: list[Any] | None = None if embedding is None else [embedding]
         queries = None if query is None else [query]
@@ -176,9 +186,9 @@ class Router:
         """Choose the model for many queries at once; see `select`.
 
         Args:
-            queries: the texts; not needed with `embeddings`.
+            queries: the texts; not needed with `embeddings`, and not read.
             categories: one category per query, None = to be predicted; without it all are.
-            embeddings: (n, dim) ready vectors.
+            embeddings: (n, dim) ready vectors, for example of these queries.
             candidates: names of models or references to them, the same for all queries.
             default: the model to answer with when no candidate is known.
             objective: what is maximised.
@@ -186,7 +196,7 @@ class Router:
         prepared = self.prepare(queries, categories, embeddings)
         chooser = self._chooser
         if objective is not None and objective != self.objective:
-            chooser = Chooser.prepare(self.artefact.selector.statistics, objective)
+            chooser = Chooser.prepare(self.artefact.selector.statistics, as_objective(objective))
         scores = self.artefact.selector.scores(prepared.features)
         return chooser.choose(scores, prepared.codes, candidates, default, prepared.sources)
 
@@ -211,9 +221,14 @@ class Router:
                 f"give the query's vector of {dim} numbers (embedding=...), made as in training"
             )
         else:
+            check_texts(queries)
+            blank = next((row for row, text in enumerate(queries) if not text or text.isspace()), None)
+            if blank is not None:
+                raise SelectionError(f"query {blank} is blank; expected a text that is not blank")
             rows = unit_rows(self.embedder.embed(queries))
         if categories is None:
             categories = [None] * len(rows)
+        categories = as_list(categories, "categories", "a list of one name (or None) per query", SelectionError)
         if len(categories) != len(rows):
             raise SelectionError(f"{len(rows)} queries but {len(categories)} categories; expected one per query")
         codes = category_codes(categories)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from vsr.arguments import as_texts, require_kind
 from vsr.categories import CATEGORIES, CategoryClassifier, category_codes, labelled_enough
-from vsr.choice import Chooser, EfficiencyScale, Objective, best_columns, measured_utilities
+from vsr.choice import Chooser, EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
 from vsr.errors import TrainingError
 from vsr.features import as_features, split_features
 from vsr.model_statistics import Statistics
@@ -181,13 +182,10 @@ class TrainingTable:
                 seed is negative.
         """
         seed = require_seed(seed)
-        rows = as_features(features)
+        objective = as_objective(objective)
+        rows = features_of(outcomes, features)
         if isinstance(features, np.ndarray) and np.may_share_memory(rows, features):
             rows = rows.copy()  # what a caller does with its array afterwards must not change the table
-        if len(rows) != outcomes.n_queries:
-            raise TrainingError(
-                f"{len(rows)} feature rows but outcomes of {outcomes.n_queries} queries; expected one row per query"
-            )
         measured = outcomes.measured_rows
         if len(measured) < outcomes.n_queries:
             rows, outcomes = rows[measured], outcomes.take(measured)
@@ -211,7 +209,7 @@ class TrainingTable:
             category_weight=split.category_weight,
             classifier=classifier,
             seed=seed,
-            objective=Objective() if objective is None else objective,
+            objective=objective,
         )
 
     def train(self, name: str, **parameters: Any) -> TrainedSelector:
@@ -313,6 +311,29 @@ class TrainingTable:
                 yield fold
 
 
+def features_of(outcomes: Outcomes, features: npt.ArrayLike) -> Features:
+    """Check features and the outcomes that they belong to.
+
+    Args:
+        outcomes: one row per query.
+        features: (n_queries, n_features) float32, as `build_features` makes them.
+
+    Returns:
+        float32 (n_queries, n_features); the same array where it is that already.
+
+    Raises:
+        TrainingError: There are no outcomes, or the number of rows differs.
+        RecordError: The features are no matrix of finite numbers.
+    """
+    rows = as_features(features)
+    require_kind(outcomes, Outcomes, "outcomes", "vsr.Outcomes(...) or vsr.Outcomes.from_records(...)", TrainingError)
+    if len(rows) != outcomes.n_queries:
+        raise TrainingError(
+            f"{len(rows)} feature rows but outcomes of {outcomes.n_queries} queries; expected one row per query"
+        )
+    return rows
+
+
 def require_seed(seed: int) -> int:
     """Check a seed.
 
@@ -379,10 +400,9 @@ def make_algorithm(name: str, **parameters: Any) -> Algorithm[Any]:
     Raises:
         TrainingError: No such algorithm, or it has no such parameter.
     """
-    try:
-        algorithm = ALGORITHMS[name]
-    except KeyError:
-        raise TrainingError(f"no algorithm is called {name!r}; there are {', '.join(ALGORITHMS)}") from None
+    algorithm = ALGORITHMS.get(name) if isinstance(name, str) else None
+    if algorithm is None:
+        raise TrainingError(f"no algorithm is called {name!r}; there are {', '.join(ALGORITHMS)}")
     try:
         return algorithm(**parameters)
     except TypeError as error:
@@ -415,7 +435,7 @@ def train_with_preferences(
     confidence: npt.ArrayLike | None = None,
     *,
     seed: int = 0,
-    num_factors: int = 16,
+    **parameters: Any,
 ) -> TrainedSelector:
     """Train a matrix factorization from preference pairs alone.
 
@@ -428,15 +448,22 @@ def train_with_preferences(
         models: names of all models, in the order of the columns.
         confidence: (n_pairs,) weight of each pair; all the same without it.
         seed: seed of the fit.
-        num_factors: length of a model's factor vector.
+        **parameters: the factorization's own: `num_factors`, the length of a model's factor vector.
 
     Raises:
-        TrainingError: A name is not among `models`, or the lengths differ.
+        TrainingError: A name is not among `models`, the lengths differ, or there is no such parameter.
+        RecordError: The features are no matrix of finite numbers.
     """
     seed = require_seed(seed)
-    num_factors = MatrixFactorization(num_factors).num_factors
+    unknown = sorted(parameters.keys() - {"num_factors"})
+    if unknown:
+        raise TrainingError(f"pairs train with no parameter {', '.join(unknown)}; there is num_factors alone")
+    num_factors = MatrixFactorization(**parameters).num_factors
     rows = as_features(features)
-    twice = sorted({name for name in models if list(models).count(name) > 1})
+    models = as_texts(models, "models", "a list of names", TrainingError)
+    preferred = as_texts(preferred, "preferred", "a list of one name per pair", TrainingError)
+    other = as_texts(other, "other", "a list of one name per pair", TrainingError)
+    twice = sorted({name for name in models if models.count(name) > 1})
     if twice:
         raise TrainingError(f"models name {', '.join(twice)} more than once; expected one column a model")
     try:
@@ -460,16 +487,16 @@ def train_with_preferences(
         counts=np.zeros((n_categories, n_models), dtype=np.int64),
         shrinkage=math.inf,
     )
-    unknown = np.full((n_categories + 1, n_models), np.nan)
+    unmeasured = np.full((n_categories + 1, n_models), np.nan)
     return TrainedSelector(
         name="matrix_factorization",
-        models=tuple(models),
+        models=models,
         n_features=rows.shape[1],
         category_weight=split_features(rows).category_weight,
         parent=parent,
         belief=1.0,
         predictor=predictor,
-        statistics=Statistics(tuple(models), overall, parent.counts, unknown, unknown),
+        statistics=Statistics(models, overall, parent.counts, unmeasured, unmeasured),
         classifier=None,
         parameters=asdict(predictor.setting),
         seed=seed,

@@ -313,7 +313,7 @@ def test_scores_that_do_not_fit_are_refused() -> None:
 
 def test_statistics_are_shrunk_to_each_models_own_mean() -> None:
     latency = np.array([[1.0, 10.0], [3.0, NAN], [5.0, 20.0], [NAN, 30.0]])
-    outcomes = Outcomes(["q"] * 4, ["math", "math", "law", "law"], ["a", "b"], np.full((4, 2), 0.5), latency)
+    outcomes = Outcomes(list("qrst"), ["math", "math", "law", "law"], ["a", "b"], np.full((4, 2), 0.5), latency)
     codes = np.array([0, 0, 9, 9])
     table = MeanTable.fit(outcomes.quality, codes, N_CATEGORIES, math.inf)
     held = Statistics.from_outcomes(outcomes, codes, table)

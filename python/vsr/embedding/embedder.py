@@ -1,6 +1,6 @@
 """What every embedder offers, and how it tells how far it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -81,10 +81,13 @@ def check_texts(texts: Sequence[str]) -> None:
     """Refuse what is no text.
 
     Raises:
-        EmbeddingError: Naming the first text that is not a string, or that holds half of a surrogate pair.
+        EmbeddingError: They are no list, or naming the first text that is not a string, or that holds half of a
+            surrogate pair.
     """
     if isinstance(texts, str):
         raise EmbeddingError("expected a list of texts, found one string; put it into a list")
+    if not (isinstance(texts, Iterable) and isinstance(texts, Sized)):
+        raise EmbeddingError(f"texts are {texts!r}; expected a list of texts")
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise EmbeddingError(f"text {number}: expected a string, found {type(text).__name__}")

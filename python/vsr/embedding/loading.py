@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsr.arguments import require_kind, require_path, require_whole_number
 from vsr.embedding.embedder import Embedder
 from vsr.embedding.fingerprint import EXTERNAL, HASH, Fingerprint
 from vsr.embedding.hashing import DEFAULT_DIM, HashEmbedder
@@ -10,6 +11,7 @@ from vsr.embedding.transformer import TransformerEmbedder
 from vsr.errors import EmbeddingError
 
 DEFAULT_MAX_TOKENS = 2048
+_COUNT = "a whole number of 1 or more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,12 @@ def load_embedder(
             there is no such prompt; or an option has no meaning for this model.
         OutputError: `cache_dir` cannot be made or written to.
     """
+    require_kind(name, str, "embedding model", f"one of {', '.join([*EMBEDDING_MODELS, HASH])}", EmbeddingError)
+    require_whole_number(DEFAULT_DIM if dim is None else dim, "embedding width", _COUNT, EmbeddingError)
+    require_whole_number(max_tokens, "token limit", _COUNT, EmbeddingError)
+    for noun, given_path in (("path of the model", path), ("folder of the cache", cache_dir)):
+        if given_path is not None:
+            require_path(given_path, noun, EmbeddingError)
     if dim is not None and dim < 1:
         raise EmbeddingError(f"embedding width {dim}: expected at least 1")
     if max_tokens < 1:

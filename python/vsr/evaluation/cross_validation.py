@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vsr.arguments import as_texts, require_kind, require_number, require_whole_number
 from vsr.categories import MISSING
-from vsr.choice import Chooser, Objective
+from vsr.choice import Chooser, Objective, as_objective
 from vsr.errors import TrainingError
 from vsr.evaluation.results import Evaluation
 from vsr.evaluation.summary import BEST_SINGLE, CATEGORY_TABLE, HIGHEST_QUALITY, JUDGED, Choices, summarise
-from vsr.features import as_features, join_features, split_features
+from vsr.features import join_features, split_features
 from vsr.outcomes import Outcomes
 from vsr.selectors.base import TrainedSelector
 from vsr.tables import IntArray
-from vsr.tuning import ALGORITHMS, TrainingTable, parameters_among, require_seed, stratified_folds
+from vsr.tuning import ALGORITHMS, TrainingTable, features_of, parameters_among, require_seed, stratified_folds
 
 # Single choices are timed on so many queries; the median of these settles within a few microseconds.
 _TIMED_QUERIES = 30
@@ -54,11 +55,16 @@ def cross_validate(
         progress: told what is being done, how many steps are done, and of how many.
 
     Raises:
-        TrainingError: Too few queries for the folds, `holdout` is not a fraction, or the seed is negative.
+        TrainingError: Features and outcomes do not fit, too few queries for the folds, `holdout` is not a fraction, no
+            such algorithm or parameter, or the seed is negative.
+        SelectionError: `objective` is none.
     """
     seed = require_seed(seed)
-    objective = Objective() if objective is None else objective
-    rows = as_features(features)
+    objective = as_objective(objective)
+    names = _names(algorithms)
+    if parameters is not None:
+        require_kind(parameters, dict, "parameters", "a dict of one dict of parameters per algorithm", TrainingError)
+    rows = features_of(outcomes, features)
     measured = outcomes.measured_rows
     rows, outcomes = rows[measured], outcomes.take(measured)
     split = split_features(rows)
@@ -66,7 +72,6 @@ def cross_validate(
     assignment = _assign(split.codes, folds, holdout, seed)
     held_out = np.flatnonzero(assignment >= 0)
     n_folds = int(assignment.max()) + 1
-    names = list(algorithms)
     steps = n_folds * len(names)
     choices = {
         name: Choices.none_yet(n_queries) for name in (BEST_SINGLE, HIGHEST_QUALITY, CATEGORY_TABLE, JUDGED, *names)
@@ -106,16 +111,26 @@ def cross_validate(
     )
 
 
+def _names(algorithms: Sequence[str]) -> tuple[str, ...]:
+    expected = f"a list of at least one of {', '.join(ALGORITHMS)}"
+    names = as_texts(algorithms, "algorithms", expected, TrainingError)
+    if not names:
+        raise TrainingError(f"algorithms are an empty list; expected {expected}")
+    return names
+
+
 def _assign(codes: IntArray, folds: int, holdout: float | None, seed: int) -> IntArray:
     """Fold of each row, -1 for rows that are never held out."""
     generator = np.random.default_rng(seed)
     if holdout is None:
+        require_whole_number(folds, "folds", "a whole number of 2 or more", TrainingError)
         if not 2 <= folds <= len(codes):
             raise TrainingError(
                 f"{folds} folds of {len(codes)} queries with a measured quality; expected 2 folds at least and one "
                 "query per fold"
             )
         return stratified_folds(codes, folds, generator)
+    require_number(holdout, "holdout", "a fraction between 0 and 1", TrainingError)
     if not 0.0 < holdout < 1.0:
         raise TrainingError(f"holdout is {holdout}; expected a fraction between 0 and 1, for example 0.2")
     if len(codes) < 3:

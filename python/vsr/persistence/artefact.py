@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from vsr.arguments import as_texts, require_kind, require_path
 from vsr.categories import CATEGORIES, CategoryClassifier
-from vsr.choice import Objective
+from vsr.choice import Objective, as_objective
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, VsrError
 from vsr.model_statistics import Statistics
@@ -103,7 +104,9 @@ def save_selector(
 
     Raises:
         OutputError: The folder or the file cannot be written.
-        ArtefactError: The selector came from a file of the documented fields alone, or the embedder has another width.
+        ArtefactError: The selector came from a file of the documented fields alone, the embedder has another width, or
+            an argument is of another kind.
+        SelectionError: `objective` is none.
     """
     return save_selectors([selector], directory, embedder, objective=objective, held_out=held_out)[0]
 
@@ -130,9 +133,16 @@ def save_selectors(
 
     Raises:
         OutputError: The folder or a file cannot be written.
-        ArtefactError: A selector came from a file of the documented fields alone, or the embedder has another width.
+        ArtefactError: A selector came from a file of the documented fields alone, the embedder has another width, or an
+            argument is of another kind.
+        SelectionError: `objective` is none.
     """
-    objective = Objective() if objective is None else objective
+    objective = as_objective(objective)
+    require_path(directory, "directory", ArtefactError)
+    for selector in selectors:
+        require_kind(selector, TrainedSelector, "selector", "what vsr.train_selector(...) gives", ArtefactError)
+    if embedder is not None:
+        require_kind(embedder, Fingerprint, "embedder", "the fingerprint of one: embedder.fingerprint", ArtefactError)
     paths = [Path(directory) / FILE_NAMES[selector.name][0] for selector in selectors]
     documents = [_document(selector, embedder, objective, held_out) for selector in selectors]
     write_documents(dict(zip(paths, documents, strict=True)))
@@ -199,7 +209,8 @@ def load_selector(
         models: names of the models in order, for files that lack them.
 
     Raises:
-        ArtefactError: No such file, or it is damaged, untrained, foreign or newer than this version.
+        ArtefactError: No such file, or it is damaged, untrained, foreign or newer than this version, or it names other
+            models than `models`.
     """
     return load_artefact(find_artefact(directory, algorithm), models=models, algorithm=algorithm).selector
 
@@ -211,6 +222,7 @@ def find_artefact(directory: str | os.PathLike[str], algorithm: str) -> Path:
         ArtefactError: No such folder, algorithm or file.
     """
     codec(algorithm)
+    require_path(directory, "directory", ArtefactError)
     folder = Path(directory)
     for name in FILE_NAMES[algorithm]:
         if (folder / name).is_file():
@@ -249,6 +261,7 @@ def load_artefact(
     Raises:
         ArtefactError: Not there, or damaged, untrained, foreign, of another algorithm or newer than this version.
     """
+    names = None if models is None else as_texts(models, "models", "a list of names", ArtefactError)
     path = Path(path)
     patterns = dict(_HEADER_PATTERNS)
     expected = algorithm or _algorithm_of(path)
@@ -266,14 +279,25 @@ def load_artefact(
         raise fields.error("trained", "is false: the file holds no trained selector; train it first")
     try:
         if fields.has("vsr"):
-            return _load_full(path, name, fields)
-        return _load_documented(path, name, fields, models)
+            return _require_names(_load_full(path, name, fields), names)
+        return _load_documented(path, name, fields, names)
     except ArtefactError:
         raise
     except VsrError as error:
         raise ArtefactError(f"{path}: {error}") from error
     except ValueError as error:
         raise ArtefactError(f"{path}: {error}") from error
+
+
+def _require_names(artefact: Artefact, names: tuple[str, ...] | None) -> Artefact:
+    """Refuse other names than those that an artefact holds itself, or another order."""
+    own = artefact.selector.models
+    if names is not None and names != own:
+        raise ArtefactError(
+            f"{artefact.path}: holds the names of its models ({', '.join(own)}), but `models` is {', '.join(names)}; "
+            "expected the same in the same order. Leave `models` out: it is for files that lack names"
+        )
+    return artefact
 
 
 def _algorithm_of(path: Path) -> str | None:
@@ -353,9 +377,9 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
     return Artefact(path, selector, header, ())
 
 
-def _load_documented(path: Path, name: str, fields: Fields, models: Sequence[str] | None) -> Artefact:
+def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, ...] | None) -> Artefact:
     """Load a file from elsewhere, which holds the documented fields alone."""
-    names = codec(name).names(fields) if models is None else tuple(models)
+    names = codec(name).names(fields) if models is None else models
     if names is None:
         raise ArtefactError(
             f"{path}: names no models, and a documented {name} file has no field for them; pass `models`, in the "

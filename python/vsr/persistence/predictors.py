@@ -376,7 +376,7 @@ def codec(name: str) -> Codec:
     Raises:
         ArtefactError: There is none.
     """
-    try:
-        return CODECS[name]
-    except KeyError:
-        raise ArtefactError(f"no algorithm is called {name!r}; there are {', '.join(CODECS)}") from None
+    known = CODECS.get(name) if isinstance(name, str) else None
+    if known is None:
+        raise ArtefactError(f"no algorithm is called {name!r}; there are {', '.join(CODECS)}")
+    return known
