@@ -145,7 +145,7 @@ CASES: dict[str, Case] = {
         "path of the model is 5; expected a path",
     ),
     "embedder: texts": (
-        lambda w: w.embedder.embed(None),  # type: ignore[arg-type]
+        lambda w: w.embedder.embed(None),
         vsr.EmbeddingError,
         "texts are None; expected a list of texts",
     ),
@@ -210,7 +210,7 @@ CASES: dict[str, Case] = {
         r"parameters is \[3\]; expected a dict",
     ),
     "save: embedder": (
-        lambda w: vsr.save_selector(w.selector, w.folder, embedder=w.embedder),  # type: ignore[arg-type]
+        lambda w: vsr.save_selector(w.selector, w.folder, embedder=w.embedder),
         vsr.ArtefactError,
         "embedder is .*; expected the fingerprint of one: embedder.fingerprint",
     ),
@@ -255,17 +255,17 @@ CASES: dict[str, Case] = {
         "objective is 0.5",
     ),
     "router: objective": (
-        lambda w: w.router.select("x", objective=0.5),  # type: ignore[arg-type]
+        lambda w: w.router.select("x", objective=0.5),
         vsr.SelectionError,
         "objective is 0.5",
     ),
     "router: category": (
-        lambda w: w.router.select("x", category=5),  # type: ignore[arg-type]
+        lambda w: w.router.select("x", category=5),
         vsr.RecordError,
         "category 5 is no text",
     ),
     "router: candidates": (
-        lambda w: w.router.select("x", candidates=5),  # type: ignore[arg-type]
+        lambda w: w.router.select("x", candidates=5),
         vsr.SelectionError,
         "candidates are 5",
     ),
@@ -275,7 +275,7 @@ CASES: dict[str, Case] = {
         "categories are the text 'm'",
     ),
     "router: queries": (
-        lambda w: w.router.select_many(5),  # type: ignore[arg-type]
+        lambda w: w.router.select_many(5),
         vsr.EmbeddingError,
         "texts are 5; expected a list",
     ),
