@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vsr.arguments import as_list, require_number
+from vsr.arguments import as_list, require_kind, require_number
 from vsr.categories import CATEGORIES, MISSING, CategoryClassifier, category_codes
 from vsr.errors import RecordError
 from vsr.vectors import as_embeddings, finite_matrix, unit_rows
@@ -89,6 +89,9 @@ def resolve_categories(
             f"{int(missing.sum())} of {len(codes)} queries have no category (the first is row {int(missing.argmax())}) "
             "and there is no classifier to predict it; give the categories, or `other`, or a classifier"
         )
+    require_kind(
+        classifier, CategoryClassifier, "classifier", "vsr.categories.CategoryClassifier.fit(...)", RecordError
+    )
     resolved = codes.copy()
     resolved[missing] = classifier.predict(embeddings[missing])
     return resolved

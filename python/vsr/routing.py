@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vsr.arguments import as_list, require_kind
+from vsr.arguments import as_list, require_kind, require_path
 from vsr.categories import CATEGORIES, MISSING, OTHER, category_codes
 from vsr.choice import Candidate, CategorySource, Choice, Chooser, Objective, as_objective
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
 from vsr.embedding.embedder import check_texts
-from vsr.errors import ArtefactError, SelectionError
+from vsr.errors import ArtefactError, EmbeddingError, SelectionError
 from vsr.features import join_features
 from vsr.persistence import Artefact, load_artefact
 from vsr.persistence.artefact import find_artefact
@@ -83,6 +83,9 @@ class Router:
             ArtefactError: No such artefact, or a damaged one, or `embedder` is not the one that it names.
             EmbeddingError: The embedding model is not to be had, or has changed.
         """
+        for noun, folder in (("embedding_path", embedding_path), ("cache_dir", cache_dir)):
+            if folder is not None:
+                require_path(folder, noun, EmbeddingError)
         artefact = load_artefact(find_artefact(directory, algorithm), models=models, algorithm=algorithm)
         header = artefact.header
         if embedder is None:
@@ -213,6 +216,11 @@ class Router:
             raise SelectionError("queries are one text; expected a list of texts (select takes one)")
         if embeddings is not None:
             rows = unit_rows(as_embeddings(embeddings, dim=dim))
+            n_queries = (
+                len(rows) if queries is None else len(as_list(queries, "queries", "a list of texts", SelectionError))
+            )
+            if n_queries != len(rows):
+                raise SelectionError(f"{n_queries} queries but {len(rows)} embeddings; expected one per query")
         elif queries is None:
             raise SelectionError("neither a query nor an embedding was given; expected one of them")
         elif self.embedder is None:

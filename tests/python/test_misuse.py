@@ -294,6 +294,41 @@ CASES: dict[str, Case] = {
         vsr.SelectionError,
         "a query and an embedding were given; expected one of them",
     ),
+    "features: classifier": (
+        lambda _: vsr.build_features(np.ones((1, 3)), [None], classifier="x"),  # type: ignore[arg-type]
+        vsr.RecordError,
+        "classifier is 'x'; expected vsr.categories.CategoryClassifier.fit",
+    ),
+    "embedder: prompt": (
+        lambda _: vsr.load_embedder("bert", "folder", prompt=5),  # type: ignore[arg-type]
+        vsr.EmbeddingError,
+        "prompt is 5; expected its name",
+    ),
+    "embedder: set of texts": (
+        lambda w: w.embedder.embed({"a"}),
+        vsr.EmbeddingError,
+        "texts are {'a'}; expected a list of texts",
+    ),
+    "compare: one algorithm twice": (
+        lambda w: vsr.cross_validate(w.features, w.outcomes, ["knn", "svm", "knn"]),
+        vsr.TrainingError,
+        "algorithms name knn more than once",
+    ),
+    "save: held-out result": (
+        lambda w: vsr.save_selector(w.selector, w.folder, held_out=5),  # type: ignore[arg-type]
+        vsr.ArtefactError,
+        "held_out is 5; expected a mapping",
+    ),
+    "router: cache": (
+        lambda w: vsr.Router.load(w.folder, "kmeans", cache_dir=5),  # type: ignore[arg-type]
+        vsr.EmbeddingError,
+        "cache_dir is 5; expected a path",
+    ),
+    "router: texts and vectors that do not fit": (
+        lambda w: w.router.select_many(["x"], embeddings=np.ones((2, DIM))),
+        vsr.SelectionError,
+        "1 queries but 2 embeddings; expected one per query",
+    ),
 }
 
 

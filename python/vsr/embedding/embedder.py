@@ -1,6 +1,6 @@
 """What every embedder offers, and how it tells how far it is."""
 
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -86,7 +86,8 @@ def check_texts(texts: Sequence[str]) -> None:
     """
     if isinstance(texts, str):
         raise EmbeddingError("expected a list of texts, found one string; put it into a list")
-    if not (isinstance(texts, Iterable) and isinstance(texts, Sized)):
+    # Embedders read texts in order, and in slices.
+    if isinstance(texts, Mapping) or not (hasattr(texts, "__getitem__") and hasattr(texts, "__len__")):
         raise EmbeddingError(f"texts are {texts!r}; expected a list of texts")
     for number, text in enumerate(texts):
         if not isinstance(text, str):

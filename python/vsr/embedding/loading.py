@@ -63,6 +63,9 @@ def load_embedder(
     require_kind(name, str, "embedding model", f"one of {', '.join([*EMBEDDING_MODELS, HASH])}", EmbeddingError)
     require_whole_number(DEFAULT_DIM if dim is None else dim, "embedding width", _COUNT, EmbeddingError)
     require_whole_number(max_tokens, "token limit", _COUNT, EmbeddingError)
+    for noun, word in (("prompt", prompt), ("device", device), ("revision", revision)):
+        if word is not None:
+            require_kind(word, str, noun, "its name", EmbeddingError)
     for noun, given_path in (("path of the model", path), ("folder of the cache", cache_dir)):
         if given_path is not None:
             require_path(given_path, noun, EmbeddingError)

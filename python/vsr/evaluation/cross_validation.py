@@ -116,6 +116,9 @@ def _names(algorithms: Sequence[str]) -> tuple[str, ...]:
     names = as_texts(algorithms, "algorithms", expected, TrainingError)
     if not names:
         raise TrainingError(f"algorithms are an empty list; expected {expected}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TrainingError(f"algorithms name {', '.join(twice)} more than once; expected each one once")
     return names
 
 

@@ -143,6 +143,8 @@ def save_selectors(
         require_kind(selector, TrainedSelector, "selector", "what vsr.train_selector(...) gives", ArtefactError)
     if embedder is not None:
         require_kind(embedder, Fingerprint, "embedder", "the fingerprint of one: embedder.fingerprint", ArtefactError)
+    if held_out is not None:
+        require_kind(held_out, Mapping, "held_out", "a mapping of plain JSON values", ArtefactError)
     paths = [Path(directory) / FILE_NAMES[selector.name][0] for selector in selectors]
     documents = [_document(selector, embedder, objective, held_out) for selector in selectors]
     write_documents(dict(zip(paths, documents, strict=True)))
