@@ -17,6 +17,7 @@ from vsr.features import join_features
 from vsr.persistence import Artefact, load_artefact
 from vsr.persistence.artefact import find_artefact
 from vsr.tables import IntArray
+from vsr.threads import apply_environment
 from vsr.vectors import as_embeddings, unit_rows
 
 DEFAULT_MODELS_DIR = "trained_models"
@@ -176,6 +177,7 @@ class Router:
         if header is not None and embedder is not None:
             _check_embedder(artefact, header.embedder, embedder.fingerprint)
         stored = Objective() if header is None else header.objective
+        apply_environment()
         router = cls(artefact, embedder, stored if objective is None else objective)
         if embedder is not None:
             router.select(_WARM_UP)  # the first request must not be the slow one

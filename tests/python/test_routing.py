@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -352,3 +355,13 @@ def test_a_disabled_selection_answers_with_the_default(folder: Path) -> None:
     assert [choice.model for choice in router.select_many(["a", "b"], default="darwin")] == ["darwin"] * 2
     with pytest.raises(SelectionError, match="disabled"):
         Router.from_config(path).select("a")
+
+
+def test_one_variable_limits_all_threads_of_a_gateway(folder: Path) -> None:
+    program = (
+        "import sys, threadpoolctl, vsr; from vsr import _core; vsr.Router.load(sys.argv[1]); "
+        "print(_core.n_threads(), max(p['num_threads'] for p in threadpoolctl.threadpool_info()))"
+    )
+    environment = os.environ | {"VSR_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", program, str(folder)]
+    assert subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout == "1 1\n"

@@ -67,8 +67,8 @@ def judge(
         sentence = f"Routing pays: {chosen} gains {_gain(given.judged, unit)} over {over_single}"
     elif kind == "category_table":
         sentence = (
-            f"A table of the best model per category is enough: it gains {_gain(given.table, unit)} over {over_single}, "
-            "and no selector is surely better"
+            f"A table of the best model per category is enough: it gains {_gain(given.table, unit)} over "
+            f"{over_single}, and no selector is surely better"
         )
     elif kind == "inconclusive":
         needed = round(given.queries_needed())

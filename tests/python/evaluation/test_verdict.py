@@ -37,8 +37,8 @@ def test_one_rule_the_interval(judged: Interval, over_table: Interval, table: In
 def test_route_says_what_gains_how_much_over_what() -> None:
     verdict = judge(Evidence(GAIN, GAIN, NONE), None, "knn", "llama")
     assert verdict.sentence == (
-        "Routing pays: the selector that was chosen inside the folds, knn mostly, gains +3.0 points (95 % +1.0 .. +5.0) "
-        "over always using llama."
+        "Routing pays: the selector that was chosen inside the folds, knn mostly, gains +3.0 points "
+        "(95 % +1.0 .. +5.0) over always using llama."
     )
     assert (verdict.kind, verdict.with_predicted, verdict.queries_needed) == ("route", None, None)
 
