@@ -14,7 +14,7 @@ from vsr.choice import Candidate, CategorySource, Choice, Chooser, Objective, as
 from vsr.config import RouterConfig, load_config
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
 from vsr.embedding.embedder import check_texts
-from vsr.errors import ArtefactError, EmbeddingError, SelectionError
+from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
 from vsr.features import join_features
 from vsr.persistence import Artefact, load_artefact
 from vsr.persistence.artefact import find_artefact
@@ -137,6 +137,7 @@ class Router:
             EmbeddingError: The embedding model is not to be had, or has changed.
         """
         if not isinstance(config, RouterConfig):
+            require_path(config, "config", ConfigError)
             config = load_config(os.fspath(config))
         section = config.model_selection
         if not section.enabled:
@@ -351,7 +352,10 @@ class DisabledRouter:
                 "model selection is disabled (model_selection.enabled: false) and there is no default to answer with; "
                 "pass default=..., or enable it"
             )
-        n_queries = len(queries) if queries is not None else 1 if embeddings is None else len(np.asarray(embeddings))
+        if queries is not None:
+            n_queries = len(as_list(queries, "queries", "a list of texts (select takes one)", SelectionError))
+        else:
+            n_queries = 1 if embeddings is None else len(np.atleast_1d(np.asarray(embeddings)))
         answer = Choice(model=model, quality=None, utility=None, margin=None, reason="default")
         return [answer] * n_queries
 

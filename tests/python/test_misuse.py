@@ -329,6 +329,16 @@ CASES: dict[str, Case] = {
         vsr.SelectionError,
         "1 queries but 2 embeddings; expected one per query",
     ),
+    "router: configuration": (
+        lambda _: vsr.Router.from_config(5),  # type: ignore[arg-type]
+        vsr.ConfigError,
+        "config is 5; expected a path",
+    ),
+    "router that is disabled: queries": (
+        lambda _: vsr.DisabledRouter("m").select_many("abc"),
+        vsr.SelectionError,
+        "queries are the text 'abc'; expected a list of texts",
+    ),
 }
 
 
