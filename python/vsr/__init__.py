@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vsr.outcomes import Outcomes
     from vsr.persistence import load_selector, save_selector
     from vsr.records import Query, Record, read_queries, read_records
-    from vsr.routing import Router
+    from vsr.routing import DisabledRouter, Router
     from vsr.selectors import Selector
     from vsr.tuning import train_selector, train_with_preferences
 
@@ -39,6 +39,7 @@ __all__ = [
     "BenchmarkError",
     "Choice",
     "ConfigError",
+    "DisabledRouter",
     "Embedder",
     "EmbeddingError",
     "Evaluation",
@@ -87,7 +88,7 @@ _HOMES = {
     "vsr.outcomes": ("Outcomes",),
     "vsr.persistence": ("load_selector", "save_selector"),
     "vsr.records": ("Query", "Record", "read_queries", "read_records"),
-    "vsr.routing": ("Router",),
+    "vsr.routing": ("DisabledRouter", "Router"),
     "vsr.selectors": ("Selector",),
     "vsr.tuning": ("train_selector", "train_with_preferences"),
 }

@@ -10,14 +10,17 @@ import numpy.typing as npt
 
 from vsr.categories import CATEGORIES, MISSING, OTHER, category_codes
 from vsr.choice import Candidate, CategorySource, Choice, Chooser, Objective
+from vsr.config import RouterConfig, load_config
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
 from vsr.errors import ArtefactError, SelectionError
 from vsr.features import join_features
 from vsr.persistence import Artefact, load_artefact
 from vsr.persistence.artefact import find_artefact
 from vsr.tables import IntArray
+from vsr.threads import apply_environment
 from vsr.vectors import as_embeddings, unit_rows
 
+DEFAULT_MODELS_DIR = "trained_models"
 _WARM_UP = "a"  # within the shortest limit of tokens
 
 
@@ -99,6 +102,64 @@ class Router:
         return cls.of(artefact, embedder, objective=objective)
 
     @classmethod
+    def from_config(
+        cls,
+        config: str | os.PathLike[str] | RouterConfig,
+        algorithm: str = "knn",
+        *,
+        default: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        device: str = "cpu",
+        objective: Objective | None = None,
+    ) -> "Router | DisabledRouter":
+        """Load the artefact that a configuration's `model_selection` leads to.
+
+        Args:
+            config: path of the YAML file, or what `load_config` gave.
+            algorithm: registry name.
+            default: the model that answers where `enabled` is false.
+            cache_dir: folder in which vectors are kept.
+            device: where the embedding model runs, `cpu` or `cuda`.
+            objective: what a choice maximises; the artefact's own without it.
+
+        Returns:
+            A router on the artefacts in `models_path` (`trained_models` without one), with the embedding model in
+            `embedding_path` if there is one; where `enabled` is false, one that answers with the default.
+
+        Raises:
+            ConfigError: The file cannot be read, or says something that cannot be.
+            ArtefactError: No such artefact, a damaged one, or one of another embedding model or width than configured.
+            EmbeddingError: The embedding model is not to be had, or has changed.
+        """
+        if not isinstance(config, RouterConfig):
+            config = load_config(os.fspath(config))
+        section = config.model_selection
+        if not section.enabled:
+            return DisabledRouter(default)
+        directory = section.models_path or DEFAULT_MODELS_DIR
+        path = find_artefact(directory, algorithm)
+        router = cls.load(
+            directory,
+            algorithm,
+            embedding_path=section.embedding_path,
+            cache_dir=cache_dir,
+            device=device,
+            objective=objective,
+        )
+        header = router.artefact.header
+        if header is not None:
+            for field, wanted, found in (
+                ("embedding_model", section.embedding_model, header.embedder.name),
+                ("embedding_dim", section.embedding_dim, header.embedder.width),
+            ):
+                if wanted is not None and wanted != found:
+                    raise ArtefactError(
+                        f"{path}: was trained with {field} {found}, but the configuration says {wanted}; make the two "
+                        "agree, or train again"
+                    )
+        return router
+
+    @classmethod
     def of(
         cls, artefact: Artefact, embedder: Embedder | None = None, *, objective: Objective | None = None
     ) -> "Router":
@@ -116,6 +177,7 @@ class Router:
         if header is not None and embedder is not None:
             _check_embedder(artefact, header.embedder, embedder.fingerprint)
         stored = Objective() if header is None else header.objective
+        apply_environment()
         router = cls(artefact, embedder, stored if objective is None else objective)
         if embedder is not None:
             router.select(_WARM_UP)  # the first request must not be the slow one
@@ -225,6 +287,50 @@ class Router:
             for row in np.flatnonzero(missing).tolist():
                 sources[row] = "predicted" if known else None
         return Prepared(join_features(rows, codes, selector.category_weight), codes, sources)
+
+
+class DisabledRouter:
+    """Answers every query with one model: what a configuration with `enabled: false` asks for.
+
+    Attributes:
+        default: the model to answer with unless a request names another; None leaves that to the requests.
+    """
+
+    def __init__(self, default: str | None = None) -> None:
+        """Take the default."""
+        self.default = default
+
+    def select(self, query: str | None = None, *, default: str | None = None, **_request: object) -> Choice:
+        """Give the default, with reason `default`; takes the arguments of `Router.select`.
+
+        Raises:
+            SelectionError: There is no default.
+        """
+        return self.select_many(None if query is None else [query], default=default)[0]
+
+    def select_many(
+        self,
+        queries: Sequence[str] | None = None,
+        categories: Sequence[str | None] | None = None,  # noqa: ARG002 -- as those of Router.select_many
+        *,
+        embeddings: npt.ArrayLike | None = None,
+        default: str | None = None,
+        **_request: object,
+    ) -> list[Choice]:
+        """Give the default for every query; takes the arguments of `Router.select_many`.
+
+        Raises:
+            SelectionError: There is no default.
+        """
+        model = self.default if default is None else default
+        if model is None:
+            raise SelectionError(
+                "model selection is disabled (model_selection.enabled: false) and there is no default to answer with; "
+                "pass default=..., or enable it"
+            )
+        n_queries = len(queries) if queries is not None else 1 if embeddings is None else len(np.asarray(embeddings))
+        answer = Choice(model=model, quality=None, utility=None, margin=None, reason="default")
+        return [answer] * n_queries
 
 
 def _check_embedder(artefact: Artefact, wanted: Fingerprint, given: Fingerprint) -> None:

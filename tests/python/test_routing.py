@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -316,3 +319,49 @@ def test_misuse_is_refused(router: Router) -> None:
         router.select(5)  # type: ignore[arg-type]
     with pytest.raises(ArtefactError, match="has no artefact of svm"):
         Router.load(router.artefact.path.parent, "svm")
+
+
+def written_config(folder: Path, **selection: object) -> Path:
+    path = folder.parent / f"{folder.name}-config.yaml"
+    path.write_text(json.dumps({"model_selection": {"models_path": str(folder), **selection}}))
+    return path
+
+
+def test_a_configuration_leads_to_the_artefact(folder: Path) -> None:
+    router = Router.from_config(written_config(folder, embedding_model="hash", embedding_dim=WIDTH))
+    assert isinstance(router, Router)
+    assert router.select("integral equation", category="math").model == "newton"
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ({"embedding_model": "bert"}, "was trained with embedding_model hash, but the configuration says bert"),
+        ({"embedding_dim": 128}, f"was trained with embedding_dim {WIDTH}, but the configuration says 128"),
+    ],
+)
+def test_a_configuration_that_contradicts_the_artefact_is_refused(
+    folder: Path, selection: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ArtefactError, match=message):
+        Router.from_config(written_config(folder, **selection))
+
+
+def test_a_disabled_selection_answers_with_the_default(folder: Path) -> None:
+    path = written_config(folder, enabled=False)
+    router = Router.from_config(path, default="cicero")
+    choice = router.select("integral equation", category="math", candidates=["newton"])
+    assert (choice.model, choice.reason, choice.quality) == ("cicero", "default", None)
+    assert [choice.model for choice in router.select_many(["a", "b"], default="darwin")] == ["darwin"] * 2
+    with pytest.raises(SelectionError, match="disabled"):
+        Router.from_config(path).select("a")
+
+
+def test_one_variable_limits_all_threads_of_a_gateway(folder: Path) -> None:
+    program = (
+        "import sys, threadpoolctl, vsr; from vsr import _core; vsr.Router.load(sys.argv[1]); "
+        "print(_core.n_threads(), max(p['num_threads'] for p in threadpoolctl.threadpool_info()))"
+    )
+    environment = os.environ | {"VSR_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", program, str(folder)]
+    assert subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout == "1 1\n"

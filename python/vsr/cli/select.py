@@ -10,7 +10,7 @@ from vsr.cli import terminal
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
-from vsr.cli.train import ALGORITHMS
+from vsr.cli.train import ALGORITHMS, DEFAULT_OUTPUT_DIR, read_config, with_config
 
 if TYPE_CHECKING:
     from vsr.choice import Choice
@@ -32,9 +32,15 @@ if TYPE_CHECKING:
     "--models-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    default=Path("trained_models"),
-    show_default=True,
+    show_default=f"models_path of the configuration, or {DEFAULT_OUTPUT_DIR}",
     help="Folder of the artefacts.",
+)
+@option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take the folder of the artefacts and of the embedding model from its model_selection.",
 )
 @option("--algorithm", type=click.Choice(ALGORITHMS), default="knn", show_default=True, help="Which selector to ask.")
 @option("--category", metavar="NAME", help="Category of the query; predicted without it.")
@@ -48,7 +54,8 @@ def select(
     text: str | None,
     input_file: Path | None,
     skip_bad_lines: bool,
-    models_dir: Path,
+    models_dir: Path | None,
+    config_path: Path | None,
     algorithm: str,
     category: str | None,
     candidates: str | None,
@@ -82,7 +89,12 @@ def select(
     queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)
     for unknown in unknown_categories(query.category for query in queries):
         terminal.warn(f"{unknown.name} is no known category and counts as other ({unknown.count:,} times)")
-    router = load_router(models_dir, algorithm, embedding)
+    if config_path is not None:
+        config = read_config(config_path)
+        embedding = with_config(embedding, config)
+        if models_dir is None and config.model_selection.models_path is not None:
+            models_dir = Path(config.model_selection.models_path)
+    router = load_router(models_dir or Path(DEFAULT_OUTPUT_DIR), algorithm, embedding)
     for lack in router.artefact.lacking:
         terminal.warn(f"{router.artefact.path}: has the documented fields alone; it lacks {lack}")
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]

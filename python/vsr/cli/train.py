@@ -221,7 +221,7 @@ def train(
     from vsr.records import read_records
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
-    config = None if config_path is None else _load_config(config_path)
+    config = None if config_path is None else read_config(config_path)
     if analyze_only and config is not None:
         from vsr.cli.analyze import write_analysis
 
@@ -231,7 +231,7 @@ def train(
     parameters = _parameters(chosen, flags, config)
     folder = output_dir or Path(DEFAULT_OUTPUT_DIR)
     if config is not None:
-        embedding = _with_config(embedding, config)
+        embedding = with_config(embedding, config)
         if output_dir is None and config.model_selection.models_path is not None:
             folder = Path(config.model_selection.models_path)
     if preferences is not None:
@@ -316,16 +316,23 @@ def _check_preferences(algorithms: Sequence[str], embedding: EmbeddingOptions) -
         raise click.UsageError("--preferences needs an embedding model: --embedding-file lacks vectors of its queries.")
 
 
-def _load_config(path: Path) -> "RouterConfig":
+def read_config(path: Path) -> "RouterConfig":
+    """Read a configuration and print its warnings.
+
+    Raises:
+        ConfigError: The file cannot be read, or says something that cannot be.
+    """
     from vsr.config import load_config
 
     config = load_config(path)
     for warning in config.warnings:
         terminal.warn(warning)
+    if not config.model_selection.enabled:
+        terminal.warn(f"{path}: model_selection.enabled is false: a router answers with its default until it is true")
     return config
 
 
-def _with_config(embedding: EmbeddingOptions, config: "RouterConfig") -> EmbeddingOptions:
+def with_config(embedding: EmbeddingOptions, config: "RouterConfig") -> EmbeddingOptions:
     """Take what the configuration says of the embedding where no flag says otherwise."""
     if embedding.file is not None or embedding.uses_hash:
         return embedding

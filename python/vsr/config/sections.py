@@ -60,7 +60,7 @@ class ModelSelection(Section):
         {"method", "default_algorithm", "ml", "elo", "router_dc", "automix", "hybrid", "rl_driven"}
     )
 
-    enabled: bool = Field(True, description="false: the router answers with its default model")
+    enabled: bool = Field(True, description="false: Router.from_config answers with its default")
     models_path: str | None = Field(None, description="folder of the artefacts: default of --output-dir, --models-dir")
     embedding_dim: Annotated[int, Field(ge=1)] | None = Field(None, description="default of --embedding-dim")
     embedding_model: str | None = Field(None, description="default of --embedding-model")

@@ -61,35 +61,31 @@ def judge(
     """
     kind = given.kind()
     needed = None
+    over_single = f"always using {best_single}"
+    chosen = f"the selector that was chosen inside the folds, {recommended} mostly,"
     if kind == "route":
-        sentence = (
-            f"Routing pays: {recommended} gains {100 * given.judged.mean:.1f} {unit} over always using {best_single} "
-            f"(95 % {_span(given.judged)})"
-        )
+        sentence = f"Routing pays: {chosen} gains {_gain(given.judged, unit)} over {over_single}"
     elif kind == "category_table":
         sentence = (
-            f"A table of the best model per category is enough: it gains {100 * given.table.mean:.1f} {unit} over "
-            f"always using {best_single} (95 % {_span(given.table)}), and no selector is surely better"
+            f"A table of the best model per category is enough: it gains {_gain(given.table, unit)} over "
+            f"{over_single}, and no selector is surely better"
         )
     elif kind == "inconclusive":
         needed = round(given.queries_needed())
         if given.judged.is_above_zero:
             sentence = (
-                f"Not decided yet: {recommended} gains {100 * given.judged.mean:.1f} {unit} over always using "
-                f"{best_single} (95 % {_span(given.judged)}), but over a table of the best model per category the "
-                f"gain ({100 * given.judged_over_table.mean:+.1f}, 95 % {_span(given.judged_over_table)}) is not "
-                "surely there"
+                f"Not decided yet: {chosen} gains {_gain(given.judged, unit)} over {over_single}, but its gain over a "
+                f"table of the best model per category, {_gain(given.judged_over_table, unit)}, is not surely there"
             )
         else:
             sentence = (
-                f"Do not route yet: the gain over always using {best_single} ({100 * given.judged.mean:+.1f} {unit}, "
-                f"95 % {_span(given.judged)}) is not surely there"
+                f"Do not route yet: the gain over {over_single}, {_gain(given.judged, unit)}, is not surely there"
             )
         sentence += f"; about {needed:,} queries would decide"
     else:
-        sentence = f"Do not route: nothing beats always using {best_single}"
+        sentence = f"Do not route: nothing surely beats {over_single}"
         if given.judged.high - given.judged.low > 0.0:
-            sentence += f" (best selector {100 * given.judged.mean:+.1f} {unit}, 95 % {_span(given.judged)})"
+            sentence += f" (chosen inside the folds: {_gain(given.judged, unit)})"
     with_predicted = None if predicted is None else predicted.kind()
     if with_predicted is not None and with_predicted != kind and predicted is not None:
         said = {
@@ -98,9 +94,12 @@ def judge(
             "static": "do not route",
             "inconclusive": "not decided",
         }[with_predicted]
-        sentence += f"; where categories have to be predicted: {said} ({100 * predicted.judged.mean:+.1f} {unit})"
+        decisive = predicted.table if with_predicted == "category_table" else predicted.judged
+        sentence += f"; where categories have to be predicted: {said}, {_gain(decisive, unit)}"
     return Verdict(kind=kind, sentence=sentence + ".", with_predicted=with_predicted, queries_needed=needed)
 
 
-def _span(interval: Interval) -> str:
-    return f"{100 * interval.low:+.1f} .. {100 * interval.high:+.1f}"
+def _gain(interval: Interval, unit: str) -> str:
+    """Write a difference in utility with its interval."""
+    mean, low, high = (f"{round(100 * value, 1) + 0.0:+.1f}" for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} {unit} (95 % {low} .. {high})"

@@ -15,8 +15,6 @@ from vsr.selectors.base import Examples, Features, SweepResult, require_one_of, 
 from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
 
 _C = (0.1, 0.3, 1.0, 3.0)
-# Multiples of the documented default 1 / (n_features * variance).
-_GAMMA_SCALE = (1.0,)
 # linfa-svm computes the kernel matrix again for every model; up to here that is not felt.
 _LINFA_MAX_ROWS = 500
 _FINAL_TOLERANCE = 1e-3
@@ -98,7 +96,7 @@ class Svm:
         c: float | str = "auto",
         solver: Literal["auto", "linfa", "shared-gram"] = "auto",
     ) -> None:
-        """Take the parameters of the command line; `auto` chooses gamma and C out of fold."""
+        """Take the parameters of the command line; `auto` is the default of gamma, and chooses C out of fold."""
         require_one_of("kernel", kernel, ("rbf", "linear"))
         require_positive("gamma", gamma, float)
         require_positive("c", c, float)
@@ -109,15 +107,13 @@ class Svm:
         self.solver = solver
 
     def settings(self, n_rows: int) -> Sequence[SvmSetting]:  # noqa: ARG002 -- the same at every size
-        """Settings to choose from, simplest (smallest C, smallest gamma) first.
+        """Settings to choose from, simplest (smallest C) first.
 
-        A gamma here is a multiple of the default 1 / (n_features * variance) where it was to be chosen.
+        A gamma here is a multiple of the default 1 / (n_features * variance) where none was given.
         """
         cs = _C if isinstance(self.c, str) else (float(self.c),)
-        scales = _GAMMA_SCALE if isinstance(self.gamma, str) else (float(self.gamma),)
-        if self.kernel == "linear":
-            scales = (1.0,)
-        return [SvmSetting(c, scale, self.kernel) for c in cs for scale in scales]
+        gamma = 1.0 if isinstance(self.gamma, str) or self.kernel == "linear" else float(self.gamma)
+        return [SvmSetting(c, gamma, self.kernel) for c in cs]
 
     def sweep(
         self,
@@ -132,17 +128,15 @@ class Svm:
         train = np.arange(n_train, dtype=np.uint32)
         held_out = np.arange(n_train, n_train + len(features), dtype=np.uint32)
         stacked = np.vstack([examples.features, features])
-        for gamma in dict.fromkeys(setting.gamma for setting in settings):
-            matrix = KernelMatrix(stacked, self.kernel, self._absolute_gamma(gamma, examples.features))
-            for setting in settings:
-                if setting.gamma != gamma:
-                    continue
-                coefficients, biases = matrix.fit(train, examples.quality, setting.c, _SWEEP_TOLERANCE)
-                usual = _usual_decision(
-                    examples, matrix.decisions(train, train, coefficients, biases), coefficients, self.kernel
-                )
-                decisions = matrix.decisions(held_out, train, coefficients, biases)
-                yield SweepResult(setting, decision_deviations(decisions, usual, features))
+        gamma = self._absolute_gamma(settings[0].gamma, examples.features)  # the same in all settings
+        matrix = KernelMatrix(stacked, self.kernel, gamma)
+        for setting in settings:
+            coefficients, biases = matrix.fit(train, examples.quality, setting.c, _SWEEP_TOLERANCE)
+            usual = _usual_decision(
+                examples, matrix.decisions(train, train, coefficients, biases), coefficients, self.kernel
+            )
+            decisions = matrix.decisions(held_out, train, coefficients, biases)
+            yield SweepResult(setting, decision_deviations(decisions, usual, features))
 
     def fit(self, examples: Examples, setting: SvmSetting, seed: int) -> SvmPredictor:  # noqa: ARG002
         """Fit every model's machine and keep the union of their support vectors."""
@@ -173,7 +167,7 @@ class Svm:
         )
 
     def _absolute_gamma(self, gamma: float, features: Features) -> float:
-        """Gamma itself: as given, or the chosen multiple of 1 / (n_features * variance)."""
+        """Gamma itself: as given, or that multiple of the default."""
         if not isinstance(self.gamma, str):
             return gamma
         return gamma * default_gamma(features)

@@ -35,6 +35,18 @@ def test_the_model_stands_on_the_first_line(trained: Path, vsr_train: Command) -
     assert {line.split()[0] for line in lines[4:]} == set(MODELS)
 
 
+def test_a_configuration_says_where_the_artefacts_are(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"model_selection": {"models_path": str(trained)}}))
+    result = vsr_train("select", LAW, "--config", config)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[0] == "cicero"
+    config.write_text(json.dumps({"model_selection": {"models_path": "nowhere", "enabled": False}}))
+    flag_wins = vsr_train("select", LAW, "--config", config, "--models-dir", trained)
+    assert flag_wins.out == result.out
+    assert "model_selection.enabled is false" in flag_wins.err
+
+
 @pytest.mark.parametrize("algorithm", list(FILE_NAMES))
 def test_every_algorithm_routes(algorithm: str, trained: Path, vsr_train: Command) -> None:
     result = vsr_train("select", LAW, "--models-dir", trained, "--algorithm", algorithm, "--json")

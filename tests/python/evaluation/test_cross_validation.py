@@ -49,7 +49,7 @@ def test_where_one_model_is_best_everywhere_there_is_nothing_to_route() -> None:
     evaluation = evaluate(make_pool(embeddings, some_categories(240, generator), quality))
     assert evaluation.best_single == "large"
     assert evaluation.verdict.kind == "static"
-    assert evaluation.verdict.sentence.startswith("Do not route: nothing beats always using large")
+    assert evaluation.verdict.sentence.startswith("Do not route: nothing surely beats always using large")
 
 
 def test_shuffled_outcomes_are_not_worth_routing() -> None:

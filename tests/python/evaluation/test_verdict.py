@@ -36,25 +36,34 @@ def test_one_rule_the_interval(judged: Interval, over_table: Interval, table: In
 
 def test_route_says_what_gains_how_much_over_what() -> None:
     verdict = judge(Evidence(GAIN, GAIN, NONE), None, "knn", "llama")
-    assert verdict.sentence == "Routing pays: knn gains 3.0 points over always using llama (95 % +1.0 .. +5.0)."
+    assert verdict.sentence == (
+        "Routing pays: the selector that was chosen inside the folds, knn mostly, gains +3.0 points "
+        "(95 % +1.0 .. +5.0) over always using llama."
+    )
     assert (verdict.kind, verdict.with_predicted, verdict.queries_needed) == ("route", None, None)
 
 
 def test_a_table_that_is_enough() -> None:
     verdict = judge(Evidence(UNSURE, FAINT, GAIN), None, "knn", "llama")
     assert verdict.sentence == (
-        "A table of the best model per category is enough: it gains 3.0 points over always using llama "
-        "(95 % +1.0 .. +5.0), and no selector is surely better."
+        "A table of the best model per category is enough: it gains +3.0 points (95 % +1.0 .. +5.0) over always using "
+        "llama, and no selector is surely better."
     )
 
 
 def test_do_not_route() -> None:
     assert judge(Evidence(LOSS, LOSS, NONE), None, "knn", "llama").sentence == (
-        "Do not route: nothing beats always using llama (best selector -2.0 points, 95 % -4.0 .. +0.0)."
+        "Do not route: nothing surely beats always using llama (chosen inside the folds: -2.0 points "
+        "(95 % -4.0 .. +0.0))."
     )
     assert judge(Evidence(NONE, NONE, NONE), None, "knn", "llama").sentence == (
-        "Do not route: nothing beats always using llama."
+        "Do not route: nothing surely beats always using llama."
     )
+
+
+def test_no_figure_is_a_negative_zero() -> None:
+    almost = Interval(-0.02, -0.04, -0.0001, 400)
+    assert "-4.0 .. +0.0" in judge(Evidence(almost, almost, NONE), None, "knn", "llama").sentence
 
 
 def test_inconclusive_says_how_many_queries_would_decide() -> None:
@@ -62,16 +71,16 @@ def test_inconclusive_says_how_many_queries_would_decide() -> None:
     verdict = judge(Evidence(UNSURE, UNSURE, NONE), None, "knn", "llama")
     assert verdict.queries_needed == 900
     assert verdict.sentence == (
-        "Do not route yet: the gain over always using llama (+2.0 points, 95 % -1.0 .. +5.0) is not surely there; "
+        "Do not route yet: the gain over always using llama, +2.0 points (95 % -1.0 .. +5.0), is not surely there; "
         "about 900 queries would decide."
     )
 
 
 def test_a_gain_over_the_single_model_alone_is_said_to_be_one() -> None:
     assert judge(Evidence(GAIN, UNSURE, UNSURE), None, "knn", "llama").sentence == (
-        "Not decided yet: knn gains 3.0 points over always using llama (95 % +1.0 .. +5.0), but over a table of the "
-        "best model per category the gain (+2.0, 95 % -1.0 .. +5.0) is not surely there; about 900 queries would "
-        "decide."
+        "Not decided yet: the selector that was chosen inside the folds, knn mostly, gains +3.0 points "
+        "(95 % +1.0 .. +5.0) over always using llama, but its gain over a table of the best model per category, "
+        "+2.0 points (95 % -1.0 .. +5.0), is not surely there; about 900 queries would decide."
     )
 
 
@@ -80,11 +89,24 @@ def test_the_weaker_of_the_two_intervals_decides_how_many() -> None:
     assert judge(Evidence(GAIN, weaker, NONE), None, "knn", "llama").queries_needed == 3600
 
 
-def test_predicted_categories_have_a_verdict_of_their_own() -> None:
-    given = Evidence(GAIN, GAIN, NONE)
-    same = judge(given, Evidence(GAIN, GAIN, NONE), "knn", "llama")
-    assert same.with_predicted == "route"
-    assert "predicted" not in same.sentence
-    other = judge(given, Evidence(LOSS, LOSS, NONE), "knn", "llama")
-    assert (other.kind, other.with_predicted) == ("route", "static")
-    assert other.sentence.endswith("; where categories have to be predicted: do not route (-2.0 points).")
+@pytest.mark.parametrize(
+    ("predicted", "kind", "said"),
+    [
+        (Evidence(LOSS, LOSS, NONE), "static", "do not route, -2.0 points (95 % -4.0 .. +0.0)."),
+        (Evidence(FAINT, FAINT, NONE), "static", "do not route, +0.1 points (95 % -2.0 .. +2.2)."),
+        (Evidence(UNSURE, FAINT, GAIN), "category_table", "the table is enough, +3.0 points (95 % +1.0 .. +5.0)."),
+        (Evidence(UNSURE, UNSURE, NONE), "inconclusive", "not decided, +2.0 points (95 % -1.0 .. +5.0)."),
+    ],
+)
+def test_predicted_categories_have_a_verdict_and_a_figure_of_their_own(
+    predicted: Evidence, kind: VerdictKind, said: str
+) -> None:
+    verdict = judge(Evidence(GAIN, GAIN, NONE), predicted, "knn", "llama")
+    assert (verdict.kind, verdict.with_predicted) == ("route", kind)
+    assert verdict.sentence.endswith(f"; where categories have to be predicted: {said}")
+
+
+def test_one_verdict_for_both_is_said_once() -> None:
+    verdict = judge(Evidence(GAIN, GAIN, NONE), Evidence(GAIN, GAIN, NONE), "knn", "llama")
+    assert verdict.with_predicted == "route"
+    assert "predicted" not in verdict.sentence
