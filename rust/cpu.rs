@@ -44,6 +44,13 @@ pub(crate) fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512dq")
 }
 
+/// Whether the processor multiplies bfloat16 numbers two at a time, beside the parts of AVX-512 above.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn has_avx512_bf16() -> bool {
+    has_avx512() && is_x86_feature_detected!("avx512bf16")
+}
+
 /// Whether the processor knows AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[inline]

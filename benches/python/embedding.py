@@ -3,12 +3,13 @@
     make peers
     cargo build --release --example stock_candle
     .venv-peers/bin/python benches/python/embedding.py [--models qwen3-0.6b minilm] [--peers torch candle] [--rounds 5]
+    .venv-peers/bin/python benches/python/embedding.py --dtype bfloat16 --peers ours-float32 torch torch-bfloat16
 
 Everybody embeds the same tokens of the same model in turn, in one run (ours, torch, onnxruntime, candle, ours, ...).
 The table gives medians and ratios; the goal is at most 1.0 times torch in float32. Ours and candle run on --threads;
-torch and onnxruntime on the better of one thread and --threads, found before each row. All compute in float32; ours
-keeps weights in the type of their file, bfloat16 for Qwen3. The texts of a batch have one length, so nobody pads. A run
-is one forward and the pooling; texts are tokens already.
+torch and onnxruntime on the better of one thread and --threads, found before each row. All compute in float32 unless
+--dtype or a peer's name says otherwise; ours keeps weights in the type of their file, bfloat16 for Qwen3. The texts of
+a batch have one length, so nobody pads. A run is one forward and the pooling; texts are tokens already.
 
 A peer is one class in `PEERS`.
 """
@@ -65,11 +66,11 @@ def settled(runs: Callable[[int], float]) -> float:
 class Ours:
     """The encoder of this project."""
 
-    def __init__(self, folder: Path, n_threads: int) -> None:
+    def __init__(self, folder: Path, n_threads: int, dtype: str = "float32") -> None:
         """Load it."""
         _core.set_n_threads(n_threads)
         self._folder = folder
-        self._encoder = _core.TextEncoder(folder)
+        self._encoder = _core.TextEncoder(folder, dtype=dtype)
 
     def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
         """Cut the text into tokens beforehand."""
@@ -89,18 +90,20 @@ def token_ids(folder: Path, n_texts: int, n_tokens: int) -> torch.Tensor:
     return torch.tensor([ids] * n_texts)
 
 
-def load_torch(folder: Path) -> torch.nn.Module:
-    """Load the model of transformers in float32."""
-    return transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+def load_torch(folder: Path, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+    """Load the model of transformers."""
+    return transformers.AutoModel.from_pretrained(folder, dtype=dtype).eval()
 
 
 class Torch:
     """Transformers on torch, with its own choice of attention."""
 
+    _dtype = torch.float32
+
     def __init__(self, folder: Path, n_threads: int) -> None:
         """Load it."""
         self._folder, self._n_threads = folder, n_threads
-        self._model = load_torch(folder)
+        self._model = load_torch(folder, self._dtype)
 
     def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
         """Find the better number of threads."""
@@ -120,6 +123,12 @@ class Torch:
 
         torch.set_num_threads(min({1, self._n_threads}, key=trial))
         return timed(work)
+
+
+class TorchBfloat16(Torch):
+    """The same, all in bfloat16."""
+
+    _dtype = torch.bfloat16
 
 
 class OnnxRuntime:
@@ -224,7 +233,14 @@ class Candle:
         return runs
 
 
-PEERS: dict[str, Callable[[Path, int], Contestant]] = {"torch": Torch, "onnxruntime": OnnxRuntime, "candle": Candle}
+PEERS: dict[str, Callable[[Path, int], Contestant]] = {
+    "torch": Torch,
+    "onnxruntime": OnnxRuntime,
+    "candle": Candle,
+    "ours-float32": Ours,
+    "torch-bfloat16": TorchBfloat16,
+}
+_DEFAULT_PEERS = ["torch", "onnxruntime", "candle"]
 
 
 def compare(contestants: dict[str, Contestant], n_texts: int, n_tokens: int, n_rounds: int) -> dict[str, float]:
@@ -243,7 +259,8 @@ def main() -> None:
     """Print the table, row by row."""
     parser = argparse.ArgumentParser(description="Compare with torch, onnxruntime and candle-transformers.")
     parser.add_argument("--models", nargs="+", choices=embedding_models.MODELS, default=embedding_models.MODELS)
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=_DEFAULT_PEERS)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="of ours")
     parser.add_argument("--shapes", nargs="+", default=[f"{n}x{length}" for n, length in SHAPES])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -253,7 +270,7 @@ def main() -> None:
     print(f"|---|---|---|{'---|---|' * len(arguments.peers)}")
     for model in arguments.models:
         folder = embedding_models.model_folder(model)
-        contestants: dict[str, Contestant] = {"ours": Ours(folder, arguments.threads)}
+        contestants: dict[str, Contestant] = {"ours": Ours(folder, arguments.threads, arguments.dtype)}
         for peer in arguments.peers:
             try:
                 contestants[peer] = PEERS[peer](folder, arguments.threads)

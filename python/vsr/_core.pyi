@@ -327,11 +327,13 @@ class TextEncoder:
         prompt: str | None = None,
         max_tokens: int | None = None,
         device: str = "cpu",
+        dtype: str = "float32",
     ) -> TextEncoder:
-        """Load a model folder.
+        """Load a model folder; in `bfloat16` the layers multiply rounded numbers, all else is float32.
 
         Raises:
-            EmbeddingError: Something is missing, damaged, not supported, or does not fit the other arguments.
+            EmbeddingError: Something is missing, damaged, not supported, or does not fit the other arguments; or the
+                machine does not multiply bfloat16.
         """
 
     def tokenize(self, texts: Sequence[str]) -> TokenizedTexts:

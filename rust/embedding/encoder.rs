@@ -9,6 +9,7 @@ use super::bert::Bert;
 use super::folder::{Architecture, ModelFolder, refuse};
 use super::gemma3::Gemma3;
 use super::network_error;
+use super::ops::{ProductDtype, WeightLayout};
 use super::pooling::{Dense, Pooling, cut_and_normalise};
 use super::qwen3::Qwen3;
 use super::text::{TextTokenizer, TokenizedTexts};
@@ -30,6 +31,8 @@ pub struct EncoderOptions {
     pub max_tokens: Option<usize>,
     /// Which architecture the model must have.
     pub architecture: Option<String>,
+    /// What the products of the network's layers multiply.
+    pub dtype: ProductDtype,
 }
 
 /// One of the networks.
@@ -106,9 +109,10 @@ impl TextEncoder {
                 &format!("expected a model of the architecture {expected}, found {}", folder.architecture.name()),
             ));
         }
+        let layout = layout(options.dtype, device)?;
         let prompt = prompt(&folder, options.prompt.as_deref())?;
         let mut hasher = blake3::Hasher::new();
-        let weights = Weights::open(path, device)?;
+        let weights = Weights::open(path, device)?.with_layout(layout);
         weights.digest(&mut hasher);
         let network = Network::load(&folder, &weights)?;
         weights.finish()?;
@@ -126,6 +130,7 @@ impl TextEncoder {
                     &format!("'in_features' is {}, but what comes before is {native_dim} wide", layer.n_in),
                 ));
             }
+            // Few rows and little work: float32 whatever the dtype.
             let weights = Weights::open_file(&layer.path.join("model.safetensors"), device)?;
             weights.digest(&mut hasher);
             hasher.update(format!("{:?}", layer.activation).as_bytes());
@@ -240,6 +245,19 @@ impl TextEncoder {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+}
+
+fn layout(dtype: ProductDtype, device: &Device) -> Result<WeightLayout> {
+    match dtype {
+        ProductDtype::Float32 => Ok(WeightLayout::best(device)),
+        ProductDtype::Bfloat16 => WeightLayout::bfloat16(device).ok_or_else(|| {
+            Error::Embedding(
+                "the dtype 'bfloat16' needs a processor with avx512_bf16, which this machine has not; use 'float32', and \
+                 train again with it what was trained in bfloat16"
+                    .to_owned(),
+            )
+        }),
     }
 }
 

@@ -221,10 +221,10 @@ impl Weights {
     ) -> Result<GatedLinear> {
         let panel = |first: usize, layer| (first..first + PANEL).map(move |i| (i < n_out).then_some((layer, i)));
         let columns = || {
-            if self.layout == WeightLayout::Panels {
-                (0..n_out).step_by(PANEL).flat_map(|first| panel(first, 0).chain(panel(first, 1))).collect()
-            } else {
+            if self.layout == WeightLayout::Matrix {
                 (0..2).flat_map(|layer| (0..n_out).map(move |i| Some((layer, i)))).collect()
+            } else {
+                (0..n_out).step_by(PANEL).flat_map(|first| panel(first, 0).chain(panel(first, 1))).collect()
             }
         };
         Ok(GatedLinear::new(self.weight(&[(opening, n_out), (value, n_out)], n_in, columns)?, gate))
@@ -252,18 +252,30 @@ impl Weights {
         } else {
             let n_panels = columns.len().div_ceil(PANEL);
             let shape = (n_panels, n_in, PANEL);
-            if sources.iter().all(|(dtype, _)| *dtype == Dtype::BF16) {
+            if self.layout == WeightLayout::Pairs {
+                let n_pairs = n_in.div_ceil(2);
+                let mut values = vec![bf16::ZERO; n_panels * n_pairs * PANEL * 2];
+                let read = |dtype, bytes: &[u8], line: &mut [[bf16; 2]]| {
+                    let mut wide = [0f32; 2 * LINE];
+                    convert(dtype, bytes, &mut wide);
+                    for (pair, numbers) in line.iter_mut().zip(wide.as_chunks().0) {
+                        *pair = numbers.map(bf16::from_f32);
+                    }
+                };
+                fill_panels(values.as_chunks_mut().0, &sources, n_in, 2, &columns, read);
+                Tensor::from_vec(values, (n_panels, n_pairs, PANEL, 2), &self.device).map_err(network_error)?
+            } else if sources.iter().all(|(dtype, _)| *dtype == Dtype::BF16) {
                 let mut values = vec![bf16::ZERO; n_panels * n_in * PANEL];
                 let read = |_, bytes: &[u8], line: &mut [bf16]| {
                     for (value, b) in line.iter_mut().zip(bytes.chunks_exact(2)) {
                         *value = bf16::from_le_bytes([b[0], b[1]]);
                     }
                 };
-                fill_panels(&mut values, &sources, n_in, &columns, read);
+                fill_panels(&mut values, &sources, n_in, 1, &columns, read);
                 Tensor::from_vec(values, shape, &self.device).map_err(network_error)?
             } else {
                 let mut values = vec![0f32; n_panels * n_in * PANEL];
-                fill_panels(&mut values, &sources, n_in, &columns, convert);
+                fill_panels(&mut values, &sources, n_in, 1, &columns, convert);
                 Tensor::from_vec(values, shape, &self.device).map_err(network_error)?
             }
         };
@@ -362,23 +374,26 @@ fn distance(a: &str, b: &str) -> usize {
 
 type Source<'a> = (Dtype, &'a [u8]);
 
-/// Columns in panels of 16: (panels, in, 16).
+/// Columns in panels of 16: (panels, in / `size`, 16) where each value is made of `size` numbers, the last perhaps of fewer.
 fn fill_panels<T: Copy + Default + Send>(
     values: &mut [T],
     sources: &[Source],
     n_in: usize,
+    size: usize,
     columns: &[Option<(usize, usize)>],
     read: impl Fn(Dtype, &[u8], &mut [T]) + Sync,
 ) {
-    values.par_chunks_mut(n_in * PANEL).zip(columns.par_chunks(PANEL)).for_each(|(panel, columns)| {
+    let depth = n_in.div_ceil(size);
+    values.par_chunks_mut(depth * PANEL).zip(columns.par_chunks(PANEL)).for_each(|(panel, columns)| {
         let mut line = [T::default(); LINE];
-        for (first, part) in (0..n_in).step_by(LINE).zip(panel.chunks_mut(LINE * PANEL)) {
+        for (first, part) in (0..n_in).step_by(LINE * size).zip(panel.chunks_mut(LINE * PANEL)) {
             let n = part.len() / PANEL;
+            let n_numbers = (n * size).min(n_in - first);
             for (j, column) in columns.iter().enumerate() {
                 let Some((source, row)) = *column else { continue };
                 let (dtype, bytes) = sources[source];
                 let at = (row * n_in + first) * n_bytes(dtype);
-                read(dtype, &bytes[at..at + n * n_bytes(dtype)], &mut line[..n]);
+                read(dtype, &bytes[at..at + n_numbers * n_bytes(dtype)], &mut line[..n]);
                 for (to, value) in part[j..].iter_mut().step_by(PANEL).zip(&line[..n]) {
                     *to = *value;
                 }

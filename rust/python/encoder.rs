@@ -7,6 +7,7 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 
+use crate::embedding::ops::ProductDtype;
 use crate::embedding::{self, EncoderOptions};
 use crate::stop::Stop;
 use crate::{Error, Result};
@@ -64,7 +65,8 @@ pub struct TextEncoder(embedding::TextEncoder);
 #[pymethods]
 impl TextEncoder {
     #[new]
-    #[pyo3(signature = (path, architecture=None, dim=None, prompt=None, max_tokens=None, device="cpu"))]
+    #[expect(clippy::too_many_arguments, reason = "Python names them")]
+    #[pyo3(signature = (path, architecture=None, dim=None, prompt=None, max_tokens=None, device="cpu", dtype="float32"))]
     fn new(
         py: Python<'_>,
         path: PathBuf,
@@ -73,9 +75,11 @@ impl TextEncoder {
         prompt: Option<String>,
         max_tokens: Option<usize>,
         device: &str,
+        dtype: &str,
     ) -> PyResult<Self> {
+        let dtype = product_dtype(dtype)?;
         let device = open_device(device)?;
-        let options = EncoderOptions { dim, prompt, max_tokens, architecture };
+        let options = EncoderOptions { dim, prompt, max_tokens, architecture, dtype };
         let encoder =
             watched(py, &path.display().to_string(), |_| embedding::TextEncoder::load(&path, &options, &device))?;
         Ok(Self(encoder))
@@ -132,6 +136,14 @@ impl TextEncoder {
     #[getter]
     fn digest(&self) -> &str {
         self.0.digest()
+    }
+}
+
+fn product_dtype(name: &str) -> Result<ProductDtype> {
+    match name {
+        "float32" => Ok(ProductDtype::Float32),
+        "bfloat16" => Ok(ProductDtype::Bfloat16),
+        other => Err(Error::Embedding(format!("unknown dtype '{other}'; expected float32 or bfloat16"))),
     }
 }
 

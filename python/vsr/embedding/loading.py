@@ -12,6 +12,7 @@ from vsr.errors import EmbeddingError
 
 DEFAULT_MAX_TOKENS = 2048
 _COUNT = "a whole number of 1 or more"
+DTYPES = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ def load_embedder(
         dim: Width of the vectors: their prefix, normalised again. None is the smaller of 768 and the model's own width;
             for `hash` any width is the number of buckets.
         prompt: Name of one of the model's own prompts, put before every text; None for none.
-        dtype: What the network computes in; only `float32`.
+        dtype: What the network multiplies: `float32`, or `bfloat16`, which is faster on processors with avx512_bf16 and
+            not to be had on others; its vectors are within cosine 0.999 of those in float32.
         max_tokens: Longer texts are cut, also where the model could take more.
         cache_dir: Folder in which vectors are kept between runs; None keeps none.
         device: `cpu`, or `cuda` in a build with that feature.
@@ -57,7 +59,7 @@ def load_embedder(
 
     Raises:
         EmbeddingError: The model is unknown, not to be had, damaged or not supported; `dim` is wider than the model;
-            there is no such prompt; or an option has no meaning for this model.
+            there is no such prompt; the machine does not multiply `dtype`; or an option has no meaning for this model.
         OutputError: `cache_dir` cannot be made or written to.
     """
     require_kind(name, str, "embedding model", f"one of {', '.join([*EMBEDDING_MODELS, HASH])}", EmbeddingError)
@@ -73,10 +75,15 @@ def load_embedder(
         raise EmbeddingError(f"embedding width {dim}: expected at least 1")
     if max_tokens < 1:
         raise EmbeddingError(f"token limit {max_tokens}: expected at least 1")
-    if dtype != "float32":
-        raise EmbeddingError(f"embedding dtype '{dtype}' is not supported; use 'float32'")
+    if dtype not in DTYPES:
+        raise EmbeddingError(f"unknown embedding dtype '{dtype}'; expected one of {', '.join(DTYPES)}")
+    if dtype != DTYPES[0] and device != "cpu":
+        raise EmbeddingError(f"embedding dtype '{dtype}' is for the device 'cpu'; use '{DTYPES[0]}' with '{device}'")
     if name == HASH:
-        for option, given in [("path", path), ("prompt", prompt), ("revision", revision), ("cache", cache_dir)]:
+        weights_only = {"path": path, "prompt": prompt, "revision": revision, "cache": cache_dir}
+        if dtype != DTYPES[0]:
+            weights_only["dtype"] = dtype
+        for option, given in weights_only.items():
             if given is not None:
                 raise EmbeddingError(f"the hash embedder has no {option}; leave it out or choose another model")
         return HashEmbedder(DEFAULT_DIM if dim is None else dim)
@@ -99,6 +106,7 @@ def load_embedder(
         model.architecture,
         dim=dim,
         prompt=prompt,
+        dtype=dtype,
         max_tokens=max_tokens,
         cache_dir=None if cache_dir is None else Path(cache_dir),
         device=device,

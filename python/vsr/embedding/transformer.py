@@ -37,6 +37,7 @@ class TransformerEmbedder:
         *,
         dim: int | None,
         prompt: str | None,
+        dtype: str,
         max_tokens: int,
         cache_dir: Path | None,
         device: str,
@@ -50,22 +51,25 @@ class TransformerEmbedder:
             architecture: What the model must be: `qwen3`, `gemma3` or `bert`.
             dim: Width of the vectors; None for the smaller of 768 and the model's own.
             prompt: Name of one of the model's prompts.
+            dtype: What the network multiplies: `float32` or `bfloat16`.
             max_tokens: Longer texts are cut.
             cache_dir: Where vectors are kept between runs.
             device: `cpu` or `cuda`.
             revision: The hub's commit, where the folder came from there.
 
         Raises:
-            EmbeddingError: Something in the folder is missing, damaged or not supported.
+            EmbeddingError: Something in the folder is missing, damaged or not supported, or the machine does not
+                multiply `dtype`.
             OutputError: `cache_dir` cannot be made or written to.
         """
-        encoder = _core.TextEncoder(folder, architecture, dim, prompt, max_tokens, device)
+        encoder = _core.TextEncoder(folder, architecture, dim, prompt, max_tokens, device, dtype)
         fingerprint = Fingerprint(
             name=name,
             width=encoder.dim,
             digest=encoder.digest,
             pooling=encoder.pooling,
             prompt=encoder.prompt,
+            dtype=dtype,
             token_limit=encoder.token_limit,
             prompt_name=prompt,
             path=str(folder.resolve()) if revision is None else None,

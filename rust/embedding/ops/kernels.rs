@@ -6,31 +6,35 @@
 #![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 
 use std::arch::x86_64::{
-    __m256, __m512, _mm_loadu_si128, _mm256_add_ps, _mm256_broadcast_ss, _mm256_castsi256_ps, _mm256_cvtepu16_epi32,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps,
-    _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+    __m256, __m512, __m512bh, _mm_loadu_si128, _mm256_add_ps, _mm256_broadcast_ss, _mm256_castsi256_ps,
+    _mm256_cvtepu16_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_setzero_ps, _mm256_slli_epi32,
+    _mm256_storeu_ps, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
 };
+use std::mem::transmute;
 
 use half::bf16;
 
+/// Two numbers of one column, one below the other: what the bfloat16 instructions multiply at a time.
+pub(crate) type Pair = [bf16; 2];
+
 /// The instructions that a block needs, on panels of 16 numbers.
 pub(crate) trait Instructions {
+    /// What a row of x consists of.
+    type Number: Copy;
     /// Rows of a block: as many as there are registers for their sums.
     const ROWS: usize;
     /// 16 numbers.
     type Panel: Copy;
-    /// One number, as often as a register holds.
+    /// One number of x, as often as a register holds.
     type Broadcast: Copy;
     /// 16 zeros.
     unsafe fn zero() -> Self::Panel;
     /// Reads 16 numbers.
     unsafe fn load(from: *const f32) -> Self::Panel;
-    /// Reads 16 numbers of half the width.
-    unsafe fn load_half(from: *const bf16) -> Self::Panel;
-    /// Reads one number.
-    unsafe fn broadcast(from: *const f32) -> Self::Broadcast;
-    /// `a * b + c`, rounded once.
+    /// Reads one number of x.
+    unsafe fn broadcast(from: *const Self::Number) -> Self::Broadcast;
+    /// `a * b + c`; in float32 rounded once.
     unsafe fn multiply_add(a: Self::Broadcast, b: Self::Panel, c: Self::Panel) -> Self::Panel;
     /// `a + b`.
     unsafe fn add(a: Self::Panel, b: Self::Panel) -> Self::Panel;
@@ -43,6 +47,7 @@ pub(crate) struct Avx2;
 
 // SAFETY of the following blocks: the callers run under the target feature and pass pointers to enough numbers.
 impl Instructions for Avx2 {
+    type Number = f32;
     const ROWS: usize = 6;
     type Panel = [__m256; 2];
     type Broadcast = __m256;
@@ -55,16 +60,6 @@ impl Instructions for Avx2 {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::Panel {
         unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
-    }
-
-    #[inline(always)]
-    unsafe fn load_half(from: *const bf16) -> Self::Panel {
-        unsafe {
-            // Spelt out: a closure would be compiled without the instructions.
-            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
-            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(8).cast()));
-            [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)), _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high))]
-        }
     }
 
     #[inline(always)]
@@ -95,6 +90,7 @@ impl Instructions for Avx2 {
 pub(crate) struct Avx512;
 
 impl Instructions for Avx512 {
+    type Number = f32;
     const ROWS: usize = 12;
     type Panel = __m512;
     type Broadcast = __m512;
@@ -107,14 +103,6 @@ impl Instructions for Avx512 {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::Panel {
         unsafe { _mm512_loadu_ps(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_half(from: *const bf16) -> Self::Panel {
-        unsafe {
-            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
-        }
     }
 
     #[inline(always)]
@@ -138,30 +126,82 @@ impl Instructions for Avx512 {
     }
 }
 
-/// A number of the weights as they are stored; its value in float32 is exact.
-pub(crate) trait Weight: Copy + Sync + Send {
-    /// Reads 16 of them.
-    unsafe fn load<I: Instructions>(from: *const Self) -> I::Panel;
-    /// The number in float32.
-    fn widen(self) -> f32;
+/// AVX-512 with bfloat16: the same registers, two products a number.
+pub(crate) struct Avx512Bf16;
+
+impl Instructions for Avx512Bf16 {
+    type Number = Pair;
+    const ROWS: usize = 12;
+    type Panel = __m512;
+    type Broadcast = __m512bh;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self::Panel {
+        unsafe { Avx512::zero() }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::Panel {
+        unsafe { Avx512::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(from: *const Pair) -> Self::Broadcast {
+        unsafe { transmute(_mm512_set1_epi32(from.cast::<i32>().read_unaligned())) }
+    }
+
+    /// Adds both products; each step rounds to nearest, and numbers below the smallest normal one count as zero.
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self::Broadcast, b: Self::Panel, c: Self::Panel) -> Self::Panel {
+        unsafe { _mm512_dpbf16_ps(c, a, transmute::<__m512, __m512bh>(b)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: Self::Panel, b: Self::Panel) -> Self::Panel {
+        unsafe { Avx512::add(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, panel: Self::Panel) {
+        unsafe { Avx512::store(to, panel) }
+    }
 }
 
-impl Weight for f32 {
+/// A number of the weights as it is stored, for some instructions.
+pub(crate) trait Weight<I: Instructions>: Copy + Default + Sync + Send {
+    /// The type that costs nothing to read; the value in it is exact.
+    type Wide: Weight<I>;
+    /// Reads 16 of them.
+    unsafe fn load(from: *const Self) -> I::Panel;
+    /// The number in the wider type.
+    fn widen(self) -> Self::Wide;
+}
+
+impl<I: Instructions<Number = f32>> Weight<I> for f32 {
+    type Wide = Self;
+
     #[inline(always)]
-    unsafe fn load<I: Instructions>(from: *const Self) -> I::Panel {
+    unsafe fn load(from: *const Self) -> I::Panel {
         unsafe { I::load(from) }
     }
 
     #[inline(always)]
-    fn widen(self) -> f32 {
+    fn widen(self) -> Self {
         self
     }
 }
 
-impl Weight for bf16 {
+impl Weight<Avx2> for bf16 {
+    type Wide = f32;
+
     #[inline(always)]
-    unsafe fn load<I: Instructions>(from: *const Self) -> I::Panel {
-        unsafe { I::load_half(from) }
+    unsafe fn load(from: *const Self) -> <Avx2 as Instructions>::Panel {
+        unsafe {
+            // Spelt out: a closure would be compiled without the instructions.
+            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(8).cast()));
+            [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)), _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high))]
+        }
     }
 
     #[inline(always)]
@@ -170,10 +210,41 @@ impl Weight for bf16 {
     }
 }
 
+impl Weight<Avx512> for bf16 {
+    type Wide = f32;
+
+    #[inline(always)]
+    unsafe fn load(from: *const Self) -> <Avx512 as Instructions>::Panel {
+        unsafe {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
+        }
+    }
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+impl Weight<Avx512Bf16> for Pair {
+    type Wide = Self;
+
+    #[inline(always)]
+    unsafe fn load(from: *const Self) -> __m512 {
+        unsafe { Avx512::load(from.cast()) }
+    }
+
+    #[inline(always)]
+    fn widen(self) -> Self {
+        self
+    }
+}
+
 /// Rows of x in memory: the number in column k of row i is `row * i + column * k` away.
 #[derive(Clone, Copy)]
-pub(crate) struct Rows {
-    pub first: *const f32,
+pub(crate) struct Rows<X> {
+    pub first: *const X,
     pub row: usize,
     pub column: usize,
 }
@@ -191,10 +262,10 @@ pub(crate) struct Sums {
 /// The machine has the instructions; x has `n_rows` rows of `depth` columns; w has `depth` rows of 16 numbers; sums has
 /// `n_rows` rows of 16 numbers.
 #[inline(always)]
-pub(crate) unsafe fn block<I: Instructions, W: Weight>(
+pub(crate) unsafe fn block<I: Instructions, W: Weight<I>>(
     n_rows: usize,
     depth: usize,
-    x: Rows,
+    x: Rows<I::Number>,
     w: *const W,
     width: usize,
     sums: Sums,
@@ -212,9 +283,9 @@ pub(crate) unsafe fn block<I: Instructions, W: Weight>(
 }
 
 #[inline(always)]
-unsafe fn block_of<I: Instructions, W: Weight, const N: usize>(
+unsafe fn block_of<I: Instructions, W: Weight<I>, const N: usize>(
     depth: usize,
-    x: Rows,
+    x: Rows<I::Number>,
     mut w: *const W,
     width: usize,
     sums: Sums,
@@ -224,7 +295,7 @@ unsafe fn block_of<I: Instructions, W: Weight, const N: usize>(
         let mut total = [I::zero(); N];
         let mut at = x.first;
         for _ in 0..depth {
-            let panel = W::load::<I>(w);
+            let panel = W::load(w);
             for (i, sum) in total.iter_mut().enumerate() {
                 *sum = I::multiply_add(I::broadcast(at.add(i * x.row)), panel, *sum);
             }

@@ -5,6 +5,8 @@
 //! instruction: without the hardware it is a slow function call.
 #![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 
+use half::bf16;
+
 /// Defines `name(args)` as `body::<FMA>(args)`, compiled for AVX-512, AVX2 and the target's baseline.
 macro_rules! simd_kernel {
     ($(#[$doc:meta])* $visibility:vis fn $name:ident($($arg:ident: $kind:ty),* $(,)?) $(-> $result:ty)? = $body:ident) => {
@@ -238,6 +240,15 @@ fn rms_norm_rotate_body<const FMA: bool>(head: &mut [f32], weight: &[f32], eps: 
 }
 
 #[inline(always)]
+fn round_to_bfloat16_body<const FMA: bool>(row: &[f32], out: &mut [bf16]) {
+    for (o, &x) in out.iter_mut().zip(row) {
+        let bits = x.to_bits();
+        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+        *o = bf16::from_bits(if x.is_nan() { bf16::NAN.to_bits() } else { rounded as u16 });
+    }
+}
+
+#[inline(always)]
 fn add_body<const FMA: bool>(out: &mut [f32], other: &[f32]) {
     for (o, &x) in out.iter_mut().zip(other) {
         *o += x;
@@ -298,6 +309,10 @@ simd_kernel! {
     pub(crate) fn rms_norm_rotate(head: &mut [f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32]) = rms_norm_rotate_body
 }
 simd_kernel! {
+    /// `out = row`, rounded to the nearest number of the type, of two the even one.
+    pub(crate) fn round_to_bfloat16(row: &[f32], out: &mut [bf16]) = round_to_bfloat16_body
+}
+simd_kernel! {
     /// `out += other`.
     pub(crate) fn add(out: &mut [f32], other: &[f32]) = add_body
 }
@@ -341,6 +356,18 @@ mod tests {
         for (x, exact) in [(0.0, 0.0), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (2.0, 0.995_322_3), (-1.5, -0.966_105_1)]
         {
             assert!((erf::<true>(x) - exact).abs() < 3e-7, "erf({x})");
+        }
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_the_nearest_bfloat16() {
+        let patterns = (0..=u16::MAX).flat_map(|high| [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff].map(|low| (high, low)));
+        let row: Vec<f32> = patterns.map(|(high, low)| f32::from_bits(u32::from(high) << 16 | low)).collect();
+        let mut rounded = vec![bf16::ZERO; row.len()];
+        round_to_bfloat16(&row, &mut rounded);
+        for (&x, &y) in row.iter().zip(&rounded) {
+            let same = if x.is_nan() { y.is_nan() } else { y.to_bits() == bf16::from_f32(x).to_bits() };
+            assert!(same, "{x}: {y}");
         }
     }
 

@@ -10,17 +10,40 @@ use super::{Activation, Gate};
 /// Multiplications below which a second thread costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 20;
 
+/// What the products of a network multiply; sums and everything else are float32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProductDtype {
+    /// Numbers as they are.
+    #[default]
+    Float32,
+    /// Weights and what they are multiplied with, rounded to bfloat16.
+    Bfloat16,
+}
+
 /// How a weight matrix lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightLayout {
     /// Panels of 16 columns, in the type of the file: for the products of our own.
     Panels,
+    /// Panels of 16 columns, rounded to bfloat16, two rows together: for sums of bfloat16 products.
+    Pairs,
     /// (in, out), contiguous, float32: for the products of Candle's libraries, on other processors and devices.
     Matrix,
 }
 
 impl WeightLayout {
-    /// The faster one on a device.
+    /// The one for products of bfloat16 numbers; none where nothing multiplies them faster than float32.
+    #[must_use]
+    pub fn bfloat16(device: &Device) -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if device.is_cpu() && crate::cpu::has_avx512_bf16() {
+            return Some(Self::Pairs);
+        }
+        let _ = device;
+        None
+    }
+
+    /// The fastest one for float32 on a device.
     #[must_use]
     pub fn best(device: &Device) -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -35,7 +58,8 @@ impl WeightLayout {
 /// A weight (in, out) in one of the layouts.
 #[derive(Debug, Clone)]
 pub struct Weight {
-    /// `Panels`: (panels, in, 16), float32 or bfloat16. `Matrix`: (in, out), float32.
+    /// `Panels`: (panels, in, 16), float32 or bfloat16. `Pairs`: (panels, in / 2, 16, 2), bfloat16. `Matrix`: (in, out),
+    /// float32.
     values: Tensor,
     layout: WeightLayout,
     n_in: usize,
@@ -97,10 +121,16 @@ impl Weight {
     #[cfg(target_arch = "x86_64")]
     fn with_panels(&self, work: impl FnOnce(InstructionSet, Panels)) -> Result<()> {
         let Some(set) = InstructionSet::detect() else { bail!("panels of weights need AVX2") };
+        if self.layout == WeightLayout::Pairs && !crate::cpu::has_avx512_bf16() {
+            bail!("panels of pairs need AVX-512 with bfloat16");
+        }
         let n_panels = self.values.dim(0)?;
         let (storage, _) = self.values.storage_and_layout();
         let values = match &*storage {
             Storage::Cpu(CpuStorage::F32(values)) => Values::Single(values),
+            Storage::Cpu(CpuStorage::BF16(values)) if self.layout == WeightLayout::Pairs => {
+                Values::Pairs(values.as_chunks().0)
+            }
             Storage::Cpu(CpuStorage::BF16(values)) => Values::Half(values),
             _ => bail!("panels of weights are float32 or bfloat16, on the CPU"),
         };
@@ -184,7 +214,7 @@ impl CustomOp1 for Product<'_> {
         let mut out = vec![0f32; n * weight.n_out];
         self.layer.with_bias(|bias| {
             #[cfg(target_arch = "x86_64")]
-            if weight.layout == WeightLayout::Panels {
+            if weight.layout != WeightLayout::Matrix {
                 let end = End::Store { bias, activation: self.activation };
                 return weight.with_panels(|set, panels| multiply(set, x, panels, &mut out, weight.n_out, end));
             }
@@ -215,7 +245,7 @@ impl InplaceOp2 for ProductSum<'_> {
         let out = super::slice_mut(sum, sum_layout)?;
         self.layer.with_bias(|bias| {
             #[cfg(target_arch = "x86_64")]
-            if weight.layout == WeightLayout::Panels {
+            if weight.layout != WeightLayout::Matrix {
                 return weight
                     .with_panels(|set, panels| multiply(set, x, panels, out, weight.n_out, End::Add { bias }));
             }
@@ -227,7 +257,7 @@ impl InplaceOp2 for ProductSum<'_> {
 /// The two first layers of a gated feed-forward block, which share their input: `gate(x A) * (x B)`.
 #[derive(Debug, Clone)]
 pub struct GatedLinear {
-    /// `Panels`: those of A and B take turns. `Matrix`: A and B side by side.
+    /// Panels: those of A and B take turns. `Matrix`: A and B side by side.
     weight: Weight,
     gate: Gate,
 }

@@ -20,7 +20,7 @@ mod product;
 pub mod rotary;
 
 pub use attention::{Attention, Mask};
-pub use linear::{GatedLinear, Linear, Weight, WeightLayout};
+pub use linear::{GatedLinear, Linear, ProductDtype, Weight, WeightLayout};
 pub use norm::{LayerNorm, RmsNorm};
 pub use rotary::{HeadNorm, Rotary};
 
@@ -109,7 +109,7 @@ impl Gate {
 }
 
 /// Calls `work(i, row i)` for every row of `width`, in parallel where it pays.
-pub(crate) fn for_each_row(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+pub(crate) fn for_each_row<T: Send>(out: &mut [T], width: usize, work: impl Fn(usize, &mut [T]) + Sync) {
     if width == 0 {
         return;
     }

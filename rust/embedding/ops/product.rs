@@ -2,13 +2,14 @@
 //!
 //! A panel is read from memory once and in order, whatever the number of tokens; the same matrix kept as (in, out) makes
 //! short texts three times slower (each row of it lies on another page). Weights stay in the type of their file, bfloat16
-//! or float32: widening one is exact and costs less than reading twice as many bytes.
+//! or float32: widening one is exact and costs less than reading twice as many bytes. For sums of bfloat16 products both
+//! sides are rounded to pairs instead, and a pair takes the place of a number.
 #![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 
 use half::bf16;
 use rayon::prelude::*;
 
-use super::kernels::{Avx2, Avx512, Instructions, Rows, Sums, Weight, block};
+use super::kernels::{Avx2, Avx512, Avx512Bf16, Instructions, Pair, Rows, Sums, Weight, block};
 use super::lanes::{self, PANEL};
 use super::{Activation, Gate};
 
@@ -54,7 +55,7 @@ impl InstructionSet {
     }
 }
 
-/// A weight matrix (in, out) in panels: (panels, in, 16), the last one filled up with zeros.
+/// A weight matrix (in, out) in panels: (panels, in, 16), the last one filled up with zeros; half as many rows of pairs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Panels<'a> {
     pub values: Values<'a>,
@@ -62,11 +63,15 @@ pub(crate) struct Panels<'a> {
     pub n_panels: usize,
 }
 
-/// The numbers of the panels, in the type of their file.
+/// The numbers of the panels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Values<'a> {
+    /// In the type of their file.
     Single(&'a [f32]),
+    /// In the type of their file.
     Half(&'a [bf16]),
+    /// Rounded to pairs along the depth, an odd row filled up with zeros; only where the processor multiplies these.
+    Pairs(&'a [Pair]),
 }
 
 /// What becomes of the sums.
@@ -82,32 +87,49 @@ pub(crate) enum End<'a> {
 
 /// `out = end(x w)` for x (m, in) and out (m, width), both row after row.
 pub(crate) fn multiply(set: InstructionSet, x: &[f32], panels: Panels, out: &mut [f32], width: usize, end: End) {
-    let (k, n_panels) = (panels.n_in, panels.n_panels);
+    let k = panels.n_in;
     if k == 0 || width == 0 {
         return;
     }
-    let m = x.len() / k;
-    let x = in_strips(x, k, set.rows());
-    let job = Job { x: &x, m, panels, out: Shared(out.as_mut_ptr()), width, end };
-    // An even number of panels, so that a gate and what it opens are together.
-    let n_threads = rayon::current_num_threads();
-    let group = n_panels.div_ceil(2 * n_threads).next_multiple_of(2).min(GROUP);
-    let heights = m.div_ceil(HEIGHT);
-    let tasks = heights * n_panels.div_ceil(group);
-    let task = |i: usize| {
-        let (height, first) = (i % heights * HEIGHT, i / heights * group);
-        job.run(set, height..m.min(height + HEIGHT), first..n_panels.min(first + group));
-    };
-    if n_threads == 1 || m * k * n_panels * PANEL < PARALLEL_FROM {
-        (0..tasks).for_each(task);
-    } else {
-        (0..tasks).into_par_iter().for_each(task);
+    let (m, out) = (x.len() / k, Shared(out.as_mut_ptr()));
+    let whole = || in_strips(x, k, set.rows());
+    // SAFETY of what follows: the instruction set was detected.
+    match panels.values {
+        Values::Single(values) => {
+            let job = Job { x: &whole(), m, k, n_panels: panels.n_panels, out, width, end };
+            job.spread(|rows, panels, sums| match set {
+                InstructionSet::Avx2 => unsafe { job.sum_avx2(values, rows, panels, sums) },
+                InstructionSet::Avx512 => unsafe { job.sum_avx512(values, rows, panels, sums) },
+            });
+        }
+        Values::Half(values) => {
+            let job = Job { x: &whole(), m, k, n_panels: panels.n_panels, out, width, end };
+            job.spread(|rows, panels, sums| match set {
+                InstructionSet::Avx2 => unsafe { job.sum_avx2(values, rows, panels, sums) },
+                InstructionSet::Avx512 => unsafe { job.sum_avx512(values, rows, panels, sums) },
+            });
+        }
+        Values::Pairs(values) => {
+            let x = in_strips(&in_pairs(x, k), k.div_ceil(2), Avx512Bf16::ROWS);
+            let job = Job { x: &x, m, k: k.div_ceil(2), n_panels: panels.n_panels, out, width, end };
+            job.spread(|rows, panels, sums| unsafe { job.sum_avx512_bf16(values, rows, panels, sums) });
+        }
     }
 }
 
+/// Rounds every row of x to pairs; the last of an odd row is filled up with zero.
+fn in_pairs(x: &[f32], k: usize) -> Vec<Pair> {
+    let n = k.div_ceil(2);
+    let mut pairs = vec![Pair::default(); x.len() / k * n];
+    super::for_each_row(&mut pairs, n, |i, row| {
+        lanes::round_to_bfloat16(&x[i * k..(i + 1) * k], row.as_flattened_mut());
+    });
+    pairs
+}
+
 /// Puts `rows` rows of x at a time side by side, column after column, as the kernels read them.
-fn in_strips(x: &[f32], k: usize, rows: usize) -> Vec<f32> {
-    let mut strips = vec![0f32; x.len()];
+fn in_strips<X: Copy + Default + Send + Sync>(x: &[X], k: usize, rows: usize) -> Vec<X> {
+    let mut strips = vec![X::default(); x.len()];
     super::for_each_row(&mut strips, rows * k, |i, strip| interleave(&x[i * rows * k..], strip, k, rows));
     let whole = x.len() / (rows * k) * rows * k;
     let rest = &mut strips[whole..];
@@ -116,7 +138,7 @@ fn in_strips(x: &[f32], k: usize, rows: usize) -> Vec<f32> {
     strips
 }
 
-fn interleave(x: &[f32], strip: &mut [f32], k: usize, rows: usize) {
+fn interleave<X: Copy>(x: &[X], strip: &mut [X], k: usize, rows: usize) {
     for (i, row) in x.chunks_exact(k).take(rows).enumerate() {
         for (to, value) in strip[i..].iter_mut().step_by(rows).zip(row) {
             *to = *value;
@@ -133,10 +155,13 @@ unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
-struct Job<'a> {
-    x: &'a [f32],
+struct Job<'a, X> {
+    /// In strips.
+    x: &'a [X],
     m: usize,
-    panels: Panels<'a>,
+    /// Columns of x: numbers, or pairs of them.
+    k: usize,
+    n_panels: usize,
     out: Shared,
     width: usize,
     end: End<'a>,
@@ -144,58 +169,54 @@ struct Job<'a> {
 
 type Range = std::ops::Range<usize>;
 
-impl Job<'_> {
-    fn run(&self, set: InstructionSet, rows: Range, panels: Range) {
+impl<X: Copy + Sync> Job<'_, X> {
+    /// Cuts the product into tasks; `sum` fills the sums of some rows and panels, one row of all panels after the other.
+    fn spread(&self, sum: impl Fn(&Range, &Range, &mut [f32]) + Sync) {
         thread_local! {
             static SUMS: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
         }
-        SUMS.with_borrow_mut(|sums| {
-            sums.resize(HEIGHT * GROUP * PANEL, 0.0);
-            // SAFETY: the instruction set was detected.
-            match (set, self.panels.values) {
-                (InstructionSet::Avx2, Values::Single(values)) => unsafe {
-                    self.sum_avx2(values, &rows, &panels, sums);
-                },
-                (InstructionSet::Avx2, Values::Half(values)) => unsafe {
-                    self.sum_avx2(values, &rows, &panels, sums);
-                },
-                (InstructionSet::Avx512, Values::Single(values)) => unsafe {
-                    self.sum_avx512(values, &rows, &panels, sums);
-                },
-                (InstructionSet::Avx512, Values::Half(values)) => unsafe {
-                    self.sum_avx512(values, &rows, &panels, sums);
-                },
-            }
-            self.finish(&rows, &panels, sums);
-        });
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    fn sum_avx2<W: Weight>(&self, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32]) {
-        self.sum::<Avx2, W>(values, rows, panels, sums);
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-    fn sum_avx512<W: Weight>(&self, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32]) {
-        self.sum::<Avx512, W>(values, rows, panels, sums);
+        let &Self { m, k, n_panels, .. } = self;
+        // An even number of panels, so that a gate and what it opens are together.
+        let n_threads = rayon::current_num_threads();
+        let group = n_panels.div_ceil(2 * n_threads).next_multiple_of(2).min(GROUP);
+        let heights = m.div_ceil(HEIGHT);
+        let tasks = heights * n_panels.div_ceil(group);
+        let task = |i: usize| {
+            let (height, first) = (i % heights * HEIGHT, i / heights * group);
+            let (rows, panels) = (height..m.min(height + HEIGHT), first..n_panels.min(first + group));
+            SUMS.with_borrow_mut(|sums| {
+                sums.resize(HEIGHT * GROUP * PANEL, 0.0);
+                sum(&rows, &panels, sums);
+                self.finish(&rows, &panels, sums);
+            });
+        };
+        if n_threads == 1 || m * k * n_panels * PANEL < PARALLEL_FROM {
+            (0..tasks).for_each(task);
+        } else {
+            (0..tasks).into_par_iter().for_each(task);
+        }
     }
 
     /// Fills `sums`, one row of all panels after the other.
     #[inline(always)]
-    fn sum<I: Instructions, W: Weight>(&self, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32]) {
-        let k = self.panels.n_in;
+    fn sum<I, W>(&self, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32])
+    where
+        I: Instructions<Number = X>,
+        W: Weight<I>,
+    {
+        let k = self.k;
         let stride = panels.len() * PANEL;
-        let mut widened = [0f32; DEPTH * PANEL];
+        let mut widened = [W::Wide::default(); DEPTH * PANEL];
         for from in (0..k).step_by(DEPTH) {
             let depth = DEPTH.min(k - from);
             for (column, panel) in panels.clone().enumerate() {
                 let start = (panel * k + from) * PANEL;
                 let w = &values[start..start + depth * PANEL];
-                if size_of::<W>() < size_of::<f32>() && rows.len() >= WIDEN_FROM * I::ROWS {
+                if size_of::<W>() < size_of::<W::Wide>() && rows.len() >= WIDEN_FROM * I::ROWS {
                     for (wide, value) in widened.iter_mut().zip(w) {
                         *wide = value.widen();
                     }
-                    self.column::<I, f32>(&widened, rows, from, depth, &mut sums[column * PANEL..], stride);
+                    self.column::<I, W::Wide>(&widened, rows, from, depth, &mut sums[column * PANEL..], stride);
                 } else {
                     self.column::<I, W>(w, rows, from, depth, &mut sums[column * PANEL..], stride);
                 }
@@ -205,16 +226,12 @@ impl Job<'_> {
 
     /// Adds the product of some rows of x and a part of one panel.
     #[inline(always)]
-    fn column<I: Instructions, W: Weight>(
-        &self,
-        w: &[W],
-        rows: &Range,
-        from: usize,
-        depth: usize,
-        sums: &mut [f32],
-        stride: usize,
-    ) {
-        let k = self.panels.n_in;
+    fn column<I, W>(&self, w: &[W], rows: &Range, from: usize, depth: usize, sums: &mut [f32], stride: usize)
+    where
+        I: Instructions<Number = X>,
+        W: Weight<I>,
+    {
+        let k = self.k;
         for first in rows.clone().step_by(I::ROWS) {
             let n = I::ROWS.min(rows.end - first);
             // A strip is as high as the kernel, the last of x as high as there are rows left; HEIGHT is a multiple of both.
@@ -253,6 +270,79 @@ impl Job<'_> {
                 }
                 End::Gate(Gate::Silu) => lanes::silu_gate_panels(sums, out),
                 End::Gate(Gate::GeluTanh) => lanes::gelu_gate_panels(sums, out),
+            }
+        }
+    }
+}
+
+impl Job<'_, f32> {
+    #[target_feature(enable = "avx2,fma")]
+    fn sum_avx2<W: Weight<Avx2>>(&self, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32]) {
+        self.sum::<Avx2, W>(values, rows, panels, sums);
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
+    fn sum_avx512<W: Weight<Avx512>>(&self, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32]) {
+        self.sum::<Avx512, W>(values, rows, panels, sums);
+    }
+}
+
+impl Job<'_, Pair> {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
+    fn sum_avx512_bf16(&self, values: &[Pair], rows: &Range, panels: &Range, sums: &mut [f32]) {
+        self.sum::<Avx512Bf16, Pair>(values, rows, panels, sums);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers between -1 and 1 that bfloat16 does not hold.
+    fn numbers(n: usize, step: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * step + 11) % 1999) as f32 / 999.5 - 1.0).collect()
+    }
+
+    fn rounded(x: f32) -> f64 {
+        f64::from(bf16::from_f32(x).to_f32())
+    }
+
+    /// w (in, out) as panels of pairs.
+    fn in_panels(w: &[f32], k: usize, n_out: usize) -> Vec<Pair> {
+        let number = |row: usize, column: usize| {
+            if row < k && column < n_out { bf16::from_f32(w[row * n_out + column]) } else { bf16::ZERO }
+        };
+        let pair = |panel: usize, row: usize| {
+            (panel * PANEL..(panel + 1) * PANEL).map(move |column| [number(row, column), number(row + 1, column)])
+        };
+        (0..n_out.div_ceil(PANEL)).flat_map(|panel| (0..k).step_by(2).flat_map(move |row| pair(panel, row))).collect()
+    }
+
+    #[test]
+    fn sums_of_pairs_are_those_of_a_plain_loop() {
+        if !crate::cpu::has_avx512_bf16() {
+            eprintln!("skipped: the processor has no avx512_bf16");
+            return;
+        }
+        // Odd and even depths, also above that of one part; fewer rows than a strip, whole strips, more than a height.
+        for (m, k, n_out) in
+            [(1, 1, 16), (1, 6, 3), (5, 7, 40), (12, 64, 32), (13, 33, 17), (97, 1029, 70), (200, 512, 16)]
+        {
+            let (x, w, bias) = (numbers(m * k, 37), numbers(k * n_out, 101), numbers(n_out, 7));
+            let values = in_panels(&w, k, n_out);
+            let panels = Panels { values: Values::Pairs(&values), n_in: k, n_panels: n_out.div_ceil(PANEL) };
+            let mut out = vec![f32::NAN; m * n_out];
+            let end = End::Store { bias: Some(&bias), activation: Activation::None };
+            multiply(InstructionSet::Avx512, &x, panels, &mut out, n_out, end);
+            for (i, row) in out.chunks_exact(n_out).enumerate() {
+                for (j, &found) in row.iter().enumerate() {
+                    let products = (0..k).map(|c| rounded(x[i * k + c]) * rounded(w[c * n_out + j]));
+                    let (sum, size) = products.fold((f64::from(bias[j]), 1.0), |(s, a), p| (s + p, a + p.abs()));
+                    assert!(
+                        (f64::from(found) - sum).abs() < 1e-6 * size,
+                        "{m}x{k}x{n_out}, ({i}, {j}): {found}, not {sum}"
+                    );
+                }
             }
         }
     }

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Command, write_records
+from vsr.embedding import load_embedder
+from vsr.errors import ArtefactError
 from vsr.persistence import load_artefact
 from vsr.routing import Router
 
@@ -86,12 +88,33 @@ def test_the_field_that_differs_is_named(
     for flags, difference in (
         ("--embedding-max-tokens 100", "(token_limit: 256 against 100)"),
         ("--embedding-prompt query", "--embedding-prompt query: these artefacts were trained with none."),
+        ("--embedding-dtype bfloat16", "--embedding-dtype bfloat16: these artefacts were trained with float32."),
         ("--embedding-dim 16", "--embedding-dim 16: these artefacts were trained with 64."),
     ):
         refused = vsr_train(*select, *flags.split())
         assert (refused.code, refused.out) == (1, "")
         assert difference in refused.err
     assert vsr_train(*select, "--embedding-max-tokens", "2048", "--embedding-dim", "64").code == 0
+
+
+def test_an_artefact_in_bfloat16_asks_for_it(
+    folder_of: Callable[[str], Path], few_records: Path, tmp_path: Path, vsr_train: Command
+) -> None:
+    flags = train_flags("qwen3", folder_of("qwen3"), few_records, tmp_path)
+    trained = vsr_train(*flags, "--embedding-dtype", "bfloat16")
+    if trained.code == 1 and "avx512_bf16" in trained.err:
+        pytest.skip(trained.err)
+    assert trained.code == 0, trained.err
+    header = load_artefact(tmp_path / "knn_model.json").header
+    assert header is not None
+    assert header.embedder.dtype == "bfloat16"
+    chosen = vsr_train("select", LAW, "--models-dir", tmp_path, "--json")
+    assert Router.load(tmp_path).select(LAW).model == chosen.json["model"]
+    refused = vsr_train("select", LAW, "--models-dir", tmp_path, "--embedding-dtype", "float32")
+    assert (refused.code, refused.out) == (1, "")
+    assert "--embedding-dtype float32: these artefacts were trained with bfloat16." in refused.err
+    with pytest.raises(ArtefactError, match=r"trained with another embedder \(dtype: 'bfloat16' against 'float32'\)"):
+        Router.load(tmp_path, embedder=load_embedder("qwen3", folder_of("qwen3")))
 
 
 def test_a_model_that_moved_is_found_by_its_path(

@@ -64,7 +64,7 @@ def test_nothing_given(parse):
 def test_everything_given(parse):
     given = parse(
         *("--embedding-model", "gemma", "--embedding-dim", "256", "--embedding-path", "models/g"),
-        *("--embedding-prompt", "query", "--embedding-dtype", "float32", "--embedding-max-tokens", "512"),
+        *("--embedding-prompt", "query", "--embedding-dtype", "bfloat16", "--embedding-max-tokens", "512"),
         *("--cache-dir", "cache", "--threads", "2", "--device", "cpu"),
         *("--quality-weight", "0.7", "--cost-share", "0.5", "--seed", "3", "--json"),
     )
@@ -73,7 +73,7 @@ def test_everything_given(parse):
         dim=256,
         path=Path("models/g"),
         prompt="query",
-        dtype="float32",
+        dtype="bfloat16",
         max_tokens=512,
         cache_dir=Path("cache"),
         threads=2,

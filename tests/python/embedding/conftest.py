@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from vsr.embedding import Embedder, load_embedder
+from vsr.errors import EmbeddingError
 
 FloatArray = npt.NDArray[np.float32]
 MODELS = {"bert-tiny": "bert", "embeddinggemma-tiny": "gemma", "qwen3-tiny": "qwen3", "qwen3-tiny-bf16": "qwen3"}
@@ -97,6 +98,20 @@ def loaded(references: Callable[[str], Reference]) -> Callable[..., Embedder]:
         return embedders[key]
 
     return embedder
+
+
+@pytest.fixture(scope="session")
+def bfloat16(loaded: Callable[..., Embedder]) -> str:
+    """Give the dtype where this machine multiplies it."""
+    try:
+        loaded("bert-tiny", dtype="bfloat16")
+    except EmbeddingError as error:
+        assert str(error) == (
+            "the dtype 'bfloat16' needs a processor with avx512_bf16, which this machine has not; use 'float32', and "
+            "train again with it what was trained in bfloat16"
+        )
+        pytest.skip(str(error))
+    return "bfloat16"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The forms in which model folders are published: each gives the vectors of the reference."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from embedding.conftest import MODELS, Reference, assert_same_vectors
 from embedding.folders import REMOVED, Held, Tensors, change_tensors, remove, set_in, write
 from vsr.cli import options
 from vsr.embedding import EMBEDDING_MODELS, Embedder, EmbeddingProgress, Fingerprint, load_embedder
-from vsr.embedding.loading import load_from_fingerprint
+from vsr.embedding.loading import DTYPES, load_from_fingerprint
 from vsr.errors import EmbeddingError
 
 Copied = Callable[[str], Path]
@@ -241,6 +242,21 @@ def test_every_option_that_changes_vectors_shows_in_the_fingerprint(
     assert plain.key() != other.fingerprint.key()
 
 
+def test_vectors_of_another_dtype_are_not_mixed(loaded: Callable[..., Embedder], bfloat16: str, tmp_path: Path) -> None:
+    plain, rounded = (loaded("qwen3-tiny", dtype=dtype) for dtype in ("float32", bfloat16))
+    assert rounded.fingerprint == dataclasses.replace(plain.fingerprint, dtype="bfloat16")
+    (difference,) = plain.fingerprint.differences(rounded.fingerprint)
+    assert str(difference) == "dtype: 'float32' against 'bfloat16'"
+    again = load_from_fingerprint(rounded.fingerprint, cache_dir=tmp_path)
+    assert again.fingerprint == rounded.fingerprint
+    np.testing.assert_array_equal(again.embed(["a b"]), rounded.embed(["a b"]))
+    # One cache for both.
+    np.testing.assert_array_equal(
+        load_from_fingerprint(plain.fingerprint, cache_dir=tmp_path).embed(["a b"]), plain.embed(["a b"])
+    )
+    assert (plain.embed(["a b"]) != rounded.embed(["a b"])).any()
+
+
 CHANGES = {
     "a weight": change_tensors(
         lambda held: held.update({"norm.weight": ("F32", held["norm.weight"][1], b"\x01" + held["norm.weight"][2][1:])})
@@ -290,5 +306,6 @@ def test_a_model_that_changed_is_refused_with_the_field(references: References, 
         load_from_fingerprint(Fingerprint.external(64))
 
 
-def test_every_model_that_can_be_named_is_one_of_the_command_line() -> None:
+def test_every_model_and_dtype_that_can_be_named_is_one_of_the_command_line() -> None:
     assert (*EMBEDDING_MODELS, "hash") == options.EMBEDDING_MODELS
+    assert DTYPES == options.EMBEDDING_DTYPES

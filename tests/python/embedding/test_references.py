@@ -64,8 +64,24 @@ def test_tokens_and_cut_texts_are_counted_as_the_reference_does(
 
 
 def test_rounded_weights_stay_near_those_they_were_made_of(references: Callable[[str], Reference]) -> None:
-    # The same model in bfloat16 and in float32: what --embedding-dtype would have to keep to as well.
+    # The same model in bfloat16 and in float32.
     rounded, exact = (references(name).vectors[None] for name in ("qwen3-tiny-bf16", "qwen3-tiny"))
     found = references("qwen3-tiny-bf16").load().embed(references("qwen3-tiny").texts, progress=ignore)
     assert_same_vectors(found, exact, cosine=0.999)
     assert np.abs(rounded - exact).max() > 1e-4  # so that the test above says something
+
+
+@pytest.mark.parametrize(("name", "prompt"), ALL_PROMPTS)
+def test_products_of_bfloat16_stay_near_the_references(
+    name: str,
+    prompt: str | None,
+    references: Callable[[str], Reference],
+    loaded: Callable[..., Embedder],
+    bfloat16: str,
+) -> None:
+    reference, embedder = references(name), loaded(name, prompt=prompt, dtype=bfloat16)
+    found = embedder.embed(reference.texts, progress=ignore)
+    assert_same_vectors(found, reference.vectors[prompt], cosine=0.999)
+    assert np.abs(found - reference.vectors[prompt]).max() > 1e-4  # so that these are not the vectors of float32
+    alone = [embedder.embed([text], progress=ignore)[0] for text in reference.texts]
+    np.testing.assert_array_equal(found, alone)

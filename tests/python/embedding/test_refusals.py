@@ -266,7 +266,11 @@ def test_weights_that_are_no_numbers_are_found_when_they_are_used(copied: Copied
         ({"prompt": "search"}, "the model has no prompt 'search'; expected one of document, query"),
         ({"max_tokens": 2}, "a limit of 2 tokens leaves no room for text: the tokenizer adds 2 tokens of its own"),
         ({"max_tokens": 0}, "token limit 0: expected at least 1"),
-        ({"dtype": "bfloat16"}, "embedding dtype 'bfloat16' is not supported; use 'float32'"),
+        ({"dtype": "float16"}, "unknown embedding dtype 'float16'; expected one of float32, bfloat16"),
+        (
+            {"dtype": "bfloat16", "device": "cuda"},
+            "embedding dtype 'bfloat16' is for the device 'cpu'; use 'float32' with 'cuda'",
+        ),
         ({"device": "tpu"}, "unknown device 'tpu'; expected cpu or cuda"),
         ({"device": "cuda"}, "CUDA"),
         ({"revision": "main"}, "a revision has no meaning for a local folder"),
@@ -295,8 +299,10 @@ def test_a_name_that_is_no_model() -> None:
         load_embedder("gpt")
 
 
-@pytest.mark.parametrize("option", ["path", "prompt", "revision"])
-def test_what_only_a_model_with_weights_has(option: str) -> None:
-    given: dict[str, Any] = {option: "x"}
+@pytest.mark.parametrize(
+    ("option", "value"), [("path", "x"), ("prompt", "x"), ("revision", "x"), ("dtype", "bfloat16")]
+)
+def test_what_only_a_model_with_weights_has(option: str, value: str) -> None:
+    given: dict[str, Any] = {option: value}
     with pytest.raises(EmbeddingError, match=f"the hash embedder has no {option}"):
         load_embedder("hash", **given)

@@ -15,7 +15,7 @@ use vsr_core::embedding::batch::Batch;
 use vsr_core::embedding::bert::Bert;
 use vsr_core::embedding::folder::ModelFolder;
 use vsr_core::embedding::gemma3::Gemma3;
-use vsr_core::embedding::ops::WeightLayout;
+use vsr_core::embedding::ops::{ProductDtype, WeightLayout};
 use vsr_core::embedding::qwen3::Qwen3;
 use vsr_core::embedding::weights::Weights;
 use vsr_core::embedding::{EncoderOptions, TextEncoder, TokenizedTexts};
@@ -57,6 +57,21 @@ fn pooled(tokens: &Array2<f32>, pooling: &str) -> Array1<f32> {
         _ => tokens.row(tokens.nrows() - 1).to_owned(),
     };
     &vector / vector.dot(&vector).sqrt()
+}
+
+/// An encoder in bfloat16; none where the machine does not multiply it.
+fn load_bfloat16(folder: &Folder) -> Option<TextEncoder> {
+    let options = EncoderOptions { dtype: ProductDtype::Bfloat16, ..EncoderOptions::default() };
+    match TextEncoder::load(folder.path(), &options, &Device::Cpu) {
+        Ok(encoder) => Some(encoder),
+        Err(error) => {
+            assert!(WeightLayout::bfloat16(&Device::Cpu).is_none(), "{error}");
+            let message = error.to_string();
+            assert!(message.contains("the dtype 'bfloat16' needs a processor with avx512_bf16"), "{message}");
+            eprintln!("skipped: {message}");
+            None
+        }
+    }
 }
 
 fn largest_difference<'a>(a: impl IntoIterator<Item = &'a f32>, b: impl IntoIterator<Item = &'a f32>) -> f32 {
@@ -105,6 +120,34 @@ fn a_text_has_the_same_vector_in_any_company() {
                         assert_eq!(alone.row(0), company, "{name}, {dtype:?}, {n_tokens} tokens");
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn vectors_in_bfloat16_are_near_those_in_float32_in_any_company() {
+    for (name, mut model) in models() {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            model.dtype = dtype;
+            let folder = model.write(&format!("bfloat16-{name}-{dtype:?}"));
+            let (exact, texts) = (load(&folder), texts(&LENGTHS));
+            let Some(encoder) = load_bfloat16(&folder) else { return };
+            assert_eq!(encoder.digest(), exact.digest());
+            let mut order: Vec<usize> = (0..LENGTHS.len()).collect();
+            let expected = embed(&exact, &texts, &order);
+            order.reverse();
+            let backwards = embed(&encoder, &texts, &order);
+            for (row, n_tokens) in LENGTHS.into_iter().enumerate() {
+                let alone = embed(&encoder, &texts, &[row]);
+                let cosine = alone.row(0).dot(&expected.row(row));
+                assert!(cosine > 0.999, "{name}, {dtype:?}, {n_tokens} tokens: {cosine}");
+                assert_ne!(alone.row(0), expected.row(row), "{name}, {dtype:?}, {n_tokens} tokens");
+                assert_eq!(
+                    alone.row(0),
+                    backwards.row(LENGTHS.len() - 1 - row),
+                    "{name}, {dtype:?}, {n_tokens} tokens"
+                );
             }
         }
     }
