@@ -11,8 +11,8 @@ from vsr.embedding.transformer import TransformerEmbedder
 from vsr.errors import EmbeddingError
 
 DEFAULT_MAX_TOKENS = 2048
-_COUNT = "a whole number of 1 or more"
 DTYPES = ("float32", "bfloat16")
+_COUNT = "a whole number of 1 or more"
 
 
 @dataclass(frozen=True, slots=True)
