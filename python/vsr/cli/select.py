@@ -61,11 +61,12 @@ def select(
     """Choose the model for a query TEXT, or for every query of a file.
 
     With --input the result is one JSON object per query, in the order of the file. The artefact says which embedding
-    model it needs; the flags say where that is, and may not contradict. Rows of --embedding-file are those of the
-    queries.
+    model it needs; the flags say where that is, and may not contradict. --embedding-file has one row per unique query
+    of the file, as `vsr-train embed` writes it.
     """
     from vsr.categories import unknown_categories
     from vsr.cli.embedding import embed_with_progress, load_router
+    from vsr.grouping import unique_rows
     from vsr.jobs import read_embedding_file
     from vsr.records import Query
 
@@ -88,7 +89,8 @@ def select(
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
     prompts = [query.prompt for query in queries]
     if embedding.file is not None:
-        embeddings = read_embedding_file(embedding.file, len(queries))
+        rows = unique_rows(prompts)
+        embeddings = read_embedding_file(embedding.file, max(rows) + 1)[rows]
     elif input_file is not None and router.embedder is not None:
         embeddings = embed_with_progress(router.embedder, prompts).vectors
     else:

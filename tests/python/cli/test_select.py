@@ -14,7 +14,6 @@ from cli.conftest import MODELS, Command
 from documented import document
 from vsr.embedding import load_embedder
 from vsr.persistence.artefact import FILE_NAMES
-from vsr.records import read_queries
 
 LAW = "What is the court statute contract number 7?"
 
@@ -176,16 +175,19 @@ def test_bad_queries_are_named_or_left_out(tmp_path: Path, trained: Path, vsr_tr
 # Vectors from elsewhere
 
 
-def test_ready_vectors(queries: Path, trained: Path, tmp_path: Path, vsr_train: Command) -> None:
-    prompts = [query.prompt for query in read_queries(queries)]
-    np.save(tmp_path / "v.npy", load_embedder("hash", dim=32).embed(prompts))
+def test_ready_vectors_are_those_of_the_unique_queries(
+    queries: Path, trained: Path, tmp_path: Path, vsr_train: Command
+) -> None:
+    hashed = ("--use-fallback", "--embedding-dim", "32")
+    assert vsr_train("embed", "--input", queries, "--output", tmp_path / "v.npy", *hashed).code == 0
+    assert np.load(tmp_path / "v.npy").shape == (3, 32)  # for four lines, two of which hold one query
     flags = ("select", "--input", queries, "--models-dir", trained)
     ready = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
     assert (ready.code, ready.out) == (0, vsr_train(*flags).out)
-    np.save(tmp_path / "rows.npy", np.ones((3, 32)))
-    np.save(tmp_path / "wide.npy", np.ones((4, 33)))
+    np.save(tmp_path / "rows.npy", np.ones((4, 32)))
+    np.save(tmp_path / "wide.npy", np.ones((3, 33)))
     for name, message in (
-        ("rows", "has shape 3 x 32; expected 4 rows"),
+        ("rows", "has shape 4 x 32; expected 3 rows, one per unique query"),
         ("wide", "embeddings have 33 dimensions; expected 32"),
     ):
         refused = vsr_train(*flags, "--embedding-file", tmp_path / f"{name}.npy")
