@@ -169,6 +169,14 @@ class Fields:
         """Read a field that may be missing or null."""
         return self.get(name, kind) if self.content.get(name) is not None else None
 
+    def nullable(self, name: str, kind: type[T]) -> T | None:
+        """Read a field that has to be there but may be null.
+
+        Raises:
+            ArtefactError: Missing or of another type.
+        """
+        return None if name in self.content and not self.has(name) else self.get(name, kind)
+
     def object(self, name: str) -> "Fields":
         """Go into an object."""
         return Fields(self.source, self.path(name), self.get(name, dict), self.arrays)
