@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     help="Folder of the artefacts.",
 )
 @option("--algorithm", type=click.Choice(ALGORITHMS), default="knn", show_default=True, help="Which selector to ask.")
-@option("--category", metavar="NAME", help="Category of the query; predicted without it.")
+@option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
 @option("--explain", is_flag=True, help="Say what the choice rests on.")
@@ -108,6 +108,13 @@ def select(
         terminal.warn(
             f"not compared, because the artefact does not know them: {', '.join(choices[0].unknown_candidates)}"
         )
+    n_assumed = sum(choice.category_source is None and choice.reason != "default" for choice in choices)
+    if n_assumed:
+        lines = "" if input_file is None else f" ({n_assumed:,} of {len(choices):,} lines)"
+        terminal.warn(
+            f"no category was given and the artefact has no classifier to predict one, so other is assumed{lines}. "
+            "Give the category, or train on at least 20 labelled queries of each of two categories"
+        )
     if input_file is not None or as_json:
         for number, choice in enumerate(choices):
             document = choice_document(choice)
@@ -156,8 +163,7 @@ def _print_choice(choice: "Choice") -> None:
         return
     said = []
     if choice.category is not None:
-        source = f" ({choice.category_source})" if choice.category_source else ""
-        said.append(f"category {choice.category}{source}")
+        said.append(f"category {choice.category} ({choice.category_source or 'assumed: none was given'})")
     if choice.margin is not None:
         said.append(f"margin {100 * choice.margin:.1f} points")
     said.append(f"reason {choice.reason}")

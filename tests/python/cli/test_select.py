@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.conftest import MODELS, Command
+from cli.conftest import MODELS, Command, write_records
 from documented import document
+from vsr.cli import main
 from vsr.embedding import load_embedder
 from vsr.persistence.artefact import FILE_NAMES
 
@@ -55,6 +56,45 @@ def test_a_category_that_is_given_is_used(trained: Path, vsr_train: Command) -> 
     unknown = vsr_train("select", "What is it?", "--models-dir", trained, "--category", "astrology")
     assert unknown.code == 0
     assert unknown.err == "Warning: astrology is no known category and counts as other (1 times)\n"
+
+
+ASSUMED = (
+    "Warning: no category was given and the artefact has no classifier to predict one, so other is assumed{}. "
+    "Give the category, or train on at least 20 labelled queries of each of two categories\n"
+)
+
+
+@pytest.fixture(scope="module")
+def unclassified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Artefacts of too few labelled queries for a classifier."""
+    folder = tmp_path_factory.mktemp("unclassified")
+    records = write_records(folder / "records.jsonl", 45)
+    flags = ["--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--holdout", "0.3"]
+    assert main(["-q", "train", "--data-file", str(records), "--output-dir", str(folder), *flags]) == 0
+    return folder
+
+
+def test_a_category_that_is_neither_given_nor_predicted_is_assumed_aloud(
+    unclassified: Path, vsr_train: Command
+) -> None:
+    flags = ("select", LAW, "--models-dir", unclassified)
+    assumed = vsr_train(*flags)
+    assert (assumed.code, assumed.err) == (0, ASSUMED.format(""))
+    assert assumed.out.splitlines()[1].startswith("category other (assumed: none was given), margin ")
+    assert vsr_train(*flags, "--json").json["category_source"] is None
+    given = vsr_train(*flags, "--category", "other")
+    assert (given.code, given.err) == (0, "")
+    assert given.out.splitlines()[1].startswith("category other (given), margin ")
+    default = vsr_train(*flags, "--candidates", "galen", "--default", "galen")
+    assert (default.code, default.err) == (0, "")  # nothing is compared, so nothing is assumed
+
+
+def test_categories_that_are_assumed_in_a_file_are_counted_once(
+    queries: Path, unclassified: Path, vsr_train: Command
+) -> None:
+    result = vsr_train("select", "--input", queries, "--models-dir", unclassified)
+    assert (result.code, result.err) == (0, ASSUMED.format(" (3 of 4 lines)"))
+    assert [line["category_source"] for line in result.lines] == [None, "given", None, None]
 
 
 def test_candidates(trained: Path, vsr_train: Command) -> None:
