@@ -68,6 +68,8 @@ def select(
     from vsr.cli.embedding import embed_with_progress, load_router
     from vsr.grouping import unique_rows
     from vsr.jobs import read_embedding_file
+    from vsr.persistence import find_artefacts
+    from vsr.persistence.trainings import run_ids
     from vsr.records import Query
 
     if (text is None) == (input_file is None):
@@ -84,6 +86,12 @@ def select(
     for unknown in unknown_categories(query.category for query in queries):
         terminal.warn(f"{unknown.name} is no known category and counts as other ({unknown.count:,} times)")
     router = load_router(models_dir, algorithm, embedding)
+    n_trainings = len(run_ids(find_artefacts(models_dir).values()))
+    if n_trainings > 1:
+        terminal.warn(
+            f"{models_dir}: its artefacts come from {n_trainings} different trainings; "
+            f"`vsr-train inspect {models_dir}` shows which"
+        )
     for lack in router.artefact.lacking:
         terminal.warn(f"{router.artefact.path}: has the documented fields alone; it lacks {lack}")
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
