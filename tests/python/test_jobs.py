@@ -139,9 +139,11 @@ def test_a_category_weight_stands_in_the_artefact(tmp_path: Path) -> None:
     assert load_artefact(result.paths[0]).selector.category_weight == 0.25
 
 
-def test_a_folder_is_made_or_refused(tmp_path: Path) -> None:
-    require_writable(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
+def test_a_folder_is_tried_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "empty" / "a" / "b"):
+        require_writable(folder)
+        assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/c: cannot be written to \(Not a directory\)"):
         require_writable(tmp_path / "file" / "c")

@@ -91,6 +91,7 @@ def test_the_defaults_are_found_in_the_working_folder(
     assert missing.err == (
         "Error: benchmark_training_data.jsonl: no such file; expected a JSON Lines file of records\n"
     )
+    assert list(tmp_path.iterdir()) == []  # no empty folder is left of a failure
     shutil.copy(records, "benchmark_training_data.jsonl")
     assert vsr_train("train", *FAST).code == 0
     assert Path("trained_models/knn_model.json").is_file()
@@ -267,7 +268,7 @@ def test_bad_records_are_named(content: str, tmp_path: Path, vsr_train: Command)
     assert result.err.startswith(f"Error: {data}")
     assert BAD_RECORDS[content] in result.err
     assert len(result.err.splitlines()) <= 2
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_such_file(tmp_path: Path, vsr_train: Command) -> None:
@@ -302,7 +303,7 @@ def test_bad_vectors_are_named(what: str, records: Path, tmp_path: Path, vsr_tra
     assert result.err.splitlines()[1].startswith(f"Error: {file}: ")
     assert message in result.err
     assert len(result.err.splitlines()) == 2
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_several_arrays_are_no_matrix(records: Path, tmp_path: Path, vsr_train: Command) -> None:
