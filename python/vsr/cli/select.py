@@ -80,6 +80,8 @@ def select(
         raise click.UsageError("--skip-bad-lines has no effect without --input.")
     if input_file is not None and category is not None:
         raise click.UsageError("--category has no effect with --input: the file says the categories.")
+    if input_file is not None and as_json:
+        raise click.UsageError("--json has no effect with --input: the result is JSON Lines without it.")
     if default is not None and candidates is None:
         raise click.UsageError("--default has no effect without --candidates: all models are on offer.")
     queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)

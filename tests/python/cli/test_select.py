@@ -295,6 +295,7 @@ WRONG = {
     "": "Give either a query or --input FILE.",
     "text --input q.jsonl": "Give either a query or --input FILE.",
     "--input q.jsonl --category math": "--category has no effect with --input",
+    "--input q.jsonl --json": "--json has no effect with --input",
     "text --skip-bad-lines": "--skip-bad-lines has no effect without --input.",
     "text --default newton": "--default has no effect without --candidates",
     "text --embedding-file v.npy --cache-dir c": "--cache-dir has no effect here: --embedding-file brings",
