@@ -31,6 +31,11 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
             if not found:
                 raise ArtefactError(f"{path}: holds no artefact; `vsr-train train --output-dir {path}` makes them")
             files += found.values()
+        elif not path.exists():
+            raise ArtefactError(
+                f"{path}: no such file or folder; expected an artefact or a folder of them, as `vsr-train train "
+                "--output-dir DIR` writes it. Check the name, or train first"
+            )
         else:
             files.append(path)
     artefacts = [load_artefact(file) for file in files]

@@ -124,7 +124,9 @@ class Fields:
         try:
             text, arrays = read_json_arrays(source, dict(patterns))
         except OSError as error:
-            raise ArtefactError(f"{source}: cannot be read ({_reason(error)})") from error
+            raise ArtefactError(
+                f"{source}: cannot be read ({_reason(error)}); expected an artefact of `vsr-train train`"
+            ) from error
         except ArtefactError as error:
             message = str(error)
             raise ArtefactError(message if source in message else f"{source}: {message}") from error

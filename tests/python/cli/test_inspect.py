@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_named(trained: Path, tmp_path: Path, vsr_train: 
     damaged.write_text((trained / "knn_model.json").read_text()[:500])
     for path, message in (
         (damaged, "damaged"),
-        (tmp_path / "no.json", "cannot be read (No such file or directory)"),
+        (tmp_path / "no.json", "no such file or folder; expected an artefact or a folder of them, as `vsr-train train"),
         (trained.parent, f"holds no artefact; `vsr-train train --output-dir {trained.parent}` makes them"),
     ):
         result = vsr_train("inspect", path)
