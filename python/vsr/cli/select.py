@@ -86,7 +86,8 @@ def select(
         raise click.UsageError("--default has no effect without --candidates: all models are on offer.")
     queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)
     for unknown in unknown_categories(query.category for query in queries):
-        terminal.warn(f"{unknown.name} is no known category and counts as other ({unknown.count:,} times)")
+        often = "once" if unknown.count == 1 else f"{unknown.count:,} times"
+        terminal.warn(f"{unknown.name} is no known category and counts as other ({often})")
     router = load_router(models_dir, algorithm, embedding)
     n_trainings = len(run_ids(find_artefacts(models_dir).values()))
     if n_trainings > 1:

@@ -55,7 +55,7 @@ def test_a_category_that_is_given_is_used(trained: Path, vsr_train: Command) -> 
     assert given["model"] == "darwin"
     unknown = vsr_train("select", "What is it?", "--models-dir", trained, "--category", "astrology")
     assert unknown.code == 0
-    assert unknown.err == "Warning: astrology is no known category and counts as other (1 times)\n"
+    assert unknown.err == "Warning: astrology is no known category and counts as other (once)\n"
 
 
 ASSUMED = (

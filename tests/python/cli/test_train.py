@@ -192,6 +192,7 @@ def test_one_model_trains_and_says_that_there_is_nothing_to_choose(
     data.write_text("".join(line + "\n" for line in records.read_text().splitlines() if '"darwin"' in line))
     result = vsr_train("train", "--data-file", data, *FAST, "--output-dir", tmp_path)
     assert (result.code, result.out) == (0, "")
+    assert "90 unique queries, 1 model." in result.err.splitlines()
     assert "Warning: darwin is the only model: there is nothing to choose" in result.err
     as_json = vsr_train("train", "--data-file", data, *FAST, "--output-dir", tmp_path, "--json")
     assert (as_json.json["verdict"], as_json.json["evaluation"]) == (None, None)
