@@ -256,13 +256,17 @@ class FilledCategories:
     n_other: int
 
     def lines(self) -> list[str]:
-        """Say in a sentence what became of missing categories, nothing where none was missing."""
-        if self.n_predicted and self.classifier is not None:
+        """Say in a sentence what became of missing categories, here and later; nothing where all is well."""
+        if self.classifier is None:
+            wanted = f"no classifier could be fitted; label at least {MIN_LABELLED} queries of each of two categories"
+            if self.n_other:
+                return [
+                    f"{self.n_other:,} queries without a category count as other, and so will those routed: {wanted}"
+                ]
+            return [f"queries without a category will be taken as other when they are routed: {wanted}"]
+        if self.n_predicted:
             share = f"{self.classifier.accuracy:.0%} of {self.classifier.n_labelled:,} labelled ones right"
             return [f"{self.n_predicted:,} missing categories predicted from the embedding ({share})"]
-        if self.n_other:
-            wanted = f"two categories with {MIN_LABELLED} labelled queries each"
-            return [f"{self.n_other:,} queries without a category count as other: to predict them takes {wanted}"]
         return []
 
 

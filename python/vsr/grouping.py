@@ -140,6 +140,16 @@ def unique_prompts(prompts: Iterable[str]) -> list[str]:
     return list(prompt_of_key.values())
 
 
+def unique_rows(prompts: Iterable[str]) -> list[int]:
+    """Give the row of every prompt among those of `unique_prompts`: 0, 1, ... in order of first appearance.
+
+    Args:
+        prompts: rendered prompts, in order.
+    """
+    row_of_key: dict[str, int] = {}
+    return [row_of_key.setdefault(unique_key(prompt), len(row_of_key)) for prompt in prompts]
+
+
 class _BadRecordError(Exception):
     """What is wrong with the record at hand or with all of them, still without its place."""
 

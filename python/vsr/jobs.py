@@ -1,5 +1,6 @@
 """The whole jobs as the commands run them: outcomes and vectors in, artefacts and a held-out table out."""
 
+import contextlib
 import os
 import tempfile
 import time
@@ -204,20 +205,27 @@ def _score(record: UnratedRecord) -> float | None:
 
 
 def require_writable(directory: str | os.PathLike[str]) -> None:
-    """Make a folder if it is missing and make sure that files can be written to it, before hours of work.
+    """Make sure that a folder can be made and written to, before hours of work; nothing is left of the trial.
 
     Raises:
         OutputError: It cannot be made or written to.
     """
+    folder = Path(directory)
+    missing: list[Path] = []
     try:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise OutputError(
             f"{os.fspath(directory)}: cannot be written to ({error.strerror}); name a folder that this "
             "user may write to"
         ) from error
+    finally:
+        for made in missing:  # the innermost first; whoever writes a file makes its folder
+            with contextlib.suppress(OSError):
+                made.rmdir()
 
 
 def _evaluate(

@@ -147,11 +147,13 @@ class JsonLines(Generic[Item]):
         if not first.strip():
             return None, 0
         parts = [first]
-        if first.lstrip().startswith(b"{"):
-            self._gather(parts, lines)
-        problem = self._read_slowly(b"".join(parts))
+        is_end = first.lstrip().startswith(b"{") and self._gather(parts, lines)
+        data = b"".join(parts)
+        problem = self._read_slowly(data)
         if not isinstance(problem, str):
             return problem.item, len(parts) - 1
+        if is_end and _may_go_on(data):
+            problem = "is cut off (the file ends inside the object that begins here); expected one JSON object a line"
         # Nothing is guessed about the lines that were tried: each of them is read as a line of its own.
         waiting.extendleft(reversed(parts[1:]))
         bad = BadLine(self.path, self.line, problem)
@@ -162,14 +164,18 @@ class JsonLines(Generic[Item]):
             self._bad_lines.append(bad)
         return None, 0
 
-    def _gather(self, parts: list[bytes], lines: Iterator[bytes]) -> None:
-        """Append the lines over which the object in `parts` is spread, as long as what is there can become one."""
+    def _gather(self, parts: list[bytes], lines: Iterator[bytes]) -> bool:
+        """Append the lines over which the object in `parts` is spread, as long as what is there can become one.
+
+        Returns:
+            Whether the file ends there.
+        """
         depth = _depth(parts[0])
         check_at = 2
         while depth is not None and depth > 0:
             following = next(lines, None)
             if following is None:
-                return
+                return True
             parts.append(following)
             deeper = _depth(following)
             depth = None if deeper is None else depth + deeper
@@ -177,7 +183,8 @@ class JsonLines(Generic[Item]):
             if len(parts) == check_at and depth:
                 check_at *= 2
                 if not _may_go_on(b"".join(parts)):
-                    return
+                    return False
+        return not parts[-1].endswith(b"\n")
 
     def _read_slowly(self, data: bytes) -> "str | _Found[Item]":
         """Read one object in Python: the item, or what is wrong with it."""

@@ -153,7 +153,11 @@ def test_missing_categories_are_filled_where_enough_are_labelled() -> None:
     few = fill_categories(rows[:30], partly[:30])
     assert few.categories == tuple("other" if name is None else name for name in partly[:30])
     assert (few.classifier, few.n_predicted, few.n_other) == (None, 0, 6)
-    assert few.lines()[0].startswith("6 queries without a category count as other")
+    wanted = "no classifier could be fitted; label at least 20 queries of each of two categories"
+    assert few.lines() == [f"6 queries without a category count as other, and so will those routed: {wanted}"]
+    assert fill_categories(rows[:30], names[:30]).lines() == [
+        f"queries without a category will be taken as other when they are routed: {wanted}"
+    ]
     assert fill_categories(rows, names).lines() == []
 
 

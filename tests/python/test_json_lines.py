@@ -137,6 +137,20 @@ def test_numbers_of_lines_stay_right_after_an_object_over_several_lines(tmp_path
     assert [lines.line for _ in lines] == [1, 7]
 
 
+@pytest.mark.parametrize("first", ["", "{}\n"])
+@pytest.mark.parametrize("cut", ['{"a": 1', '{"a": 1,\n', '{"a": [1,\n2', '{\n"a":\n"b",\n"c": {\n', '{"a": "b'])
+def test_a_file_that_ends_inside_an_object_says_so(cut: str, first: str, tmp_path: Path) -> None:
+    path = tmp_path / "objects.jsonl"
+    path.write_text(first + cut)
+    number = 2 if first else 1
+    with pytest.raises(RecordError) as caught:
+        list(read_objects(path, noun="objects"))
+    assert str(caught.value).startswith(
+        f"{path}:{number}: is cut off (the file ends inside the object that begins here); expected one JSON object a "
+        "line. Mend the line, or "
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

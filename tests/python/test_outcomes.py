@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vsr.categories import UnknownCategory
 from vsr.errors import RecordError
-from vsr.grouping import unique_prompts
+from vsr.grouping import unique_prompts, unique_rows
 from vsr.outcomes import Outcomes, OutcomesReport
 from vsr.records import Record, UnratedRecord, read_records
 from vsr.rendering import render_prompt, unique_key
@@ -316,5 +316,9 @@ def test_real_records(name: str, shared: Path, tmp_path: Path) -> None:
 )
 def test_unique_prompts_are_the_rows_of_outcomes(rows: list[tuple[str, list[str] | None, str]]) -> None:
     records = [record(query, model, choices=choices) for query, choices, model in rows]
-    prompts = unique_prompts(render_prompt(query, choices) for query, choices, _ in rows)
+    written = [render_prompt(query, choices) for query, choices, _ in rows]
+    prompts = unique_prompts(written)
     assert tuple(prompts) == Outcomes.from_records(records).queries
+    own = unique_rows(written)
+    assert [unique_key(prompts[row]) for row in own] == [unique_key(prompt) for prompt in written]
+    assert list(dict.fromkeys(own)) == list(range(len(prompts)))

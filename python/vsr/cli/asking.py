@@ -161,9 +161,8 @@ def ask(
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
     if options.max_cost is not None and all(model.pricing is None for model in plan.models):
         raise click.UsageError("--max-cost has no effect: no model in the configuration has prices (pricing).")
-    terminal.say(
-        f"{len(plan.questions):,} queries, {len(plan.models)} models: {', '.join(m.name for m in plan.models)}."
-    )
+    n_queries, n_models = terminal.counted(len(plan.questions), "query", "queries"), len(plan.models)
+    terminal.say(f"{n_queries}, {terminal.counted(n_models, 'model')}: {', '.join(m.name for m in plan.models)}.")
     if plan.n_repeated:
         terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
     delay_ms = _DELAY_MS if options.rate_limit_delay is None else options.rate_limit_delay

@@ -1,6 +1,7 @@
 """`vsr-train demo`: the whole system in a minute, on simulated LLMs."""
 
 import contextlib
+import re
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.options import seed_option
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
+from vsr.errors import OutputError
 
 if TYPE_CHECKING:
     from vsr.benchmark.pool import SimulatedPool
@@ -24,6 +26,9 @@ _N_ROUTED = 3
 # The simulated LLMs take their time; a demo has less.
 _TIME_SCALE = 0.1
 _CONCURRENCY = 64
+_SERVE_DIR = "demo"
+_CONFIG_NAME = "config.yaml"
+_QUERIES_NAME = "queries.jsonl"
 
 
 @command("demo")
@@ -35,7 +40,12 @@ _CONCURRENCY = 64
     show_default="420",
     help="How many queries to generate, spread over the 14 categories.",
 )
-@option("--serve", is_flag=True, help="Only run the simulated LLMs, until Ctrl-C, to try configurations on.")
+@option(
+    "--serve",
+    is_flag=True,
+    help="Only run the simulated LLMs, until Ctrl-C, to try configurations on; their config.yaml and queries.jsonl go "
+    "to --output-dir.",
+)
 @option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -47,7 +57,8 @@ _CONCURRENCY = 64
     "--output-dir",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep every file here; without it they are gone when the demo ends.",
+    show_default=f"{_SERVE_DIR} with --serve, else nothing is kept",
+    help="Keep every file here.",
 )
 @seed_option
 def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path | None, seed: int) -> None:
@@ -74,13 +85,13 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
     with _folder(output_dir) as folder:
         terminal.say("The LLMs of this demo are SIMULATED: no real model is asked.\n")
         records_path = folder / "benchmark_training_data.jsonl"
-        write_queries(folder / "queries.jsonl", queries)
+        write_queries(folder / _QUERIES_NAME, queries)
         with SimulatedPool(queries, seed=seed, port=port or 0, time_scale=_TIME_SCALE) as pool:
             config_path = _write_config(folder, pool)
             terminal.say(
                 f"1. {len(SIMULATED_MODELS)} simulated LLMs at {pool.url} answer {count:,} queries, 10 x as fast"
             )
-            _ask(config_path, folder / "queries.jsonl", records_path)
+            _ask(config_path, folder / _QUERIES_NAME, records_path)
         outcomes = jobs.read_outcomes(read_records(records_path))
         embedder = load_embedder("hash")
         vectors = embed_with_progress(embedder, outcomes.queries).vectors
@@ -103,7 +114,7 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
         _route(Router.load(folder, result.recommended, embedder), fresh)
         if output_dir is not None:
             terminal.say("\nWritten:")
-            for path in (config_path, folder / "queries.jsonl", records_path, *result.paths):
+            for path in (config_path, folder / _QUERIES_NAME, records_path, *result.paths):
                 terminal.say(f"  {path}")
 
 
@@ -134,7 +145,7 @@ def _write_config(folder: Path, pool: "SimulatedPool") -> Path:
     for model in SIMULATED_MODELS:
         prices = f"{{prompt_per_1m: {model.prompt_per_1m}, completion_per_1m: {model.completion_per_1m}}}"
         lines += [f"  {model.name}:", "    preferred_endpoints: [simulated]", f"    pricing: {prices}"]
-    path = folder / "config.yaml"
+    path = folder / _CONFIG_NAME
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -144,10 +155,16 @@ def _serve(pool: "SimulatedPool", queries: "Sequence[DemoQuery]", output_dir: Pa
     """Keep a pool running until Ctrl-C."""
     from vsr.demo import write_queries
 
-    folder = output_dir or Path("demo")
+    folder = output_dir or Path(_SERVE_DIR)
     with pool:
+        with tempfile.TemporaryDirectory(prefix="vsr-demo-") as temporary:
+            ours = Path(temporary)
+            _write_config(ours, pool)
+            write_queries(ours / _QUERIES_NAME, queries)
+            for name in (_CONFIG_NAME, _QUERIES_NAME):
+                _refuse_to_replace(folder / name, ours / name)
         config_path = _write_config(folder, pool)
-        write_queries(folder / "queries.jsonl", queries)
+        write_queries(folder / _QUERIES_NAME, queries)
         terminal.say("These LLMs are SIMULATED. They speak OpenAI's and Ollama's protocols at")
         terminal.write(pool.url)
         terminal.say(
@@ -155,6 +172,24 @@ def _serve(pool: "SimulatedPool", queries: "Sequence[DemoQuery]", output_dir: Pa
             "--concurrency 16 --rate-limit-delay 0\nCtrl-C ends them."
         )
         threading.Event().wait()
+
+
+def _refuse_to_replace(path: Path, ours: Path) -> None:
+    """Leave a file alone that holds anything else than what another run of the same command wrote.
+
+    Raises:
+        OutputError: There is such a file.
+    """
+    if path.exists() and _without_ports(path) != _without_ports(ours):
+        raise OutputError(
+            f"{path}: is there already and holds something else; expected no such file, or that of an earlier "
+            "`vsr-train demo --serve`. Move it away, or name another folder (--output-dir)"
+        )
+
+
+def _without_ports(path: Path) -> bytes:
+    """Read a file but for the port, which is another one in every run."""
+    return re.sub(rb"\bport: \d+", b"port:", path.read_bytes())
 
 
 def _route(router: "Router", queries: "Sequence[DemoQuery]") -> None:

@@ -57,7 +57,8 @@ def embed(source: Path, target: Path, skip_bad_lines: bool, embedding: Embedding
     if lines.n_bad_lines:
         terminal.warn(f"{lines.n_bad_lines:,} bad lines left out; the first: {lines.bad_lines[0]}")
     embedder = embedding.load()
-    terminal.say(f"{len(queries):,} unique queries. Embedding with {embedder.fingerprint}.")
+    n_unique = terminal.counted(len(queries), "unique query", "unique queries")
+    terminal.say(f"{n_unique}. Embedding with {embedder.fingerprint}.")
     embedded = embed_with_progress(embedder, queries)
     write_embedding_file(target, embedded.vectors)
     _report(target, embedded, embedder.fingerprint, lines.n_bad_lines, time.monotonic() - started_s, as_json=as_json)
@@ -88,4 +89,5 @@ def _report(
             }
         )
         return
-    terminal.say(f"{n_rows:,} vectors of {dim:,} numbers in {target}, after {terminal.duration(duration_s)}.")
+    vectors = terminal.counted(n_rows, "vector")
+    terminal.say(f"{vectors} of {dim:,} numbers in {target}, after {terminal.duration(duration_s)}.")

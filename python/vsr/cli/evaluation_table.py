@@ -24,8 +24,9 @@ def write_evaluation(evaluation: "Evaluation") -> None:
     """Print the table, how often each model is best, and the verdict, to stdout."""
     weight = evaluation.objective.quality_weight
     way = f"{evaluation.n_folds}-fold" if evaluation.n_folds > 1 else f"hold-out of {evaluation.n_held_out:,}"
+    n_categories = terminal.counted(evaluation.n_categories, "category", "categories")
     terminal.write(
-        f"{evaluation.n_queries:,} queries, {evaluation.n_models} models, {_plural(evaluation.n_categories)}; "
+        f"{evaluation.n_queries:,} queries, {evaluation.n_models} models, {n_categories}; "
         f"held out: {way}, quality weight {weight:g}"
     )
     terminal.write("")
@@ -62,17 +63,13 @@ def selector_label(selector: "TrainedSelector") -> str:
     return f"{selector.name} ({main[1]}={shown})"
 
 
-def _plural(n_categories: int) -> str:
-    return "1 category" if n_categories == 1 else f"{n_categories} categories"
-
-
 def _row(method: "MethodResult") -> tuple[str, ...]:
     gain = method.gain
     return (
         method.label,
         f"{method.utility:.3f}",
         f"{method.quality:.3f}",
-        "-" if gain is None else f"{_points(gain.mean)} points",
+        "-" if gain is None else f"{points(gain.mean)} points",
         "" if gain is None or method.kind == "oracle" else _interval(gain),
         "-" if method.latency_s is None else f"{method.latency_s:.2f} s",
         "" if method.seconds_per_query is None else f"{method.seconds_per_query * 1e6:,.0f} µs",
@@ -87,8 +84,8 @@ def _write_categories(evaluation: "Evaluation") -> None:
     if judged.gain is None or judged.gain_predicted is None:
         return
     terminal.write(
-        f"Chosen inside the folds: {_points(judged.gain.mean)} points with categories given, "
-        f"{_points(judged.gain_predicted.mean)} ({_interval(judged.gain_predicted)}) with categories predicted "
+        f"Chosen inside the folds: {points(judged.gain.mean)} points with categories given, "
+        f"{points(judged.gain_predicted.mean)} ({_interval(judged.gain_predicted)}) with categories predicted "
         f"({evaluation.classifier_accuracy:.0%} right)."
     )
 
@@ -104,9 +101,11 @@ def _write_best_models(evaluation: "Evaluation") -> None:
     )
 
 
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}"
+def points(difference: float) -> str:
+    """Write a difference of quality or utility in points; what rounds to nothing has no sign, least of all a minus."""
+    shown = f"{100 * difference:+.1f}"
+    return "0.0" if shown in ("+0.0", "-0.0") else shown
 
 
 def _interval(interval: "Interval") -> str:
-    return f"{_points(interval.low)} .. {_points(interval.high)}"
+    return f"{points(interval.low)} .. {points(interval.high)}"

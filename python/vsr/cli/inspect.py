@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
+from vsr.cli.evaluation_table import points
 from vsr.cli.options import json_option
 from vsr.cli.sections import command
 
@@ -31,6 +32,11 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
             if not found:
                 raise ArtefactError(f"{path}: holds no artefact; `vsr-train train --output-dir {path}` makes them")
             files += found.values()
+        elif not path.exists():
+            raise ArtefactError(
+                f"{path}: no such file or folder; expected an artefact or a folder of them, as `vsr-train train "
+                "--output-dir DIR` writes it. Check the name, or train first"
+            )
         else:
             files.append(path)
     artefacts = [load_artefact(file) for file in files]
@@ -126,6 +132,6 @@ def _held_out(name: str, held_out: dict[str, Any] | None) -> str:
         return str(verdict)
     gain = line["gain"]
     return (
-        f"{100 * gain['mean']:+.1f} points over {held_out.get('best_single')} "
-        f"({100 * gain['low']:+.1f} .. {100 * gain['high']:+.1f}). {verdict}"
+        f"{points(gain['mean'])} points over {held_out.get('best_single')} "
+        f"({points(gain['low'])} .. {points(gain['high'])}). {verdict}"
     )

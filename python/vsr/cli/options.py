@@ -38,6 +38,18 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class _ThreadCount(click.IntRange):
+    """How many threads; mostly from the environment, where no help stands beside it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        """Read the number."""
+        try:
+            number: int = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no number of threads; expected a whole number of 1 or more.", param, ctx)
+        return number
+
+
 SHARE = FiniteRange(0.0, 1.0)
 EMBEDDING_MODELS = ("qwen3", "gemma", "bert", "hash")
 DEFAULT_EMBEDDING_MODEL = "qwen3"
@@ -251,7 +263,7 @@ def embedding_options(command: _Command) -> _Command:
         ),
         _embedding_option(
             "threads",
-            type=click.IntRange(min=1),
+            type=_ThreadCount(min=1),
             metavar="N",
             envvar="VSR_NUM_THREADS",
             show_envvar=True,

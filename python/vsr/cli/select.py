@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     help="Take the folder of the artefacts and of the embedding model from its model_selection.",
 )
 @option("--algorithm", type=click.Choice(ALGORITHMS), default="knn", show_default=True, help="Which selector to ask.")
-@option("--category", metavar="NAME", help="Category of the query; predicted without it.")
+@option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
 @option("--explain", is_flag=True, help="Say what the choice rests on.")
@@ -68,12 +68,15 @@ def select(
     """Choose the model for a query TEXT, or for every query of a file.
 
     With --input the result is one JSON object per query, in the order of the file. The artefact says which embedding
-    model it needs; the flags say where that is, and may not contradict. Rows of --embedding-file are those of the
-    queries.
+    model it needs; the flags say where that is, and may not contradict. --embedding-file has one row per unique query
+    of the file, as `vsr-train embed` writes it.
     """
     from vsr.categories import unknown_categories
     from vsr.cli.embedding import embed_with_progress, load_router
+    from vsr.grouping import unique_rows
     from vsr.jobs import read_embedding_file
+    from vsr.persistence import find_artefacts
+    from vsr.persistence.trainings import run_ids
     from vsr.records import Query
 
     if (text is None) == (input_file is None):
@@ -84,23 +87,34 @@ def select(
         raise click.UsageError("--skip-bad-lines has no effect without --input.")
     if input_file is not None and category is not None:
         raise click.UsageError("--category has no effect with --input: the file says the categories.")
+    if input_file is not None and as_json:
+        raise click.UsageError("--json has no effect with --input: the result is JSON Lines without it.")
     if default is not None and candidates is None:
         raise click.UsageError("--default has no effect without --candidates: all models are on offer.")
     queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)
     for unknown in unknown_categories(query.category for query in queries):
-        terminal.warn(f"{unknown.name} is no known category and counts as other ({unknown.count:,} times)")
+        often = "once" if unknown.count == 1 else f"{unknown.count:,} times"
+        terminal.warn(f"{unknown.name} is no known category and counts as other ({often})")
     if config_path is not None:
         config = read_config(config_path)
         embedding = with_config(embedding, config)
         if models_dir is None and config.model_selection.models_path is not None:
             models_dir = Path(config.model_selection.models_path)
-    router = load_router(models_dir or Path(DEFAULT_OUTPUT_DIR), algorithm, embedding)
+    folder = models_dir or Path(DEFAULT_OUTPUT_DIR)
+    router = load_router(folder, algorithm, embedding)
+    n_trainings = len(run_ids(find_artefacts(folder).values()))
+    if n_trainings > 1:
+        terminal.warn(
+            f"{folder}: its artefacts come from {n_trainings} different trainings; "
+            f"`vsr-train inspect {folder}` shows which"
+        )
     for lack in router.artefact.lacking:
         terminal.warn(f"{router.artefact.path}: has the documented fields alone; it lacks {lack}")
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
     prompts = [query.prompt for query in queries]
     if embedding.file is not None:
-        embeddings = read_embedding_file(embedding.file, len(queries))
+        rows = unique_rows(prompts)
+        embeddings = read_embedding_file(embedding.file, max(rows) + 1)[rows]
     elif input_file is not None and router.embedder is not None:
         embeddings = embed_with_progress(router.embedder, prompts).vectors
     else:
@@ -117,6 +131,13 @@ def select(
     if choices and choices[0].unknown_candidates and choices[0].reason != "default":
         terminal.warn(
             f"not compared, because the artefact does not know them: {', '.join(choices[0].unknown_candidates)}"
+        )
+    n_assumed = sum(choice.category_source is None and choice.reason != "default" for choice in choices)
+    if n_assumed:
+        lines = "" if input_file is None else f" ({n_assumed:,} of {len(choices):,} lines)"
+        terminal.warn(
+            f"no category was given and the artefact has no classifier to predict one, so other is assumed{lines}. "
+            "Give the category, or train on at least 20 labelled queries of each of two categories"
         )
     if input_file is not None or as_json:
         for number, choice in enumerate(choices):
@@ -166,8 +187,7 @@ def _print_choice(choice: "Choice") -> None:
         return
     said = []
     if choice.category is not None:
-        source = f" ({choice.category_source})" if choice.category_source else ""
-        said.append(f"category {choice.category}{source}")
+        said.append(f"category {choice.category} ({choice.category_source or 'assumed: none was given'})")
     if choice.margin is not None:
         said.append(f"margin {100 * choice.margin:.1f} points")
     said.append(f"reason {choice.reason}")

@@ -318,3 +318,8 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Write a count with its noun: "1 model", "2,000 queries"; `plural` where it is not the noun and an s."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {plural or f'{noun}s'}"

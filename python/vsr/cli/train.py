@@ -257,7 +257,8 @@ def train(
         read_records(records_path, skip_bad_lines=skip_bad_lines),
         None if config is None else config.offered_models(),
     )
-    terminal.say(f"{outcomes.n_queries:,} unique queries, {outcomes.n_models} models.")
+    # More than one query: `read_outcomes` sees to it.
+    terminal.say(f"{outcomes.n_queries:,} unique queries, {terminal.counted(outcomes.n_models, 'model')}.")
     for line in [] if outcomes.report is None else outcomes.report.lines():
         terminal.say(f"  {line}")
     pairs = None

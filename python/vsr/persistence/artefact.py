@@ -332,7 +332,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
     counts = measured.astype(np.int64)
     quality = statistics.numbers("quality", len(models))
     table = block.object("parent")
-    shrinkage = table.maybe("shrinkage", float)
+    shrinkage = table.nullable("shrinkage", float)
     parent = MeanTable(
         overall=table.array("overall", (len(models),)),
         by_category=table.array("by_category", shape),
@@ -374,7 +374,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         run_id=block.get("run_id", str),
         embedder=embedder,
         objective=Objective(weights.get("quality_weight", float), weights.get("cost_share", float)),
-        held_out=block.maybe("held_out", dict),
+        held_out=block.nullable("held_out", dict),
     )
     return Artefact(path, selector, header, ())
 
@@ -451,7 +451,7 @@ def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] 
 
 
 def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:
-    if not block.has("classifier"):
+    if block.nullable("classifier", dict) is None:
         return None
     fields = block.object("classifier")
     codes = fields.integers("codes", len(CATEGORIES))

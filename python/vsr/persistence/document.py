@@ -124,7 +124,9 @@ class Fields:
         try:
             text, arrays = read_json_arrays(source, dict(patterns))
         except OSError as error:
-            raise ArtefactError(f"{source}: cannot be read ({_reason(error)})") from error
+            raise ArtefactError(
+                f"{source}: cannot be read ({_reason(error)}); expected an artefact of `vsr-train train`"
+            ) from error
         except ArtefactError as error:
             message = str(error)
             raise ArtefactError(message if source in message else f"{source}: {message}") from error
@@ -168,6 +170,14 @@ class Fields:
     def maybe(self, name: str, kind: type[T]) -> T | None:
         """Read a field that may be missing or null."""
         return self.get(name, kind) if self.content.get(name) is not None else None
+
+    def nullable(self, name: str, kind: type[T]) -> T | None:
+        """Read a field that has to be there but may be null.
+
+        Raises:
+            ArtefactError: Missing or of another type.
+        """
+        return None if name in self.content and not self.has(name) else self.get(name, kind)
 
     def object(self, name: str) -> "Fields":
         """Go into an object."""

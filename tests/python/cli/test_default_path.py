@@ -52,10 +52,11 @@ def test_from_records_to_a_choice(
     assert header is not None
     assert (header.embedder.name, header.embedder.path) == (model, str(folder_of(model)))
 
-    chosen = vsr_train("select", LAW, "--models-dir", tmp_path / "out", "--json")
+    select = ("select", LAW, "--models-dir", tmp_path / "out", "--category", "law", "--json")
+    chosen = vsr_train(*select)
     assert (chosen.code, chosen.err) == (0, "")
-    assert chosen.json == vsr_train("select", LAW, "--models-dir", tmp_path / "out", "--json").json
-    assert Router.load(tmp_path / "out").select(LAW).model == chosen.json["model"]
+    assert chosen.json == vsr_train(*select).json
+    assert Router.load(tmp_path / "out").select(LAW, category="law").model == chosen.json["model"]
 
 
 @pytest.mark.parametrize("model", FOLDERS)
@@ -142,7 +143,7 @@ def test_a_file_of_queries_is_embedded_once_and_from_the_cache(
     out = tmp_path / "out"
     assert vsr_train(*train_flags("bert", folder_of("bert"), few_records, out)).code == 0
     queries = tmp_path / "queries.jsonl"
-    lines = [{"query": LAW}, {"query": "long " * 100}, {"query": LAW}]
+    lines = [{"query": text, "category": "law"} for text in (LAW, "long " * 100, LAW)]
     queries.write_text("".join(json.dumps(line) + "\n" for line in lines))
     select = ("select", "--input", queries, "--models-dir", out)
     plain = vsr_train(*select)
@@ -167,7 +168,7 @@ def test_one_long_query_is_reported(
     assert vsr_train(*train_flags("bert", folder_of("bert"), few_records, tmp_path / "out")).code == 0
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        result = vsr_train("select", "long " * 100, "--models-dir", tmp_path / "out")
+        result = vsr_train("select", "long " * 100, "--models-dir", tmp_path / "out", "--category", "law")
     assert result.err == "Warning: 1 text is longer than 64 tokens and cut to these\n"
 
 

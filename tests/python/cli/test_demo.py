@@ -1,4 +1,8 @@
+import os
 import re
+import signal
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -52,3 +56,37 @@ def test_no_files_are_left_without_an_output_folder(run, tmp_path, monkeypatch):
     code, _, _ = run("--seed", "4")
     assert code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def serve(folder):
+    """Run `demo --serve` in a folder until it has said where; give its exit code and that address."""
+    command = [sys.executable, "-m", "vsr", "demo", "--serve", "--queries", "14"]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        url = process.stdout.readline().strip()
+        process.send_signal(signal.SIGINT)
+    return process.returncode, url
+
+
+def test_serving_replaces_its_own_files_alone(tmp_path, monkeypatch, capsys):
+    config, queries = tmp_path / "demo" / "config.yaml", tmp_path / "demo" / "queries.jsonl"
+    for _ in range(2):  # at two ports, which makes no foreign file of the first configuration
+        code, url = serve(tmp_path)
+        assert code == 130
+        assert f"port: {url.rpartition(':')[2]}, " in config.read_text()
+    assert len(read_queries(queries)) == 14
+
+    monkeypatch.chdir(tmp_path)
+    for path in (config, queries):
+        written = path.read_bytes()
+        path.write_bytes(written + b"\n")
+        assert main(["demo", "--serve", "--queries", "14"]) == 1
+        name = path.relative_to(tmp_path)
+        assert capsys.readouterr().err == (
+            f"Error: {name}: is there already and holds something else; expected no such file, or that of an earlier "
+            "`vsr-train demo --serve`. Move it away, or name another folder (--output-dir)\n"
+        )
+        assert path.read_bytes() == written + b"\n"
+        path.write_bytes(written)

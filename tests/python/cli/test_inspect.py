@@ -60,6 +60,12 @@ def test_a_folder_that_mixes_two_trainings_says_so(trained: Path, tmp_path: Path
     result = vsr_train("inspect", tmp_path)
     assert (result.code, result.err) == (0, "Warning: these artefacts come from 2 different trainings\n")
     assert vsr_train("inspect", tmp_path, "--json").json["n_trainings"] == 2
+    chosen = vsr_train("select", "Which court?", "--models-dir", tmp_path, "--algorithm", "svm")
+    assert chosen.code == 0
+    assert chosen.err == (
+        f"Warning: {tmp_path}: its artefacts come from 2 different trainings; "
+        f"`vsr-train inspect {tmp_path}` shows which\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["knn", "kmeans", "matrix_factorization"])
@@ -89,7 +95,7 @@ def test_what_cannot_be_read_is_named(trained: Path, tmp_path: Path, vsr_train: 
     damaged.write_text((trained / "knn_model.json").read_text()[:500])
     for path, message in (
         (damaged, "damaged"),
-        (tmp_path / "no.json", "cannot be read (No such file or directory)"),
+        (tmp_path / "no.json", "no such file or folder; expected an artefact or a folder of them, as `vsr-train train"),
         (trained.parent, f"holds no artefact; `vsr-train train --output-dir {trained.parent}` makes them"),
     ):
         result = vsr_train("inspect", path)

@@ -95,6 +95,13 @@ def test_threads_come_from_the_environment(parse):
     assert parse("--threads", "1", env={"VSR_NUM_THREADS": "3"})["embedding"].threads == 1
     assert _core.n_threads() == 1
     assert parse("--embedding-file", "v.npy", env={"VSR_NUM_THREADS": "3"})["embedding"].file == Path("v.npy")
+    for wrong in ("abc", "0", "1.5"):
+        code, message = parse(env={"VSR_NUM_THREADS": wrong})
+        assert code == 2
+        assert message == (
+            f"Error: Invalid value for '--threads' (env var: 'VSR_NUM_THREADS'): '{wrong}' is no number of threads; "
+            "expected a whole number of 1 or more."
+        )
 
 
 def test_flags_load_the_embedder_they_describe():

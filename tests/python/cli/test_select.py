@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.conftest import MODELS, Command
+from cli.conftest import MODELS, Command, write_records
 from documented import document
+from vsr.cli import main
 from vsr.embedding import load_embedder
 from vsr.persistence.artefact import FILE_NAMES
-from vsr.records import read_queries
 
 LAW = "What is the court statute contract number 7?"
 
@@ -67,7 +67,46 @@ def test_a_category_that_is_given_is_used(trained: Path, vsr_train: Command) -> 
     assert given["model"] == "darwin"
     unknown = vsr_train("select", "What is it?", "--models-dir", trained, "--category", "astrology")
     assert unknown.code == 0
-    assert unknown.err == "Warning: astrology is no known category and counts as other (1 times)\n"
+    assert unknown.err == "Warning: astrology is no known category and counts as other (once)\n"
+
+
+ASSUMED = (
+    "Warning: no category was given and the artefact has no classifier to predict one, so other is assumed{}. "
+    "Give the category, or train on at least 20 labelled queries of each of two categories\n"
+)
+
+
+@pytest.fixture(scope="module")
+def unclassified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Artefacts of too few labelled queries for a classifier."""
+    folder = tmp_path_factory.mktemp("unclassified")
+    records = write_records(folder / "records.jsonl", 45)
+    flags = ["--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--holdout", "0.3"]
+    assert main(["-q", "train", "--data-file", str(records), "--output-dir", str(folder), *flags]) == 0
+    return folder
+
+
+def test_a_category_that_is_neither_given_nor_predicted_is_assumed_aloud(
+    unclassified: Path, vsr_train: Command
+) -> None:
+    flags = ("select", LAW, "--models-dir", unclassified)
+    assumed = vsr_train(*flags)
+    assert (assumed.code, assumed.err) == (0, ASSUMED.format(""))
+    assert assumed.out.splitlines()[1].startswith("category other (assumed: none was given), margin ")
+    assert vsr_train(*flags, "--json").json["category_source"] is None
+    given = vsr_train(*flags, "--category", "other")
+    assert (given.code, given.err) == (0, "")
+    assert given.out.splitlines()[1].startswith("category other (given), margin ")
+    default = vsr_train(*flags, "--candidates", "galen", "--default", "galen")
+    assert (default.code, default.err) == (0, "")  # nothing is compared, so nothing is assumed
+
+
+def test_categories_that_are_assumed_in_a_file_are_counted_once(
+    queries: Path, unclassified: Path, vsr_train: Command
+) -> None:
+    result = vsr_train("select", "--input", queries, "--models-dir", unclassified)
+    assert (result.code, result.err) == (0, ASSUMED.format(" (3 of 4 lines)"))
+    assert [line["category_source"] for line in result.lines] == [None, "given", None, None]
 
 
 def test_candidates(trained: Path, vsr_train: Command) -> None:
@@ -188,16 +227,19 @@ def test_bad_queries_are_named_or_left_out(tmp_path: Path, trained: Path, vsr_tr
 # Vectors from elsewhere
 
 
-def test_ready_vectors(queries: Path, trained: Path, tmp_path: Path, vsr_train: Command) -> None:
-    prompts = [query.prompt for query in read_queries(queries)]
-    np.save(tmp_path / "v.npy", load_embedder("hash", dim=32).embed(prompts))
+def test_ready_vectors_are_those_of_the_unique_queries(
+    queries: Path, trained: Path, tmp_path: Path, vsr_train: Command
+) -> None:
+    hashed = ("--use-fallback", "--embedding-dim", "32")
+    assert vsr_train("embed", "--input", queries, "--output", tmp_path / "v.npy", *hashed).code == 0
+    assert np.load(tmp_path / "v.npy").shape == (3, 32)  # for four lines, two of which hold one query
     flags = ("select", "--input", queries, "--models-dir", trained)
     ready = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
     assert (ready.code, ready.out) == (0, vsr_train(*flags).out)
-    np.save(tmp_path / "rows.npy", np.ones((3, 32)))
-    np.save(tmp_path / "wide.npy", np.ones((4, 33)))
+    np.save(tmp_path / "rows.npy", np.ones((4, 32)))
+    np.save(tmp_path / "wide.npy", np.ones((3, 33)))
     for name, message in (
-        ("rows", "has shape 3 x 32; expected 4 rows"),
+        ("rows", "has shape 4 x 32; expected 3 rows, one per unique query"),
         ("wide", "embeddings have 33 dimensions; expected 32"),
     ):
         refused = vsr_train(*flags, "--embedding-file", tmp_path / f"{name}.npy")
@@ -265,6 +307,7 @@ WRONG = {
     "": "Give either a query or --input FILE.",
     "text --input q.jsonl": "Give either a query or --input FILE.",
     "--input q.jsonl --category math": "--category has no effect with --input",
+    "--input q.jsonl --json": "--json has no effect with --input",
     "text --skip-bad-lines": "--skip-bad-lines has no effect without --input.",
     "text --default newton": "--default has no effect without --candidates",
     "text --embedding-file v.npy --cache-dir c": "--cache-dir has no effect here: --embedding-file brings",

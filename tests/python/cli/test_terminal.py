@@ -185,3 +185,13 @@ def test_progress_on_a_terminal_leaves_nothing_behind(monkeypatch):
 )
 def test_durations(seconds, text):
     assert terminal.duration(seconds) == text
+
+
+def test_counts_agree_with_their_nouns():
+    assert [terminal.counted(count, "model") for count in (0, 1, 2, 1000)] == [
+        "0 models",
+        "1 model",
+        "2 models",
+        "1,000 models",
+    ]
+    assert [terminal.counted(count, "query", "queries") for count in (1, 2)] == ["1 query", "2 queries"]

@@ -222,14 +222,10 @@ def test_every_field_of_the_algorithm_is_needed(name: str, edited: Callable[...,
         assert "missing" in str(caught.value) or "no vector" in str(caught.value) or "no array" in str(caught.value)
 
 
-# What informs, or may be none
-_OPTIONAL = {"held_out", "classifier"}
-
-
 @every_algorithm
 def test_every_field_of_the_block_is_needed(name: str, trained_folder: Path, edited: Callable[..., Path]) -> None:
     block = read(trained_folder / FILE_NAMES[name][0])["vsr"]
-    for field in set(block) - _OPTIONAL:
+    for field in block:
         path = edited(name, lambda content, field=field: content["vsr"].pop(field))
         if field == "predictor" and not block[field]:
             continue
@@ -237,11 +233,20 @@ def test_every_field_of_the_block_is_needed(name: str, trained_folder: Path, edi
             load_artefact(path)
     for inner in ("statistics", "parent", "predictor", "objective", "classifier"):
         for field in block[inner]:
-            if (inner, field) == ("parent", "shrinkage"):
-                continue  # none is an infinite one
             path = edited(name, lambda content, inner=inner, field=field: content["vsr"][inner].pop(field))
             with pytest.raises(ArtefactError, match=field):
                 load_artefact(path)
+
+
+def test_null_stands_for_what_there_is_not(edited: Callable[..., Path]) -> None:
+    absent = {"classifier": None, "held_out": None}
+    artefact = load_artefact(edited("knn", lambda content: content["vsr"].update(absent)))
+    assert artefact.selector.classifier is None
+    assert artefact.header is not None
+    assert artefact.header.held_out is None
+    endless = load_artefact(edited("knn", lambda content: content["vsr"]["parent"].update(shrinkage=None)))
+    assert endless.selector.parent is not None
+    assert endless.selector.parent.shrinkage == float("inf")
 
 
 @every_algorithm
