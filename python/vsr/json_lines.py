@@ -245,14 +245,14 @@ def _depth(line: bytes) -> int | None:
 
 
 def _may_go_on(data: bytes) -> bool:
-    """Tell whether more lines could make an object of this: msgspec found nothing wrong before the end."""
+    """Tell whether this is no object yet but more lines could make one: msgspec found nothing wrong before the end."""
     try:
         msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         return "truncated" in str(error)
     except (ValueError, RecursionError):
         return False
-    return True
+    return False
 
 
 def _parse(data: bytes) -> _Parsed | str:
