@@ -151,7 +151,9 @@ class JsonLines(Generic[Item]):
         if not isinstance(problem, str):
             return problem.item, len(parts) - 1
         if is_end and _may_go_on(data):
-            problem = "is cut off (the file ends inside the object that begins here); expected one JSON object a line"
+            problem = (
+                "is not valid JSON (the file ends inside the object that begins here); expected one JSON object a line"
+            )
         # Nothing is guessed about the lines that were tried: each of them is read as a line of its own.
         waiting.extendleft(reversed(parts[1:]))
         bad = BadLine(self.path, self.line, problem)
