@@ -153,7 +153,9 @@ class JsonLines(Generic[Item]):
         if not isinstance(problem, str):
             return problem.item, len(parts) - 1
         if is_end and _may_go_on(data):
-            problem = "is cut off (the file ends inside the object that begins here); expected one JSON object a line"
+            problem = (
+                "is not valid JSON (the file ends inside the object that begins here); expected one JSON object a line"
+            )
         # Nothing is guessed about the lines that were tried: each of them is read as a line of its own.
         waiting.extendleft(reversed(parts[1:]))
         bad = BadLine(self.path, self.line, problem)
@@ -247,14 +249,14 @@ def _depth(line: bytes) -> int | None:
 
 
 def _may_go_on(data: bytes) -> bool:
-    """Tell whether more lines could make an object of this: msgspec found nothing wrong before the end."""
+    """Tell whether this is no object yet but more lines could make one: msgspec found nothing wrong before the end."""
     try:
         msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         return "truncated" in str(error)
     except (ValueError, RecursionError):
         return False
-    return True
+    return False
 
 
 def _parse(data: bytes) -> _Parsed | str:

@@ -146,8 +146,8 @@ def test_a_file_that_ends_inside_an_object_says_so(cut: str, first: str, tmp_pat
     with pytest.raises(RecordError) as caught:
         list(read_objects(path, noun="objects"))
     assert str(caught.value).startswith(
-        f"{path}:{number}: is cut off (the file ends inside the object that begins here); expected one JSON object a "
-        "line. Mend the line, or "
+        f"{path}:{number}: is not valid JSON (the file ends inside the object that begins here); "
+        "expected one JSON object a line. Mend the line, or "
     )
 
 
