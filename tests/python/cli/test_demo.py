@@ -65,6 +65,7 @@ def serve(folder):
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
+        assert process.stdout is not None
         url = process.stdout.readline().strip()
         process.send_signal(signal.SIGINT)
     return process.returncode, url

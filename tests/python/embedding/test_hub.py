@@ -212,8 +212,8 @@ def test_the_command_line_shows_the_error_and_no_bars_into_a_pipe(
     code, lines = embed("bert")
     assert code == 0
     assert lines[0] == "Looking for bert in the Hugging Face cache, then on the hub."
-    assert lines[1].startswith("1 unique queries. Embedding with bert, 48 wide, digest ")
+    assert lines[1].startswith("1 unique query. Embedding with bert, 48 wide, digest ")
     assert lines[1].endswith(f", revision {OLD[:12]}.")
-    assert lines[2].startswith("1 vectors of 48 numbers in v.npy, after ")
+    assert lines[2].startswith("1 vector of 48 numbers in v.npy, after ")
     assert len(lines) == 3
     assert len(hub.requests) > 10
