@@ -7,6 +7,7 @@ and errors, `-v` adds details.
 import io
 import json
 import os
+import re
 import sys
 import textwrap
 import time
@@ -106,7 +107,9 @@ def _wrapped(text: str, stream: TextIO) -> str:
     width = _width(stream)
     lines = []
     for line in text.split("\n"):
-        indent = line[: len(line) - len(line.lstrip())]
+        # What goes on stands under its beginning: behind a label and its gap, or as far in as the line itself.
+        label = re.match(r"\S+(?: \S+)?  +| *", line)
+        indent = " " * (label.end() if label is not None and label.end() < width // 2 else 0)
         folded = textwrap.wrap(
             line,
             width,

@@ -134,8 +134,10 @@ def test_texts_wrap_between_words_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     terminal.warn("routing pays, as everybody hoped")
     terminal.say("  3.5 points over jamba-1.5-large-instruct\n\nnext")
+    terminal.say("held  a gain of 3 points over 1")
     assert stream.getvalue() == (
         "Warning: routing\npays, as everybody\nhoped\n  3.5 points over\n  jamba-1.5-large-instruct\n\nnext\n"
+        "held  a gain of 3\n      points over 1\n"
     )
 
 
