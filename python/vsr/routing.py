@@ -142,10 +142,8 @@ class Router:
         section = config.model_selection
         if not section.enabled:
             return DisabledRouter(default)
-        directory = section.models_path or DEFAULT_MODELS_DIR
-        path = find_artefact(directory, algorithm)
         router = cls.load(
-            directory,
+            section.models_path or DEFAULT_MODELS_DIR,
             algorithm,
             embedding_path=section.embedding_path,
             cache_dir=cache_dir,
@@ -160,8 +158,8 @@ class Router:
             ):
                 if wanted is not None and wanted != found:
                     raise ArtefactError(
-                        f"{path}: was trained with {field} {found}, but the configuration says {wanted}; make the two "
-                        "agree, or train again"
+                        f"{router.artefact.path}: was trained with {field} {found}, but the configuration says "
+                        f"{wanted}; make the two agree, or train again"
                     )
         return router
 

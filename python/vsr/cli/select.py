@@ -10,7 +10,7 @@ from vsr.cli import terminal
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
-from vsr.cli.train import ALGORITHMS, DEFAULT_OUTPUT_DIR, read_config, with_config
+from vsr.cli.train import ALGORITHMS, DEFAULT_OUTPUT_DIR, artefact_folder, read_config, with_config
 
 if TYPE_CHECKING:
     from vsr.choice import Choice
@@ -95,12 +95,10 @@ def select(
     for unknown in unknown_categories(query.category for query in queries):
         often = "once" if unknown.count == 1 else f"{unknown.count:,} times"
         terminal.warn(f"{unknown.name} is no known category and counts as other ({often})")
-    if config_path is not None:
-        config = read_config(config_path)
+    config = None if config_path is None else read_config(config_path)
+    if config is not None:
         embedding = with_config(embedding, config)
-        if models_dir is None and config.model_selection.models_path is not None:
-            models_dir = Path(config.model_selection.models_path)
-    folder = models_dir or Path(DEFAULT_OUTPUT_DIR)
+    folder = artefact_folder(models_dir, config)
     router = load_router(folder, algorithm, embedding)
     n_trainings = len(run_ids(find_artefacts(folder).values()))
     if n_trainings > 1:

@@ -229,11 +229,9 @@ def train(
         return 0
     chosen = tuple(dict.fromkeys(algorithms or ALGORITHMS))
     parameters = _parameters(chosen, flags, config)
-    folder = output_dir or Path(DEFAULT_OUTPUT_DIR)
+    folder = artefact_folder(output_dir, config)
     if config is not None:
         embedding = with_config(embedding, config)
-        if output_dir is None and config.model_selection.models_path is not None:
-            folder = Path(config.model_selection.models_path)
     if preferences is not None:
         _check_preferences(chosen, embedding)
     jobs.require_writable(folder)
@@ -331,6 +329,12 @@ def read_config(path: Path) -> "RouterConfig":
     if not config.model_selection.enabled:
         terminal.warn(f"{path}: model_selection.enabled is false: a router answers with its default until it is true")
     return config
+
+
+def artefact_folder(given: Path | None, config: "RouterConfig | None") -> Path:
+    """Say where artefacts go and come from: the flag, else the configuration, else the default."""
+    configured = None if config is None else config.model_selection.models_path
+    return given or Path(DEFAULT_OUTPUT_DIR if configured is None else configured)
 
 
 def with_config(embedding: EmbeddingOptions, config: "RouterConfig") -> EmbeddingOptions:
