@@ -1,7 +1,8 @@
 """Checks of what callers pass to the public functions: one for each kind of argument, with the error of who asks."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from operator import index
 from reprlib import repr as shortened
@@ -37,6 +38,11 @@ def as_texts(values: Iterable[str], noun: str, expected: str, error: type[VsrErr
         if not isinstance(text, str):
             raise error(f"{noun} hold {shortened(text)} at index {number}; expected {expected}")
     return texts
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """Give the names that stand more than once, each once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def require_number(value: float, noun: str, expected: str, error: type[VsrError]) -> None:

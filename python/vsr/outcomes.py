@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vsr.arguments import as_list, as_texts
+from vsr.arguments import as_list, as_texts, repeated
 from vsr.categories import normalise_category, unknown_categories
 from vsr.errors import RecordError
 from vsr.grouping import OutcomesReport, Scorer, group_records
@@ -89,8 +89,8 @@ class Outcomes:
             )
         if not models:
             raise RecordError("outcomes have no models; expected a sequence of at least one name")
-        if len(set(models)) != len(models):
-            twice = sorted({name for name in models if models.count(name) > 1})
+        twice = repeated(models)
+        if twice:
             raise RecordError(f"outcomes name {', '.join(twice)} more than once; expected one column a model")
         shape = (len(queries), len(models))
         unknown = unknown_categories(categories)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from vsr.arguments import as_texts, require_kind
+from vsr.arguments import as_texts, repeated, require_kind
 from vsr.categories import CATEGORIES, CategoryClassifier, category_codes, labelled_enough
 from vsr.choice import Chooser, EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
 from vsr.errors import TrainingError
@@ -463,7 +463,7 @@ def train_with_preferences(
     models = as_texts(models, "models", "a list of names", TrainingError)
     preferred = as_texts(preferred, "preferred", "a list of one name per pair", TrainingError)
     other = as_texts(other, "other", "a list of one name per pair", TrainingError)
-    twice = sorted({name for name in models if models.count(name) > 1})
+    twice = repeated(models)
     if twice:
         raise TrainingError(f"models name {', '.join(twice)} more than once; expected one column a model")
     try:

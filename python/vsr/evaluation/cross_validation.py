@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vsr.arguments import as_texts, require_kind, require_number, require_whole_number
+from vsr.arguments import as_texts, repeated, require_kind, require_number, require_whole_number
 from vsr.categories import MISSING
 from vsr.choice import Chooser, Objective, as_objective
 from vsr.errors import TrainingError
@@ -116,7 +116,7 @@ def _names(algorithms: Sequence[str]) -> tuple[str, ...]:
     names = as_texts(algorithms, "algorithms", expected, TrainingError)
     if not names:
         raise TrainingError(f"algorithms are an empty list; expected {expected}")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         raise TrainingError(f"algorithms name {', '.join(twice)} more than once; expected each one once")
     return names
