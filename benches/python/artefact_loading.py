@@ -16,7 +16,7 @@ from pathlib import Path
 from made_up import DIM, N_CATEGORIES, features, outcomes
 
 import vsr
-from vsr.categories import CATEGORIES
+from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 
 # VmHWM, not ru_maxrss: that one begins with the peak of the process that forked this one.

@@ -23,12 +23,12 @@ from pathlib import Path
 
 import httpx
 
-from vsr.benchmark.lanes import Pace
+from vsr.asking.queue import Pace
 from vsr.benchmark.plan import Plan, make_plan
 from vsr.benchmark.runner import RunSettings, run_benchmark
 from vsr.config import parse_config
-from vsr.records import Query
-from vsr.rendering import parse_choices
+from vsr.data.prompts import parse_choices
+from vsr.data.records import Query
 
 CONCURRENCY = 32
 WAIT_MS = 200.0
@@ -148,7 +148,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from benchmark_overhead import plan_for
-from vsr.benchmark.lanes import Pace
+from vsr.asking.queue import Pace
 from vsr.benchmark.runner import RunSettings, run_benchmark
 import time
 

@@ -17,10 +17,10 @@ import numpy as np
 from made_up import DIM, N_CATEGORIES, features, outcomes
 
 import vsr
-from vsr.categories import CATEGORIES
+from vsr._threads import set_n_threads
+from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
-from vsr.threads import set_n_threads
-from vsr.tuning import TrainingTable
+from vsr.training.training_table import TrainingTable
 
 # Algorithm, its parameters, and the milliseconds that are promised.
 SETTINGS: tuple[tuple[str, dict[str, Any], float], ...] = (

@@ -16,8 +16,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from vsr.benchmark.pool import SimulatedPool
-from vsr.demo import SIMULATED_MODELS, generate_queries, write_queries
+from vsr.simulation import SIMULATED_MODELS, generate_queries, write_queries
+from vsr.simulation.server import SimulatedPool
 
 TIMES = ("timestamp", "response_time", "attempts")
 

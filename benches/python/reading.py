@@ -15,15 +15,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from vsr.outcomes import Outcomes
-from vsr.records import read_records
+from vsr.data.outcomes import Outcomes
+from vsr.data.records import read_records
 
 # VmHWM, not ru_maxrss: that one begins with the peak of the process that forked this one.
 _PEAK = """
 import sys
 from pathlib import Path
-from vsr.outcomes import Outcomes
-from vsr.records import read_records
+from vsr.data.outcomes import Outcomes
+from vsr.data.records import read_records
 
 def peak_kib():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

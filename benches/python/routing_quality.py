@@ -25,14 +25,16 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._core import hash_embed, squared_distances
-from vsr.categories import CATEGORIES, category_codes
-from vsr.choice import Chooser, EfficiencyScale, Objective, measured_utilities
+from vsr.choice.category_means import MeanTable
+from vsr.choice.chooser import Chooser
+from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
+from vsr.data.categories import CATEGORIES, category_codes
+from vsr.data.outcomes import Outcomes
+from vsr.data.prompts import unique_key
+from vsr.embedding.vectors import unit_rows
 from vsr.features import join_features, split_features
-from vsr.outcomes import Outcomes
-from vsr.rendering import unique_key
-from vsr.tables import MeanTable
-from vsr.tuning import ALGORITHMS, TrainingTable, stratified_folds
-from vsr.vectors import unit_rows
+from vsr.training.folds import stratified_folds
+from vsr.training.training_table import ALGORITHMS, TrainingTable
 
 Float = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
@@ -214,10 +216,10 @@ def measure(
                 values = tuple(each[test, columns] for each in (utility, outcomes.quality, outcomes.latency_s))
                 tally.add(method, test, (values[0], values[1], values[2]), outcomes.n_queries)
 
-            parent = table.examples.parent
-            single = int(chooser.best(parent.overall[None], np.array([-1]))[0])
+            prior = table.data.prior
+            single = int(chooser.best(prior.overall[None], np.array([-1]))[0])
             add("best single", np.full(len(test), single))
-            add(TABLE, chooser.best(parent.rows(test_codes), test_codes))
+            add(TABLE, chooser.best(prior.rows(test_codes), test_codes))
             add(REFERENCE, chooser.best(plain_knn(table, test_features), test_codes))
             for name in algorithms:
                 started = time.perf_counter()
@@ -229,14 +231,14 @@ def measure(
 
 def plain_knn(table: TrainingTable, features: Vectors, k: int = 100, shrinkage: float = 20.0) -> Float:
     """Similarity-weighted mean of the k nearest, shrunk to category means: fixed parameters, nothing chosen."""
-    examples = table.examples
-    parent = MeanTable.fit(examples.quality, examples.codes, len(CATEGORIES), 30.0)
-    filled = np.where(np.isfinite(examples.quality), examples.quality, 0.0)
-    observed = np.isfinite(examples.quality)
-    scores = parent.rows(split_features(features).codes)
+    data = table.data
+    prior = MeanTable.fit(data.quality, data.codes, len(CATEGORIES), 30.0)
+    filled = np.where(np.isfinite(data.quality), data.quality, 0.0)
+    observed = np.isfinite(data.quality)
+    scores = prior.rows(split_features(features).codes)
     for start in range(0, len(features), 512):
         block = slice(start, start + 512)
-        squared = squared_distances(features[block], examples.features)
+        squared = squared_distances(features[block], data.features)
         nearest = np.argpartition(squared, min(k, squared.shape[1] - 1), axis=1)[:, :k]
         weights = np.maximum(1.0 - np.take_along_axis(squared, nearest, axis=1) / 4.0, 0.0)[:, None, :]
         sums = (weights @ filled[nearest])[:, 0]

@@ -31,10 +31,10 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from vsr import _core
+from vsr.choice.category_means import MeanTable
 from vsr.selectors import mlp as our_mlp
-from vsr.selectors.adam import Schedule
-from vsr.selectors.base import Examples
-from vsr.tables import MeanTable
+from vsr.selectors.base import TrainingData
+from vsr.selectors.optimization.adam import Schedule
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -209,7 +209,7 @@ def mlp(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
     rows = features(10_000, 0)
     quality = outcomes(rows, 4)
     codes = rows[:, -N_CATEGORIES:].argmax(axis=1)
-    examples = Examples(rows, codes, quality, MeanTable.fit(quality, codes, N_CATEGORIES, 30.0))
+    data = TrainingData(rows, codes, quality, MeanTable.fit(quality, codes, N_CATEGORIES, 30.0))
 
     def theirs() -> None:
         network = MLPClassifier(
@@ -228,7 +228,7 @@ def mlp(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
     yield Comparison(
         name=f"MLP 256,128, 10,000 rows, 4 models, {n_epochs} epochs",
         peer="scikit-learn MLPClassifier",
-        ours=lambda: our_mlp.Mlp().fit(examples, our_mlp.MlpSetting((256, 128)), 0),
+        ours=lambda: our_mlp.Mlp().fit(data, our_mlp.MlpSetting((256, 128)), 0),
         theirs=theirs,
         goal=1.0,
         n_threads=n_threads,

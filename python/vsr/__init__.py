@@ -8,9 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vsr.benchmark.scoring import Score, score_response
-    from vsr.categories import CATEGORIES
-    from vsr.choice import Choice, Objective, choose
+    from vsr.choice.chooser import Choice, choose
+    from vsr.choice.objective import Objective
+    from vsr.data.categories import CATEGORIES
+    from vsr.data.outcomes import Outcomes
+    from vsr.data.records import Query, Record, read_queries, read_records
     from vsr.embedding import Embedder, Fingerprint, load_embedder
     from vsr.errors import (
         ArtefactError,
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
     )
     from vsr.evaluation import Evaluation, cross_validate
     from vsr.features import build_features
-    from vsr.outcomes import Outcomes
     from vsr.persistence import load_selector, save_selector
-    from vsr.records import Query, Record, read_queries, read_records
     from vsr.routing import DisabledRouter, Router
+    from vsr.scoring import Score, score_response
     from vsr.selectors import Selector
-    from vsr.tuning import train_selector, train_with_preferences
+    from vsr.training.preferences import train_with_preferences
+    from vsr.training.training_table import train_selector
 
     __version__: str
 
@@ -71,8 +73,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "vsr.benchmark.scoring": ("Score", "score_response"),
-    "vsr.categories": ("CATEGORIES",),
+    "vsr.scoring": ("Score", "score_response"),
+    "vsr.data.categories": ("CATEGORIES",),
     "vsr.choice": ("Choice", "Objective", "choose"),
     "vsr.embedding": ("Embedder", "Fingerprint", "load_embedder"),
     "vsr.errors": (
@@ -88,12 +90,13 @@ _HOMES = {
     ),
     "vsr.evaluation": ("Evaluation", "cross_validate"),
     "vsr.features": ("build_features",),
-    "vsr.outcomes": ("Outcomes",),
+    "vsr.data.outcomes": ("Outcomes",),
     "vsr.persistence": ("load_selector", "save_selector"),
-    "vsr.records": ("Query", "Record", "read_queries", "read_records"),
+    "vsr.data.records": ("Query", "Record", "read_queries", "read_records"),
     "vsr.routing": ("DisabledRouter", "Router"),
     "vsr.selectors": ("Selector",),
-    "vsr.tuning": ("train_selector", "train_with_preferences"),
+    "vsr.training.preferences": ("train_with_preferences",),
+    "vsr.training.training_table": ("train_selector",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

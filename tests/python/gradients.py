@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vsr.selectors.adam import Adam, Parameters
+from vsr.selectors.optimization.adam import Adam, Parameters
 
 FloatArray = npt.NDArray[np.float64]
 

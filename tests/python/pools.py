@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr.categories import CATEGORIES
+from vsr.data.categories import CATEGORIES
+from vsr.data.outcomes import Outcomes
 from vsr.features import build_features
-from vsr.outcomes import Outcomes
 
 FloatArray = npt.NDArray[np.float64]
 DIM = 16

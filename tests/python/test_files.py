@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vsr._files import atomic_writer
 from vsr.errors import OutputError
-from vsr.files import atomic_writer
 
 
 def only_file(folder: Path) -> Path:

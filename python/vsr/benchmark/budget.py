@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vsr.asking.models import AskedModel
 from vsr.benchmark.plan import Plan
-from vsr.benchmark.previous import Measured, Previous
-from vsr.benchmark.targets import AskedModel
+from vsr.benchmark.resume import Measured, Previous
 
 # A prompt has at most about one token per two bytes (code, digits, scripts other than Latin), usually one per four.
 _BYTES_PER_TOKEN = 4

@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vsr.benchmark.connections import SmallPools
-from vsr.benchmark.journal import Journal
-from vsr.benchmark.providers.errors import retry_after_s
-from vsr.categories import CATEGORIES, normalise_category
+from vsr.asking.connections import SmallPools
+from vsr.asking.journal import Journal
+from vsr.asking.providers.errors import retry_after_s
+from vsr.data.categories import CATEGORIES, normalise_category
+from vsr.data.json_lines import write_json_lines
+from vsr.data.records import read_objects, render_prompt, unique_key
 from vsr.errors import BenchmarkError, RecordError
-from vsr.json_lines import write_json_lines
-from vsr.records import read_objects, render_prompt, unique_key
 
 _N_NEIGHBOURS = 10
 _BLOCK = 1000

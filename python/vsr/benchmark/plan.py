@@ -8,12 +8,12 @@ from random import Random
 
 import msgspec
 
-from vsr.benchmark.targets import AskedModel, Cast, cast_of
-from vsr.categories import normalise_category
+from vsr.asking.models import AskedModel, Cast, cast_of
 from vsr.config import RouterConfig
+from vsr.data.categories import normalise_category
+from vsr.data.prompts import unique_key
+from vsr.data.records import Query
 from vsr.errors import BenchmarkError
-from vsr.records import Query
-from vsr.rendering import unique_key
 
 CONCISE_LINE = "Reply with the final answer alone, without explanation."
 
@@ -28,7 +28,7 @@ class Question:
     Attributes:
         query: the line of the query file.
         prompt: what is sent: the query, its choices, the wish for a bare answer where there is one.
-        key: under which two queries are one (`vsr.rendering.unique_key` of the rendered query).
+        key: under which two queries are one (`vsr.data.prompts.unique_key` of the rendered query).
         place: its place among the unique queries of the file.
     """
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from vsr.benchmark.exchange import Answer, ErrorKind, FailedCall
-from vsr.benchmark.journal import Journal, Line
+from vsr.asking.call import Answer, ErrorKind, FailedCall
+from vsr.asking.journal import Journal, Line
+from vsr.asking.schedule import Finished
 from vsr.benchmark.plan import Plan, Question
-from vsr.benchmark.previous import Measured, Previous
-from vsr.benchmark.schedule import Finished
-from vsr.benchmark.scoring import SCORER_VERSION, score_response
+from vsr.benchmark.resume import Measured, Previous
+from vsr.data.prompts import Choices, option_label
+from vsr.data.records import Query
 from vsr.errors import BenchmarkError
-from vsr.records import Query
-from vsr.rendering import Choices, option_label
+from vsr.scoring import SCORER_VERSION, score_response
 
 _SYNC_EVERY_S = 1.0
 # Finished calls that may wait to be written before no new ones are started.

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from vsr.benchmark.scoring import SCORER_VERSION, Score, score_response
+from vsr._files import atomic_writer
+from vsr.data.json_lines import JsonLines
+from vsr.data.prompts import RawChoices
 from vsr.errors import BenchmarkError
-from vsr.files import atomic_writer
-from vsr.json_lines import JsonLines
-from vsr.rendering import RawChoices
+from vsr.scoring import SCORER_VERSION, Score, score_response
 
 _encode = msgspec.json.Encoder().encode
 

@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vsr.asking.call import Answer
+from vsr.asking.client import ChatClient
+from vsr.asking.journal import Journal, Line
+from vsr.asking.queue import Call, Pace
+from vsr.asking.schedule import Schedule
 from vsr.benchmark.budget import Budget, Estimate, estimate, highest_cost_usd
-from vsr.benchmark.client import ChatClient
 from vsr.benchmark.display import Display, NoDisplay, Snapshot, snapshot
-from vsr.benchmark.exchange import Answer
-from vsr.benchmark.journal import Journal, Line
-from vsr.benchmark.lanes import Call, Pace
 from vsr.benchmark.plan import Plan
-from vsr.benchmark.previous import Previous, clear, nothing_yet, survey
 from vsr.benchmark.recorder import Recorder
-from vsr.benchmark.schedule import Schedule
+from vsr.benchmark.resume import Previous, clear, nothing_yet, survey
 from vsr.benchmark.summary import BenchmarkSummary, summarise
 
 _WARM_UP_PROMPT = "Reply with the word ready."
@@ -131,7 +131,7 @@ class _Run:
         self, plan: Plan, journal: Journal[Line], previous: Previous, settings: RunSettings, display: Display
     ) -> None:
         missing = {model.name: previous.missing(model.name) for model in plan.models}
-        self.schedule = Schedule(plan, missing, settings.pace, settings.seed)
+        self.schedule = Schedule(plan.cast, missing, settings.pace, settings.seed)
         self.is_interrupted = False
         self.is_out_of_money = False
         self._plan = plan

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsr.asking.schedule import Schedule
 from vsr.benchmark.plan import Plan
-from vsr.benchmark.previous import Measured, Previous
 from vsr.benchmark.recorder import Written
-from vsr.benchmark.schedule import Schedule
+from vsr.benchmark.resume import Measured, Previous
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from vsr.cli.options import json_option
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
-    from vsr.benchmark.analyze import ConfigAnalysis
     from vsr.config import RouterConfig
+    from vsr.config.analysis import ConfigAnalysis
 
 
 @command("analyze")
@@ -34,7 +34,7 @@ def write_analysis(config: "RouterConfig", *, as_json: bool) -> None:
     Raises:
         ConfigError: Two decisions want different artefacts of one algorithm.
     """
-    from vsr.benchmark.analyze import analyze as analysis_of
+    from vsr.config.analysis import analyze as analysis_of
 
     analysis = analysis_of(config)
     if as_json:

@@ -147,11 +147,11 @@ def ask(
     Returns:
         What came of it; None after a dry run.
     """
-    from vsr.benchmark.lanes import Pace
+    from vsr.asking.queue import Pace
     from vsr.benchmark.plan import make_plan
     from vsr.benchmark.runner import RunSettings, preview, run_benchmark
     from vsr.cli.run_display import run_display, say_estimate
-    from vsr.records import read_queries
+    from vsr.data.records import read_queries
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
     plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)

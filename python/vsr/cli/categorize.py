@@ -61,7 +61,7 @@ def categorize(source: Path, target: Path, api: str | None, labelled: Path | Non
 def _neighbours(path: Path, embedding: EmbeddingOptions) -> "Neighbours":
     from vsr.benchmark.categorize import Neighbours
     from vsr.cli.embedding import embed_with_progress
-    from vsr.records import read_queries
+    from vsr.data.records import read_queries
 
     queries = [query for query in read_queries(path) if query.category]
     embedder = embedding.load()

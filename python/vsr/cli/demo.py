@@ -18,9 +18,9 @@ from vsr.cli.terminal import Column, Table
 from vsr.errors import OutputError
 
 if TYPE_CHECKING:
-    from vsr.benchmark.pool import SimulatedPool
-    from vsr.demo import DemoQuery
     from vsr.routing import Router
+    from vsr.simulation import DemoQuery
+    from vsr.simulation.server import SimulatedPool
 
 _N_ROUTED = 3
 # The simulated LLMs take their time; a demo has less.
@@ -67,13 +67,14 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
     Simulated LLMs of different skills answer generated queries over real HTTP on this machine; the records train the
     selectors. No real LLM is asked, and the figures say nothing about any real LLM.
     """
-    from vsr import jobs
-    from vsr.benchmark.pool import SimulatedPool
     from vsr.cli.embedding import embed_with_progress
-    from vsr.demo import N_QUERIES, SIMULATED_MODELS, generate_queries, write_queries
+    from vsr.data.records import read_records
     from vsr.embedding import load_embedder
-    from vsr.records import read_records
+    from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
     from vsr.routing import Router
+    from vsr.simulation import N_QUERIES, SIMULATED_MODELS, generate_queries, write_queries
+    from vsr.simulation.server import SimulatedPool
+    from vsr.training.outcomes import read_outcomes
 
     count = N_QUERIES if n_queries is None else n_queries
     # Three more than are measured, so that the queries routed at the end are new.
@@ -92,17 +93,17 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
                 f"1. {len(SIMULATED_MODELS)} simulated LLMs at {pool.url} answer {count:,} queries, 10 x as fast"
             )
             _ask(config_path, folder / _QUERIES_NAME, records_path)
-        outcomes = jobs.read_outcomes(read_records(records_path))
+        outcomes = read_outcomes(read_records(records_path))
         embedder = load_embedder("hash")
         vectors = embed_with_progress(embedder, outcomes.queries).vectors
         terminal.say("2. queries embedded by feature hashing, selectors trained and compared on held-out queries\n")
         with terminal.progress("Training", "steps") as show:
-            result = jobs.train(
+            result = train_and_compare(
                 outcomes,
                 vectors,
                 embedder.fingerprint,
                 folder,
-                jobs.TrainingSettings(seed=seed),
+                TrainingSettings(seed=seed),
                 progress=lambda what, done, total: show(done, total, note=what),
             )
         for note in result.notes:
@@ -119,12 +120,12 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
 
 
 def _ask(config_path: Path, queries_path: Path, records_path: Path) -> None:
-    from vsr.benchmark.lanes import Pace
+    from vsr.asking.queue import Pace
     from vsr.benchmark.plan import make_plan
     from vsr.benchmark.runner import RunSettings, run_benchmark
     from vsr.cli.run_display import run_display
     from vsr.config import load_config
-    from vsr.records import read_queries
+    from vsr.data.records import read_queries
 
     plan = make_plan(read_queries(queries_path), load_config(config_path))
     summary = run_benchmark(plan, records_path, RunSettings(Pace(concurrency=_CONCURRENCY, delay_s=0.0)), run_display())
@@ -135,7 +136,7 @@ def _ask(config_path: Path, queries_path: Path, records_path: Path) -> None:
 
 def _write_config(folder: Path, pool: "SimulatedPool") -> Path:
     """Write the configuration of a pool, as an operator would write it for servers of their own."""
-    from vsr.demo import SIMULATED_MODELS
+    from vsr.simulation import SIMULATED_MODELS
 
     lines = [
         "vllm_endpoints:",
@@ -153,7 +154,7 @@ def _write_config(folder: Path, pool: "SimulatedPool") -> Path:
 
 def _serve(pool: "SimulatedPool", queries: "Sequence[DemoQuery]", output_dir: Path | None) -> None:
     """Keep a pool running until Ctrl-C."""
-    from vsr.demo import write_queries
+    from vsr.simulation import write_queries
 
     folder = output_dir or Path(_SERVE_DIR)
     with pool:

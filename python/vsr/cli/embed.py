@@ -41,10 +41,11 @@ def embed(source: Path, target: Path, skip_bad_lines: bool, embedding: Embedding
     The vectors are what --embedding-file of the other commands takes beside the same file of queries or records. With
     --cache-dir an interrupted run goes on where it stopped.
     """
+    from vsr._files import require_writable
     from vsr.cli.embedding import embed_with_progress
-    from vsr.grouping import unique_prompts
-    from vsr.jobs import require_writable, write_embedding_file
-    from vsr.records import read_prompts
+    from vsr.data.aggregation import unique_prompts
+    from vsr.data.records import read_prompts
+    from vsr.embedding.vector_file import write_embedding_file
 
     if embedding.file is not None:
         raise click.UsageError("--embedding-file has no effect here: its vectors are there already. Leave it out.")

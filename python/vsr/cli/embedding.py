@@ -42,7 +42,7 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
         EmbeddingError: The model is not to be had, or a query cannot be embedded.
     """
     from vsr.embedding import Fingerprint
-    from vsr.jobs import read_embedding_file
+    from vsr.embedding.vector_file import read_embedding_file
 
     if options.file is not None:
         embeddings = read_embedding_file(options.file, len(queries))

@@ -61,7 +61,7 @@ def _document(artefact: "Artefact") -> dict[str, Any]:
         "models": list(selector.models),
         "n_features": selector.n_features,
         "parameters": selector.parameters,
-        "belief": selector.belief,
+        "calibration_slope": selector.slope,
         "lacking": list(artefact.lacking),
     }
     if header is not None:
@@ -88,7 +88,7 @@ def _print(artefact: "Artefact") -> None:
     parameters = ", ".join(f"{name}={_shown(value)}" for name, value in selector.parameters.items())
     rows = [
         ("file", f"{artefact.path} ({artefact.path.stat().st_size / 1e6:,.1f} MB)"),
-        ("algorithm", f"{selector.name} ({parameters}), belief {selector.belief:.2f}"),
+        ("algorithm", f"{selector.name} ({parameters}), calibration slope {selector.slope:.2f}"),
         ("models", f"{len(selector.models)}: {', '.join(selector.models)}"),
     ]
     if header is None:

@@ -17,7 +17,7 @@ from vsr.cli import terminal
 from vsr.cli.sections import GENERAL, option
 
 if TYPE_CHECKING:
-    from vsr.choice import Objective
+    from vsr.choice.objective import Objective
     from vsr.embedding import Embedder, Fingerprint
 
 _Command = Callable[..., object]  # a command's function before click makes a command of it
@@ -326,7 +326,7 @@ def json_option(command: _Command) -> _Command:
 def _embedding_in_force(**fields: Any) -> EmbeddingOptions:
     options = EmbeddingOptions(**fields)
     if options.threads is not None:
-        from vsr.threads import set_n_threads
+        from vsr._threads import set_n_threads
 
         set_n_threads(options.threads)
     return options

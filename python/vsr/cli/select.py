@@ -13,8 +13,8 @@ from vsr.cli.terminal import Column, Table
 from vsr.cli.train import ALGORITHMS, DEFAULT_OUTPUT_DIR, artefact_folder, read_config, with_config
 
 if TYPE_CHECKING:
-    from vsr.choice import Choice
-    from vsr.records import Query
+    from vsr.choice.chooser import Choice
+    from vsr.data.records import Query
     from vsr.routing import Router
 
 
@@ -71,13 +71,13 @@ def select(
     model it needs; the flags say where that is, and may not contradict. --embedding-file has one row per unique query
     of the file, as `vsr-train embed` writes it.
     """
-    from vsr.categories import unknown_categories
     from vsr.cli.embedding import embed_with_progress, load_router
-    from vsr.grouping import unique_rows
-    from vsr.jobs import read_embedding_file
+    from vsr.data.aggregation import unique_rows
+    from vsr.data.categories import unknown_categories
+    from vsr.data.records import Query
+    from vsr.embedding.vector_file import read_embedding_file
     from vsr.persistence import find_artefacts
     from vsr.persistence.trainings import run_ids
-    from vsr.records import Query
 
     if (text is None) == (input_file is None):
         raise click.UsageError("Give either a query or --input FILE.")
@@ -167,7 +167,7 @@ def choice_document(choice: "Choice") -> dict[str, Any]:
 
 
 def _read_queries(path: Path | None, skip_bad_lines: bool) -> "list[Query]":
-    from vsr.records import read_queries
+    from vsr.data.records import read_queries
 
     assert path is not None
     queries = read_queries(path, skip_bad_lines=skip_bad_lines)
@@ -201,7 +201,7 @@ def _print_choice(choice: "Choice") -> None:
 
 
 def _explanation(router: "Router", query: "Query", embedding: Any, choice: "Choice") -> dict[str, Any]:  # noqa: ANN401
-    from vsr.explanation import explain
+    from vsr.routing.explanation import explain
 
     prepared = router.prepare([query.prompt], [query.category], embedding)
     ranked = sorted(choice.utilities, key=lambda name: -choice.utilities[name])

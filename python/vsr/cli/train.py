@@ -24,7 +24,7 @@ from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
     from vsr.config import RouterConfig
-    from vsr.jobs import TrainingResult
+    from vsr.evaluation.train_and_compare import TrainingResult
 
 ALGORITHMS = ("knn", "kmeans", "svm", "mlp", "matrix_factorization")
 RECORDS_NAME = "benchmark_training_data.jsonl"
@@ -214,11 +214,14 @@ def train(
     Reads records, embeds the queries, compares five selectors with the best single model on queries that they have
     not seen, and writes one artefact per selector.
     """
-    from vsr import jobs
-    from vsr.categories import fill_categories
-    from vsr.choice import Objective
-    from vsr.preference_pairs import preference_features, read_preferences
-    from vsr.records import read_records
+    from vsr._files import require_writable
+    from vsr.choice.objective import Objective
+    from vsr.data.preferences import read_preferences
+    from vsr.data.records import read_records
+    from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
+    from vsr.features.classifier import fill_categories
+    from vsr.training.outcomes import read_outcomes
+    from vsr.training.preferences import preference_features
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
     config = None if config_path is None else read_config(config_path)
@@ -234,7 +237,7 @@ def train(
         embedding = with_config(embedding, config)
     if preferences is not None:
         _check_preferences(chosen, embedding)
-    jobs.require_writable(folder)
+    require_writable(folder)
     asked = None
     if benchmark and config is not None:
         if embedding.file is None:
@@ -251,7 +254,7 @@ def train(
         if asked.is_interrupted:
             return INTERRUPTED
         terminal.say()
-    outcomes = jobs.read_outcomes(
+    outcomes = read_outcomes(
         read_records(records_path, skip_bad_lines=skip_bad_lines),
         None if config is None else config.offered_models(),
     )
@@ -274,7 +277,7 @@ def train(
         of_pairs = vectors.embeddings[outcomes.n_queries :]
         learnt = preference_features(pairs, of_pairs, outcomes.models, classifier)
         parameters.setdefault("matrix_factorization", {})["preferences"] = learnt
-    settings = jobs.TrainingSettings(
+    settings = TrainingSettings(
         algorithms=chosen,
         parameters=parameters,
         objective=objective.over(Objective()),
@@ -282,7 +285,7 @@ def train(
         holdout=holdout,
     )
     with terminal.progress("Training", "steps") as show:
-        result = jobs.train(
+        result = train_and_compare(
             outcomes,
             embeddings,
             vectors.fingerprint,
@@ -398,7 +401,11 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
                 "recommended": result.recommended,
                 "evaluation": None if result.evaluation is None else evaluation_document(result.evaluation),
                 "selectors": {
-                    selector.name: {"file": str(path), "parameters": selector.parameters, "belief": selector.belief}
+                    selector.name: {
+                        "file": str(path),
+                        "parameters": selector.parameters,
+                        "calibration_slope": selector.slope,
+                    }
                     for selector, path in zip(result.selectors, result.paths, strict=True)
                 },
                 "notes": list(result.notes),

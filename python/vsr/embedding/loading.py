@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsr.arguments import require_kind, require_path, require_whole_number
+from vsr._checks import require_kind, require_path, require_whole_number
 from vsr.embedding.embedder import Embedder
 from vsr.embedding.fingerprint import EXTERNAL, HASH, Fingerprint
 from vsr.embedding.hashing import DEFAULT_DIM, HashEmbedder

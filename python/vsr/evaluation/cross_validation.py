@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vsr.arguments import as_texts, repeated, require_kind, require_number, require_whole_number
-from vsr.categories import MISSING
-from vsr.choice import Chooser, Objective, as_objective
+from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
+from vsr.choice.category_means import IntArray
+from vsr.choice.chooser import Chooser
+from vsr.choice.objective import Objective, as_objective
+from vsr.data.categories import MISSING
+from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.evaluation.results import Evaluation
 from vsr.evaluation.summary import BEST_SINGLE, CATEGORY_TABLE, HIGHEST_QUALITY, JUDGED, Choices, summarise
 from vsr.features import join_features, split_features
-from vsr.outcomes import Outcomes
 from vsr.selectors.base import TrainedSelector
-from vsr.tables import IntArray
-from vsr.tuning import ALGORITHMS, TrainingTable, features_of, parameters_among, require_seed, stratified_folds
+from vsr.training.folds import stratified_folds
+from vsr.training.training_table import ALGORITHMS, TrainingTable, features_of, parameters_among, require_seed
 
 # Single choices are timed on so many queries; the median of these settles within a few microseconds.
 _TIMED_QUERIES = 30
@@ -185,18 +187,16 @@ class _Fold:
 
     def choose_baselines(self, choices: dict[str, Choices]) -> None:
         """Choose by what is known without reading a query."""
-        parent = self.table.examples.parent
+        prior = self.table.data.prior
         unknown = np.array([MISSING])
-        overall = parent.overall[None, :]
+        overall = prior.overall[None, :]
         single = int(self.chooser.best(overall, unknown)[0])
         self._set(choices[BEST_SINGLE], np.full(len(self.test), single), None)
         self._set(choices[HIGHEST_QUALITY], np.full(len(self.test), int(overall.argmax())), None)
         predicted = None
         if self.predicted is not None:
-            predicted = self.chooser.best(parent.rows(self.predicted_codes), self.predicted_codes)
-        self._set(
-            choices[CATEGORY_TABLE], self.chooser.best(parent.rows(self.given_codes), self.given_codes), predicted
-        )
+            predicted = self.chooser.best(prior.rows(self.predicted_codes), self.predicted_codes)
+        self._set(choices[CATEGORY_TABLE], self.chooser.best(prior.rows(self.given_codes), self.given_codes), predicted)
 
     def choose(self, selector: TrainedSelector, into: Choices) -> None:
         """Choose by a selector's scores, and time single choices."""

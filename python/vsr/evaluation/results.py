@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vsr.choice import Objective
+from vsr.choice.objective import Objective
 from vsr.evaluation.bootstrap import Interval
 
 MethodKind = Literal["baseline", "selector", "judged", "oracle"]

@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from vsr.arguments import as_texts, require_kind, require_path
-from vsr.categories import CATEGORIES, CategoryClassifier
-from vsr.choice import Objective, as_objective
+from vsr._checks import as_texts, require_kind, require_path
+from vsr.choice.category_means import MeanTable
+from vsr.choice.objective import Objective, as_objective
+from vsr.choice.statistics import Statistics
+from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, VsrError
-from vsr.model_statistics import Statistics
+from vsr.features.classifier import CategoryClassifier
 from vsr.persistence.document import Fields, null_for_nan, write_documents
 from vsr.persistence.predictors import CODECS, Context, best_models, codec
 from vsr.selectors.base import TrainedSelector
-from vsr.tables import MeanTable
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 FILE_NAMES: dict[str, tuple[str, ...]] = {
     "knn": ("knn_model.json",),
@@ -34,11 +35,18 @@ FILE_NAMES: dict[str, tuple[str, ...]] = {
 """Registry name -> names that its file may have; the first one is written."""
 
 _HEADER_PATTERNS = {
-    "vsr.parent.overall": "float64",
-    "vsr.parent.by_category": "float64",
+    "vsr.prior.overall": "float64",
+    "vsr.prior.by_category": "float64",
     "vsr.statistics.counts": "float64",
     "vsr.classifier.weights": "float32",
     "vsr.classifier.bias": "float32",
+}
+
+# What fields of the block `vsr` were called in format 1, by what they are called now.
+_FORMER_NAMES = {
+    "vsr.prior": "vsr.parent",
+    "vsr.calibration_slope": "vsr.belief",
+    "vsr.predictor.cluster_residual": "vsr.predictor.cluster_deviation",
 }
 
 
@@ -155,7 +163,7 @@ def _document(
     selector: TrainedSelector, embedder: Fingerprint | None, objective: Objective, held_out: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Everything that a file holds."""
-    if selector.parent is None:
+    if selector.prior is None:
         raise ArtefactError(
             f"this {selector.name} selector came from a file of the documented fields alone, which lack what a full "
             "artefact holds; train it on records"
@@ -179,7 +187,7 @@ def _document(
         "parameters": _plain(selector.parameters),
         "seed": selector.seed,
         "training_digest": selector.training_digest,
-        "belief": selector.belief,
+        "calibration_slope": selector.slope,
         "explained": selector.explained,
         "gain": selector.gain,
         "held_out": None if held_out is None else dict(held_out),
@@ -189,10 +197,10 @@ def _document(
             "cost_usd": null_for_nan(selector.statistics.cost_usd),
             "counts": selector.statistics.counts,
         },
-        "parent": {
-            "shrinkage": None if np.isinf(selector.parent.shrinkage) else selector.parent.shrinkage,
-            "overall": selector.parent.overall,
-            "by_category": selector.parent.by_category,
+        "prior": {
+            "shrinkage": None if np.isinf(selector.prior.shrinkage) else selector.prior.shrinkage,
+            "overall": selector.prior.overall,
+            "by_category": selector.prior.by_category,
         },
         "classifier": _encode_classifier(selector.classifier),
         "predictor": encoded.own,
@@ -269,14 +277,14 @@ def load_artefact(
     expected = algorithm or _algorithm_of(path)
     # A file may hold another algorithm than its name says: then the fields below are read again.
     patterns |= codec(expected).patterns if expected else {}
-    fields = Fields.read(path, patterns)
+    fields = _read(path, patterns)
     name = fields.get("algorithm", str)
     if name not in CODECS:
         raise fields.error("algorithm", f"is {name!r}; this version knows {', '.join(CODECS)}")
     if algorithm is not None and name != algorithm:
         raise fields.error("algorithm", f"is {name!r}; expected {algorithm!r}")
     if name != expected:
-        fields = Fields.read(path, _HEADER_PATTERNS | codec(name).patterns)
+        fields = _read(path, _HEADER_PATTERNS | codec(name).patterns)
     if not fields.get("trained", bool):
         raise fields.error("trained", "is false: the file holds no trained selector; train it first")
     try:
@@ -289,6 +297,17 @@ def load_artefact(
         raise ArtefactError(f"{path}: {error}") from error
     except ValueError as error:
         raise ArtefactError(f"{path}: {error}") from error
+
+
+def _read(path: Path, patterns: Mapping[str, str]) -> Fields:
+    """Read a file of this format or of an older one, whose fields then have the names of this one."""
+    former = {
+        name.replace(now, then): kind
+        for name, kind in patterns.items()
+        for now, then in _FORMER_NAMES.items()
+        if now in name
+    }
+    return Fields.read(path, {**patterns, **former}).renamed({then: now for now, then in _FORMER_NAMES.items()})
 
 
 def _require_names(artefact: Artefact, names: tuple[str, ...] | None) -> Artefact:
@@ -331,15 +350,15 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         raise statistics.error("counts", "holds something that is no count")
     counts = measured.astype(np.int64)
     quality = statistics.numbers("quality", len(models))
-    table = block.object("parent")
+    table = block.object("prior")
     shrinkage = table.nullable("shrinkage", float)
-    parent = MeanTable(
+    prior = MeanTable(
         overall=table.array("overall", (len(models),)),
         by_category=table.array("by_category", shape),
         counts=counts,
         shrinkage=float("inf") if shrinkage is None else shrinkage,
     )
-    context = Context(models, n_features, parent, block.object("predictor"))
+    context = Context(models, n_features, prior, block.object("predictor"))
     known = (len(CATEGORIES) + 1, len(models))
     records = fields.get("training_records", list) if name == "knn" else []
     selector = TrainedSelector(
@@ -347,8 +366,8 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         models=models,
         n_features=n_features,
         category_weight=block.get("category_weight", float),
-        parent=parent,
-        belief=block.get("belief", float),
+        prior=prior,
+        slope=block.get("calibration_slope", float),
         predictor=codec(name).decode(fields, context),
         statistics=Statistics(
             models=models,
@@ -402,8 +421,8 @@ def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, .
         models=names,
         n_features=width,
         category_weight=1.0,
-        parent=None,
-        belief=1.0,
+        prior=None,
+        slope=1.0,
         predictor=predictor,
         statistics=Statistics(
             models=names,

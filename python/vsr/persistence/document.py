@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._core import read_json_arrays, write_json_parts
+from vsr._files import replaced_file
 from vsr.errors import ArtefactError, OutputError
-from vsr.files import replaced_file
 
 T = TypeVar("T")
 
@@ -137,6 +137,24 @@ class Fields:
         if not isinstance(content, dict):
             raise ArtefactError(f"{source}: expected a JSON object, found {type(content).__name__}")
         return cls(source, "", content, arrays)
+
+    def renamed(self, names: Mapping[str, str]) -> "Fields":
+        """Give the fields under other names where they stand under former ones.
+
+        Args:
+            names: path of a field in the document -> what its path is to be, in the same object.
+        """
+        arrays = dict(self.arrays)
+        for former, name in names.items():
+            *holders, key = former.split(".")
+            holder: Any = self.content
+            for part in holders:
+                holder = holder.get(part) if isinstance(holder, dict) else None
+            if isinstance(holder, dict) and key in holder:
+                holder[name.rpartition(".")[2]] = holder.pop(key)
+            for path in [path for path in arrays if path == former or path.startswith(f"{former}.")]:
+                arrays[name + path.removeprefix(former)] = arrays.pop(path)
+        return replace(self, arrays=arrays)
 
     def path(self, name: str) -> str:
         """Path of a field in the document."""

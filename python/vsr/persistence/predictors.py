@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._core import KnnIndex
-from vsr.categories import CATEGORIES, category_names
+from vsr.choice.category_means import FloatArray, IntArray, MeanTable
+from vsr.data.categories import CATEGORIES, category_names
 from vsr.errors import ArtefactError
 from vsr.features import split_features
 from vsr.persistence.document import Fields
@@ -18,7 +19,6 @@ from vsr.selectors.knn import KnnPredictor, KnnSetting
 from vsr.selectors.matrix_factorization import MatrixFactorizationPredictor, MatrixFactorizationSetting
 from vsr.selectors.mlp import MlpPredictor, MlpSetting
 from vsr.selectors.svm import SvmPredictor, SvmSetting
-from vsr.tables import FloatArray, IntArray, MeanTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +28,13 @@ class Context:
     Attributes:
         models: names in the order of the columns.
         n_features: width of a feature row; None where the file does not say.
-        parent: the table of shrunk means; None for a file of the documented fields alone.
+        prior: the table of shrunk means; None for a file of the documented fields alone.
         own: the block of fields that go beyond the documented ones; None likewise.
     """
 
     models: tuple[str, ...]
     n_features: int | None
-    parent: MeanTable | None
+    prior: MeanTable | None
     own: Fields | None
 
 
@@ -117,7 +117,7 @@ def _decode_knn(fields: Fields, context: Context) -> KnnPredictor:
     if k < 1:
         raise fields.error("k", f"is {k}; expected 1 or more")
     best = _columns(fields, "training_records", best_models(fields), context.models)
-    if context.own is None or context.parent is None:
+    if context.own is None or context.prior is None:
         quality = (best[:, None] == np.arange(len(context.models))).astype(np.float64)
         setting, engine, residual = KnnSetting(k, 0.0, 1.0), "auto", np.zeros_like(quality)
     else:
@@ -126,7 +126,7 @@ def _decode_knn(fields: Fields, context: Context) -> KnnPredictor:
         quality.ravel()[own.integers("missing_cells", quality.size)] = np.nan
         setting = KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float))
         engine = own.get("index", str)
-        residual = context.parent.residuals(quality, split_features(features).codes)
+        residual = context.prior.residuals(quality, split_features(features).codes)
     index = KnnIndex(features, len(CATEGORIES), engine)
     return KnnPredictor(setting, quality, residual, index)
 
@@ -142,7 +142,7 @@ def _encode_kmeans(predictor: KMeansPredictor, selector: TrainedSelector) -> Enc
         "bandwidth": predictor.setting.bandwidth,
         "cluster_sizes": predictor.cluster_sizes.tolist(),
         "cluster_quality": predictor.cluster_quality,
-        "cluster_deviation": predictor.cluster_deviation,
+        "cluster_residual": predictor.cluster_residual,
     }
     return Encoded(documented, own)
 
@@ -174,7 +174,7 @@ def _decode_kmeans(fields: Fields, context: Context) -> KMeansPredictor:
     return KMeansPredictor(
         setting=KMeansSetting(n_clusters, own.get("shrinkage", float), bandwidth),
         centroids=centroids,
-        cluster_deviation=own.array("cluster_deviation", shape),
+        cluster_residual=own.array("cluster_residual", shape),
         cluster_quality=own.array("cluster_quality", shape),
         cluster_sizes=np.array(sizes, dtype=np.int64),
     )
@@ -209,7 +209,7 @@ def _decode_svm(fields: Fields, context: Context) -> SvmPredictor:
         raise fields.error("kernel", f"is {kernel!r}; expected 'rbf' or 'linear'")
     biases = fields.array("biases", (n_models,))
     vectors, coefficients = _support(fields, n_models, context.n_features)
-    if context.own is None or context.parent is None:
+    if context.own is None or context.prior is None:
         gamma = fields.maybe("gamma", float)
         variance = float(vectors.var(dtype=np.float64)) or 1.0
         gamma = 1.0 / (vectors.shape[1] * variance) if gamma is None else gamma
@@ -220,8 +220,8 @@ def _decode_svm(fields: Fields, context: Context) -> SvmPredictor:
         usual = MeanTable(
             overall=own.array("usual_decision_overall", (n_models,)),
             by_category=own.array("usual_decision", (len(CATEGORIES), n_models)),
-            counts=context.parent.counts,
-            shrinkage=context.parent.shrinkage,
+            counts=context.prior.counts,
+            shrinkage=context.prior.shrinkage,
         )
     return SvmPredictor.assemble(
         SvmSetting(c, gamma, "rbf" if kernel == "rbf" else "linear"), vectors, coefficients, biases, usual
@@ -346,7 +346,7 @@ CODECS: dict[str, Codec] = {
         {"training_records[].embedding": "float32", f"{OWN}.quality": "float64"}, _encode_knn, _knn_names, _decode_knn
     ),
     "kmeans": Codec(
-        {"centroids": "float32", f"{OWN}.cluster_deviation": "float64", f"{OWN}.cluster_quality": "float64"},
+        {"centroids": "float32", f"{OWN}.cluster_residual": "float64", f"{OWN}.cluster_quality": "float64"},
         _encode_kmeans,
         _kmeans_names,
         _decode_kmeans,

@@ -1,10 +1,11 @@
 """What all five algorithms have in common: what they learn from, what they give, and how the two make a score.
 
-    score = parent + belief * deviation
+    score = prior + slope * predicted residual
 
-The *parent* is the table of shrunk means in the query's category (`vsr.tables`). The *deviation* is what an algorithm
-has learnt beyond it, centred over the models, because what all models share on a query does not touch the choice. The
-*belief* in [0, 1] is fitted out of fold (`vsr.tuning`): 0 where there is nothing to learn.
+The *prior* is the table of shrunk means in the query's category (`vsr.choice.category_means`). The *predicted residual*
+is what an algorithm has learnt beyond it, centred over the models, because what all models share on a query does not
+touch the choice. The *calibration slope* is fitted out of fold (`vsr.training.calibration`): 0 where there is nothing
+to learn, at most 1 unless an algorithm predicts on a scale of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,36 +15,36 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from vsr.categories import CategoryClassifier
+from vsr.choice.category_means import FloatArray, IntArray, MeanTable, centred_rows
+from vsr.choice.statistics import Statistics
 from vsr.errors import SelectionError, TrainingError
 from vsr.features import as_features, split_features
-from vsr.model_statistics import Statistics
-from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
+from vsr.features.classifier import CategoryClassifier
 
 Features = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Examples:
+class TrainingData:
     """Queries with measured quality, as every algorithm learns from them.
 
     Attributes:
         features: (n, n_features) float32.
         codes: (n,) int64, category of each query, -1 where its features hold none.
         quality: (n, n_models) float64 in [0, 1], NaN = not measured.
-        parent: the table that deviations are measured from, fitted on the same queries.
+        prior: the table that residuals are measured from, fitted on the same queries.
     """
 
     features: Features
     codes: IntArray
     quality: FloatArray
-    parent: MeanTable
+    prior: MeanTable
 
     def __post_init__(self) -> None:
         """Work out the residuals once; every algorithm needs them."""
-        object.__setattr__(self, "residual", self.parent.residuals(self.quality, self.codes))
+        object.__setattr__(self, "residual", self.prior.residuals(self.quality, self.codes))
 
-    #: (n, n_models) float64: quality less parent less the query's own difficulty, NaN = not measured.
+    #: (n, n_models) float64: quality less prior less the query's own difficulty, NaN = not measured.
     residual: FloatArray = field(init=False, repr=False)
 
     @property
@@ -58,26 +59,26 @@ class Examples:
 
     @property
     def adjusted_quality(self) -> FloatArray:
-        """(n, n_models) quality at the usual difficulty of the query's category: parent plus residual."""
-        return self.parent.rows(self.codes) + self.residual
+        """(n, n_models) quality at the usual difficulty of the query's category: prior plus residual."""
+        return self.prior.rows(self.codes) + self.residual
 
 
 class Predictor(Protocol):
     """What an algorithm has learnt; never changes."""
 
-    def deviations(self, features: Features, parent: FloatArray) -> FloatArray:
-        """Predict how far every model is off its parent.
+    def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:
+        """Predict how far every model is off its prior.
 
         Args:
             features: (n, n_features) float32, checked.
-            parent: (n, n_models) float64, the parent's value for each query.
+            prior: (n, n_models) float64, the prior's value for each query.
 
         Returns:
             (n, n_models) float64, centred over the models.
         """
 
     def quality(self, features: Features) -> FloatArray:
-        """Predict quality without a parent, as a file of the documented fields alone allows.
+        """Predict quality without a prior, as a file of the documented fields alone allows.
 
         Args:
             features: (n, n_features) float32, checked.
@@ -96,11 +97,11 @@ class SweepResult(Generic[SettingT]):
 
     Attributes:
         setting: the setting, a frozen dataclass of the algorithm.
-        deviations: (n_held_out, n_models) float64, centred over the models.
+        predicted_residuals: (n_held_out, n_models) float64, centred over the models.
     """
 
     setting: SettingT
-    deviations: FloatArray
+    predicted_residuals: FloatArray
 
 
 class Algorithm(Protocol[SettingT]):
@@ -110,23 +111,23 @@ class Algorithm(Protocol[SettingT]):
         name: registry name, module name and value in files.
         file_name: name of the artefact.
         max_tuning_rows: training rows on which settings are compared; more are sampled.
-        belief_limit: largest belief: 1, or infinity where deviations are not in units of quality.
+        largest_slope: largest calibration slope: 1, or infinity where predictions are not in units of quality.
     """
 
     name: ClassVar[str]
     file_name: ClassVar[str]
     max_tuning_rows: ClassVar[int]
-    belief_limit: ClassVar[float]
+    largest_slope: ClassVar[float]
 
     def settings(self, n_rows: int) -> Sequence[SettingT]:
         """Settings to choose from for so many training rows, simplest first."""
 
     def sweep(
-        self, examples: Examples, features: Features, parent: FloatArray, settings: Sequence[SettingT], seed: int
+        self, data: TrainingData, features: Features, prior: FloatArray, settings: Sequence[SettingT], seed: int
     ) -> Iterator[SweepResult[SettingT]]:
-        """Fit on `examples` and predict for `features` with every setting, sharing what they share."""
+        """Fit on `data` and predict for `features` with every setting, sharing what they share."""
 
-    def fit(self, examples: Examples, setting: SettingT, seed: int) -> Predictor:
+    def fit(self, data: TrainingData, setting: SettingT, seed: int) -> Predictor:
         """Fit one setting."""
 
 
@@ -155,15 +156,15 @@ class TrainedSelector:
         models: names of the models, in the order of the columns.
         n_features: width of a feature row.
         category_weight: what stands in the category columns of a feature row.
-        parent: the table of shrunk means; None for a file of the documented fields alone, whose predictor stands alone.
-        belief: how much of the learnt deviation is added, in [0, 1].
+        prior: the table of shrunk means; None for a file of the documented fields alone, whose predictor stands alone.
+        slope: calibration slope, by which the predicted residual is multiplied.
         predictor: what the algorithm has learnt.
         statistics: quality, latency and cost by model and category, for choosing.
         classifier: predicts the category of a query that comes without one; None where none could be fitted.
         parameters: the algorithm's parameters as chosen or given, by the names that the files use.
         seed: the seed of the training.
-        explained: share of the parent's centred error that the prediction takes away out of fold; 0 where unknown.
-        gain: utility of its choices less that of the parent's, out of fold, by which selectors are compared; 0 where
+        explained: share of the prior's centred error that the prediction takes away out of fold; 0 where unknown.
+        gain: utility of its choices less that of the prior's, out of fold, by which selectors are compared; 0 where
             unknown.
         training_digest: SHA-256 of the outcomes that it was trained on, empty where unknown.
         training_best: name of the best model of each training query under the objective of the training.
@@ -174,8 +175,8 @@ class TrainedSelector:
     models: tuple[str, ...]
     n_features: int
     category_weight: float
-    parent: MeanTable | None
-    belief: float
+    prior: MeanTable | None
+    slope: float
     predictor: Predictor
     statistics: Statistics
     classifier: CategoryClassifier | None
@@ -216,22 +217,22 @@ class TrainedSelector:
                 f"features are {rows.shape[1]} wide but this {self.name} selector was trained on {self.n_features}; "
                 "use the embedding model and width that its artefact names"
             )
-        if self.parent is None:
+        if self.prior is None:
             return np.clip(self.predictor.quality(rows), 0.0, 1.0)
-        parent = self.parent.rows(split_features(rows).codes)
-        if self.belief == 0.0:
-            return np.clip(parent, 0.0, 1.0)
-        return np.clip(parent + self.belief * self.predictor.deviations(rows, parent), 0.0, 1.0)
+        prior = self.prior.rows(split_features(rows).codes)
+        if self.slope == 0.0:
+            return np.clip(prior, 0.0, 1.0)
+        return np.clip(prior + self.slope * self.predictor.predicted_residuals(rows, prior), 0.0, 1.0)
 
 
-def centred_deviations(raw: FloatArray, parent: FloatArray) -> FloatArray:
-    """Turn predicted qualities into deviations from the parent, of mean zero over the models.
+def centred_residuals(raw: FloatArray, prior: FloatArray) -> FloatArray:
+    """Turn predicted qualities into predicted residuals, of mean zero over the models.
 
     Args:
         raw: (n, n_models) float64 predicted qualities.
-        parent: (n, n_models) float64.
+        prior: (n, n_models) float64.
     """
-    return centred_rows(raw - parent)
+    return centred_rows(raw - prior)
 
 
 def require_positive(name: str, value: object, kind: type[int] | type[float], *, or_auto: bool = True) -> None:

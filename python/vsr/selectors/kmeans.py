@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._core import kmeans_fit, squared_distances
-from vsr.selectors.base import Examples, Features, SweepResult, require_positive
-from vsr.tables import FloatArray, centred_rows
+from vsr.choice.category_means import FloatArray, centred_rows
+from vsr.selectors.base import Features, SweepResult, TrainingData, require_positive
 
 _CLUSTERS = (8, 16, 32, 64)
 _SHRINKAGE = (100.0, 30.0, 10.0)
@@ -27,7 +27,7 @@ class KMeansSetting:
 
     Attributes:
         num_clusters: clusters that are formed.
-        shrinkage: weight L of the parent against the queries of a cluster.
+        shrinkage: weight L of the prior against the queries of a cluster.
         bandwidth: squared distance at which a cluster counts 1/e of the nearest one.
     """
 
@@ -38,25 +38,25 @@ class KMeansSetting:
 
 @dataclass(frozen=True, eq=False)
 class KMeansPredictor:
-    """Centroids and the shrunk mean deviation of every model in every cluster.
+    """Centroids and the shrunk mean residual of every model in every cluster.
 
     Attributes:
         setting: clusters, shrinkage and bandwidth.
         centroids: (n_clusters, n_features) float32.
-        cluster_deviation: (n_clusters, n_models) float64.
-        cluster_quality: (n_clusters, n_models) float64, parent plus deviation, for people to read.
+        cluster_residual: (n_clusters, n_models) float64.
+        cluster_quality: (n_clusters, n_models) float64, prior plus residual, for people to read.
         cluster_sizes: (n_clusters,) int64 training queries.
     """
 
     setting: KMeansSetting
     centroids: Features
-    cluster_deviation: FloatArray
+    cluster_residual: FloatArray
     cluster_quality: FloatArray
     cluster_sizes: npt.NDArray[np.int64]
 
-    def deviations(self, features: Features, parent: FloatArray) -> FloatArray:  # noqa: ARG002 -- clusters hold it
-        """Predict deviations from the parent: (n, n_features) float32 -> (n, n_models) float64."""
-        return self.memberships(features) @ self.cluster_deviation
+    def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- clusters hold it
+        """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
+        return self.memberships(features) @ self.cluster_residual
 
     def quality(self, features: Features) -> FloatArray:
         """Mean quality of the clusters, weighted: (n, n_features) float32 -> (n, n_models) float64."""
@@ -72,7 +72,7 @@ class KMeans:
 
     name: ClassVar[str] = "kmeans"
     max_tuning_rows: ClassVar[int] = 20_000
-    belief_limit: ClassVar[float] = 1.0
+    largest_slope: ClassVar[float] = 1.0
     file_name: ClassVar[str] = "kmeans_model.json"
 
     def __init__(self, num_clusters: int | str = "auto") -> None:
@@ -94,41 +94,41 @@ class KMeans:
 
     def sweep(
         self,
-        examples: Examples,
+        data: TrainingData,
         features: Features,
-        parent: FloatArray,  # noqa: ARG002 -- clusters hold deviations
+        prior: FloatArray,  # noqa: ARG002 -- clusters hold residuals
         settings: Sequence[KMeansSetting],
         seed: int,
     ) -> Iterator[SweepResult[KMeansSetting]]:
         """Cluster once for every number of clusters."""
         for number in sorted({setting.num_clusters for setting in settings}):
-            centroids, labels = _cluster(examples, number, _SWEEP_STARTS, seed)
+            centroids, labels = _cluster(data, number, _SWEEP_STARTS, seed)
             squared = squared_distances(features, centroids)
             for setting in settings:
                 if setting.num_clusters == number:
-                    means = _cluster_deviations(examples, labels, len(centroids), setting.shrinkage)
+                    means = _cluster_residuals(data, labels, len(centroids), setting.shrinkage)
                     yield SweepResult(setting, _memberships(squared, setting.bandwidth) @ means)
 
-    def fit(self, examples: Examples, setting: KMeansSetting, seed: int) -> KMeansPredictor:
+    def fit(self, data: TrainingData, setting: KMeansSetting, seed: int) -> KMeansPredictor:
         """Cluster the training queries and take the clusters' means."""
-        centroids, labels = _cluster(examples, setting.num_clusters, _FINAL_STARTS, seed)
-        deviation = _cluster_deviations(examples, labels, len(centroids), setting.shrinkage)
+        centroids, labels = _cluster(data, setting.num_clusters, _FINAL_STARTS, seed)
+        residual = _cluster_residuals(data, labels, len(centroids), setting.shrinkage)
         members = _members(labels, len(centroids))
         sizes = members.sum(axis=1)
-        parents = members @ examples.parent.rows(examples.codes) / np.maximum(sizes, 1.0)[:, None]
-        parents[sizes == 0] = examples.parent.overall
+        priors = members @ data.prior.rows(data.codes) / np.maximum(sizes, 1.0)[:, None]
+        priors[sizes == 0] = data.prior.overall
         return KMeansPredictor(
             setting=setting,
             centroids=centroids,
-            cluster_deviation=deviation,
-            cluster_quality=np.clip(parents + deviation, 0.0, 1.0),
+            cluster_residual=residual,
+            cluster_quality=np.clip(priors + residual, 0.0, 1.0),
             cluster_sizes=sizes.astype(np.int64),
         )
 
 
-def _cluster(examples: Examples, n_clusters: int, n_starts: int, seed: int) -> tuple[Features, npt.NDArray[np.uint32]]:
-    n_clusters = min(n_clusters, examples.n_queries)
-    centroids, labels, _ = kmeans_fit(examples.features, n_clusters, n_starts, _MAX_ITERATIONS, _TOLERANCE, seed)
+def _cluster(data: TrainingData, n_clusters: int, n_starts: int, seed: int) -> tuple[Features, npt.NDArray[np.uint32]]:
+    n_clusters = min(n_clusters, data.n_queries)
+    centroids, labels, _ = kmeans_fit(data.features, n_clusters, n_starts, _MAX_ITERATIONS, _TOLERANCE, seed)
     return centroids, labels
 
 
@@ -137,13 +137,13 @@ def _members(labels: npt.NDArray[np.uint32], n_clusters: int) -> FloatArray:
     return np.asarray(labels == np.arange(n_clusters)[:, None], dtype=np.float64)
 
 
-def _cluster_deviations(
-    examples: Examples, labels: npt.NDArray[np.uint32], n_clusters: int, shrinkage: float
+def _cluster_residuals(
+    data: TrainingData, labels: npt.NDArray[np.uint32], n_clusters: int, shrinkage: float
 ) -> FloatArray:
     """Shrunk mean residual of every model in every cluster: (n_clusters, n_models), centred."""
-    observed = np.isfinite(examples.residual)
+    observed = np.isfinite(data.residual)
     members = _members(labels, n_clusters)
-    sums = members @ np.where(observed, examples.residual, 0.0)
+    sums = members @ np.where(observed, data.residual, 0.0)
     return centred_rows(sums / np.maximum(members @ observed + shrinkage, 1e-12))
 
 

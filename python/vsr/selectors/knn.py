@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._core import KnnIndex
-from vsr.categories import CATEGORIES
-from vsr.selectors.base import Examples, Features, SweepResult, require_one_of, require_positive
-from vsr.tables import FloatArray, centred_rows
+from vsr.choice.category_means import FloatArray, centred_rows
+from vsr.data.categories import CATEGORIES
+from vsr.selectors.base import Features, SweepResult, TrainingData, require_one_of, require_positive
 
 _K = (400, 200, 100, 50, 25)
 _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
@@ -25,7 +25,7 @@ class KnnSetting:
 
     Attributes:
         k: neighbours that are asked.
-        shrinkage: weight L of the parent against the sum of the neighbours' weights.
+        shrinkage: weight L of the prior against the sum of the neighbours' weights.
         sharpness: exponent of the cosine similarity in a neighbour's weight.
     """
 
@@ -41,7 +41,7 @@ class KnnPredictor:
     Attributes:
         setting: k, shrinkage and sharpness.
         measured: (n, n_models) float64 quality, NaN = not measured.
-        residual: (n, n_models) float64, quality less parent less the query's own difficulty; NaN likewise.
+        residual: (n, n_models) float64, quality less prior less the query's own difficulty; NaN likewise.
         index: holds the features of the training queries and finds the nearest of them.
     """
 
@@ -55,8 +55,8 @@ class KnnPredictor:
         """(n, n_features) float32 of the training queries, read-only."""
         return self.index.features
 
-    def deviations(self, features: Features, parent: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
-        """Predict deviations from the parent: (n, n_features) float32 -> (n, n_models) float64."""
+    def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
+        """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
         rows, weights = self.neighbours(features)
         sums, masses = _weighted_sums(rows, weights, self.residual)
         return _shrunk(sums, masses, self.setting.shrinkage)
@@ -78,7 +78,7 @@ class Knn:
 
     name: ClassVar[str] = "knn"
     max_tuning_rows: ClassVar[int] = 20_000
-    belief_limit: ClassVar[float] = 1.0
+    largest_slope: ClassVar[float] = 1.0
     file_name: ClassVar[str] = "knn_model.json"
 
     def __init__(self, k: int | str = "auto", index: str = "auto") -> None:
@@ -97,24 +97,24 @@ class Knn:
 
     def sweep(
         self,
-        examples: Examples,
+        data: TrainingData,
         features: Features,
-        parent: FloatArray,  # noqa: ARG002 -- residuals say it all
+        prior: FloatArray,  # noqa: ARG002 -- residuals say it all
         settings: Sequence[KnnSetting],
         seed: int,  # noqa: ARG002 -- nothing here is random
     ) -> Iterator[SweepResult[KnnSetting]]:
         """Search once for the largest k, then take prefixes of the neighbours."""
-        index = KnnIndex(examples.features, len(CATEGORIES), "flat")
+        index = KnnIndex(data.features, len(CATEGORIES), "flat")
         ks = sorted({setting.k for setting in settings})
-        rows, squared = index.search(features, min(ks[-1], examples.n_queries))
+        rows, squared = index.search(features, min(ks[-1], data.n_queries))
         similarity = _weights(squared, _squared_norm(features))
         for sharpness in sorted({setting.sharpness for setting in settings}):
             weights = similarity**sharpness
-            sums = np.zeros((len(features), examples.n_models))
+            sums = np.zeros((len(features), data.n_models))
             masses = np.zeros_like(sums)
             start = 0
             for k in ks:
-                more_sums, more_masses = _weighted_sums(rows[:, start:k], weights[:, start:k], examples.residual)
+                more_sums, more_masses = _weighted_sums(rows[:, start:k], weights[:, start:k], data.residual)
                 sums = sums + more_sums
                 masses = masses + more_masses
                 start = k
@@ -122,13 +122,13 @@ class Knn:
                     if setting.k == k and setting.sharpness == sharpness:
                         yield SweepResult(setting, _shrunk(sums, masses, setting.shrinkage))
 
-    def fit(self, examples: Examples, setting: KnnSetting, seed: int) -> KnnPredictor:  # noqa: ARG002
+    def fit(self, data: TrainingData, setting: KnnSetting, seed: int) -> KnnPredictor:  # noqa: ARG002
         """Keep the training queries and index them."""
         return KnnPredictor(
-            setting=replace(setting, k=min(setting.k, examples.n_queries)),
-            measured=examples.quality,
-            residual=examples.residual,
-            index=KnnIndex(examples.features, len(CATEGORIES), self.index),
+            setting=replace(setting, k=min(setting.k, data.n_queries)),
+            measured=data.quality,
+            residual=data.residual,
+            index=KnnIndex(data.features, len(CATEGORIES), self.index),
         )
 
 

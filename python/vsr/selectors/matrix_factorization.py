@@ -11,12 +11,12 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from vsr.choice.category_means import FloatArray
 from vsr.errors import TrainingError
-from vsr.selectors.adam import Adam, Schedule, descend, logit, sigmoid
-from vsr.selectors.base import Examples, Features, SweepResult, centred_deviations, require_positive
-from vsr.selectors.preferences import Preferences, fit_pairs
-from vsr.selectors.stopping import StoppingSplit
-from vsr.tables import FloatArray
+from vsr.selectors.base import Features, SweepResult, TrainingData, centred_residuals, require_positive
+from vsr.selectors.optimization.adam import Adam, Schedule, descend, logit, sigmoid
+from vsr.selectors.optimization.bpr import Preferences, fit_pairs
+from vsr.selectors.optimization.early_stopping import StoppingSplit
 
 Matrix = npt.NDArray[np.float32]
 
@@ -58,9 +58,9 @@ class MatrixFactorizationPredictor:
     model_biases: Matrix
     global_bias: float
 
-    def deviations(self, features: Features, parent: FloatArray) -> FloatArray:
-        """Predict deviations from the parent: (n, n_features) float32 -> (n, n_models) float64."""
-        return centred_deviations(self.quality(features), parent)
+    def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:
+        """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
+        return centred_residuals(self.quality(features), prior)
 
     def quality(self, features: Features) -> FloatArray:
         """What the factorization itself answers: (n, n_features) float32 -> (n, n_models) float64 in (0, 1)."""
@@ -75,7 +75,7 @@ class MatrixFactorization:
 
     name: ClassVar[str] = "matrix_factorization"
     max_tuning_rows: ClassVar[int] = 3_000
-    belief_limit: ClassVar[float] = 1.0
+    largest_slope: ClassVar[float] = 1.0
     file_name: ClassVar[str] = "mf_model.json"
 
     def __init__(self, num_factors: int = 16, preferences: Preferences | None = None) -> None:
@@ -91,33 +91,33 @@ class MatrixFactorization:
 
     def sweep(
         self,
-        examples: Examples,
+        data: TrainingData,
         features: Features,
-        parent: FloatArray,
+        prior: FloatArray,
         settings: Sequence[MatrixFactorizationSetting],
         seed: int,
     ) -> Iterator[SweepResult[MatrixFactorizationSetting]]:
         """Fit every setting."""
         for setting in settings:
-            yield SweepResult(setting, self.fit(examples, setting, seed).deviations(features, parent))
+            yield SweepResult(setting, self.fit(data, setting, seed).predicted_residuals(features, prior))
 
-    def fit(self, examples: Examples, setting: MatrixFactorizationSetting, seed: int) -> MatrixFactorizationPredictor:
+    def fit(self, data: TrainingData, setting: MatrixFactorizationSetting, seed: int) -> MatrixFactorizationPredictor:
         """Descend on cross-entropy over the observed cells and stop early; the best values are kept.
 
-        With preferences, differences between models come from the pairs alone and the level from the examples.
+        With preferences, differences between models come from the pairs alone and the level from the data.
         """
         if self.preferences is not None:
-            _check_fits(self.preferences, examples)
-            level = float(logit(np.array([examples.parent.overall.mean()]))[0])
-            return from_preferences(self.preferences, examples.n_models, setting, seed, level)
+            _check_fits(self.preferences, data)
+            level = float(logit(np.array([data.prior.overall.mean()]))[0])
+            return from_preferences(self.preferences, data.n_models, setting, seed, level)
         generator = np.random.default_rng(seed)
-        split = StoppingSplit.draw(examples, generator)
+        split = StoppingSplit.draw(data, generator)
         schedule = Schedule(_LEARNING_RATE, setting.weight_decay, _BATCH_SIZE, _MAX_EPOCHS, _PATIENCE)
-        n_features = examples.features.shape[1]
+        n_features = data.features.shape[1]
         # Unit rows: projections of size 1 / sqrt(factors), so that a dot product starts at about 0.1 logits.
         projection = generator.standard_normal((n_features, setting.num_factors)) / np.sqrt(setting.num_factors)
-        factors = 0.1 * generator.standard_normal((examples.n_models, setting.num_factors))
-        biases = logit(examples.parent.overall)
+        factors = 0.1 * generator.standard_normal((data.n_models, setting.num_factors))
+        biases = logit(data.prior.overall)
         adam = Adam(
             [projection.astype(np.float32), factors.astype(np.float32), biases.astype(np.float32)],
             [True, True, False],
@@ -150,13 +150,13 @@ class MatrixFactorization:
         return MatrixFactorizationPredictor(setting, best[0], best[1], best[2] - np.float32(level), level)
 
 
-def _check_fits(preferences: Preferences, examples: Examples) -> None:
-    widths = preferences.features.shape[1], examples.features.shape[1]
+def _check_fits(preferences: Preferences, data: TrainingData) -> None:
+    widths = preferences.features.shape[1], data.features.shape[1]
     if widths[0] != widths[1]:
         raise TrainingError(f"features of the preferences are {widths[0]} wide, those of the records {widths[1]}")
     highest = int(max(preferences.preferred.max(), preferences.other.max()))
-    if highest >= examples.n_models:
-        raise TrainingError(f"preferences name model number {highest} of {examples.n_models}; expected a column")
+    if highest >= data.n_models:
+        raise TrainingError(f"preferences name model number {highest} of {data.n_models}; expected a column")
 
 
 def from_preferences(

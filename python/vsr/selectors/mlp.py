@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from vsr.choice.category_means import FloatArray
 from vsr.errors import TrainingError
-from vsr.selectors.adam import Adam, Parameters, Schedule, descend, logit, sigmoid
-from vsr.selectors.base import Examples, Features, SweepResult, centred_deviations, require_positive
-from vsr.selectors.stopping import StoppingSplit
-from vsr.tables import FloatArray
+from vsr.selectors.base import Features, SweepResult, TrainingData, centred_residuals, require_positive
+from vsr.selectors.optimization.adam import Adam, Parameters, Schedule, descend, logit, sigmoid
+from vsr.selectors.optimization.early_stopping import StoppingSplit
 
 Matrix = npt.NDArray[np.float32]
 
@@ -46,9 +46,9 @@ class MlpPredictor:
     weights: list[Matrix]
     biases: list[Matrix]
 
-    def deviations(self, features: Features, parent: FloatArray) -> FloatArray:
-        """Predict deviations from the parent: (n, n_features) float32 -> (n, n_models) float64."""
-        return centred_deviations(self.quality(features), parent)
+    def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:
+        """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
+        return centred_residuals(self.quality(features), prior)
 
     def quality(self, features: Features) -> FloatArray:
         """What the network itself answers: (n, n_features) float32 -> (n, n_models) float64 in (0, 1)."""
@@ -60,7 +60,7 @@ class Mlp:
 
     name: ClassVar[str] = "mlp"
     max_tuning_rows: ClassVar[int] = 3_000
-    belief_limit: ClassVar[float] = 1.0
+    largest_slope: ClassVar[float] = 1.0
     file_name: ClassVar[str] = "mlp_model.json"
 
     def __init__(self, hidden_layers: Sequence[int] | str = _DEFAULT_LAYERS) -> None:
@@ -76,17 +76,17 @@ class Mlp:
         return [MlpSetting(layers) for layers in self.layers]
 
     def sweep(
-        self, examples: Examples, features: Features, parent: FloatArray, settings: Sequence[MlpSetting], seed: int
+        self, data: TrainingData, features: Features, prior: FloatArray, settings: Sequence[MlpSetting], seed: int
     ) -> Iterator[SweepResult[MlpSetting]]:
         """Train one network for every setting."""
         for setting in settings:
-            yield SweepResult(setting, self.fit(examples, setting, seed).deviations(features, parent))
+            yield SweepResult(setting, self.fit(data, setting, seed).predicted_residuals(features, prior))
 
-    def fit(self, examples: Examples, setting: MlpSetting, seed: int) -> MlpPredictor:
+    def fit(self, data: TrainingData, setting: MlpSetting, seed: int) -> MlpPredictor:
         """Train on most rows and stop early on the rest; the best weights are kept."""
         generator = np.random.default_rng(seed)
-        split = StoppingSplit.draw(examples, generator)
-        initial = _initial_parameters(examples, setting.hidden_layers, generator)
+        split = StoppingSplit.draw(data, generator)
+        initial = _initial_parameters(data, setting.hidden_layers, generator)
         n_layers = len(initial) // 2
         adam = Adam(initial, [True] * n_layers + [False] * n_layers, _SCHEDULE)
         weights, biases = adam.parameters[:n_layers], adam.parameters[n_layers:]
@@ -115,9 +115,9 @@ def _checked_layers(hidden_layers: object) -> tuple[int, ...]:
     return tuple(map(int, widths))
 
 
-def _initial_parameters(examples: Examples, hidden: Sequence[int], generator: np.random.Generator) -> Parameters:
+def _initial_parameters(data: TrainingData, hidden: Sequence[int], generator: np.random.Generator) -> Parameters:
     """He's normal weights (He et al. 2015, eq. 10); the last layer small, its biases at the models' mean quality."""
-    widths = [examples.features.shape[1], *hidden, examples.n_models]
+    widths = [data.features.shape[1], *hidden, data.n_models]
     weights = []
     for layer, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
         # Unit rows have entries of size 1 / sqrt(width), so the first layer's weights need no division by it.
@@ -126,7 +126,7 @@ def _initial_parameters(examples: Examples, hidden: Sequence[int], generator: np
             scale *= 0.1
         weights.append((generator.standard_normal((n_in, n_out)) * scale).astype(np.float32))
     biases = [np.zeros(n_out, dtype=np.float32) for n_out in widths[1:]]
-    biases[-1] = logit(examples.parent.overall).astype(np.float32)
+    biases[-1] = logit(data.prior.overall).astype(np.float32)
     return weights + biases
 
 

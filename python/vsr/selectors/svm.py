@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from vsr._core import KernelMatrix, SupportVectors, svm_fit_linfa
-from vsr.categories import CATEGORIES
+from vsr.choice.category_means import FloatArray, IntArray, MeanTable, centred_rows
+from vsr.data.categories import CATEGORIES
 from vsr.errors import TrainingError
 from vsr.features import split_features
-from vsr.selectors.base import Examples, Features, SweepResult, require_one_of, require_positive
-from vsr.tables import FloatArray, IntArray, MeanTable, centred_rows
+from vsr.selectors.base import Features, SweepResult, TrainingData, require_one_of, require_positive
 
 _C = (0.1, 0.3, 1.0, 3.0)
 # linfa-svm computes the kernel matrix again for every model; up to here that is not felt.
@@ -72,9 +72,9 @@ class SvmPredictor:
         machine = SupportVectors(vectors, coefficients, biases, setting.kernel, setting.gamma)
         return cls(setting, vectors, coefficients, biases, usual_decision, machine)
 
-    def deviations(self, features: Features, parent: FloatArray) -> FloatArray:  # noqa: ARG002 -- on its own scale
-        """Decisions less the usual ones, centred, in units of the decision: the belief is the calibration's slope."""
-        return decision_deviations(self.machine.decisions(features), self.usual_decision, features)
+    def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- on its own scale
+        """Decisions less the usual ones, centred; the calibration slope turns them into quality."""
+        return decision_residuals(self.machine.decisions(features), self.usual_decision, features)
 
     def quality(self, features: Features) -> FloatArray:
         """Squash decisions to (0, 1), uncalibrated: (n, n_features) float32 -> (n, n_models) float64."""
@@ -86,7 +86,7 @@ class Svm:
 
     name: ClassVar[str] = "svm"
     max_tuning_rows: ClassVar[int] = 3_000
-    belief_limit: ClassVar[float] = math.inf
+    largest_slope: ClassVar[float] = math.inf
     file_name: ClassVar[str] = "svm_model.json"
 
     def __init__(
@@ -117,50 +117,46 @@ class Svm:
 
     def sweep(
         self,
-        examples: Examples,
+        data: TrainingData,
         features: Features,
-        parent: FloatArray,  # noqa: ARG002 -- decisions are on a scale of their own
+        prior: FloatArray,  # noqa: ARG002 -- decisions are on a scale of their own
         settings: Sequence[SvmSetting],
         seed: int,  # noqa: ARG002 -- nothing here is random
     ) -> Iterator[SweepResult[SvmSetting]]:
         """Share one kernel matrix, over both parts, between all models and all C."""
-        n_train = examples.n_queries
+        n_train = data.n_queries
         train = np.arange(n_train, dtype=np.uint32)
         held_out = np.arange(n_train, n_train + len(features), dtype=np.uint32)
-        stacked = np.vstack([examples.features, features])
-        gamma = self._absolute_gamma(settings[0].gamma, examples.features)  # the same in all settings
+        stacked = np.vstack([data.features, features])
+        gamma = self._absolute_gamma(settings[0].gamma, data.features)  # the same in all settings
         matrix = KernelMatrix(stacked, self.kernel, gamma)
         for setting in settings:
-            coefficients, biases = matrix.fit(train, examples.quality, setting.c, _SWEEP_TOLERANCE)
+            coefficients, biases = matrix.fit(train, data.quality, setting.c, _SWEEP_TOLERANCE)
             usual = _usual_decision(
-                examples, matrix.decisions(train, train, coefficients, biases), coefficients, self.kernel
+                data, matrix.decisions(train, train, coefficients, biases), coefficients, self.kernel
             )
             decisions = matrix.decisions(held_out, train, coefficients, biases)
-            yield SweepResult(setting, decision_deviations(decisions, usual, features))
+            yield SweepResult(setting, decision_residuals(decisions, usual, features))
 
-    def fit(self, examples: Examples, setting: SvmSetting, seed: int) -> SvmPredictor:  # noqa: ARG002
+    def fit(self, data: TrainingData, setting: SvmSetting, seed: int) -> SvmPredictor:  # noqa: ARG002
         """Fit every model's machine and keep the union of their support vectors."""
-        gamma = self._absolute_gamma(setting.gamma, examples.features)
-        rows = np.arange(examples.n_queries, dtype=np.uint32)
-        matrix = KernelMatrix(examples.features, setting.kernel, gamma)
-        if self.solver == "linfa" or (self.solver == "auto" and _suits_linfa(examples)):
+        gamma = self._absolute_gamma(setting.gamma, data.features)
+        rows = np.arange(data.n_queries, dtype=np.uint32)
+        matrix = KernelMatrix(data.features, setting.kernel, gamma)
+        if self.solver == "linfa" or (self.solver == "auto" and _suits_linfa(data)):
             try:
-                coefficients, biases = svm_fit_linfa(
-                    examples.features, examples.quality, setting.kernel, gamma, setting.c
-                )
+                coefficients, biases = svm_fit_linfa(data.features, data.quality, setting.kernel, gamma, setting.c)
             except ValueError as error:
                 raise TrainingError(f"solver is 'linfa': {error}") from error
         else:
-            coefficients, biases = matrix.fit(rows, examples.quality, setting.c, _FINAL_TOLERANCE)
-        usual = _usual_decision(
-            examples, matrix.decisions(rows, rows, coefficients, biases), coefficients, setting.kernel
-        )
+            coefficients, biases = matrix.fit(rows, data.quality, setting.c, _FINAL_TOLERANCE)
+        usual = _usual_decision(data, matrix.decisions(rows, rows, coefficients, biases), coefficients, setting.kernel)
         kept = np.any(coefficients != 0.0, axis=1)
         if not kept.any():
             kept[0] = True  # every model always or never succeeds: a file of the documented form has a vector
         return SvmPredictor.assemble(
             SvmSetting(setting.c, gamma, setting.kernel),
-            np.ascontiguousarray(examples.features[kept]),
+            np.ascontiguousarray(data.features[kept]),
             np.ascontiguousarray(coefficients[kept]),
             biases,
             usual,
@@ -173,9 +169,9 @@ class Svm:
         return gamma * default_gamma(features)
 
 
-def _suits_linfa(examples: Examples) -> bool:
+def _suits_linfa(data: TrainingData) -> bool:
     """Whether there are few rows and no grades, which linfa-svm takes as up to ten copies of a row or not at all."""
-    return examples.n_queries <= _LINFA_MAX_ROWS and not np.any((examples.quality > 0.0) & (examples.quality < 1.0))
+    return data.n_queries <= _LINFA_MAX_ROWS and not np.any((data.quality > 0.0) & (data.quality < 1.0))
 
 
 def default_gamma(features: Features) -> float:
@@ -184,7 +180,7 @@ def default_gamma(features: Features) -> float:
     return 1.0 / (features.shape[1] * variance) if variance > 0.0 else 1.0
 
 
-def decision_deviations(decisions: FloatArray, usual: MeanTable | None, features: Features) -> FloatArray:
+def decision_residuals(decisions: FloatArray, usual: MeanTable | None, features: Features) -> FloatArray:
     """Decisions less the usual ones of the category, centred over the models: (n, n_models)."""
     if usual is None:
         return centred_rows(decisions)
@@ -192,12 +188,12 @@ def decision_deviations(decisions: FloatArray, usual: MeanTable | None, features
     return centred_rows(decisions - usual.rows(codes))
 
 
-def _usual_decision(examples: Examples, decisions: FloatArray, coefficients: FloatArray, kernel: Kernel) -> MeanTable:
+def _usual_decision(data: TrainingData, decisions: FloatArray, coefficients: FloatArray, kernel: Kernel) -> MeanTable:
     """Table of decisions on the training queries without each query's own part in them.
 
     A training query's own alpha pulls its decision towards its label; taking `alpha K(x, x)` away is, for the small C
     that noisy labels need, the leave-one-out decision.
     """
-    norms = np.einsum("ij,ij->i", examples.features, examples.features, dtype=np.float64)
+    norms = np.einsum("ij,ij->i", data.features, data.features, dtype=np.float64)
     own = coefficients * (norms[:, None] if kernel == "linear" else 1.0)
-    return MeanTable.fit(decisions - own, examples.codes, len(CATEGORIES), examples.parent.shrinkage)
+    return MeanTable.fit(decisions - own, data.codes, len(CATEGORIES), data.prior.shrinkage)

@@ -6,12 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmark.scripted import json_response
+from servers.scripted import json_response
 from vsr.benchmark import categorize as module
 from vsr.benchmark.categorize import Label, Neighbours, RouterApi, categorize
-from vsr.benchmark.pool.http import LoopbackServer, Response
 from vsr.cli import main
 from vsr.errors import BenchmarkError, RecordError
+from vsr.simulation.server.http import LoopbackServer, Response
 
 WORDS = {"integral": "math", "court": "law", "enzyme": "biology"}
 

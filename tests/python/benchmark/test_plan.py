@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from benchmark.scripted import config_for
+from servers.scripted import config_for
 from vsr.benchmark.plan import CONCISE_LINE, make_plan
+from vsr.data.prompts import parse_choices
+from vsr.data.records import Query
 from vsr.errors import BenchmarkError
-from vsr.records import Query
-from vsr.rendering import parse_choices
 
 ENDPOINTS = [{"name": "one", "address": "127.0.0.1", "port": 1}]
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsr.benchmark.rescoring import Rescoring, rescore_file
-from vsr.benchmark.scoring import SCORER_VERSION
 from vsr.errors import BenchmarkError, RecordError
+from vsr.scoring import SCORER_VERSION
 
 ANSWERED = {"query": "2 + 2?", "model_name": "m", "response": "The answer is 4.", "ground_truth": "4"}
 

@@ -10,19 +10,19 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.scripted import Scripted, always, chat, config_for, endpoint, error, is_warm_up, json_response
+from servers.scripted import Scripted, always, chat, config_for, endpoint, error, is_warm_up, json_response
+from vsr.asking.queue import Pace
 from vsr.benchmark.budget import highest_cost_usd
-from vsr.benchmark.lanes import Pace
 from vsr.benchmark.plan import make_plan
-from vsr.benchmark.pool import FAULTS, Faults, SimulatedPool
-from vsr.benchmark.pool.http import Response
 from vsr.benchmark.rescoring import rescore_file
 from vsr.benchmark.runner import RunSettings, preview, run_benchmark
-from vsr.demo import generate_queries
+from vsr.data.outcomes import Outcomes
+from vsr.data.prompts import parse_choices
+from vsr.data.records import Query, read_queries, read_records
 from vsr.errors import BenchmarkError, RecordError
-from vsr.outcomes import Outcomes
-from vsr.records import Query, read_queries, read_records
-from vsr.rendering import parse_choices
+from vsr.simulation import generate_queries
+from vsr.simulation.server import FAULTS, Faults, SimulatedPool
+from vsr.simulation.server.http import Response
 
 QUICK = {"backoff_s": 0.01, "longest_backoff_s": 0.05, "patience_s": 0.3}
 SECRET = "sk-a-secret-that-must-not-show"

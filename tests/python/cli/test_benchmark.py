@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from benchmark.command import Setting
-from benchmark.scripted import Scripted, always, chat, error, json_response
+from servers.command import Setting
+from servers.scripted import Scripted, always, chat, error, json_response
 
 
 def test_a_run_shows_what_it_will_take_and_what_it_brought(tmp_path):

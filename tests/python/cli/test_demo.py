@@ -8,8 +8,8 @@ import tempfile
 import pytest
 
 from vsr.cli import main
-from vsr.demo import SIMULATED_MODELS
-from vsr.records import read_queries, read_records
+from vsr.data.records import read_queries, read_records
+from vsr.simulation import SIMULATED_MODELS
 
 ARTEFACTS = ["kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "svm_model.json"]
 SELECTORS = ["knn", "kmeans", "svm", "mlp", "matrix_factorization"]

@@ -5,7 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from vsr import _core
-from vsr.choice import Objective
+from vsr._threads import set_n_threads
+from vsr.choice.objective import Objective
 from vsr.cli.options import (
     EmbeddingOptions,
     ObjectiveOptions,
@@ -15,7 +16,6 @@ from vsr.cli.options import (
     seed_option,
 )
 from vsr.cli.sections import command, option
-from vsr.threads import set_n_threads
 
 
 @pytest.fixture(autouse=True)

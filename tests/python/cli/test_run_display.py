@@ -3,8 +3,8 @@ import pty
 import re
 import subprocess
 
-from benchmark.command import Setting
-from benchmark.scripted import Scripted, always
+from servers.command import Setting
+from servers.scripted import Scripted, always
 from vsr.benchmark.budget import Estimate
 from vsr.benchmark.display import ModelProgress, NoDisplay, Snapshot
 from vsr.cli import terminal

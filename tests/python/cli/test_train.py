@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 from cli.conftest import MODELS, Command, write_records
-from vsr import jobs
+from vsr.evaluation import train_and_compare
 from vsr.persistence import find_artefacts, load_artefact
 from vsr.persistence.artefact import FILE_NAMES
+from vsr.training import outcomes
 
 FAST = ("--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--knn-k", "5", "--holdout", "0.3")
 
@@ -461,9 +462,14 @@ def test_an_interrupt_at_any_step_leaves_older_artefacts(
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    for step in ("read_outcomes", "cross_validate", "save_selectors"):
+    steps = (
+        (outcomes.Outcomes, "from_records"),
+        (train_and_compare, "cross_validate"),
+        (train_and_compare, "save_selectors"),
+    )
+    for holder, step in steps:
         with monkeypatch.context() as patched:
-            patched.setattr(jobs, step, interrupted)
+            patched.setattr(holder, step, interrupted)
             result = vsr_train("train", "--data-file", records, *FAST, "--output-dir", tmp_path)
         assert (result.code, result.out) == (130, "")
         assert result.err.splitlines()[-1] == "Error: Interrupted."

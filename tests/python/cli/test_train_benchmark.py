@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.scripted import Scripted, chat, endpoint, error, json_response
 from cli.conftest import Command
-from vsr.benchmark.pool import SimulatedPool
-from vsr.demo import generate_queries, write_queries
+from servers.scripted import Scripted, chat, endpoint, error, json_response
+from vsr.simulation import generate_queries, write_queries
+from vsr.simulation.server import SimulatedPool
 
 ARTEFACTS = ["kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "svm_model.json"]
 RECORDS = "benchmark_training_data.jsonl"

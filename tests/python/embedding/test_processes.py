@@ -12,8 +12,8 @@ import pytest
 
 from embedding.conftest import Reference
 from vsr import _core
+from vsr._threads import set_n_threads
 from vsr.embedding import Embedder, transformer
-from vsr.threads import set_n_threads
 
 TEXTS = [f"number {i} {'math ' * (i % 12)}" for i in range(200)]
 

@@ -9,14 +9,14 @@ import pytest
 from numpy.typing import NDArray
 
 from pools import DIM, Pool, make_pool, planted_pool, signalless_pool, some_categories, topics
-from vsr.choice import Objective
+from vsr.choice.objective import Objective
 from vsr.errors import TrainingError
 from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation import cross_validation as module
 from vsr.evaluation.cross_validation import _assign
 from vsr.evaluation.document import evaluation_document
-from vsr.selectors.preferences import Preferences
-from vsr.tuning import TrainingTable, train_selector
+from vsr.selectors.optimization.bpr import Preferences
+from vsr.training.training_table import TrainingTable, train_selector
 
 FloatArray = NDArray[np.float64]
 QUALITY = Objective(quality_weight=1.0)

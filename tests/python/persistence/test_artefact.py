@@ -12,21 +12,14 @@ import pytest
 
 from pools import DIM, planted_pool
 from vsr import _core
-from vsr.categories import CATEGORIES
-from vsr.choice import Objective
+from vsr.choice.objective import Objective
+from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, OutputError
-from vsr.persistence import (
-    document,
-    find_artefacts,
-    load_artefact,
-    load_selector,
-    save_selector,
-    save_selectors,
-)
+from vsr.persistence import document, find_artefacts, load_artefact, load_selector, save_selector, save_selectors
 from vsr.persistence.artefact import FILE_NAMES, FORMAT_VERSION
 from vsr.selectors.base import TrainedSelector
-from vsr.tuning import ALGORITHMS, TrainingTable
+from vsr.training.training_table import ALGORITHMS, TrainingTable
 
 WIDTH = DIM + len(CATEGORIES)
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -231,7 +224,7 @@ def test_every_field_of_the_block_is_needed(name: str, trained_folder: Path, edi
             continue
         with pytest.raises(ArtefactError, match=field):
             load_artefact(path)
-    for inner in ("statistics", "parent", "predictor", "objective", "classifier"):
+    for inner in ("statistics", "prior", "predictor", "objective", "classifier"):
         for field in block[inner]:
             path = edited(name, lambda content, inner=inner, field=field: content["vsr"][inner].pop(field))
             with pytest.raises(ArtefactError, match=field):
@@ -244,9 +237,9 @@ def test_null_stands_for_what_there_is_not(edited: Callable[..., Path]) -> None:
     assert artefact.selector.classifier is None
     assert artefact.header is not None
     assert artefact.header.held_out is None
-    endless = load_artefact(edited("knn", lambda content: content["vsr"]["parent"].update(shrinkage=None)))
-    assert endless.selector.parent is not None
-    assert endless.selector.parent.shrinkage == float("inf")
+    endless = load_artefact(edited("knn", lambda content: content["vsr"]["prior"].update(shrinkage=None)))
+    assert endless.selector.prior is not None
+    assert endless.selector.prior.shrinkage == float("inf")
 
 
 @every_algorithm
@@ -276,7 +269,10 @@ def test_what_is_not_ours_is_refused(name: str, edited: Callable[..., Path]) -> 
     )
     refuse(lambda content: content["vsr"]["objective"].update(quality_weight=2), "quality_weight is 2")
     refuse(lambda content: content["vsr"]["classifier"]["codes"].append(99), "'vsr.classifier.codes' holds 99")
-    refuse(lambda content: content["vsr"].update(belief="strong"), "'vsr.belief' is 'strong'; expected a number")
+    refuse(
+        lambda content: content["vsr"].update(calibration_slope="strong"),
+        "'vsr.calibration_slope' is 'strong'; expected a number",
+    )
 
 
 RAGGED: dict[str, Callable[[dict[str, Any]], object]] = {

@@ -16,7 +16,7 @@ from pools import planted_pool
 from vsr.errors import ArtefactError, VsrError
 from vsr.persistence import load_artefact, save_selector
 from vsr.persistence.artefact import FILE_NAMES
-from vsr.tuning import ALGORITHMS, train_selector
+from vsr.training.training_table import ALGORITHMS, train_selector
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "knn": {"k": 2},
@@ -56,18 +56,18 @@ def mutated(original: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any
         if not known:
             break
         *above, key = draw(st.sampled_from(known))
-        parent = held
+        prior = held
         for step in above:
-            parent = parent[step]
+            prior = prior[step]
         what = draw(st.sampled_from(["remove", "replace", "replace", "double"]))
         if what == "remove":
-            del parent[key]
+            del prior[key]
         elif what == "replace":
-            parent[key] = copy.deepcopy(draw(json_values))
-        elif isinstance(parent, list):
-            parent.append(parent[key])
+            prior[key] = copy.deepcopy(draw(json_values))
+        elif isinstance(prior, list):
+            prior.append(prior[key])
         else:
-            parent[key] = [parent[key]]
+            prior[key] = [prior[key]]
     return held
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from documented import MODELS, NAMELESS, WIDTH, document, row, shared_vectors
-from vsr.choice import choose
+from vsr.choice.chooser import choose
 from vsr.errors import ArtefactError, SelectionError
-from vsr.explanation import explain
 from vsr.persistence import load_artefact, load_selector, save_selector
 from vsr.persistence.artefact import FILE_NAMES
 from vsr.routing import Router
-from vsr.tuning import ALGORITHMS
+from vsr.routing.explanation import explain
+from vsr.training.training_table import ALGORITHMS
 
 every_algorithm = pytest.mark.parametrize("name", list(ALGORITHMS))
 # Two queries near the vectors of llama, two near those of mistral.

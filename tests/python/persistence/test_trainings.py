@@ -5,10 +5,10 @@ from pathlib import Path
 
 from documented import document
 from pools import planted_pool
-from vsr.choice import Objective
+from vsr.choice.objective import Objective
 from vsr.persistence import load_artefact, save_selector
 from vsr.persistence.trainings import run_ids
-from vsr.tuning import ALGORITHMS, train_selector
+from vsr.training.training_table import ALGORITHMS, train_selector
 
 
 def test_run_ids_are_those_of_the_headers(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from pools import DIM, Pool, make_pool, planted_pool, signalless_pool, some_categories, topics
-from vsr.categories import CATEGORIES
-from vsr.choice import choose
+from vsr.choice.chooser import choose
+from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, RecordError, SelectionError, TrainingError
 from vsr.features import build_features
 from vsr.persistence import load_artefact, load_selector, save_selector
 from vsr.selectors.base import Selector, TrainedSelector
-from vsr.tuning import ALGORITHMS, train_selector
+from vsr.training.training_table import ALGORITHMS, train_selector
 
 # Networks small enough for a quick suite; everything else is chosen as in the field.
 SMALL: dict[str, dict[str, Any]] = {"mlp": {"hidden_layers": (16,)}, "matrix_factorization": {"num_factors": 4}}
@@ -123,7 +123,7 @@ def test_a_loaded_selector_scores_the_same_to_the_last_bit(
     loaded = load_selector(tmp_path, name)
     np.testing.assert_array_equal(loaded.scores(unseen), selector.scores(unseen))
     assert (loaded.models, loaded.n_features, loaded.seed) == (selector.models, selector.n_features, selector.seed)
-    assert (loaded.belief, loaded.explained) == (selector.belief, selector.explained)
+    assert (loaded.slope, loaded.explained) == (selector.slope, selector.explained)
     assert loaded.training_digest == selector.training_digest
     for field in ("quality", "counts", "latency_s", "cost_usd"):
         np.testing.assert_array_equal(getattr(loaded.statistics, field), getattr(selector.statistics, field))

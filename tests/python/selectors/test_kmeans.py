@@ -5,19 +5,19 @@ import pytest
 from numpy.typing import NDArray
 
 from pools import planted_pool
-from vsr.selectors.base import Examples
+from vsr.selectors.base import TrainingData
 from vsr.selectors.kmeans import KMeans, KMeansSetting
-from vsr.tuning import TrainingTable
+from vsr.training.training_table import TrainingTable
 
 SETTING = KMeansSetting(num_clusters=6, shrinkage=4.0, bandwidth=0.1)
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.4], ids=["complete", "with gaps"])
-def examples(request: pytest.FixtureRequest) -> Examples:
+def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(120)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).examples
+    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def nearest(row: NDArray[np.float32], centroids: NDArray[np.float32]) -> int:
@@ -25,27 +25,27 @@ def nearest(row: NDArray[np.float32], centroids: NDArray[np.float32]) -> int:
     return squared.index(min(squared))
 
 
-def test_clusters_hold_the_shrunk_mean_residuals_of_their_queries(examples: Examples) -> None:
-    predictor = KMeans().fit(examples, SETTING, seed=0)
-    labels = [nearest(row, predictor.centroids) for row in examples.features]
+def test_clusters_hold_the_shrunk_mean_residuals_of_their_queries(data: TrainingData) -> None:
+    predictor = KMeans().fit(data, SETTING, seed=0)
+    labels = [nearest(row, predictor.centroids) for row in data.features]
     assert predictor.cluster_sizes.tolist() == [labels.count(cluster) for cluster in range(6)]
     for cluster in range(6):
         members = [row for row, label in enumerate(labels) if label == cluster]
         means = []
-        for residual in examples.residual.T:
+        for residual in data.residual.T:
             measured = [residual[row] for row in members if np.isfinite(residual[row])]
             means.append(sum(measured) / (len(measured) + 4.0))
-        np.testing.assert_allclose(predictor.cluster_deviation[cluster], np.array(means) - np.mean(means), atol=1e-12)
-        parent = np.mean([examples.parent.by_category[examples.codes[row]] for row in members], axis=0)
-        expected = np.clip(parent + predictor.cluster_deviation[cluster], 0.0, 1.0)
+        np.testing.assert_allclose(predictor.cluster_residual[cluster], np.array(means) - np.mean(means), atol=1e-12)
+        prior = np.mean([data.prior.by_category[data.codes[row]] for row in members], axis=0)
+        expected = np.clip(prior + predictor.cluster_residual[cluster], 0.0, 1.0)
         np.testing.assert_allclose(predictor.cluster_quality[cluster], expected, atol=1e-12)
 
 
-def test_predictions_are_means_of_clusters_weighted_by_distance(examples: Examples) -> None:
-    predictor = KMeans().fit(examples, SETTING, seed=0)
+def test_predictions_are_means_of_clusters_weighted_by_distance(data: TrainingData) -> None:
+    predictor = KMeans().fit(data, SETTING, seed=0)
     unseen = planted_pool(15, seed=1).features
     for values, predicted in (
-        (predictor.cluster_deviation, predictor.deviations(unseen, np.zeros((15, 3)))),
+        (predictor.cluster_residual, predictor.predicted_residuals(unseen, np.zeros((15, 3)))),
         (predictor.cluster_quality, predictor.quality(unseen)),
     ):
         for row, got in zip(unseen.astype(np.float64), predicted, strict=True):
@@ -54,21 +54,21 @@ def test_predictions_are_means_of_clusters_weighted_by_distance(examples: Exampl
             np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_centroids_are_the_means_of_their_members(examples: Examples) -> None:
-    predictor = KMeans().fit(examples, SETTING, seed=0)
-    labels = np.array([nearest(row, predictor.centroids) for row in examples.features])
-    means = np.stack([examples.features[labels == cluster].mean(axis=0) for cluster in range(6)])
+def test_centroids_are_the_means_of_their_members(data: TrainingData) -> None:
+    predictor = KMeans().fit(data, SETTING, seed=0)
+    labels = np.array([nearest(row, predictor.centroids) for row in data.features])
+    means = np.stack([data.features[labels == cluster].mean(axis=0) for cluster in range(6)])
     np.testing.assert_allclose(predictor.centroids, means, atol=0.02)  # the last step moved them by less
 
 
-def test_a_sweep_tries_every_setting(examples: Examples) -> None:
+def test_a_sweep_tries_every_setting(data: TrainingData) -> None:
     kmeans = KMeans()
     settings = kmeans.settings(120)
     unseen = planted_pool(10, seed=1).features
-    results = list(kmeans.sweep(examples, unseen, np.zeros((10, 3)), settings, 0))
+    results = list(kmeans.sweep(data, unseen, np.zeros((10, 3)), settings, 0))
     assert sorted(map(repr, settings)) == sorted(repr(result.setting) for result in results)
     for result in results:
-        np.testing.assert_allclose(result.deviations.sum(axis=1), 0.0, atol=1e-12)
+        np.testing.assert_allclose(result.predicted_residuals.sum(axis=1), 0.0, atol=1e-12)
 
 
 def test_settings_fit_the_number_of_rows() -> None:
@@ -79,7 +79,7 @@ def test_settings_fit_the_number_of_rows() -> None:
 
 
 def test_as_many_clusters_as_queries() -> None:
-    few = TrainingTable.prepare(planted_pool(5).features, planted_pool(5).outcomes).examples
+    few = TrainingTable.prepare(planted_pool(5).features, planted_pool(5).outcomes).data
     predictor = KMeans().fit(few, KMeansSetting(64, 1.0, 0.1), seed=0)
     assert predictor.centroids.shape == (5, few.features.shape[1])
     assert predictor.cluster_sizes.tolist() == [1] * 5

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pools import Pool, planted_pool
-from vsr.selectors.base import Examples
+from vsr.selectors.base import TrainingData
 from vsr.selectors.knn import Knn, KnnPredictor, KnnSetting
-from vsr.tuning import TrainingTable, train_selector
+from vsr.training.training_table import TrainingTable, train_selector
 
 FloatArray = NDArray[np.float64]
 
@@ -20,13 +20,13 @@ def with_gaps(pool: Pool, share: float = 0.3) -> Pool:
     return pool.with_quality(quality)
 
 
-def examples_of(pool: Pool) -> Examples:
-    return TrainingTable.prepare(pool.features, pool.outcomes).examples
+def examples_of(pool: Pool) -> TrainingData:
+    return TrainingTable.prepare(pool.features, pool.outcomes).data
 
 
-def slow_neighbours(examples: Examples, query: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+def slow_neighbours(data: TrainingData, query: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
     """The k nearest rows, nearest first, and their cosines where these are above 0."""
-    rows, wanted = examples.features.astype(np.float64), query.astype(np.float64)
+    rows, wanted = data.features.astype(np.float64), query.astype(np.float64)
     squared = [float(((row - wanted) ** 2).sum()) for row in rows]
     order = sorted(range(len(rows)), key=lambda row: (np.float32(squared[row]), row))
     length = float(wanted @ wanted)
@@ -53,65 +53,60 @@ def slow_means(
     "setting", [KnnSetting(1, 0.0, 1.0), KnnSetting(7, 2.0, 1.0), KnnSetting(25, 20.0, 4.0), KnnSetting(500, 5.0, 1.0)]
 )
 def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing: float) -> None:
-    examples = examples_of(with_gaps(planted_pool(90), share_missing))
+    data = examples_of(with_gaps(planted_pool(90), share_missing))
     unseen = planted_pool(12, seed=1).features
-    predictor = Knn().fit(examples, setting, seed=0)
+    predictor = Knn().fit(data, setting, seed=0)
     expected = []
     for query in unseen:
-        means = slow_means(
-            slow_neighbours(examples, query, setting.k), examples.residual, setting.sharpness, setting.shrinkage
-        )
+        means = slow_means(slow_neighbours(data, query, setting.k), data.residual, setting.sharpness, setting.shrinkage)
         expected.append(means - means.mean())
-    parent = examples.parent.rows(np.zeros(len(unseen), dtype=np.int64))
-    np.testing.assert_allclose(predictor.deviations(unseen, parent), expected, atol=2e-6)
+    prior = data.prior.rows(np.zeros(len(unseen), dtype=np.int64))
+    np.testing.assert_allclose(predictor.predicted_residuals(unseen, prior), expected, atol=2e-6)
 
 
 def test_quality_is_the_weighted_mean_of_the_neighbours() -> None:
-    examples = examples_of(with_gaps(planted_pool(90)))
+    data = examples_of(with_gaps(planted_pool(90)))
     unseen = planted_pool(12, seed=1).features
-    predictor = Knn().fit(examples, KnnSetting(9, 3.0, 1.0), seed=0)
-    expected = [slow_means(slow_neighbours(examples, query, 9), examples.quality, 1.0, 0.0) for query in unseen]
+    predictor = Knn().fit(data, KnnSetting(9, 3.0, 1.0), seed=0)
+    expected = [slow_means(slow_neighbours(data, query, 9), data.quality, 1.0, 0.0) for query in unseen]
     np.testing.assert_allclose(predictor.quality(unseen), expected, atol=2e-6)
 
 
 def test_scores_are_the_parent_plus_what_is_believed() -> None:
     pool = planted_pool(90)
-    selector = replace(train_selector("knn", pool.features, pool.outcomes, k=9), belief=0.4)
-    examples, predictor = examples_of(pool), selector.predictor
+    selector = replace(train_selector("knn", pool.features, pool.outcomes, k=9), slope=0.4)
+    data, predictor = examples_of(pool), selector.predictor
     assert isinstance(predictor, KnnPredictor)
     unseen = planted_pool(12, seed=1)
-    assert selector.parent is not None
+    assert selector.prior is not None
     columns = unseen.features[:, -14:].argmax(axis=1)
     for query, code, score in zip(unseen.features, columns, selector.scores(unseen.features), strict=True):
         setting = predictor.setting
-        means = slow_means(
-            slow_neighbours(examples, query, setting.k), examples.residual, setting.sharpness, setting.shrinkage
-        )
-        raw = selector.parent.by_category[code] + selector.belief * (means - means.mean())
+        means = slow_means(slow_neighbours(data, query, setting.k), data.residual, setting.sharpness, setting.shrinkage)
+        raw = selector.prior.by_category[code] + selector.slope * (means - means.mean())
         np.testing.assert_allclose(score, np.clip(raw, 0.0, 1.0), atol=2e-6)
 
 
 def test_both_engines_find_the_same_neighbours() -> None:
-    examples = examples_of(planted_pool(150))
+    data = examples_of(planted_pool(150))
     unseen = planted_pool(40, seed=1).features
     found = [
-        Knn(index=engine).fit(examples, KnnSetting(20, 1.0, 1.0), 0).neighbours(unseen)
-        for engine in ("flat", "ball-tree")
+        Knn(index=engine).fit(data, KnnSetting(20, 1.0, 1.0), 0).neighbours(unseen) for engine in ("flat", "ball-tree")
     ]
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 def test_a_sweep_gives_what_single_fits_give() -> None:
-    examples = examples_of(with_gaps(planted_pool(120)))
+    data = examples_of(with_gaps(planted_pool(120)))
     unseen = planted_pool(20, seed=1).features
     knn = Knn()
     settings = [*knn.settings(120), KnnSetting(1000, 1.0, 2.0)]
-    parent = examples.parent.rows(np.zeros(20, dtype=np.int64))
-    swept = {result.setting: result.deviations for result in knn.sweep(examples, unseen, parent, settings, 0)}
+    prior = data.prior.rows(np.zeros(20, dtype=np.int64))
+    swept = {result.setting: result.predicted_residuals for result in knn.sweep(data, unseen, prior, settings, 0)}
     assert set(swept) == set(settings)
     for setting in settings:
-        alone = knn.fit(examples, setting, 0).deviations(unseen, parent)
+        alone = knn.fit(data, setting, 0).predicted_residuals(unseen, prior)
         np.testing.assert_allclose(swept[setting], alone, atol=1e-12)
 
 

@@ -7,28 +7,28 @@ from numpy.typing import NDArray
 from gradients import StoppedDescent, cross_entropy, finite_differences
 from pools import planted_pool
 from vsr.selectors import matrix_factorization
-from vsr.selectors.base import Examples
+from vsr.selectors.base import TrainingData
 from vsr.selectors.matrix_factorization import MatrixFactorization, MatrixFactorizationSetting
-from vsr.selectors.stopping import StoppingSplit
-from vsr.tuning import TrainingTable
+from vsr.selectors.optimization.early_stopping import StoppingSplit
+from vsr.training.training_table import TrainingTable
 
 FloatArray = NDArray[np.float64]
 SETTING = MatrixFactorizationSetting(num_factors=3, weight_decay=0.3)
 
 
 @pytest.fixture(params=[0.0, 0.4], ids=["complete", "with gaps"])
-def examples(request: pytest.FixtureRequest) -> Examples:
+def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).examples
+    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
-def test_gradients_are_those_of_finite_differences(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_are_those_of_finite_differences(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
     descent = StoppedDescent()
     monkeypatch.setattr(matrix_factorization, "descend", descent)
-    MatrixFactorization().fit(examples, SETTING, seed=3)
-    split = StoppingSplit.draw(examples, np.random.default_rng(3))
+    MatrixFactorization().fit(data, SETTING, seed=3)
+    split = StoppingSplit.draw(data, np.random.default_rng(3))
     batch = np.array([0, 7, 12, 40])
     features = split.features[batch].astype(np.float64)
     observed = np.ones((4, 3), dtype=bool) if split.observed is None else split.observed[batch] > 0
@@ -43,14 +43,14 @@ def test_gradients_are_those_of_finite_differences(examples: Examples, monkeypat
         return cross_entropy(target, np.array(logits))
 
     parameters, gradients = descent.gradients_of(batch)
-    assert [part.shape for part in parameters] == [(examples.features.shape[1], 3), (3, 3), (3,)]
+    assert [part.shape for part in parameters] == [(data.features.shape[1], 3), (3, 3), (3,)]
     for got, expected in zip(gradients, finite_differences(loss, parameters), strict=True):
         np.testing.assert_allclose(got, expected, atol=2e-5)
     assert max(np.abs(gradient).max() for gradient in gradients) > 1e-2
 
 
-def test_quality_is_the_documented_formula(examples: Examples) -> None:
-    predictor = MatrixFactorization().fit(examples, SETTING, seed=0)
+def test_quality_is_the_documented_formula(data: TrainingData) -> None:
+    predictor = MatrixFactorization().fit(data, SETTING, seed=0)
     unseen = planted_pool(10, seed=1).features
     for row, qualities in zip(unseen.astype(np.float64), predictor.quality(unseen), strict=True):
         for factor, bias, quality in zip(predictor.model_factors, predictor.model_biases, qualities, strict=True):
@@ -59,10 +59,10 @@ def test_quality_is_the_documented_formula(examples: Examples) -> None:
     assert predictor.model_biases.mean() == pytest.approx(0.0, abs=1e-6)  # the global bias has what they share
 
 
-def test_all_parts_are_trained(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = MatrixFactorization().fit(examples, SETTING, seed=0)
+def test_all_parts_are_trained(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = MatrixFactorization().fit(data, SETTING, seed=0)
     monkeypatch.setattr(matrix_factorization, "descend", StoppedDescent())
-    start = MatrixFactorization().fit(examples, SETTING, seed=0)
+    start = MatrixFactorization().fit(data, SETTING, seed=0)
     assert np.abs(trained.projection - start.projection).max() > 1e-3
     assert np.abs(trained.model_factors - start.model_factors).max() > 1e-3
     assert np.abs(trained.model_biases - start.model_biases).max() > 1e-3

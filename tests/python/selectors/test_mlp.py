@@ -7,20 +7,20 @@ from numpy.typing import NDArray
 from gradients import StoppedDescent, cross_entropy, finite_differences
 from pools import planted_pool
 from vsr.selectors import mlp
-from vsr.selectors.base import Examples
+from vsr.selectors.base import TrainingData
 from vsr.selectors.mlp import Mlp, MlpSetting
-from vsr.selectors.stopping import StoppingSplit
-from vsr.tuning import TrainingTable, train_selector
+from vsr.selectors.optimization.early_stopping import StoppingSplit
+from vsr.training.training_table import TrainingTable, train_selector
 
 FloatArray = NDArray[np.float64]
 
 
 @pytest.fixture(params=[0.0, 0.4], ids=["complete", "with gaps"])
-def examples(request: pytest.FixtureRequest) -> Examples:
+def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).examples
+    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def plain_logits(features: FloatArray, weights: list[FloatArray], biases: list[FloatArray]) -> FloatArray:
@@ -37,13 +37,13 @@ def plain_logits(features: FloatArray, weights: list[FloatArray], biases: list[F
 
 @pytest.mark.parametrize("layers", [(5,), (6, 4)])
 def test_gradients_are_those_of_finite_differences(
-    layers: tuple[int, ...], examples: Examples, monkeypatch: pytest.MonkeyPatch
+    layers: tuple[int, ...], data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     descent = StoppedDescent()
     monkeypatch.setattr(mlp, "descend", descent)
-    Mlp().fit(examples, MlpSetting(layers), seed=3)
-    split = StoppingSplit.draw(examples, np.random.default_rng(3))
-    assert descent.n_rows == len(split.features) == examples.n_queries - round(0.15 * examples.n_queries)
+    Mlp().fit(data, MlpSetting(layers), seed=3)
+    split = StoppingSplit.draw(data, np.random.default_rng(3))
+    assert descent.n_rows == len(split.features) == data.n_queries - round(0.15 * data.n_queries)
     batch = np.array([0, 7, 12, 40])
     features = split.features[batch].astype(np.float64)
     observed = np.ones((4, 3), dtype=bool) if split.observed is None else split.observed[batch] > 0
@@ -59,8 +59,8 @@ def test_gradients_are_those_of_finite_differences(
     assert max(np.abs(gradient).max() for gradient in gradients) > 1e-2
 
 
-def test_quality_is_the_squashed_output_of_the_last_layer(examples: Examples) -> None:
-    predictor = Mlp().fit(examples, MlpSetting((6, 4)), seed=0)
+def test_quality_is_the_squashed_output_of_the_last_layer(data: TrainingData) -> None:
+    predictor = Mlp().fit(data, MlpSetting((6, 4)), seed=0)
     unseen = planted_pool(10, seed=1).features
     logits = plain_logits(
         unseen.astype(np.float64),
@@ -69,25 +69,25 @@ def test_quality_is_the_squashed_output_of_the_last_layer(examples: Examples) ->
     )
     expected = 1.0 / (1.0 + np.exp(-logits))
     np.testing.assert_allclose(predictor.quality(unseen), expected, atol=1e-5)
-    parent = examples.parent.rows(unseen[:, -14:].argmax(axis=1))
-    deviations = expected - parent
+    prior = data.prior.rows(unseen[:, -14:].argmax(axis=1))
+    deviations = expected - prior
     deviations -= deviations.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(predictor.deviations(unseen, parent), deviations, atol=1e-5)
+    np.testing.assert_allclose(predictor.predicted_residuals(unseen, prior), deviations, atol=1e-5)
 
 
 def test_the_network_starts_at_the_mean_quality_of_each_model(
-    examples: Examples, monkeypatch: pytest.MonkeyPatch
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mlp, "descend", StoppedDescent())
-    predictor = Mlp().fit(examples, MlpSetting((64,)), seed=0)
-    np.testing.assert_allclose(predictor.quality(examples.features).mean(axis=0), examples.parent.overall, atol=0.1)
+    predictor = Mlp().fit(data, MlpSetting((64,)), seed=0)
+    np.testing.assert_allclose(predictor.quality(data.features).mean(axis=0), data.prior.overall, atol=0.1)
 
 
-def test_early_stop_looks_at_rows_that_do_not_descend(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_early_stop_looks_at_rows_that_do_not_descend(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
     descent = StoppedDescent()
     monkeypatch.setattr(mlp, "descend", descent)
-    predictor = Mlp().fit(examples, MlpSetting((5,)), seed=3)
-    split = StoppingSplit.draw(examples, np.random.default_rng(3))
+    predictor = Mlp().fit(data, MlpSetting((5,)), seed=3)
+    split = StoppingSplit.draw(data, np.random.default_rng(3))
     assert descent.validation_error is not None
     expected = split.error(predictor.quality(split.held_out_features))
     assert descent.validation_error() == pytest.approx(expected)

@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 
 from pools import Pool, planted_pool
 from vsr._core import KernelMatrix, svm_fit_linfa
+from vsr.choice.category_means import MeanTable
 from vsr.errors import TrainingError
-from vsr.selectors.base import Examples
+from vsr.selectors.base import TrainingData
 from vsr.selectors.svm import Svm, SvmPredictor, SvmSetting, default_gamma
-from vsr.tables import MeanTable
-from vsr.tuning import TrainingTable, train_selector
+from vsr.training.training_table import TrainingTable, train_selector
 
 Kernel = Literal["rbf", "linear"]
 FloatArray = NDArray[np.float64]
 KERNELS: tuple[Kernel, ...] = ("rbf", "linear")
 
 
-def examples_of(pool: Pool) -> Examples:
-    return TrainingTable.prepare(pool.features, pool.outcomes).examples
+def examples_of(pool: Pool) -> TrainingData:
+    return TrainingTable.prepare(pool.features, pool.outcomes).data
 
 
 def graded(pool: Pool) -> Pool:
@@ -44,8 +44,8 @@ def plain_decisions(predictor: SvmPredictor, features: NDArray[np.float32]) -> F
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_decisions_are_plain_sums_over_the_support_vectors(kernel: Kernel) -> None:
-    examples = examples_of(planted_pool(80))
-    predictor = Svm(kernel=kernel, c=1.0).fit(examples, SvmSetting(1.0, 1.0, kernel), 0)
+    data = examples_of(planted_pool(80))
+    predictor = Svm(kernel=kernel, c=1.0).fit(data, SvmSetting(1.0, 1.0, kernel), 0)
     unseen = planted_pool(10, seed=1).features
     np.testing.assert_allclose(predictor.machine.decisions(unseen), plain_decisions(predictor, unseen), atol=1e-5)
     squashed = 1.0 / (1.0 + np.exp(-plain_decisions(predictor, unseen)))
@@ -54,14 +54,14 @@ def test_decisions_are_plain_sums_over_the_support_vectors(kernel: Kernel) -> No
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_deviations_are_decisions_less_the_usual_ones_of_the_category(kernel: Kernel) -> None:
-    examples = examples_of(planted_pool(80))
-    predictor = Svm(kernel=kernel, c=0.3).fit(examples, SvmSetting(0.3, 1.0, kernel), 0)
+    data = examples_of(planted_pool(80))
+    predictor = Svm(kernel=kernel, c=0.3).fit(data, SvmSetting(0.3, 1.0, kernel), 0)
     unseen = planted_pool(10, seed=1).features
     usual = predictor.usual_decision
     assert usual is not None
     expected = plain_decisions(predictor, unseen) - usual.by_category[unseen[:, -14:].argmax(axis=1)]
     expected -= expected.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(predictor.deviations(unseen, np.zeros((10, 3))), expected, atol=1e-5)
+    np.testing.assert_allclose(predictor.predicted_residuals(unseen, np.zeros((10, 3))), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -69,16 +69,16 @@ def test_usual_decisions_are_those_of_queries_without_their_own_part(kernel: Ker
     pool = planted_pool(80)
     codes = pool.features[:, -14:].argmax(axis=1)
     # A table that believes in categories: over all queries, their own parts cancel out.
-    examples = Examples(
+    data = TrainingData(
         pool.features, codes, pool.outcomes.quality, MeanTable.fit(pool.outcomes.quality, codes, 14, 5.0)
     )
-    predictor = Svm(kernel=kernel, c=0.3).fit(examples, SvmSetting(0.3, 1.0, kernel), 0)
-    decisions = plain_decisions(predictor, examples.features)
+    predictor = Svm(kernel=kernel, c=0.3).fit(data, SvmSetting(0.3, 1.0, kernel), 0)
+    decisions = plain_decisions(predictor, data.features)
     vectors = {row.tobytes(): alphas for row, alphas in zip(predictor.vectors, predictor.coefficients, strict=True)}
-    for i, row in enumerate(examples.features):
+    for i, row in enumerate(data.features):
         own = kernel_value(row.astype(float), row.astype(float), kernel, predictor.setting.gamma)
         decisions[i] -= vectors.get(row.tobytes(), np.zeros(3)) * own
-    expected = MeanTable.fit(decisions, examples.codes, 14, examples.parent.shrinkage)
+    expected = MeanTable.fit(decisions, data.codes, 14, data.prior.shrinkage)
     assert predictor.usual_decision is not None
     np.testing.assert_allclose(predictor.usual_decision.by_category, expected.by_category, atol=1e-4)
     np.testing.assert_allclose(predictor.usual_decision.overall, expected.overall, atol=1e-4)
@@ -124,14 +124,14 @@ def test_grades_that_linfa_cannot_take_go_to_the_shared_matrix() -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_a_sweep_gives_what_single_fits_give(kernel: Kernel) -> None:
-    examples = examples_of(planted_pool(100))
+    data = examples_of(planted_pool(100))
     unseen = planted_pool(20, seed=1).features
     svm = Svm(kernel=kernel, solver="shared-gram")
     settings = svm.settings(100)
     assert [setting.c for setting in settings] == sorted(setting.c for setting in settings)
-    for result in svm.sweep(examples, unseen, np.zeros((20, 3)), settings, 0):
-        alone = svm.fit(examples, result.setting, 0).deviations(unseen, np.zeros((20, 3)))
-        np.testing.assert_allclose(result.deviations, alone, atol=0.05)  # the sweep is content with less
+    for result in svm.sweep(data, unseen, np.zeros((20, 3)), settings, 0):
+        alone = svm.fit(data, result.setting, 0).predicted_residuals(unseen, np.zeros((20, 3)))
+        np.testing.assert_allclose(result.predicted_residuals, alone, atol=0.05)  # the sweep is content with less
 
 
 def test_the_default_gamma_is_the_documented_one() -> None:
@@ -141,7 +141,7 @@ def test_the_default_gamma_is_the_documented_one() -> None:
 
 
 def test_the_union_of_the_support_vectors_is_kept_alone() -> None:
-    examples = examples_of(planted_pool(80))
-    predictor = Svm(c=0.1).fit(examples, SvmSetting(0.1, 1.0, "rbf"), 0)
+    data = examples_of(planted_pool(80))
+    predictor = Svm(c=0.1).fit(data, SvmSetting(0.1, 1.0, "rbf"), 0)
     assert (predictor.coefficients != 0.0).any(axis=1).all()
     assert np.abs(predictor.coefficients).max() <= 0.1 + 1e-12

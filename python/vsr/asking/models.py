@@ -1,0 +1,245 @@
+"""Which model is asked where, under which name, with which key: the configuration, worked out for every model."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from vsr.asking.call import Answer, ChatRequest
+from vsr.asking.providers import PROVIDERS, Provider
+from vsr.config import Endpoint, ModelEntry, Pricing, RouterConfig
+from vsr.config.servers import endpoints_of, is_public, is_secret_header, server_url, shares_key
+from vsr.errors import BenchmarkError
+
+
+@dataclass(frozen=True)
+class Target:
+    """One model at one endpoint.
+
+    Attributes:
+        model_name: the model's name in records.
+        endpoint: the endpoint's name.
+        provider: how it is asked.
+        url: where requests go.
+        model_id: the model's name there.
+        headers: everything that is sent along, the key included; never shown.
+        credential: tells keys apart without holding one: models that share it share the key.
+        timeout_s: seconds that a whole answer may take.
+        weight: share of the calls, where the model names no endpoint.
+    """
+
+    model_name: str
+    endpoint: str
+    provider: Provider = field(repr=False)
+    url: str
+    model_id: str
+    headers: Mapping[str, str] = field(repr=False)
+    credential: str = field(repr=False)
+    timeout_s: float = 300.0
+    weight: float = 1.0
+
+    @property
+    def host(self) -> str:
+        """Host and port that answer."""
+        return urlsplit(self.url).netloc.replace("localhost", "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class AskedModel:
+    """A model as it is asked, wherever that is.
+
+    Attributes:
+        name: its name in records: the adapter's where a decision names one.
+        targets: where it can be asked; in order, or by weight.
+        is_drawn: whether every target takes its share of the calls by weight; else the first one that is up takes all.
+        max_tokens: longest answer.
+        temperature: None leaves it to the server.
+        use_reasoning: what the decisions say of it; None where they say nothing.
+        pricing: what its tokens cost; None where nothing is said.
+    """
+
+    name: str
+    targets: tuple[Target, ...]
+    is_drawn: bool
+    max_tokens: int | None
+    temperature: float | None
+    use_reasoning: bool | None = None
+    pricing: Pricing | None = None
+
+    def request(self, prompt: str, target: Target) -> ChatRequest:
+        """Return the question as it goes to one of the targets."""
+        return ChatRequest(target.model_id, prompt, self.max_tokens, self.temperature, self.use_reasoning)
+
+    def cost_usd(self, input_tokens: int | None, output_tokens: int | None) -> float | None:
+        """Return what so many tokens cost in USD; None without prices or without counts."""
+        if self.pricing is None or input_tokens is None or output_tokens is None:
+            return None
+        return (input_tokens * self.pricing.prompt_per_1m + output_tokens * self.pricing.completion_per_1m) / 1_000_000
+
+    def cost_of(self, answer: Answer) -> float | None:
+        """Return what an answer cost in USD: by the prices of the configuration, else as the provider says."""
+        cost = self.cost_usd(answer.input_tokens, answer.output_tokens)
+        return answer.cost_usd if cost is None else cost
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everybody who is asked.
+
+    Attributes:
+        models: in the order of the configuration.
+        limits: requests at a time by endpoint, where there is a limit.
+        secrets: every key of the configuration, to be kept out of whatever is written.
+        warnings: what may not be meant.
+    """
+
+    models: tuple[AskedModel, ...]
+    limits: Mapping[str, int]
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+def cast_of(config: RouterConfig, environment: Mapping[str, str]) -> Cast:
+    """Work out who is asked where.
+
+    Args:
+        config: the configuration.
+        environment: the providers' own key variables are read from it.
+
+    Raises:
+        BenchmarkError: There is nothing to ask, or a model has no endpoint.
+    """
+    where = config.path or "configuration"
+    if not config.vllm_endpoints:
+        raise BenchmarkError(f"{where}: there is nobody to ask: vllm_endpoints is empty; name at least one endpoint.")
+    warnings: list[str] = []
+    models = [
+        _asked_model(name, entry, lora, use_reasoning, config, environment, warnings)
+        for name, entry, lora, use_reasoning in _references(config, warnings)
+    ]
+    if not models:
+        raise BenchmarkError(f"{where}: there is nobody to ask: model_config is empty; name at least one model.")
+    return Cast(
+        tuple(models),
+        {endpoint.name: endpoint.max_concurrency for endpoint in config.vllm_endpoints if endpoint.max_concurrency},
+        _secrets(config, environment),
+        tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _references(config: RouterConfig, warnings: list[str]) -> Iterator[tuple[str, ModelEntry, str | None, bool | None]]:
+    """Name every model once, with its adapter and its wish for reasoning, the decision of highest priority first."""
+    if not config.decisions:
+        for name, entry in config.models.items():
+            yield name, entry, None, None
+        return
+    wishes: dict[str, tuple[bool, str]] = {}
+    for decision in sorted(config.decisions, key=lambda decision: -decision.priority):
+        for reference in decision.model_refs:
+            if reference.use_reasoning is None:
+                continue
+            wish, first = wishes.setdefault(reference.asked_name, (reference.use_reasoning, decision.name))
+            if wish != reference.use_reasoning:
+                warnings.append(
+                    f"decisions '{first}' and '{decision.name}' disagree on use_reasoning of {reference.asked_name}: "
+                    f"it is asked with {str(wish).lower()}, as '{first}' says"
+                )
+    references = {
+        reference.asked_name: reference for decision in config.decisions for reference in reversed(decision.model_refs)
+    }
+    for name in config.offered_models():
+        reference = references[name]
+        wish_of = wishes.get(name)
+        yield name, config.models[reference.model], reference.lora_name, None if wish_of is None else wish_of[0]
+
+
+def _asked_model(
+    name: str,
+    entry: ModelEntry,
+    lora: str | None,
+    use_reasoning: bool | None,
+    config: RouterConfig,
+    environment: Mapping[str, str],
+    warnings: list[str],
+) -> AskedModel:
+    endpoints = _endpoints_of(name, entry, config)
+    home = endpoints[0]
+    targets = []
+    for endpoint in endpoints:
+        key = _key(entry, endpoint, home, environment)
+        headers = {header: value.get_secret_value() for header, value in endpoint.headers.items()}
+        if key is not None:
+            headers = {header: value for header, value in headers.items() if header.lower() != "authorization"}
+            headers["Authorization"] = f"Bearer {key}"
+        elif is_public(endpoint) and not any(header.lower() == "authorization" for header in headers):
+            variables = " or ".join(PROVIDERS[endpoint.type].key_variables)
+            warnings.append(f"endpoint '{endpoint.name}' has no key: set {variables}, or api_key in the file")
+        if entry.access_key is not None and not shares_key(endpoint, home):
+            warnings.append(
+                f"the access_key of {name} is for {urlsplit(server_url(home)).hostname} alone: "
+                f"endpoint '{endpoint.name}' is asked without it"
+            )
+        provider = PROVIDERS[endpoint.type]
+        base_id = entry.external_model_ids.get(endpoint.name) or entry.external_model_ids.get(endpoint.type)
+        targets.append(
+            Target(
+                model_name=name,
+                endpoint=endpoint.name,
+                provider=provider,
+                url=provider.url(server_url(endpoint)),
+                model_id=lora or base_id or name,
+                headers={**provider.headers(), **headers},
+                credential=hashlib.sha256((key or "").encode()).hexdigest()[:16],
+                timeout_s=endpoint.timeout_s,
+                weight=endpoint.weight,
+            )
+        )
+    return AskedModel(
+        name=name,
+        targets=tuple(targets),
+        is_drawn=not entry.preferred_endpoints,
+        max_tokens=entry.max_tokens,
+        temperature=entry.temperature,
+        use_reasoning=use_reasoning,
+        pricing=entry.pricing,
+    )
+
+
+def _endpoints_of(name: str, entry: ModelEntry, config: RouterConfig) -> Sequence[Endpoint]:
+    found = endpoints_of(entry, config.vllm_endpoints)
+    if found:
+        return found
+    names = ", ".join(endpoint.name for endpoint in config.vllm_endpoints)
+    raise BenchmarkError(
+        f"{config.path or 'configuration'}: nothing says where {name} is asked: give it preferred_endpoints, or "
+        f"external_model_ids for one of {names}."
+    )
+
+
+def _key(entry: ModelEntry, endpoint: Endpoint, home: Endpoint, environment: Mapping[str, str]) -> str | None:
+    """Return the key for one endpoint: the model's where it belongs there, the endpoint's, the provider's own."""
+    given = []
+    if entry.access_key is not None and shares_key(endpoint, home):
+        given.append(entry.access_key.get_secret_value())
+    if endpoint.api_key is not None:
+        given.append(endpoint.api_key.get_secret_value())
+    if is_public(endpoint):
+        given += [environment.get(name, "") for name in PROVIDERS[endpoint.type].key_variables]
+    # A key that was read from a file often ends with a line break, which no header may hold.
+    return next((key.strip() for key in given if key.strip()), None)
+
+
+def _secrets(config: RouterConfig, environment: Mapping[str, str]) -> tuple[str, ...]:
+    found = [endpoint.api_key for endpoint in config.vllm_endpoints]
+    found += [
+        value
+        for endpoint in config.vllm_endpoints
+        for header, value in endpoint.headers.items()
+        if is_secret_header(header, value.get_secret_value())
+    ]
+    found += [entry.access_key for entry in config.models.values()]
+    texts = [secret.get_secret_value() for secret in found if secret is not None]
+    texts += [value.removeprefix("Bearer ") for value in texts]
+    texts += [environment.get(name, "") for provider in PROVIDERS.values() for name in provider.key_variables]
+    # A "key" of a few letters (vLLM's EMPTY) is no secret, and taking it out would spoil the answers.
+    return tuple(sorted({text.strip() for text in texts if len(text.strip()) >= 8}, key=len, reverse=True))

@@ -1,0 +1,266 @@
+"""Outcomes: one row per unique query, one column per model, what each measured there; NaN where nothing was."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vsr._checks import as_list, as_texts, repeated
+from vsr.data.aggregation import OutcomesReport, Scorer, group_records
+from vsr.data.categories import normalise_category, unknown_categories
+from vsr.data.records import Record, unique_key
+from vsr.errors import RecordError
+
+__all__ = ["Outcomes", "OutcomesReport", "Scorer"]
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Outcomes:
+    """What was measured of every model on every query. All arrays are read-only.
+
+    Attributes:
+        queries: rendered prompts of the n_queries unique queries, in order of first appearance.
+        categories: names from `CATEGORIES`, None where a query has none.
+        models: names of the n_models models.
+        quality: float64 (n_queries, n_models) in [0, 1], NaN = not measured.
+        latency_s: float64 (n_queries, n_models), seconds, NaN = not measured.
+        cost_usd: float64 (n_queries, n_models), USD, NaN = not measured.
+        report: what became of the records; None where the outcomes do not come from records.
+    """
+
+    queries: tuple[str, ...]
+    categories: tuple[str | None, ...]
+    models: tuple[str, ...]
+    quality: NDArray[np.float64]
+    latency_s: NDArray[np.float64]
+    cost_usd: NDArray[np.float64]
+    report: OutcomesReport | None = field(default=None)
+
+    def __init__(
+        self,
+        queries: Sequence[str],
+        categories: Sequence[str | None],
+        models: Sequence[str],
+        quality: ArrayLike,
+        latency_s: ArrayLike | None = None,
+        cost_usd: ArrayLike | None = None,
+        report: OutcomesReport | None = None,
+    ) -> None:
+        """Check and copy what was measured.
+
+        Args:
+            queries: one text a row, all different under `unique_key`.
+            categories: one a row as people write it; an unknown one becomes `other`, a blank one None.
+            models: one name a column, all different.
+            quality: (n_queries, n_models) in [0, 1], NaN = not measured.
+            latency_s: the same shape, 0 or more; None: nothing was measured.
+            cost_usd: the same shape, 0 or more; None: nothing was measured.
+            report: what became of the records.
+
+        Raises:
+            RecordError: There is no query or no model, a query or a name occurs twice or is no text, a shape does not
+                fit, or a value is out of its range.
+        """
+        queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
+        _require_different(queries)
+        self._fill(queries, categories, models, quality, latency_s, cost_usd, report)
+
+    def _fill(
+        self,
+        queries: Sequence[str],
+        categories: Sequence[str | None],
+        models: Sequence[str],
+        quality: ArrayLike,
+        latency_s: ArrayLike | None = None,
+        cost_usd: ArrayLike | None = None,
+        report: OutcomesReport | None = None,
+    ) -> None:
+        """Check and copy everything but the queries; arguments and errors as in `__init__`."""
+        categories = as_list(categories, "categories", "a list of one name (or None) per query", RecordError)
+        models = as_texts(models, "models", "a list of names", RecordError)
+        if not len(queries):
+            raise RecordError("outcomes have no queries; expected a sequence of at least one text")
+        if len(categories) != len(queries):
+            raise RecordError(
+                f"outcomes have {len(queries)} queries and {len(categories)} categories; expected one each"
+            )
+        if not models:
+            raise RecordError("outcomes have no models; expected a sequence of at least one name")
+        twice = repeated(models)
+        if twice:
+            raise RecordError(f"outcomes name {', '.join(twice)} more than once; expected one column a model")
+        shape = (len(queries), len(models))
+        unknown = unknown_categories(categories)
+        if unknown and report is None:
+            report = OutcomesReport(unknown_categories=unknown)
+        held = {
+            "queries": tuple(queries),
+            "categories": tuple(map(_category, categories)),
+            "models": models,
+            "quality": _measured("quality", quality, shape, highest=1.0),
+            "latency_s": _measured("latency_s", latency_s, shape),
+            "cost_usd": _measured("cost_usd", cost_usd, shape),
+            "report": report,
+        }
+        for name, value in held.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def _of_unique(cls, **parts: Any) -> "Outcomes":
+        """Make outcomes of queries that are known to differ; to compare them takes longer than all other checks."""
+        made = object.__new__(cls)
+        made._fill(**parts)
+        return made
+
+    @classmethod
+    def from_records(
+        cls,
+        records: Iterable[Record],
+        models: Sequence[str] | None = None,
+        scorer: Scorer | None = None,
+    ) -> "Outcomes":
+        """Group records into one row per unique query and one column per model, in order of first appearance.
+
+        Every unique query has its row, also one that none of the models answered (`measured_rows` are the others), so
+        that rows of vectors made elsewhere keep their meaning.
+
+        Args:
+            records: the records, for example `read_records(path)`, or any `Record`s.
+            models: keep these alone, in this order; None: all, in order of first appearance.
+            scorer: gives the quality of an answer that has no performance, None where it cannot be scored.
+
+        Raises:
+            RecordError: There is no record, no quality, none of the models, an answer that needs a scorer where none is
+                given, two texts under one `embedding_id`, or what reading the records raises.
+        """
+        grouped = group_records(records, models, scorer)
+        return cls._of_unique(
+            queries=grouped.prompts,
+            categories=grouped.categories,
+            models=grouped.models,
+            quality=grouped.quality,
+            latency_s=grouped.latency_s,
+            cost_usd=grouped.cost_usd,
+            report=grouped.report,
+        )
+
+    @property
+    def n_queries(self) -> int:
+        """Number of rows."""
+        return len(self.queries)
+
+    @property
+    def n_models(self) -> int:
+        """Number of columns."""
+        return len(self.models)
+
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """Where quality was measured: bool (n_queries, n_models)."""
+        return np.isfinite(self.quality)
+
+    @property
+    def measured_rows(self) -> NDArray[np.intp]:
+        """Rows with at least one quality: int (n,), ascending."""
+        return np.flatnonzero(self.observed.any(axis=1))
+
+    def take(self, rows: ArrayLike) -> "Outcomes":
+        """Give the outcomes of some rows.
+
+        Args:
+            rows: indices (n,) or a mask (n_queries,), at least one row.
+        """
+        index = np.asarray(rows)
+        index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.intp, copy=False)
+        return self._of_unique(
+            queries=[self.queries[row] for row in index],
+            categories=[self.categories[row] for row in index],
+            models=self.models,
+            quality=self.quality[index],
+            latency_s=self.latency_s[index],
+            cost_usd=self.cost_usd[index],
+            report=self.report,
+        )
+
+    def with_models(self, names: Sequence[str]) -> "Outcomes":
+        """Give the outcomes of some models, in the order of `names`.
+
+        Raises:
+            RecordError: One of them is not there, or there is none.
+        """
+        unknown = [name for name in names if name not in self.models]
+        if unknown:
+            raise RecordError(f"outcomes have no model {', '.join(unknown)}; their models are {', '.join(self.models)}")
+        columns = [self.models.index(name) for name in names]
+        return self._of_unique(
+            queries=self.queries,
+            categories=self.categories,
+            models=names,
+            quality=self.quality[:, columns],
+            latency_s=self.latency_s[:, columns],
+            cost_usd=self.cost_usd[:, columns],
+            report=self.report,
+        )
+
+    def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
+        """Give the same outcomes with other categories, for example predicted ones in place of None."""
+        changed = {each.name: getattr(self, each.name) for each in fields(self)} | {"categories": categories}
+        return self._of_unique(**changed)
+
+    def digest(self) -> str:
+        """Give the SHA-256 of the content (not of the report), the same on every machine."""
+        seen = hashlib.sha256()
+        for texts in (self.models, self.queries, self.categories):
+            seen.update(len(texts).to_bytes(8, "little"))
+            for text in texts:
+                data = b"\xff" if text is None else text.encode("utf-8", "surrogatepass")
+                seen.update(len(data).to_bytes(8, "little") + data)
+        for array in (self.quality, self.latency_s, self.cost_usd):
+            # One NaN and one zero, whatever their bits were.
+            seen.update(np.where(np.isnan(array), np.nan, array + 0.0).astype("<f8").tobytes())
+        return seen.hexdigest()
+
+
+def _require_different(queries: Sequence[str]) -> None:
+    row_of_key: dict[str, int] = {}
+    for row, query in enumerate(queries):
+        first = row_of_key.setdefault(unique_key(query), row)
+        if first != row:
+            raise RecordError(
+                f"queries {first} and {row} are one query ({queries[first][:40]!r}, {query[:40]!r}; case and "
+                "white space do not count); expected one row per query. Average the two, or use Outcomes.from_records"
+            )
+
+
+def _category(name: str | None) -> str | None:
+    if name is None or not name.strip():
+        return None
+    return normalise_category(name) or "other"
+
+
+def _measured(
+    name: str, values: ArrayLike | None, shape: tuple[int, int], highest: float = np.inf
+) -> NDArray[np.float64]:
+    """Copy a matrix of measurements, NaN where there is none."""
+    if values is None:
+        array = np.full(shape, np.nan)
+    else:
+        try:
+            array = np.array(values, dtype=np.float64, order="C")
+        except (TypeError, ValueError) as error:
+            raise RecordError(f"{name} is no matrix of numbers ({error}); expected shape {shape}") from error
+    if array.shape != shape:
+        raise RecordError(f"{name} has shape {array.shape}; expected {shape}, one row a query and one column a model")
+    wrong = ~np.isnan(array) & ~((array >= 0.0) & (array <= highest) & np.isfinite(array))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        wanted = "from 0 to 1" if np.isfinite(highest) else "0 or more"
+        raise RecordError(
+            f"{name} is {array[row, column]} in row {row}, column {column}; "
+            f"expected numbers {wanted}, NaN = not measured"
+        )
+    array.flags.writeable = False
+    return array

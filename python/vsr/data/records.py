@@ -1,0 +1,309 @@
+"""Records (what one model did on one query) and queries: what their files hold, read one object at a time."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, overload
+
+import msgspec
+
+from vsr.data.json_lines import BadLine, Field, JsonLines, is_filled_text, is_number, is_text, problem_with
+from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
+from vsr.errors import RecordError
+
+__all__ = [
+    "BadLine",
+    "JsonLines",
+    "Queries",
+    "Query",
+    "Record",
+    "Records",
+    "UnratedRecord",
+    "read_objects",
+    "read_prompts",
+    "read_queries",
+    "read_records",
+    "render_prompt",
+    "unique_key",
+]
+
+_Filled = Annotated[str, msgspec.Meta(min_length=1)]
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One model's answer to one query, as far as training needs it; the response is not kept.
+
+    Attributes:
+        query: the query's text.
+        model_name: the LLM.
+        performance: quality in [0, 1]; None where there is none.
+        response_time: seconds; for a time-out the limit.
+        category: as the file has it.
+        cost: USD.
+        error: why the call failed; None or blank for a call that did not.
+        choices: the options of the query as the file has them (`parse_choices` reads them).
+        embedding_id: groups the records of one query.
+        unscored: the performance is a filler, not a measurement.
+    """
+
+    query: _Filled
+    model_name: _Filled
+    performance: _Share | None = None
+    response_time: _NotNegative | None = None
+    category: str | None = None
+    cost: _NotNegative | None = None
+    error: str | None = None
+    choices: RawChoices = None
+    embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
+    unscored: bool | None = None
+
+
+class UnratedRecord(Record, frozen=True, gc=False):
+    """A record without performance whose response can still be scored.
+
+    Attributes:
+        response: what the model answered.
+        ground_truth: the right answer; None where there is none, then the record stays unscored.
+        metric: name of the scoring rule.
+        task_name: for example `mmlu`.
+    """
+
+    response: str | None = None
+    ground_truth: str | int | float | None = None
+    metric: str | None = None
+    task_name: str | None = None
+
+
+class _Head(msgspec.Struct, frozen=True, gc=False):
+    """What tells a record from a query."""
+
+    model_name: object = None
+
+
+class Records(JsonLines[Record]):
+    """The records of a file, streamed; every iteration reads the file anew."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One line of a query file.
+
+    Attributes:
+        query: the text, not blank.
+        category: as the file has it, None where it is missing or blank.
+        ground_truth: the right answer as text; a number is written as JSON writes it.
+        task_name: for example `mmlu`.
+        metric: name of the scoring rule.
+        choices: the options of a multiple-choice query.
+        extra: every other field of the line, unchanged.
+    """
+
+    query: str
+    category: str | None = None
+    ground_truth: str | None = None
+    task_name: str | None = None
+    metric: str | None = None
+    choices: Choices | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def prompt(self) -> str:
+        """What an LLM is asked: the query and its choices."""
+        return render_prompt(self.query, self.choices)
+
+
+@dataclass(frozen=True)
+class Queries(Sequence[Query]):
+    """The queries of a file, in order.
+
+    Attributes:
+        path: the file, as it was named.
+        items: the queries.
+        bad_lines: the lines that were left out, at most the first thousand.
+        n_bad_lines: how many lines were left out.
+    """
+
+    path: str
+    items: tuple[Query, ...]
+    bad_lines: tuple[BadLine, ...] = ()
+    n_bad_lines: int = 0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> Query: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Query, ...]: ...
+    def __getitem__(self, index: int | slice) -> Query | tuple[Query, ...]:
+        return self.items[index]
+
+
+def _is_choices(value: object) -> bool:
+    try:
+        parse_choices(value)
+    except RecordError:
+        return False
+    return True
+
+
+def _is_text_or_number(value: object) -> bool:
+    return isinstance(value, str) or is_number(value)
+
+
+_is_not_negative = partial(is_number, low=0)
+_TEXTS_OF_A_QUERY = (
+    Field("category", "text", is_text),
+    Field("task_name", "text", is_text),
+    Field("metric", "text", is_text),
+    Field("ground_truth", "text or a number", _is_text_or_number),
+    Field("choices", EXPECTED_CHOICES, _is_choices),
+)
+_QUERY_FIELDS = (Field("query", "text that is not blank", is_filled_text, required=True), *_TEXTS_OF_A_QUERY)
+_QUERY_FIELD_NAMES = frozenset(known.name for known in _QUERY_FIELDS)
+_RECORD_FIELDS = (
+    Field("query", "the text of the query, not blank", is_filled_text, required=True),
+    Field("model_name", "the name of the LLM, not blank", is_filled_text, required=True),
+    Field("performance", "a number from 0 to 1 (divide per cents by 100)", partial(is_number, low=0, high=1)),
+    Field("response_time", "seconds, 0 or more", _is_not_negative),
+    Field("cost", "US dollars, 0 or more", _is_not_negative),
+    Field("error", "text that says why the call failed, or null", is_text),
+    Field("response", "text", is_text),
+    Field("embedding_id", "a number or text", _is_text_or_number),
+    Field("unscored", "true or false", lambda value: isinstance(value, bool)),
+    *_TEXTS_OF_A_QUERY,
+)
+_NOT_RATED = (
+    "has no `performance` and nothing to score; expected a `performance` from 0 to 1, a `response` to score, "
+    "or an `error`"
+)
+
+_decode_record = msgspec.json.Decoder(Record).decode
+_decode_unrated = msgspec.json.Decoder(UnratedRecord).decode
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_object = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def read_records(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Records:
+    """Open a file of records, in any form of JSON Lines, `.gz` by name.
+
+    Nothing is read yet: iterate, as often as needed. A record without performance that has a response comes as an
+    `UnratedRecord`.
+
+    Args:
+        path: the file; `-` is standard input.
+        skip_bad_lines: leave bad lines out and count them in `Records.bad_lines` instead of raising.
+
+    Raises:
+        RecordError: There is no such file; while iterating: a line cannot be used, or nothing is in the file.
+    """
+    return Records(path, _read_record, _explain_record, noun="records", skip_bad_lines=skip_bad_lines)
+
+
+def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Queries:
+    """Read a file of queries, in any form of JSON Lines, `.gz` by name.
+
+    Args:
+        path: the file; `-` is standard input.
+        skip_bad_lines: leave bad lines out and list them in `Queries.bad_lines` instead of raising.
+
+    Raises:
+        RecordError: There is no such file, a line cannot be used, or nothing is in the file.
+    """
+    lines = JsonLines(path, _read_query, _explain_query, noun="queries", skip_bad_lines=skip_bad_lines)
+    queries = tuple(lines)
+    return Queries(lines.path, queries, lines.bad_lines, lines.n_bad_lines)
+
+
+def read_prompts(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> JsonLines[str]:
+    """Open a file of queries or of records, whichever it is, for the rendered prompt of every line.
+
+    A line with a `model_name` is a record: one that training could not read is a bad line here too, so that both see
+    the same queries.
+
+    Args:
+        path: the file; `-` is standard input.
+        skip_bad_lines: leave bad lines out and count them instead of raising.
+
+    Raises:
+        RecordError: There is no such file; while iterating: a line cannot be used, or nothing is in the file.
+    """
+    return JsonLines(path, _read_prompt, _explain_prompt, noun="queries or records", skip_bad_lines=skip_bad_lines)
+
+
+def read_objects(
+    path: str | os.PathLike[str], *, noun: str, skip_bad_lines: bool = False
+) -> JsonLines[dict[str, object]]:
+    """Open a JSON Lines file whose objects are wanted whole, with every field as it stands.
+
+    Args:
+        path: the file; `-` is standard input.
+        noun: what it should hold, in the plural, for messages.
+        skip_bad_lines: leave bad lines out and count them instead of raising.
+
+    Raises:
+        RecordError: There is no such file; while iterating: a line is no object, or nothing is in the file.
+    """
+    return JsonLines(path, _decode_object, lambda _value: None, noun=noun, skip_bad_lines=skip_bad_lines)
+
+
+def _read_record(line: bytes) -> Record:
+    record = _decode_record(line)
+    if record.query.isspace() or record.model_name.isspace():
+        raise ValueError
+    # msgspec has checked a list of choices already; the other forms can still be wrong inside.
+    if record.choices is not None and not isinstance(record.choices, list) and not _is_choices(record.choices):
+        raise ValueError
+    if record.performance is None and not record.error and not record.unscored:
+        # Only now is the response worth its memory: it has to be scored.
+        record = _decode_unrated(line)
+        if record.response is None:
+            raise ValueError
+    return record
+
+
+def _explain_record(value: dict[str, object]) -> str | None:
+    problem = problem_with(_RECORD_FIELDS, value)
+    if problem is not None:
+        return problem
+    is_rated = value.get("performance") is not None or bool(value.get("error")) or bool(value.get("unscored"))
+    return None if is_rated or value.get("response") is not None else _NOT_RATED
+
+
+def _read_query(line: bytes) -> Query:
+    value = _decode_object(line)
+    if problem_with(_QUERY_FIELDS, value) is not None:
+        raise ValueError
+    truth = value.get("ground_truth")
+    category = str(value.get("category") or "")
+    return Query(
+        query=str(value["query"]),
+        category=category if category.strip() else None,
+        ground_truth=truth if truth is None or isinstance(truth, str) else msgspec.json.encode(truth).decode(),
+        task_name=_text_or_none(value.get("task_name")),
+        metric=_text_or_none(value.get("metric")),
+        choices=parse_choices(value.get("choices")),
+        extra={name: held for name, held in value.items() if name not in _QUERY_FIELD_NAMES},
+    )
+
+
+def _explain_query(value: dict[str, object]) -> str | None:
+    return problem_with(_QUERY_FIELDS, value)
+
+
+def _read_prompt(line: bytes) -> str:
+    if _decode_head(line).model_name is None:
+        return _read_query(line).prompt
+    record = _read_record(line)
+    return render_prompt(record.query, record.choices)
+
+
+def _explain_prompt(value: dict[str, object]) -> str | None:
+    return _explain_query(value) if value.get("model_name") is None else _explain_record(value)
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None

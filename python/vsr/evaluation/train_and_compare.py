@@ -1,0 +1,191 @@
+"""The whole jobs as the commands run them: outcomes and vectors in, artefacts and a held-out table out."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr._files import require_writable
+from vsr.choice.objective import Objective
+from vsr.data.categories import category_codes
+from vsr.data.outcomes import Outcomes
+from vsr.embedding import Fingerprint
+from vsr.embedding.vectors import as_embeddings, unit_rows
+from vsr.errors import RecordError, TrainingError
+from vsr.evaluation import Evaluation, cross_validate
+from vsr.evaluation.document import evaluation_document
+from vsr.features import join_features
+from vsr.features.classifier import fill_categories
+from vsr.persistence import save_selectors
+from vsr.selectors import TrainedSelector
+from vsr.training.folds import FEW_QUERIES
+from vsr.training.training_table import ALGORITHMS, TrainingTable, parameters_among
+
+N_FOLDS = 5
+
+
+ProgressCallback = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What to train and how.
+
+    Attributes:
+        algorithms: registry names.
+        parameters: per algorithm, its own parameters; what is missing is chosen on the data.
+        objective: what a choice maximises.
+        seed: seed of folds, fits and bootstrap.
+        holdout: share of the queries to hold out once; None for folds.
+        category_weight: what stands in the category columns of a feature row.
+    """
+
+    algorithms: tuple[str, ...] = tuple(ALGORITHMS)
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    objective: Objective = field(default_factory=Objective)
+    seed: int = 0
+    holdout: float | None = None
+    category_weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What a training gave.
+
+    Attributes:
+        selectors: the trained selectors, in the order asked for.
+        paths: their artefacts, in the same order.
+        evaluation: the held-out comparison; None where there was nothing to compare.
+        recommended: the algorithm whose choices gain most out of fold.
+        notes: what a person should know, one sentence each.
+        n_predicted_categories: queries whose category was predicted.
+        duration_s: how long it took.
+    """
+
+    selectors: tuple[TrainedSelector, ...]
+    paths: tuple[Path, ...]
+    evaluation: Evaluation | None
+    recommended: str
+    notes: tuple[str, ...]
+    n_predicted_categories: int
+    duration_s: float
+
+
+def train_and_compare(
+    outcomes: Outcomes,
+    embeddings: npt.ArrayLike,
+    fingerprint: Fingerprint,
+    output_dir: str | os.PathLike[str],
+    settings: TrainingSettings | None = None,
+    progress: ProgressCallback | None = None,
+) -> TrainingResult:
+    """Compare selectors on held-out queries, train them on all, and write their artefacts.
+
+    Nothing is written before everything is trained: an interrupt or an error leaves older artefacts as they are.
+
+    Args:
+        outcomes: one row per unique query.
+        embeddings: (n_queries, dim) vectors in the same order.
+        fingerprint: what made the vectors.
+        output_dir: folder of the artefacts; made if it is missing.
+        settings: what to train and how.
+        progress: told what is being done, how many steps are done, and of how many.
+
+    Raises:
+        RecordError: Outcomes and vectors do not fit.
+        TrainingError: Too few queries, or a parameter that cannot be used.
+        OutputError: The folder cannot be written.
+    """
+    started = time.monotonic()
+    settings = TrainingSettings() if settings is None else settings
+    require_writable(output_dir)
+    vectors = unit_rows(as_embeddings(embeddings))
+    if len(vectors) != outcomes.n_queries:
+        raise RecordError(
+            f"{len(vectors)} embeddings for {outcomes.n_queries} unique queries; expected one row per unique query, "
+            "in order of first appearance"
+        )
+    measured = outcomes.measured_rows
+    if len(measured) < 2:
+        raise TrainingError(
+            f"{len(measured)} unique queries have a measured quality; at least 2 are needed to learn anything, and "
+            f"{FEW_QUERIES} to judge it. Measure more queries"
+        )
+    outcomes, vectors = outcomes.take(measured), vectors[measured]
+    filled = fill_categories(vectors, outcomes.categories)
+    notes = filled.lines()
+    seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
+    never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
+    if never:
+        notes.append(f"left out, because no answer of theirs has a quality: {', '.join(never)}")
+        outcomes = outcomes.with_models([name for name in outcomes.models if name not in never])
+        left = np.flatnonzero(seen)
+        parameters = {name: parameters_among(own, left) for name, own in settings.parameters.items()}
+        settings = replace(settings, parameters=parameters)
+    if outcomes.n_queries < FEW_QUERIES:
+        notes.append(
+            f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "
+            f"measure {FEW_QUERIES} at the very least, some hundreds are better"
+        )
+    features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
+    n_last = len(settings.algorithms)
+    n_before = 0
+
+    def tell(what: str, done: int, total: int) -> None:
+        """Count the comparison and the last fits as one job: what is left is estimated over both."""
+        nonlocal n_before
+        n_before = total
+        if progress is not None:
+            progress(what, done, total + n_last)
+
+    evaluation = _evaluate(features, outcomes, settings, notes, tell)
+    table = TrainingTable.prepare(features, outcomes, settings.seed, settings.objective)
+    selectors = []
+    for done, name in enumerate(settings.algorithms):
+        if progress is not None:
+            progress(f"{name} on all queries", n_before + done, n_before + n_last)
+        selectors.append(table.train(name, **settings.parameters.get(name, {})))
+    held_out = None if evaluation is None else evaluation_document(evaluation)
+    paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
+    best = max(selectors, key=lambda selector: selector.gain)
+    return TrainingResult(
+        selectors=tuple(selectors),
+        paths=tuple(paths),
+        evaluation=evaluation,
+        recommended=best.name if evaluation is None else evaluation.recommended,
+        notes=tuple(notes),
+        n_predicted_categories=filled.n_predicted,
+        duration_s=time.monotonic() - started,
+    )
+
+
+def _evaluate(
+    features: npt.NDArray[np.float32],
+    outcomes: Outcomes,
+    settings: TrainingSettings,
+    notes: list[str],
+    progress: ProgressCallback,
+) -> Evaluation | None:
+    if outcomes.n_models == 1:
+        notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
+        return None
+    n_folds = min(N_FOLDS, outcomes.n_queries // 2)
+    if n_folds < 2:
+        notes.append("too few queries to hold any out: there is no table")
+        return None
+    return cross_validate(
+        features,
+        outcomes,
+        settings.algorithms,
+        n_folds,
+        settings.objective,
+        settings.seed,
+        holdout=settings.holdout,
+        parameters={name: dict(own) for name, own in settings.parameters.items()},
+        progress=progress,
+    )

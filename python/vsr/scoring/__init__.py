@@ -1,0 +1,23 @@
+"""Score responses the way the published benchmarks do: by option, number, text, code or concepts.
+
+One module a rule. A response is cleared of what it only thinks aloud (`committed_text`) and of markup (`plain_text`)
+before anything is looked for in it.
+"""
+
+from vsr.scoring.multiple_choice import extract_option
+from vsr.scoring.numeric import extract_number
+from vsr.scoring.options import Options, read_options
+from vsr.scoring.rules import score_response, scoring_rule
+from vsr.scoring.score import SCORER_VERSION, Kind, Score
+
+__all__ = [
+    "SCORER_VERSION",
+    "Kind",
+    "Options",
+    "Score",
+    "extract_number",
+    "extract_option",
+    "read_options",
+    "score_response",
+    "scoring_rule",
+]

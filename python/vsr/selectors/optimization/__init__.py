@@ -1,0 +1,1 @@
+"""Optimisation by gradients: Adam, early stopping, and Bayesian personalised ranking of preference pairs."""

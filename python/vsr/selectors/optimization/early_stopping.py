@@ -1,0 +1,61 @@
+"""The split of training rows into those that descend and those that say when to stop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.choice.category_means import FloatArray, centred_rows
+from vsr.selectors.base import Features, TrainingData
+
+_HELD_OUT_SHARE = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class StoppingSplit:
+    """Rows for the descent and rows for the early stop.
+
+    Attributes:
+        features: (n_train, n_features) float32.
+        target: (n_train, n_models) float32, quality at usual difficulty; 0 where it was not measured.
+        observed: (n_train, n_models) float32 of 0 and 1, None where all was measured.
+        held_out_features: (n_held_out, n_features) float32.
+        held_out_residual: (n_held_out, n_models) float64, NaN = not measured.
+        held_out_prior: (n_held_out, n_models) float64.
+    """
+
+    features: Features
+    target: npt.NDArray[np.float32]
+    observed: npt.NDArray[np.float32] | None
+    held_out_features: Features
+    held_out_residual: FloatArray
+    held_out_prior: FloatArray
+
+    @classmethod
+    def draw(cls, data: TrainingData, generator: np.random.Generator) -> "StoppingSplit":
+        """Draw the rows; with fewer than two rows both parts are the same row."""
+        order = generator.permutation(data.n_queries)
+        n_held_out = max(1, round(_HELD_OUT_SHARE * data.n_queries))
+        held_out, train = order[:n_held_out], order[n_held_out:]
+        if not len(train):
+            train = held_out
+        target = data.adjusted_quality[train]
+        observed = np.isfinite(target)
+        return cls(
+            features=data.features[train],
+            target=np.where(observed, target, 0.0).astype(np.float32),
+            observed=None if observed.all() else observed.astype(np.float32),
+            held_out_features=data.features[held_out],
+            held_out_residual=data.residual[held_out],
+            held_out_prior=data.prior.rows(data.codes[held_out]),
+        )
+
+    def mask(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
+        """Which cells of a batch were measured, None where all were."""
+        return None if self.observed is None else self.observed[batch]
+
+    def error(self, quality: FloatArray) -> float:
+        """Centred error of predicted qualities of the held-out rows, (n_held_out, n_models)."""
+        observed = np.isfinite(self.held_out_residual)
+        missed = centred_rows(quality - self.held_out_prior, observed) - self.held_out_residual
+        return float(np.square(missed[observed]).sum())

@@ -1,0 +1,68 @@
+"""Folds: rows dealt out evenly by category, and what one fold trains on and holds out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.choice.category_means import FloatArray, IntArray, MeanTable
+from vsr.data.categories import CATEGORIES
+from vsr.selectors.base import Features, TrainingData
+
+N_INNER_FOLDS = 4
+#: Below so many queries the intervals are too wide to say anything.
+FEW_QUERIES = 50
+
+
+def stratified_folds(codes: IntArray, n_folds: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Deal rows to folds so that every category is spread evenly over them.
+
+    Args:
+        codes: (n,) category of each row, any integers.
+        n_folds: number of folds, at most n.
+        generator: shuffles the rows of each category.
+
+    Returns:
+        (n,) int64 fold of each row; the sizes of two folds differ by at most one.
+    """
+    # One shuffled deck, sorted by category, dealt round robin.
+    order = generator.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    folds = np.empty(len(codes), dtype=np.int64)
+    folds[order] = np.arange(len(codes)) % n_folds
+    return folds
+
+
+@dataclass(frozen=True, eq=False)
+class InnerFold:
+    """Training queries of one inner fold, and those held out of it.
+
+    Attributes:
+        data: what to fit on.
+        features: (n_held_out, n_features) float32.
+        prior: (n_held_out, n_models) float64, the data' table for the held-out queries.
+        residual: (n_held_out, n_models) float64, quality less prior less the query's own difficulty; NaN = missing.
+        rows: (n_held_out,) int64 row numbers of the held-out queries.
+    """
+
+    data: TrainingData
+    features: Features
+    prior: FloatArray
+    residual: FloatArray
+    rows: IntArray
+
+
+def inner_fold(data: TrainingData, train: IntArray, held_out: IntArray) -> InnerFold | None:
+    """Fit the table on the training rows and take residuals of the held-out ones; None without a row for a model."""
+    quality = data.quality[train]
+    if not np.isfinite(quality).any(axis=0).all():
+        return None
+    codes = data.codes[train]
+    prior = MeanTable.fit(quality, codes, len(CATEGORIES), data.prior.shrinkage)
+    return InnerFold(
+        data=TrainingData(np.ascontiguousarray(data.features[train]), codes, quality, prior),
+        features=np.ascontiguousarray(data.features[held_out]),
+        prior=prior.rows(data.codes[held_out]),
+        residual=prior.residuals(data.quality[held_out], data.codes[held_out]),
+        rows=held_out,
+    )

@@ -1,0 +1,143 @@
+"""Training on preference pairs: which of two models was preferred on a query."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr._checks import as_texts, repeated
+from vsr.choice.category_means import IntArray, MeanTable
+from vsr.choice.statistics import Statistics
+from vsr.data.categories import CATEGORIES, OTHER, category_codes
+from vsr.data.preferences import PreferencePairs
+from vsr.embedding.vectors import as_embeddings, unit_rows
+from vsr.errors import TrainingError
+from vsr.features import as_features, join_features, resolve_categories, split_features
+from vsr.features.classifier import CategoryClassifier
+from vsr.selectors.base import TrainedSelector
+from vsr.selectors.matrix_factorization import MatrixFactorization, MatrixFactorizationSetting, from_preferences
+from vsr.selectors.optimization.adam import sigmoid
+from vsr.selectors.optimization.bpr import Preferences
+from vsr.training.training_table import require_seed
+
+
+def train_with_preferences(
+    features: npt.ArrayLike,
+    preferred: Sequence[str],
+    other: Sequence[str],
+    models: Sequence[str],
+    confidence: npt.ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    **parameters: Any,
+) -> TrainedSelector:
+    """Train a matrix factorization from preference pairs alone.
+
+    Pairs fix differences between models only: the scores have the right order, but their level is 0.5 on average.
+
+    Args:
+        features: (n_pairs, n_features) float32, the query of each pair.
+        preferred: name of the model that was preferred, per pair.
+        other: name of the other one, per pair.
+        models: names of all models, in the order of the columns.
+        confidence: (n_pairs,) weight of each pair; all the same without it.
+        seed: seed of the fit.
+        **parameters: the factorization's own: `num_factors`, the length of a model's factor vector.
+
+    Raises:
+        TrainingError: A name is not among `models`, the lengths differ, or there is no such parameter.
+        RecordError: The features are no matrix of finite numbers.
+    """
+    seed = require_seed(seed)
+    unknown = sorted(parameters.keys() - {"num_factors"})
+    if unknown:
+        raise TrainingError(f"pairs train with no parameter {', '.join(unknown)}; there is num_factors alone")
+    num_factors = MatrixFactorization(**parameters).num_factors
+    rows = as_features(features)
+    models = as_texts(models, "models", "a list of names", TrainingError)
+    preferred = as_texts(preferred, "preferred", "a list of one name per pair", TrainingError)
+    other = as_texts(other, "other", "a list of one name per pair", TrainingError)
+    twice = repeated(models)
+    if twice:
+        raise TrainingError(f"models name {', '.join(twice)} more than once; expected one column a model")
+    try:
+        weights = np.ones(len(rows)) if confidence is None else np.asarray(confidence, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"confidence is no list of numbers ({error}); expected one for every pair") from error
+    preferences = Preferences(
+        features=rows,
+        preferred=_columns(preferred, models),
+        other=_columns(other, models),
+        confidence=weights,
+    )
+    predictor = from_preferences(
+        preferences, len(models), MatrixFactorizationSetting(num_factors, 1.0), seed, level=0.0
+    )
+    n_models, n_categories = len(models), len(CATEGORIES)
+    overall = sigmoid(predictor.model_biases.astype(np.float64))
+    prior = MeanTable(
+        overall=overall,
+        by_category=np.tile(overall, (n_categories, 1)),
+        counts=np.zeros((n_categories, n_models), dtype=np.int64),
+        shrinkage=math.inf,
+    )
+    unmeasured = np.full((n_categories + 1, n_models), np.nan)
+    return TrainedSelector(
+        name="matrix_factorization",
+        models=models,
+        n_features=rows.shape[1],
+        category_weight=split_features(rows).category_weight,
+        prior=prior,
+        slope=1.0,
+        predictor=predictor,
+        statistics=Statistics(models, overall, prior.counts, unmeasured, unmeasured),
+        classifier=None,
+        parameters=asdict(predictor.setting),
+        seed=seed,
+    )
+
+
+def _columns(names: Sequence[str], models: Sequence[str]) -> IntArray:
+    """Column of each name.
+
+    Raises:
+        TrainingError: A name is not among the models.
+    """
+    column_of = {name: column for column, name in enumerate(models)}
+    unknown = sorted({name for name in names if name not in column_of})
+    if unknown:
+        raise TrainingError(f"preferences name {', '.join(unknown)}; expected names among {', '.join(models)}")
+    return np.array([column_of[name] for name in names], dtype=np.int64)
+
+
+def preference_features(
+    pairs: PreferencePairs,
+    embeddings: npt.ArrayLike,
+    models: Sequence[str],
+    classifier: CategoryClassifier | None,
+    category_weight: float = 1.0,
+) -> Preferences:
+    """Put pairs into the form that a factorization learns from.
+
+    Args:
+        pairs: the pairs.
+        embeddings: (n_pairs, dim) vectors of their queries.
+        models: names in the order of the columns.
+        classifier: predicts missing categories; without it they are `other`.
+        category_weight: what stands in the category columns.
+    """
+    rows = unit_rows(as_embeddings(embeddings))
+    codes = category_codes(pairs.categories)
+    if classifier is None:
+        codes = np.where(codes < 0, OTHER, codes)
+    codes = resolve_categories(rows, codes, classifier)
+    column_of = {name: column for column, name in enumerate(models)}
+    return Preferences(
+        features=join_features(rows, codes, category_weight),
+        preferred=np.array([column_of[name] for name in pairs.preferred], dtype=np.int64),
+        other=np.array([column_of[name] for name in pairs.other], dtype=np.int64),
+        confidence=np.array(pairs.confidence, dtype=np.float64),
+    )

@@ -1,0 +1,307 @@
+"""What all selectors share in training: folds, the centred error, the choice of settings, the calibration slope."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from vsr._checks import require_kind
+from vsr.choice.category_means import FloatArray, IntArray, MeanTable
+from vsr.choice.chooser import Chooser
+from vsr.choice.objective import EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
+from vsr.choice.statistics import Statistics
+from vsr.data.categories import CATEGORIES, category_codes
+from vsr.data.outcomes import Outcomes
+from vsr.errors import TrainingError
+from vsr.features import as_features, split_features
+from vsr.features.classifier import CategoryClassifier, labelled_enough
+from vsr.selectors.base import Algorithm, Features, TrainedSelector, TrainingData
+from vsr.selectors.kmeans import KMeans
+from vsr.selectors.knn import Knn
+from vsr.selectors.matrix_factorization import MatrixFactorization
+from vsr.selectors.mlp import Mlp
+from vsr.selectors.svm import Svm
+from vsr.training.calibration import Chosen, Tally, calibration_slope, simplest
+from vsr.training.folds import N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds
+
+ALGORITHMS: dict[str, Callable[..., Algorithm[Any]]] = {
+    algorithm.name: algorithm for algorithm in (Knn, KMeans, Svm, Mlp, MatrixFactorization)
+}
+"""Registry name -> class that takes the algorithm's parameters."""
+
+# Enough of a query to recognise it in an explanation.
+_QUERY_CHARACTERS = 120
+# Weight of the prior in the category table, simplest (no categories at all) first.
+_TABLE_SHRINKAGE = (math.inf, 300.0, 100.0, 30.0, 10.0)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTable:
+    """Features and outcomes, checked, with the table of means chosen: what each algorithm then trains on.
+
+    Attributes:
+        outcomes: what was measured.
+        data: all queries, as the final fits see them.
+        category_weight: what stands in the category columns.
+        classifier: predicts missing categories; None where too few queries are labelled.
+        seed: seed of folds and fits.
+        objective: says which model was the best one of a training query.
+    """
+
+    outcomes: Outcomes
+    data: TrainingData
+    category_weight: float
+    classifier: CategoryClassifier | None
+    seed: int
+    objective: Objective
+
+    @classmethod
+    def prepare(
+        cls, features: npt.ArrayLike, outcomes: Outcomes, seed: int = 0, objective: Objective | None = None
+    ) -> "TrainingTable":
+        """Check that features and outcomes fit, choose the shrinkage of the table, fit the category classifier.
+
+        Args:
+            features: (n_queries, n_features) float32, as `build_features` makes them.
+            outcomes: one row per query, in the same order.
+            seed: seed of folds and fits.
+            objective: says which model was the best one of a training query; `Objective()` without it.
+
+        Raises:
+            TrainingError: The number of rows differs, there are fewer than two queries, nothing was measured, or the
+                seed is negative.
+        """
+        seed = require_seed(seed)
+        objective = as_objective(objective)
+        rows = features_of(outcomes, features)
+        if isinstance(features, np.ndarray) and np.may_share_memory(rows, features):
+            rows = rows.copy()  # what a caller does with its array afterwards must not change the table
+        measured = outcomes.measured_rows
+        if len(measured) < outcomes.n_queries:
+            rows, outcomes = rows[measured], outcomes.take(measured)
+        if outcomes.n_queries < 2:
+            raise TrainingError(
+                f"{outcomes.n_queries} unique queries have a measured quality; at least 2 are needed to learn "
+                "anything, 50 to judge it"
+            )
+        seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
+        never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
+        if never:
+            raise TrainingError(f"no quality was measured for {', '.join(never)}; leave them out or measure them")
+        split = split_features(rows)
+        shrinkage = _choose_table_shrinkage(outcomes.quality, split.codes, seed)
+        prior = MeanTable.fit(outcomes.quality, split.codes, len(CATEGORIES), shrinkage)
+        labels = category_codes(outcomes.categories)
+        classifier = CategoryClassifier.fit(split.embeddings, labels) if labelled_enough(labels) else None
+        return cls(
+            outcomes=outcomes,
+            data=TrainingData(rows, split.codes, outcomes.quality, prior),
+            category_weight=split.category_weight,
+            classifier=classifier,
+            seed=seed,
+            objective=objective,
+        )
+
+    def train(self, name: str, **parameters: Any) -> TrainedSelector:
+        """Choose the settings of one algorithm out of fold and fit it on all queries.
+
+        Args:
+            name: registry name.
+            **parameters: the algorithm's own, as on the command line in snake_case (`k`, `num_clusters`, `kernel`,
+                `gamma`, `c`, `solver`, `hidden_layers`, `num_factors`, `index`).
+
+        Raises:
+            TrainingError: No such algorithm or parameter.
+        """
+        algorithm = make_algorithm(name, **parameters)
+        # NumPy's products here are small: a second BLAS thread gains little and, on a busy machine, spins.
+        with threadpool_limits(limits=1, user_api="blas"):
+            chosen = self.choose(algorithm)
+            predictor = algorithm.fit(self.data, chosen.setting, self.seed)
+        return TrainedSelector(
+            name=name,
+            models=self.outcomes.models,
+            n_features=self.data.features.shape[1],
+            category_weight=self.category_weight,
+            prior=self.data.prior,
+            slope=chosen.slope,
+            predictor=predictor,
+            statistics=self.statistics(),
+            classifier=self.classifier,
+            parameters=asdict(getattr(predictor, "setting", chosen.setting)),
+            seed=self.seed,
+            explained=chosen.explained,
+            gain=chosen.gain,
+            training_digest=self.outcomes.digest(),
+            training_best=self.best_models(),
+            training_queries=tuple(query[:_QUERY_CHARACTERS] for query in self.outcomes.queries),
+        )
+
+    def statistics(self) -> Statistics:
+        """Quality, latency and cost by model and category, as every selector of this table carries them."""
+        return Statistics.from_outcomes(self.outcomes, self.data.codes, self.data.prior)
+
+    def best_models(self) -> tuple[str, ...]:
+        """Name of the model of highest measured utility for every query, under the objective."""
+        columns = best_columns(self.outcomes.quality, self.outcomes.latency_s, self.outcomes.cost_usd, self.objective)
+        return tuple(self.outcomes.models[column] for column in columns.tolist())
+
+    def choose(self, algorithm: Algorithm[Any]) -> Chosen:
+        """Choose the setting of least centred error out of fold, the simplest within one standard error of it."""
+        n_rows = min(self.data.n_queries, algorithm.max_tuning_rows)
+        n_train = n_rows - n_rows // min(N_INNER_FOLDS, n_rows)
+        settings = list(algorithm.settings(max(n_train, 1)))
+        tallies: dict[Any, Tally] = {setting: Tally() for setting in settings}
+        folds = []
+        for fold in self._inner_folds(n_rows):
+            folds.append(fold)
+            for result in algorithm.sweep(fold.data, fold.features, fold.prior, settings, self.seed):
+                tallies[result.setting].add(fold.residual, result.predicted_residuals)
+        sums = [tallies[setting].sums() for setting in settings]
+        slopes = [calibration_slope(each, algorithm.largest_slope) for each in sums]
+        errors = [
+            own - 2.0 * slope * cross + slope**2 * square
+            for (own, cross, square), slope in zip(sums, slopes, strict=True)
+        ]
+        number = simplest(errors)
+        prior_error = float(sums[number][0].sum())
+        return Chosen(
+            setting=settings[number],
+            slope=slopes[number],
+            explained=1.0 - float(errors[number].sum()) / prior_error if prior_error > 0.0 else 0.0,
+            gain=self._gain(folds, tallies[settings[number]].predicted_residuals, slopes[number]),
+        )
+
+    def _gain(
+        self, folds: Sequence[InnerFold], predicted_residuals: Sequence[npt.NDArray[np.float32]], slope: float
+    ) -> float:
+        """Mean difference in measured utility between choices by the prediction and by the prior, out of fold."""
+        outcomes = self.outcomes
+        scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
+        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, self.objective)
+        chooser = Chooser.prepare(self.statistics(), self.objective)
+        differences = [np.zeros(0)]
+        for fold, predicted in zip(folds, predicted_residuals, strict=True):
+            codes = self.data.codes[fold.rows]
+            chosen = chooser.best(fold.prior + slope * predicted, codes)
+            by_prior = chooser.best(fold.prior, codes)
+            differences.append(utility[fold.rows, chosen] - utility[fold.rows, by_prior])
+        measured = np.concatenate(differences)
+        measured = measured[np.isfinite(measured)]
+        return float(measured.mean()) if measured.size else 0.0
+
+    def _inner_folds(self, n_rows: int) -> Iterator[InnerFold]:
+        generator = np.random.default_rng(self.seed)
+        data = self.data
+        rows = np.arange(data.n_queries)
+        if n_rows < data.n_queries:
+            rows = np.sort(generator.permutation(data.n_queries)[:n_rows])
+        folds = stratified_folds(data.codes[rows], min(N_INNER_FOLDS, len(rows)), generator)
+        for number in range(folds.max() + 1):
+            fold = inner_fold(data, rows[folds != number], rows[folds == number])
+            if fold is not None:
+                yield fold
+
+
+def features_of(outcomes: Outcomes, features: npt.ArrayLike) -> Features:
+    """Check features and the outcomes that they belong to.
+
+    Args:
+        outcomes: one row per query.
+        features: (n_queries, n_features) float32, as `build_features` makes them.
+
+    Returns:
+        float32 (n_queries, n_features); the same array where it is that already.
+
+    Raises:
+        TrainingError: There are no outcomes, or the number of rows differs.
+        RecordError: The features are no matrix of finite numbers.
+    """
+    rows = as_features(features)
+    require_kind(outcomes, Outcomes, "outcomes", "vsr.Outcomes(...) or vsr.Outcomes.from_records(...)", TrainingError)
+    if len(rows) != outcomes.n_queries:
+        raise TrainingError(
+            f"{len(rows)} feature rows but outcomes of {outcomes.n_queries} queries; expected one row per query"
+        )
+    return rows
+
+
+def require_seed(seed: int) -> int:
+    """Check a seed.
+
+    Raises:
+        TrainingError: It is no whole number from 0 to 2^63 - 1.
+    """
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise TrainingError(f"seed is {seed!r}; expected a whole number from 0 to 2^63 - 1")
+    return int(seed)
+
+
+def _choose_table_shrinkage(quality: FloatArray, codes: IntArray, seed: int) -> float:
+    """L of the category table with the least centred error out of fold, up to infinity."""
+    if len(np.unique(codes)) < 2:
+        return math.inf
+    generator = np.random.default_rng(seed)
+    folds = stratified_folds(codes, min(N_INNER_FOLDS, len(codes)), generator)
+    errors: list[list[FloatArray]] = [[] for _ in _TABLE_SHRINKAGE]
+    for number in range(folds.max() + 1):
+        train, held_out = folds != number, folds == number
+        if not np.isfinite(quality[train]).any(axis=0).all():
+            continue
+        for shrinkage, error in zip(_TABLE_SHRINKAGE, errors, strict=True):
+            table = MeanTable.fit(quality[train], codes[train], len(CATEGORIES), shrinkage)
+            residual = table.residuals(quality[held_out], codes[held_out])
+            error.append(np.nansum(np.square(residual), axis=1))
+    if not errors[0]:
+        return math.inf
+    return _TABLE_SHRINKAGE[simplest([np.concatenate(each) for each in errors])]
+
+
+def parameters_among(parameters: Mapping[str, Any], columns: IntArray) -> dict[str, Any]:
+    """Give an algorithm's parameters where only some models are left: preference pairs between those alone.
+
+    Args:
+        parameters: the algorithm's own.
+        columns: (n_left,) their columns among all models.
+    """
+    preferences = parameters.get("preferences")
+    if preferences is None:
+        return dict(parameters)
+    return {**parameters, "preferences": preferences.among(columns)}
+
+
+def make_algorithm(name: str, **parameters: Any) -> Algorithm[Any]:
+    """Make an algorithm with its parameters.
+
+    Raises:
+        TrainingError: No such algorithm, or it has no such parameter.
+    """
+    algorithm = ALGORITHMS.get(name) if isinstance(name, str) else None
+    if algorithm is None:
+        raise TrainingError(f"no algorithm is called {name!r}; there are {', '.join(ALGORITHMS)}")
+    try:
+        return algorithm(**parameters)
+    except TypeError as error:
+        raise TrainingError(f"{name}: {error}".replace("__init__() ", "")) from error
+
+
+def train_selector(
+    name: str, features: npt.ArrayLike, outcomes: Outcomes, *, seed: int = 0, **parameters: Any
+) -> TrainedSelector:
+    """Train one selector.
+
+    Args:
+        name: `knn`, `kmeans`, `svm`, `mlp` or `matrix_factorization`.
+        features: (n_queries, n_features) float32, as `build_features` makes them.
+        outcomes: one row per query, in the same order.
+        seed: the same seed and thread count give the same selector.
+        **parameters: the algorithm's own, as on the command line in snake_case.
+
+    Raises:
+        TrainingError: Features and outcomes do not fit, fewer than two queries, no such algorithm or parameter.
+    """
+    return TrainingTable.prepare(features, outcomes, seed).train(name, **parameters)

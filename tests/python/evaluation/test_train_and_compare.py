@@ -1,0 +1,182 @@
+"""A whole training as a call."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pools import DIM, planted_pool
+from vsr._files import require_writable
+from vsr.choice.objective import Objective
+from vsr.data.outcomes import Outcomes
+from vsr.data.records import read_records
+from vsr.embedding import Fingerprint
+from vsr.embedding.vector_file import read_embedding_file
+from vsr.errors import OutputError, RecordError, TrainingError
+from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
+from vsr.persistence import load_artefact
+from vsr.selectors.optimization.bpr import Preferences
+from vsr.training.outcomes import read_outcomes
+
+EXTERNAL = Fingerprint.external(DIM)
+QUICK = TrainingSettings(algorithms=("knn", "kmeans"), parameters={"knn": {"k": 5}}, objective=Objective(0.8), seed=3)
+
+
+def test_a_training_gives_what_it_wrote(tmp_path: Path) -> None:
+    pool = planted_pool(100)
+    told: list[tuple[str, int, int]] = []
+    result = train_and_compare(
+        pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK, lambda *state: told.append(state)
+    )
+    assert [selector.name for selector in result.selectors] == ["knn", "kmeans"]
+    assert [path.name for path in result.paths] == ["knn_model.json", "kmeans_model.json"]
+    assert result.notes == ()
+    assert result.duration_s > 0.0
+    assert result.evaluation is not None
+    assert result.evaluation.n_folds == 5
+    assert result.recommended == result.evaluation.recommended
+    for selector, path in zip(result.selectors, result.paths, strict=True):
+        artefact = load_artefact(path)
+        assert artefact.header is not None
+        assert artefact.header.objective == Objective(0.8)
+        assert artefact.header.embedder == EXTERNAL
+        assert artefact.header.held_out is not None
+        assert artefact.header.held_out["verdict"]["kind"] == result.evaluation.verdict.kind
+        assert artefact.selector.seed == 3
+        unseen = planted_pool(20, seed=1).features
+        np.testing.assert_array_equal(artefact.selector.scores(unseen), selector.scores(unseen))
+    assert result.selectors[0].parameters["k"] == 5
+    assert told[0] == ("knn, fold 1 of 5", 0, 12)
+    assert told[-1] == ("kmeans on all queries", 11, 12)
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert {total for _, _, total in told} == {12}
+
+
+def test_vectors_are_brought_to_unit_length(tmp_path: Path) -> None:
+    pool = planted_pool(40)
+    settings = TrainingSettings(algorithms=("knn",), parameters={"knn": {"k": 3}})
+    unseen = planted_pool(10, seed=1).features
+    scores = [
+        train_and_compare(pool.outcomes, factor * pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+        .selectors[0]
+        .scores(unseen)
+        for factor in (1.0, 7.0)
+    ]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-6)
+
+
+def test_queries_that_nobody_answered_and_models_that_answered_nothing_are_left_out(tmp_path: Path) -> None:
+    pool = planted_pool(80)
+    quality = np.column_stack([pool.outcomes.quality, np.full(80, np.nan)])
+    quality[70:] = np.nan
+    outcomes = Outcomes(pool.outcomes.queries, pool.outcomes.categories, [*pool.outcomes.models, "silent"], quality)
+    result = train_and_compare(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    assert result.notes == ("left out, because no answer of theirs has a quality: silent",)
+    assert result.evaluation is not None
+    assert (result.evaluation.n_queries, result.evaluation.n_models) == (70, 3)
+    assert result.selectors[0].models == pool.outcomes.models
+
+
+def test_preference_pairs_follow_the_models_that_are_left(tmp_path: Path) -> None:
+    pool = planted_pool(60)
+    quality = np.column_stack([np.full(60, np.nan), pool.outcomes.quality])
+    outcomes = Outcomes(pool.outcomes.queries, pool.outcomes.categories, ["silent", *pool.outcomes.models], quality)
+    strong = pool.expected.argmax(axis=1) + 1
+    other = np.where(strong == 1, 2, 1)
+    pairs = Preferences(pool.features.repeat(8, axis=0), strong.repeat(8), other.repeat(8), np.ones(480))
+    settings = TrainingSettings(
+        algorithms=("matrix_factorization",),
+        parameters={"matrix_factorization": {"num_factors": 4, "preferences": pairs}},
+    )
+    result = train_and_compare(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+    assert result.selectors[0].models == pool.outcomes.models
+    chosen = result.selectors[0].scores(pool.features).argmax(axis=1)
+    assert (chosen == pool.expected.argmax(axis=1)).mean() > 0.6
+
+
+def test_missing_categories_are_predicted_and_counted(tmp_path: Path) -> None:
+    pool = planted_pool(120)
+    categories = [None if row < 15 else name for row, name in enumerate(pool.outcomes.categories)]
+    result = train_and_compare(
+        pool.outcomes.with_categories(categories), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK
+    )
+    assert result.n_predicted_categories == 15
+    assert result.notes[0].startswith("15 missing categories predicted from the embedding")
+    nothing = train_and_compare(
+        pool.outcomes.with_categories([None] * 120), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK
+    )
+    assert nothing.n_predicted_categories == 0
+    assert nothing.notes[0].startswith("120 queries without a category count as other")
+
+
+def test_what_few_queries_mean_is_noted(tmp_path: Path) -> None:
+    pool = planted_pool(49)
+    notes = train_and_compare(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK).notes
+    assert notes[0].startswith("queries without a category will be taken as other when they are routed: no classifier")
+    assert notes[1].startswith("only 49 unique queries: the intervals are too wide to say whether routing pays")
+    few = planted_pool(3)
+    result = train_and_compare(few.outcomes, few.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    assert result.evaluation is None
+    assert result.notes[-1] == "too few queries to hold any out: there is no table"
+    assert len(result.paths) == 2
+
+
+def test_one_model_is_nothing_to_choose(tmp_path: Path) -> None:
+    pool = planted_pool(120)
+    result = train_and_compare(pool.outcomes.with_models(["small"]), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    assert result.evaluation is None
+    assert result.notes == ("small is the only model: there is nothing to choose",)
+    assert load_artefact(result.paths[0]).selector.models == ("small",)
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    pool = planted_pool(30)
+    vectors = pool.features[:, :DIM]
+    with pytest.raises(RecordError, match="29 embeddings for 30 unique queries"):
+        train_and_compare(pool.outcomes, vectors[1:], EXTERNAL, tmp_path, QUICK)
+    with pytest.raises(TrainingError, match="1 unique queries have a measured quality"):
+        train_and_compare(pool.outcomes.take([0]), vectors[:1], EXTERNAL, tmp_path, QUICK)
+    with pytest.raises(TrainingError, match="no algorithm is called 'forest'"):
+        train_and_compare(pool.outcomes, vectors, EXTERNAL, tmp_path, TrainingSettings(algorithms=("forest",)))
+    with pytest.raises(RecordError, match="category weight is -1"):
+        train_and_compare(
+            pool.outcomes, vectors, EXTERNAL, tmp_path, TrainingSettings(algorithms=("knn",), category_weight=-1.0)
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_category_weight_stands_in_the_artefact(tmp_path: Path) -> None:
+    pool = planted_pool(40)
+    settings = TrainingSettings(algorithms=("knn",), category_weight=0.25)
+    result = train_and_compare(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+    assert load_artefact(result.paths[0]).selector.category_weight == 0.25
+
+
+def test_a_folder_is_tried_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "empty" / "a" / "b"):
+        require_writable(folder)
+        assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/c: cannot be written to \(Not a directory\)"):
+        require_writable(tmp_path / "file" / "c")
+    pool = planted_pool(30)
+    with pytest.raises(OutputError, match=r"file: cannot be written to"):  # before any work: the vectors are wrong too
+        train_and_compare(pool.outcomes, pool.features[1:, :DIM], EXTERNAL, tmp_path / "file", QUICK)
+
+
+def test_records_of_one_query_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"query": "a?", "model_name": "m", "performance": 1}\n' * 3)
+    with pytest.raises(RecordError, match=rf"{path}: only 1 unique query has a measured quality; expected 2"):
+        read_outcomes(read_records(path))
+
+
+def test_vectors_are_read_as_they_were_saved(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((4, 3))
+    np.save(tmp_path / "v.npy", vectors)
+    read = read_embedding_file(tmp_path / "v.npy", 4)
+    assert read.dtype == np.float32
+    np.testing.assert_allclose(read, vectors, atol=1e-6)
+    np.save(tmp_path / "f.npy", np.asfortranarray(vectors))
+    np.testing.assert_array_equal(read_embedding_file(tmp_path / "f.npy", 4), read)
