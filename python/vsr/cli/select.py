@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
+from vsr.cli.algorithm_options import AlgorithmChoice
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
-from vsr.cli.train import ALGORITHMS, DEFAULT_OUTPUT_DIR, artefact_folder, read_config, with_config
+from vsr.cli.train import DEFAULT_OUTPUT_DIR, artefact_folder, read_config, with_config
 
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Take the folder of the artefacts and of the embedding model from its model_selection.",
 )
-@option("--algorithm", type=click.Choice(ALGORITHMS), default="knn", show_default=True, help="Which selector to ask.")
+@option("--algorithm", type=AlgorithmChoice(), default="knn", show_default=True, help="Which selector to ask.")
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")

@@ -17,22 +17,14 @@ from vsr.choice.objective import Objective, as_objective
 from vsr.choice.statistics import Statistics
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
-from vsr.errors import ArtefactError, VsrError
+from vsr.errors import ArtefactError, TrainingError, VsrError
 from vsr.features.classifier import CategoryClassifier
-from vsr.persistence.document import Fields, null_for_nan, write_documents
-from vsr.persistence.predictors import CODECS, Context, best_models, codec
-from vsr.selectors.base import TrainedSelector
+from vsr.persistence.document import null_for_nan, read_fields, write_documents
+from vsr.selectors import registry
+from vsr.selectors.base import Algorithm, FileContext, TrainedSelector
+from vsr.selectors.fields import Fields
 
 FORMAT_VERSION = 2
-
-FILE_NAMES: dict[str, tuple[str, ...]] = {
-    "knn": ("knn_model.json",),
-    "kmeans": ("kmeans_model.json",),
-    "svm": ("svm_model.json",),
-    "mlp": ("mlp_model.json",),
-    "matrix_factorization": ("mf_model.json", "matrix_factorization_model.json"),
-}
-"""Registry name -> names that its file may have; the first one is written."""
 
 _HEADER_PATTERNS = {
     "vsr.prior.overall": "float64",
@@ -153,7 +145,7 @@ def save_selectors(
         require_kind(embedder, Fingerprint, "embedder", "the fingerprint of one: embedder.fingerprint", ArtefactError)
     if held_out is not None:
         require_kind(held_out, Mapping, "held_out", "a mapping of plain JSON values", ArtefactError)
-    paths = [Path(directory) / FILE_NAMES[selector.name][0] for selector in selectors]
+    paths = [Path(directory) / registry.algorithm(selector.name).file_names[0] for selector in selectors]
     documents = [_document(selector, embedder, objective, held_out) for selector in selectors]
     write_documents(dict(zip(paths, documents, strict=True)))
     return paths
@@ -172,7 +164,7 @@ def _document(
     embedder = Fingerprint.external(dim) if embedder is None else embedder
     if embedder.width != dim:
         raise ArtefactError(f"the embedder gives {embedder.width} dimensions but the selector was trained on {dim}")
-    encoded = codec(selector.name).encode(selector.predictor, selector)
+    written = registry.algorithm(selector.name).to_fields(selector.predictor, selector.models)
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "vsr_version": _version(),
@@ -203,9 +195,9 @@ def _document(
             "by_category": selector.prior.by_category,
         },
         "classifier": _encode_classifier(selector.classifier),
-        "predictor": encoded.own,
+        "predictor": written.own,
     }
-    return {"algorithm": selector.name, "trained": True, **encoded.documented, "vsr": header}
+    return {"algorithm": selector.name, "trained": True, **written.documented, "vsr": header}
 
 
 def load_selector(
@@ -231,17 +223,17 @@ def find_artefact(directory: str | os.PathLike[str], algorithm: str) -> Path:
     Raises:
         ArtefactError: No such folder, algorithm or file.
     """
-    codec(algorithm)
+    file_names = _algorithm(algorithm).file_names
     require_path(directory, "directory", ArtefactError)
     folder = Path(directory)
-    for name in FILE_NAMES[algorithm]:
+    for name in file_names:
         if (folder / name).is_file():
             return folder / name
     if not folder.is_dir():
         raise ArtefactError(f"{folder}: no such folder; train selectors with `vsr-train train --output-dir {folder}`")
     there = [name for name, path in find_artefacts(folder).items() if path]
     raise ArtefactError(
-        f"{folder}: has no artefact of {algorithm} ({FILE_NAMES[algorithm][0]}); "
+        f"{folder}: has no artefact of {algorithm} ({file_names[0]}); "
         + (f"it has {', '.join(there)}" if there else "it has none of any algorithm")
     )
 
@@ -250,8 +242,8 @@ def find_artefacts(directory: str | os.PathLike[str]) -> dict[str, Path]:
     """Find the files of all algorithms in a folder: registry name -> path."""
     folder = Path(directory)
     found = {}
-    for algorithm, names in FILE_NAMES.items():
-        for name in names:
+    for algorithm in registry.names():
+        for name in registry.algorithm(algorithm).file_names:
             if (folder / name).is_file():
                 found[algorithm] = folder / name
                 break
@@ -273,18 +265,16 @@ def load_artefact(
     """
     names = None if models is None else as_texts(models, "models", "a list of names", ArtefactError)
     path = Path(path)
-    patterns = dict(_HEADER_PATTERNS)
     expected = algorithm or _algorithm_of(path)
     # A file may hold another algorithm than its name says: then the fields below are read again.
-    patterns |= codec(expected).patterns if expected else {}
-    fields = _read(path, patterns)
+    fields = _read(path, _algorithm(expected).arrays if expected else {})
     name = fields.get("algorithm", str)
-    if name not in CODECS:
-        raise fields.error("algorithm", f"is {name!r}; this version knows {', '.join(CODECS)}")
+    if name not in registry.names():
+        raise fields.error("algorithm", f"is {name!r}; this version knows {', '.join(registry.names())}")
     if algorithm is not None and name != algorithm:
         raise fields.error("algorithm", f"is {name!r}; expected {algorithm!r}")
     if name != expected:
-        fields = _read(path, _HEADER_PATTERNS | codec(name).patterns)
+        fields = _read(path, registry.algorithm(name).arrays)
     if not fields.get("trained", bool):
         raise fields.error("trained", "is false: the file holds no trained selector; train it first")
     try:
@@ -299,15 +289,16 @@ def load_artefact(
         raise ArtefactError(f"{path}: {error}") from error
 
 
-def _read(path: Path, patterns: Mapping[str, str]) -> Fields:
+def _read(path: Path, arrays: Mapping[str, str]) -> Fields:
     """Read a file of this format or of an older one, whose fields then have the names of this one."""
+    patterns = {**_HEADER_PATTERNS, **arrays}
     former = {
         name.replace(now, then): kind
         for name, kind in patterns.items()
         for now, then in _FORMER_NAMES.items()
         if now in name
     }
-    return Fields.read(path, {**patterns, **former}).renamed({then: now for now, then in _FORMER_NAMES.items()})
+    return read_fields(path, {**patterns, **former}).renamed({then: now for now, then in _FORMER_NAMES.items()})
 
 
 def _require_names(artefact: Artefact, names: tuple[str, ...] | None) -> Artefact:
@@ -321,8 +312,16 @@ def _require_names(artefact: Artefact, names: tuple[str, ...] | None) -> Artefac
     return artefact
 
 
+def _algorithm(name: str) -> type[Algorithm[Any, Any]]:
+    """Give an algorithm, with the error of whoever asks for a file."""
+    try:
+        return registry.algorithm(name)
+    except TrainingError as error:
+        raise ArtefactError(str(error)) from None
+
+
 def _algorithm_of(path: Path) -> str | None:
-    return next((algorithm for algorithm, names in FILE_NAMES.items() if path.name in names), None)
+    return next((name for name in registry.names() if path.name in registry.algorithm(name).file_names), None)
 
 
 def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
@@ -358,9 +357,8 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         counts=counts,
         shrinkage=float("inf") if shrinkage is None else shrinkage,
     )
-    context = Context(models, n_features, prior, block.object("predictor"))
+    context = FileContext(models, n_features, prior, block.object("predictor"))
     known = (len(CATEGORIES) + 1, len(models))
-    records = fields.get("training_records", list) if name == "knn" else []
     selector = TrainedSelector(
         name=name,
         models=models,
@@ -368,7 +366,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         category_weight=block.get("category_weight", float),
         prior=prior,
         slope=block.get("calibration_slope", float),
-        predictor=codec(name).decode(fields, context),
+        predictor=registry.algorithm(name).from_fields(fields, context),
         statistics=Statistics(
             models=models,
             quality=quality,
@@ -382,8 +380,6 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         explained=block.get("explained", float),
         gain=block.get("gain", float),
         training_digest=block.get("training_digest", str),
-        training_best=tuple(best_models(fields)) if records else (),
-        training_queries=tuple(str(record.get("query", "")) for record in records),
     )
     weights = block.object("objective")
     header = Header(
@@ -400,7 +396,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
 
 def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, ...] | None) -> Artefact:
     """Load a file from elsewhere, which holds the documented fields alone."""
-    names = codec(name).names(fields) if models is None else models
+    names = registry.algorithm(name).models_in(fields) if models is None else models
     if names is None:
         raise ArtefactError(
             f"{path}: names no models, and a documented {name} file has no field for them; pass `models`, in the "
@@ -408,8 +404,8 @@ def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, .
         )
     if not names or len(set(names)) != len(names):
         raise ArtefactError(f"{path}: the models ({', '.join(names) or 'none'}) are none, or one of them occurs twice")
-    predictor = codec(name).decode(fields, Context(names, None, None, None))
-    width = _width(fields, name)
+    predictor = registry.algorithm(name).from_fields(fields, FileContext(names, None, None, None))
+    width = predictor.n_features
     if width <= len(CATEGORIES):
         raise ArtefactError(
             f"{path}: its features are {width} wide; expected an embedding and {len(CATEGORIES)} columns of categories"
@@ -432,7 +428,7 @@ def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, .
             cost_usd=unknown,
         ),
         classifier=None,
-        parameters=asdict(predictor.setting),  # type: ignore[attr-defined] # every predictor has one
+        parameters=asdict(predictor.setting),
         seed=0,
     )
     lacking = (
@@ -442,18 +438,6 @@ def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, .
         "a category classifier: a query without a category has none",
     )
     return Artefact(path, selector, None, lacking)
-
-
-def _width(fields: Fields, name: str) -> int:
-    """Width of a feature row in a file of the documented fields."""
-    if name in ("mlp", "matrix_factorization"):
-        return fields.get("input_dim", int)
-    paths = ("training_records[].embedding", "centroids", "support_vectors[]")
-    return next(
-        int(array.shape[1])
-        for path, array in fields.arrays.items()
-        if path in paths or path.startswith("support_vectors.")
-    )
 
 
 def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from documented import FILE_NAMES
 from pools import DIM, planted_pool
 from vsr import _core
 from vsr.choice.objective import Objective
@@ -17,9 +18,10 @@ from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, OutputError
 from vsr.persistence import document, find_artefacts, load_artefact, load_selector, save_selector, save_selectors
-from vsr.persistence.artefact import FILE_NAMES, FORMAT_VERSION
+from vsr.persistence.artefact import FORMAT_VERSION
+from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
-from vsr.training.training_table import ALGORITHMS, TrainingTable
+from vsr.training.training_table import TrainingTable
 
 WIDTH = DIM + len(CATEGORIES)
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -43,14 +45,14 @@ DOCUMENTED = {
         "global_bias",
     ],
 }
-every_algorithm = pytest.mark.parametrize("name", list(ALGORITHMS))
+every_algorithm = pytest.mark.parametrize("name", registry.names())
 
 
 @pytest.fixture(scope="module")
 def selectors() -> dict[str, TrainedSelector]:
     pool = planted_pool(90)  # of which two categories have twenty queries
     table = TrainingTable.prepare(pool.features, pool.outcomes)
-    return {name: table.train(name, **PARAMETERS[name]) for name in ALGORITHMS}
+    return {name: table.train(name, **PARAMETERS[name]) for name in registry.names()}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_the_documented_fields_come_first(name: str, trained_folder: Path) -> No
 
 
 def test_documented_shapes(trained_folder: Path, selectors: dict[str, TrainedSelector]) -> None:
-    held = {name: read(trained_folder / FILE_NAMES[name][0]) for name in ALGORITHMS}
+    held = {name: read(trained_folder / FILE_NAMES[name][0]) for name in registry.names()}
     models = set(selectors["knn"].models)
     records = held["knn"]["training_records"]
     assert held["knn"]["k"] == 3

@@ -12,7 +12,8 @@ from pools import NAMES, Pool, planted_pool
 from vsr.errors import TrainingError
 from vsr.persistence import load_selector, save_selector
 from vsr.selectors.optimization import bpr as preferences_module
-from vsr.selectors.optimization.bpr import Preferences, fit_pairs
+from vsr.selectors.optimization.bpr import fit_pairs
+from vsr.selectors.training_data import Preferences
 from vsr.training.preferences import train_with_preferences
 from vsr.training.training_table import train_selector
 
@@ -174,7 +175,7 @@ def test_pairs_among_some_of_the_models() -> None:
     assert columns[left.other].tolist() == pairs.other[kept].tolist()
     np.testing.assert_array_equal(left.features, pairs.features[kept])
     np.testing.assert_array_equal(left.confidence, pairs.confidence[kept])
-    assert pairs.among(np.array([1])) is None
+    assert pairs.among(np.array([1])).n_pairs == 0
     same = pairs.among(np.arange(3))
     assert same is not None
     np.testing.assert_array_equal(same.preferred, pairs.preferred)
