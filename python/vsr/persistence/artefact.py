@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,11 @@ def save_selectors(
     if held_out is not None:
         require_kind(held_out, Mapping, "held_out", "a mapping of plain JSON values", ArtefactError)
     paths = [Path(directory) / registry.algorithm(selector.name).file_names[0] for selector in selectors]
-    documents = [_document(selector, embedder, objective, held_out) for selector in selectors]
+    # What is saved together comes from one training, whatever was asked of each.
+    requested = {name: own for selector in selectors for name, own in selector.requested.items()}
+    documents = [
+        _document(replace(selector, requested=requested), embedder, objective, held_out) for selector in selectors
+    ]
     write_documents(dict(zip(paths, documents, strict=True)))
     return paths
 
@@ -177,6 +181,7 @@ def _document(
         "category_weight": selector.category_weight,
         "objective": asdict(objective),
         "parameters": _plain(selector.parameters),
+        "requested": {name: _plain(own) for name, own in selector.requested.items() if own},
         "seed": selector.seed,
         "training_digest": selector.training_digest,
         "calibration_slope": selector.slope,
@@ -380,6 +385,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         explained=block.get("explained", float),
         gain=block.get("gain", float),
         training_digest=block.get("training_digest", str),
+        requested=block.get("requested", dict) if version >= 2 else {},
     )
     weights = block.object("objective")
     header = Header(
@@ -469,12 +475,15 @@ def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in parameters.items()}
+    """Turn parameters into what JSON gives back for them: lists and Python's own numbers."""
+    plain = {key: value.tolist() if isinstance(value, np.generic) else value for key, value in parameters.items()}
+    return {key: [int(each) for each in value] if isinstance(value, tuple) else value for key, value in plain.items()}
 
 
 def _run_id(selector: TrainedSelector, embedder: Fingerprint, objective: Objective) -> str:
     """The same for all artefacts of one training, and for a repetition of it: no clock, so that bytes repeat."""
-    content = (selector.training_digest, embedder.key(), selector.seed, asdict(objective), _version())
+    requested = {name: _plain(own) for name, own in sorted(selector.requested.items()) if own}
+    content = (selector.training_digest, embedder.key(), selector.seed, asdict(objective), requested, _version())
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 

@@ -224,6 +224,8 @@ class TrainedSelector:
         statistics: quality, latency and cost by model and category, for choosing.
         classifier: predicts the category of a query that comes without one; None where none could be fitted.
         parameters: the algorithm's parameters as chosen or given, by the names that the files use.
+        requested: by algorithm, the parameters that were asked for in the training that it comes from: they tell one
+            training from another, as seed and data do.
         seed: the seed of the training.
         explained: share of the prior's centred error that the prediction takes away out of fold; 0 where unknown.
         gain: utility of its choices less that of the prior's, out of fold, by which selectors are compared; 0 where
@@ -245,6 +247,7 @@ class TrainedSelector:
     explained: float = 0.0
     gain: float = 0.0
     training_digest: str = ""
+    requested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def is_trained(self) -> bool:

@@ -142,6 +142,7 @@ class TrainingTable:
             explained=chosen.explained,
             gain=chosen.gain,
             training_digest=self.outcomes.digest(),
+            requested={name: parameters} if parameters else {},
         )
 
     def statistics(self) -> Statistics:

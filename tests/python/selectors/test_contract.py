@@ -189,28 +189,23 @@ def test_numbers_of_numpy_will_do(name: str, tmp_path: Path) -> None:
 # Parameters
 
 CHANGED: dict[str, list[dict[str, Any]]] = {
-    "knn": [{"k": 7}, {"index": "ball-tree"}],
+    "knn": [{"k": 7}],
     "kmeans": [{"num_clusters": 3}],
     "svm": [{"kernel": "linear"}, {"gamma": 0.01}, {"c": 10.0}, {"solver": "shared-gram"}],
     "mlp": [{"hidden_layers": (8,)}, {"hidden_layers": (16, 8)}, {"hidden_layers": "auto"}],
     "matrix_factorization": [{"num_factors": 2}],
 }
+# Another way to the same scores.
+SAME_SCORES = {"knn": {"index"}}
 
 
-def without_seed(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text())
-    del content["vsr"]["seed"], content["vsr"]["run_id"]
-    assert isinstance(content, dict)
-    return content
-
-
-def test_every_parameter_changes_something(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    pool = planted_pool(120)
-    usual = without_seed(save_selector(train(name, pool), tmp_path / "usual"))
-    for number, parameters in enumerate(CHANGED[name]):
-        changed = without_seed(save_selector(train(name, pool, **parameters), tmp_path / str(number)))
-        assert changed != usual, parameters
+def test_every_parameter_changes_the_scores(name: str) -> None:
+    pool, unseen = planted_pool(120), planted_pool(50, seed=8).features
+    usual = train(name, pool).scores(unseen)
+    for parameters in CHANGED[name]:
+        assert np.abs(train(name, pool, **parameters).scores(unseen) - usual).max() > 1e-9, parameters
+    tried = {parameter for parameters in CHANGED[name] for parameter in parameters}
+    assert tried | SAME_SCORES.get(name, set()) == set(registry.algorithm(name).parameters_model.model_fields)
 
 
 def test_parameters_stand_in_the_artefact(name: str, tmp_path: Path) -> None:
