@@ -179,6 +179,7 @@ def test_numbers_of_numpy_will_do(name: str, tmp_path: Path) -> None:
         "svm": {"c": np.float32(0.5), "gamma": np.float64(0.3)},
         "mlp": {"hidden_layers": tuple(np.array([8, 4]))},
         "matrix_factorization": {"num_factors": np.int64(3)},
+        "toy": {"width": np.int64(2)},
     }
     pool = planted_pool(60)
     selector = train_selector(name, pool.features, pool.outcomes, seed=np.int64(3), **given[name])  # type: ignore[arg-type]
@@ -194,6 +195,7 @@ CHANGED: dict[str, list[dict[str, Any]]] = {
     "svm": [{"kernel": "linear"}, {"gamma": 0.01}, {"c": 10.0}, {"solver": "shared-gram"}],
     "mlp": [{"hidden_layers": (8,)}, {"hidden_layers": (16, 8)}, {"hidden_layers": "auto"}],
     "matrix_factorization": [{"num_factors": 2}],
+    "toy": [{"width": 1}],
 }
 # Another way to the same scores.
 SAME_SCORES = {"knn": {"index"}}
@@ -215,6 +217,7 @@ def test_parameters_stand_in_the_artefact(name: str, tmp_path: Path) -> None:
         "svm": {"kernel": "rbf", "gamma": 0.25, "c": 2.0},
         "mlp": {"hidden_layers": (6, 5)},
         "matrix_factorization": {"num_factors": 3},
+        "toy": {"width": 2},
     }
     given = of_each[name]
     selector = train_selector(name, planted_pool(60).features, planted_pool(60).outcomes, **given)
@@ -484,6 +487,7 @@ WRONG: dict[str, list[dict[str, Any]]] = {
     ],
     "mlp": [{"hidden_layers": value} for value in ((), (0,), (8, -1), (2.5,), "8", 8, ("auto",), (True,))],
     "matrix_factorization": [{"num_factors": value} for value in (0, 1.5, "auto", "16", None)],
+    "toy": [{"width": value} for value in (0, 2.5, "3")],
 }
 
 
