@@ -41,11 +41,11 @@ def test_every_command_knows_it(installed: dict[str, str], tmp_path: Path) -> No
     config = tmp_path / "config.yaml"
     config.write_text(
         "vllm_endpoints: [{name: here, address: 127.0.0.1, port: 8000}]\n"
-        "model_config: {large: {}, small: {}}\n"
+        "model_config: {newton: {}, cicero: {}}\n"
         "decisions:\n"
         "  - name: any\n"
         "    algorithm: {type: toy, toy: {width: 2}}\n"
-        "    modelRefs: [{model: large}, {model: small}]\n"
+        "    modelRefs: [{model: newton}, {model: cicero}]\n"
     )
     assert "--toy-width" in vsr_train(installed, "train", "--help")
     embedder = ("--use-fallback", "--embedding-dim", 16)
@@ -62,21 +62,10 @@ def test_every_command_knows_it(installed: dict[str, str], tmp_path: Path) -> No
     assert "First features:" in explained
 
 
-def test_it_passes_the_contract_suite(installed: dict[str, str], tmp_path: Path) -> None:
+def test_it_passes_the_contract_suite(installed: dict[str, str]) -> None:
     suite = Path(__file__).with_name("test_contract.py")
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            suite,
-            "-k",
-            "toy",
-            f"--rootdir={TESTS.parents[1]}",
-            "-p",
-            "no:cacheprovider",
-        ],
+        [sys.executable, "-m", "pytest", "-q", suite, "-k", "toy", "-p", "no:cacheprovider"],
         env=installed,
         cwd=TESTS.parents[1],
         capture_output=True,
@@ -87,18 +76,20 @@ def test_it_passes_the_contract_suite(installed: dict[str, str], tmp_path: Path)
     assert "passed" in done.stdout
 
 
-def test_an_entry_point_that_gives_no_selector_is_named(installed: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("nowhere:Toy", "cannot be loaded: No module named 'nowhere'"),
+        ("json:loads", "is no algorithm of that name; expected a subclass"),
+    ],
+)
+def test_an_entry_point_that_gives_no_selector_is_named(
+    value: str, message: str, installed: dict[str, str], tmp_path: Path
+) -> None:
     entry = tmp_path / "packages" / "toy-1.0.dist-info" / "entry_points.txt"
-    for value, message in (
-        (
-            "nowhere:Toy",
-            "the entry point toy = nowhere:Toy of vsr.selectors cannot be loaded: No module named 'nowhere'",
-        ),
-        ("json:loads", "the entry point toy = json:loads of vsr.selectors is no algorithm of that name"),
-    ):
-        entry.write_text(f"[vsr.selectors]\ntoy = {value}\n")
-        done = subprocess.run(
-            [sys.executable, "-m", "vsr", "train", "--help"], env=installed, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 1
-        assert message in done.stderr.replace("\n", " ")
+    entry.write_text(f"[vsr.selectors]\ntoy = {value}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "vsr", "train", "--help"], env=installed, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"the entry point toy = {value} of vsr.selectors {message}" in " ".join(done.stderr.split())

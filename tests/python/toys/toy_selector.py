@@ -46,7 +46,7 @@ class ToyPredictor(Predictor):
     def quality(self, features: Features) -> FloatArray:
         return np.asarray(self.level + features[:, : len(self.weights)] @ self.weights)
 
-    def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:
+    def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:  # noqa: ARG002
         looked_at = features[0, : len(self.weights)]
         return {"First features": [{"feature": float(value)} for value in looked_at]}
 
@@ -59,14 +59,16 @@ class Toy(Algorithm[ToyParameters, ToySetting]):
     arrays: ClassVar = {"weights": "float64"}
     parameters_model = ToyParameters
 
-    def settings(self, n_rows: int) -> Sequence[ToySetting]:
+    def settings(self, n_rows: int) -> Sequence[ToySetting]:  # noqa: ARG002
         return [ToySetting(self.parameters.width)]
 
-    def fit(self, data: TrainingData, setting: ToySetting, seed: int) -> ToyPredictor:
+    def fit(self, data: TrainingData, setting: ToySetting, seed: int) -> ToyPredictor:  # noqa: ARG002
         first = data.features[:, : setting.width].astype(np.float64)
         residual = np.nan_to_num(data.residual)
         weights = np.linalg.solve(first.T @ first + 5.0 * np.eye(first.shape[1]), first.T @ residual)
-        return ToyPredictor(setting, centred_rows(weights), data.prior.overall, data.features.shape[1])
+        return ToyPredictor(
+            setting, centred_rows(np.asarray(weights, dtype=np.float64)), data.prior.overall, data.features.shape[1]
+        )
 
     @classmethod
     def to_fields(cls, predictor: ToyPredictor, models: Sequence[str]) -> FileFields:
