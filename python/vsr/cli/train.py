@@ -1,7 +1,6 @@
 """`vsr-train train`: records in, artefacts and a held-out table out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 from vsr.cli import terminal
 from vsr.cli.algorithm_options import ALGORITHMS, AlgorithmChoice, AlgorithmsCommand, given_parameters
 from vsr.cli.asking import INTERRUPTED, TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.options import (
@@ -25,12 +25,10 @@ from vsr.cli.sections import command, option
 from vsr.selectors import registry
 
 if TYPE_CHECKING:
-    from vsr.config import RouterConfig
     from vsr.evaluation.train_and_compare import TrainingResult
 
 RECORDS_NAME = "benchmark_training_data.jsonl"
 QUERIES_NAME = "training_data_with_category.jsonl"
-DEFAULT_OUTPUT_DIR = "trained_models"
 _BENCHMARK = "Asking first"
 
 
@@ -42,20 +40,8 @@ _BENCHMARK = "Asking first"
     show_default=f"{RECORDS_NAME}; with --benchmark {QUERIES_NAME}",
     help="Records, one line per query and model; with --benchmark the queries. Also .gz.",
 )
-@option(
-    "--output-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    show_default=f"models_path of the configuration, or {DEFAULT_OUTPUT_DIR}",
-    help="Where the artefacts go.",
-)
-@option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Train on the models that its decisions offer, with its parameters.",
-)
+@artefacts_option("--output-dir", "Where the artefacts go.")
+@config_option("Train on the models that its decisions offer, with its parameters.")
 @option("--analyze-only", is_flag=True, help="Say which decisions of the configuration need training; train nothing.")
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
 @option(
@@ -212,40 +198,6 @@ def _check_preferences(algorithms: Sequence[str], embedding: EmbeddingOptions) -
         raise click.UsageError(f"--preferences has no effect here: {', '.join(learning)} is not trained (--algorithm).")
     if embedding.file is not None:
         raise click.UsageError("--preferences needs an embedding model: --embedding-file lacks vectors of its queries.")
-
-
-def read_config(path: Path) -> "RouterConfig":
-    """Read a configuration and print its warnings.
-
-    Raises:
-        ConfigError: The file cannot be read, or says something that cannot be.
-    """
-    from vsr.config import load_config
-
-    config = load_config(path)
-    for warning in config.warnings:
-        terminal.warn(warning)
-    if not config.model_selection.enabled:
-        terminal.warn(f"{path}: model_selection.enabled is false: a router answers with its default until it is true")
-    return config
-
-
-def artefact_folder(given: Path | None, config: "RouterConfig | None") -> Path:
-    """Say where artefacts go and come from: the flag, else the configuration, else the default."""
-    configured = None if config is None else config.model_selection.models_path
-    return given or Path(DEFAULT_OUTPUT_DIR if configured is None else configured)
-
-
-def with_config(embedding: EmbeddingOptions, config: "RouterConfig") -> EmbeddingOptions:
-    """Take what the configuration says of the embedding where no flag says otherwise."""
-    if embedding.file is not None or embedding.uses_hash:
-        return embedding
-    section = config.model_selection
-    model = embedding.model or section.embedding_model
-    path = embedding.path
-    if path is None and embedding.model is None and section.embedding_path is not None:
-        path = Path(section.embedding_path)
-    return replace(embedding, model=model, path=path, dim=embedding.dim or section.embedding_dim)
 
 
 def _print(result: "TrainingResult", *, as_json: bool) -> None:
