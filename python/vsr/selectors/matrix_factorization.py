@@ -113,7 +113,9 @@ class MatrixFactorization(Algorithm[MatrixFactorizationParameters, MatrixFactori
         if data.preferences is None:
             yield from super().sweep(data, features, prior, settings, seed)
             return
-        predicted = self.fit(data, settings[0], seed).predicted_residuals(features, prior)
+        predicted = np.zeros_like(prior)  # without a pair: nothing learnt, a calibration slope of 0
+        if data.preferences.n_pairs:
+            predicted = self.fit(data, settings[0], seed).predicted_residuals(features, prior)
         yield from (SweepResult(setting, predicted) for setting in settings)
 
     def fit(self, data: TrainingData, setting: MatrixFactorizationSetting, seed: int) -> MatrixFactorizationPredictor:
