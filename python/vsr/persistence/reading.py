@@ -106,14 +106,14 @@ def load_artefact(
     path = Path(path)
     expected = algorithm or _algorithm_of(path)
     # A file may hold another algorithm than its name says: then the fields below are read again.
-    fields = _read(path, _algorithm(expected).arrays if expected else {})
+    fields = _read(path, _algorithm(expected).array_patterns() if expected else {})
     name = fields.get("algorithm", str)
     if name not in registry.names():
         raise fields.error("algorithm", f"is {name!r}; this version knows {', '.join(registry.names())}")
     if algorithm is not None and name != algorithm:
         raise fields.error("algorithm", f"is {name!r}; expected {algorithm!r}")
     if name != expected:
-        fields = _read(path, registry.algorithm(name).arrays)
+        fields = _read(path, registry.algorithm(name).array_patterns())
     if not fields.get("trained", bool):
         raise fields.error("trained", "is false: the file holds no trained selector; train it first")
     try:
