@@ -31,7 +31,13 @@ if TYPE_CHECKING:
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines of --input that cannot be read, and count them.")
 @artefacts_option("--models-dir", "Folder of the artefacts.")
 @config_option("Take the folder of the artefacts and of the embedding model from its model_selection.")
-@option("--algorithm", type=AlgorithmChoice(), default="knn", show_default=True, help="Which selector to ask.")
+@option(
+    "--algorithm",
+    type=AlgorithmChoice("recommended"),
+    default="recommended",
+    show_default=True,
+    help="Which selector to ask.",
+)
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
@@ -66,6 +72,7 @@ def select(
     from vsr.data.records import Query
     from vsr.embedding.vector_file import read_embedding_file
     from vsr.persistence import find_artefacts
+    from vsr.persistence.finding import said_without_manifest
     from vsr.persistence.trainings import run_ids
 
     if (text is None) == (input_file is None):
@@ -89,6 +96,9 @@ def select(
         embedding = with_config(embedding, config)
     folder = artefact_folder(models_dir, config)
     router = load_router(folder, algorithm, embedding)
+    said = said_without_manifest(folder, algorithm, router.artefact.selector.name)
+    if said is not None:
+        terminal.warn(said)
     n_trainings = len(run_ids(find_artefacts(folder).values()))
     if n_trainings > 1:
         terminal.warn(

@@ -51,7 +51,7 @@ def cross_validate(
     Args:
         features: (n_queries, n_features) float32, as `build_features` makes them.
         outcomes: one row per query, in the same order.
-        algorithms: registry names; all without it.
+        algorithms: registry names; all that learn without it.
         folds: number of folds.
         objective: what the choices maximise; `Objective()` without it.
         seed: seed of the folds, the fits and the bootstrap.
@@ -67,7 +67,7 @@ def cross_validate(
     """
     seed = require_seed(seed)
     objective = as_objective(objective)
-    names = _names(registry.names() if algorithms is None else algorithms)
+    names = registry.parts_first(_names(registry.learning() if algorithms is None else algorithms))
     if parameters is not None:
         require_kind(parameters, dict, "parameters", "a dict of one dict of parameters per algorithm", TrainingError)
     rows = features_of(outcomes, features)
@@ -91,13 +91,17 @@ def cross_validate(
             accuracies.append(fold.table.classifier.accuracy)
         highest_gain = -math.inf
         winner = names[0]
+        selectors: list[TrainedSelector] = []
         for done, name in enumerate(names):
             if progress is not None:
                 progress(f"{name}, fold {number + 1} of {n_folds}", number * len(names) + done, steps)
-            selector = fold.table.train(name, **(parameters or {}).get(name, {}))
+            selector = fold.table.train(name, selectors, **(parameters or {}).get(name, {}))
+            selectors.append(selector)
             fold.choose(selector, choices[name])
-            if selector.gain > highest_gain:
-                highest_gain, winner = selector.gain, name
+            # What combines the others is what is deployed: the verdict is about it, whatever luck they have here.
+            gain = math.inf if registry.algorithm(name).combines else selector.gain
+            if gain > highest_gain:
+                highest_gain, winner = gain, name
         fold.copy(choices[winner], choices[JUDGED])
         winners[winner] += 1
     if progress is not None:

@@ -21,7 +21,7 @@ from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation.document import evaluation_document
 from vsr.features import join_features
 from vsr.features.classifier import fill_categories
-from vsr.persistence import save_selectors
+from vsr.persistence import save_selectors, write_manifest
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
@@ -29,7 +29,7 @@ from vsr.training.folds import FEW_QUERIES
 from vsr.training.training_table import TrainingTable
 
 N_FOLDS = 5
-
+_TABLE = "table"
 
 ProgressCallback = Callable[[str, int, int], None]
 
@@ -39,7 +39,7 @@ class TrainingSettings:
     """What to train and how.
 
     Attributes:
-        algorithms: registry names.
+        algorithms: registry names; the table of category means is always trained beside them.
         parameters: per algorithm, its own parameters; what is missing is chosen on the data.
         objective: what a choice maximises.
         seed: seed of folds, fits and bootstrap.
@@ -62,10 +62,10 @@ class TrainingResult:
     """What a training gave.
 
     Attributes:
-        selectors: the trained selectors, in the order asked for.
+        selectors: the trained selectors, those that combine others last.
         paths: their artefacts, in the same order.
         evaluation: the held-out comparison; None where there was nothing to compare.
-        recommended: the algorithm whose choices gain most out of fold.
+        recommended: the algorithm to deploy, as the manifest says it.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
         duration_s: how long it took.
@@ -88,7 +88,7 @@ def train_and_compare(
     settings: TrainingSettings | None = None,
     progress: ProgressCallback | None = None,
 ) -> TrainingResult:
-    """Compare selectors on held-out queries, train them on all, and write their artefacts.
+    """Compare selectors on held-out queries, train them on all, write their artefacts, and last the manifest.
 
     Nothing is written before everything is trained: an interrupt or an error leaves older artefacts as they are.
 
@@ -140,7 +140,8 @@ def train_and_compare(
             f"measure {FEW_QUERIES} at the very least, some hundreds are better"
         )
     features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
-    n_last = len(settings.algorithms)
+    names = registry.parts_first(dict.fromkeys((*settings.algorithms, _TABLE)))
+    n_last = len(names)
     n_before = 0
 
     def tell(what: str, done: int, total: int) -> None:
@@ -152,23 +153,39 @@ def train_and_compare(
 
     evaluation = _evaluate(features, outcomes, settings, notes, tell)
     table = TrainingTable.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
-    selectors = []
-    for done, name in enumerate(settings.algorithms):
+    recommended = _recommended(evaluation)
+    selectors: list[TrainedSelector] = []
+    for done, name in enumerate(names):
         if progress is not None:
             progress(f"{name} on all queries", n_before + done, n_before + n_last)
-        selectors.append(table.train(name, **settings.parameters.get(name, {})))
+        # Where one model should answer everything, the table is that model: it has no categories.
+        of = table.without_categories() if name == _TABLE and recommended is None else table
+        selectors.append(of.train(name, selectors, **settings.parameters.get(name, {})))
     held_out = None if evaluation is None else evaluation_document(evaluation)
     paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
-    best = max(selectors, key=lambda selector: selector.gain)
+    recommended = recommended or _TABLE
+    by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
+    write_manifest(output_dir, by_name, recommended, settings.objective, held_out)
     return TrainingResult(
         selectors=tuple(selectors),
         paths=tuple(paths),
         evaluation=evaluation,
-        recommended=best.name if evaluation is None else evaluation.recommended,
+        recommended=recommended,
         notes=tuple(notes),
         n_predicted_categories=filled.n_predicted,
         duration_s=time.monotonic() - started,
     )
+
+
+def _recommended(evaluation: Evaluation | None) -> str | None:
+    """Give the algorithm that the comparison says to deploy; None for the best single model."""
+    if evaluation is None:
+        return None
+    if evaluation.verdict.kind == "category_table":
+        return _TABLE
+    gain = evaluation.method("judged").gain
+    surely = evaluation.verdict.kind == "route" or (gain is not None and gain.is_above_zero)
+    return evaluation.recommended if surely else None
 
 
 def _evaluate(
@@ -188,7 +205,7 @@ def _evaluate(
     return cross_validate(
         features,
         outcomes,
-        settings.algorithms,
+        [name for name in settings.algorithms if registry.algorithm(name).learns] or settings.algorithms,
         n_folds,
         settings.objective,
         settings.seed,

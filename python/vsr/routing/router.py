@@ -1,5 +1,6 @@
 """What a gateway imports: text in, model out."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from vsr.embedding.embedder import check_texts
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
 from vsr.features import join_features
-from vsr.persistence import Artefact, find_artefact, load_artefact
+from vsr.persistence import RECOMMENDED, Artefact, open_artefact
+from vsr.persistence.finding import said_without_manifest
 
 DEFAULT_MODELS_DIR = "trained_models"
+_LOGGER = logging.getLogger(__name__)
 _WARM_UP = "a"  # within the shortest limit of tokens
 
 
@@ -62,7 +65,7 @@ class Router:
     def load(
         cls,
         directory: str | os.PathLike[str],
-        algorithm: str = "knn",
+        algorithm: str = RECOMMENDED,
         embedder: Embedder | None = None,
         *,
         embedding_path: str | os.PathLike[str] | None = None,
@@ -75,7 +78,7 @@ class Router:
 
         Args:
             directory: folder of the artefacts.
-            algorithm: registry name.
+            algorithm: registry name, or `recommended`: what the folder recommends (`vsr.persistence.find_artefact`).
             embedder: an embedder of your own; it must be the one that the artefact names.
             embedding_path: folder of the embedding model, where it lies elsewhere than at training.
             cache_dir: folder in which vectors are kept.
@@ -90,7 +93,10 @@ class Router:
         for noun, folder in (("embedding_path", embedding_path), ("cache_dir", cache_dir)):
             if folder is not None:
                 require_path(folder, noun, EmbeddingError)
-        artefact = load_artefact(find_artefact(directory, algorithm), models=models, algorithm=algorithm)
+        artefact = open_artefact(directory, algorithm, models)
+        said = said_without_manifest(directory, algorithm, artefact.selector.name)
+        if said is not None:
+            _LOGGER.warning(said)
         header = artefact.header
         if embedder is None:
             if header is not None and not header.embedder.is_external:
@@ -111,7 +117,7 @@ class Router:
     def from_config(
         cls,
         config: str | os.PathLike[str] | RouterConfig,
-        algorithm: str = "knn",
+        algorithm: str = RECOMMENDED,
         *,
         default: str | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
@@ -122,7 +128,7 @@ class Router:
 
         Args:
             config: path of the YAML file, or what `load_config` gave.
-            algorithm: registry name.
+            algorithm: registry name, or `recommended`: what the folder recommends (`vsr.persistence.find_artefact`).
             default: the model that answers where `enabled` is false.
             cache_dir: folder in which vectors are kept.
             device: where the embedding model runs, `cpu` or `cuda`.

@@ -44,6 +44,11 @@ def names() -> tuple[str, ...]:
     return tuple(_entries())
 
 
+def short_names() -> tuple[str, ...]:
+    """Give the short names that some algorithms have beside their own."""
+    return tuple(_SHORT_NAMES)
+
+
 def full_name(name: str) -> str:
     """Give the registry name that a short one (`mf`) stands for; any other name is given back."""
     return _SHORT_NAMES.get(name, name) if isinstance(name, str) else name
