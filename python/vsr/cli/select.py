@@ -12,6 +12,7 @@ from vsr.cli.configured import artefact_folder, artefacts_option, config_option,
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
+from vsr.selectors import registry
 
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 @option(
     "--algorithm",
     type=AlgorithmChoice("recommended"),
+    metavar="NAME",
     default="recommended",
     show_default=True,
-    help="Which selector to ask.",
+    help=f"Which selector to ask: what the training recommends, or {', '.join(registry.names())}.",
 )
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")

@@ -34,7 +34,7 @@ class StackingSetting:
     """What was fitted.
 
     Attributes:
-        weights: by algorithm, what its predicted residuals are multiplied by; parts of weight 0 are left out.
+        weights: by algorithm, the weight of its predicted residuals; parts of weight 0 are left out.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -47,12 +47,15 @@ class StackingPredictor(Predictor):
     Attributes:
         setting: the weights.
         parts: by algorithm, in the order of the weights.
+        scales: by algorithm, what turns its predicted residuals into units of quality: its calibration slope where it
+            predicts on a scale of its own, else 1.
         n_models: number of models.
         input_dim: width of a feature row.
     """
 
     setting: StackingSetting
     parts: Mapping[str, Predictor]
+    scales: Mapping[str, float]
     n_models: int
     input_dim: int
 
@@ -65,7 +68,7 @@ class StackingPredictor(Predictor):
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
         predicted = np.zeros(prior.shape)
         for name, part in self.parts.items():
-            predicted += self.setting.weights[name] * part.predicted_residuals(features, prior)
+            predicted += self.setting.weights[name] * self.scales[name] * part.predicted_residuals(features, prior)
         return predicted
 
     def quality(self, features: Features) -> FloatArray:
@@ -106,13 +109,19 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
         predicted = np.stack(
             [np.nan_to_num(centred_rows(each.predicted_residuals.astype(np.float64), observed)) for each in held_out]
         ).reshape(len(held_out), -1)
+        scales = [_scale(part) for part in data.parts]
+        predicted *= np.array(scales)[:, None]
         weights = bounded_least_squares(predicted @ predicted.T, predicted @ target)
-        kept = [(part, weight) for part, weight in zip(data.parts, weights.tolist(), strict=True) if weight > 0.0]
+        weight_of = {
+            part.name: weight for part, weight in zip(data.parts, weights.tolist(), strict=True) if weight > 0.0
+        }
+        kept = [part for part in data.parts if part.name in weight_of]
         return StackingPredictor(
-            StackingSetting({part.name: weight for part, weight in kept}),
-            {part.name: part.predictor for part, _ in kept},
-            data.n_models,
-            data.features.shape[1],
+            setting=StackingSetting(weight_of),
+            parts={part.name: part.predictor for part in kept},
+            scales={part.name: _scale(part) for part in kept},
+            n_models=data.n_models,
+            input_dim=data.features.shape[1],
         )
 
     @classmethod
@@ -121,7 +130,8 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
         shared = _shared_rows(data.parts)
         predicted = np.zeros(shared[0].prior.shape, dtype=np.float32)
         for part, each in zip(data.parts, shared, strict=True):
-            predicted += np.float32(predictor.setting.weights.get(part.name, 0.0)) * each.predicted_residuals
+            weight = predictor.setting.weights.get(part.name, 0.0) * _scale(part)
+            predicted += np.float32(weight) * each.predicted_residuals
         return HeldOut(shared[0].rows, shared[0].prior, shared[0].residual, predicted)
 
     @classmethod
@@ -142,6 +152,7 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
             written = registry.algorithm(name).to_fields(part, models)
             parts[name] = {
                 "weight": predictor.setting.weights[name],
+                "scale": predictor.scales[name],
                 **written.documented,
                 "vsr": {"predictor": written.own},
             }
@@ -158,22 +169,31 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
         input_dim = fields.get("input_dim", int)
         if context.n_features is not None and input_dim != context.n_features:
             raise fields.error("input_dim", f"is {input_dim} but the features are {context.n_features} wide")
+        if fields.strings("models") != context.models:
+            raise fields.error("models", f"are not those of the rest of the file: {', '.join(context.models)}")
         holder = fields.object("parts")
         weights: dict[str, float] = {}
+        scales: dict[str, float] = {}
         parts: dict[str, Predictor] = {}
         for name in holder.content:
             if name not in registry.learning() or registry.algorithm(name).combines:
                 raise holder.error(name, f"is no algorithm of this version ({', '.join(registry.learning())})")
             own = holder.object(name)
-            weights[name] = own.get("weight", float)
-            if weights[name] <= 0.0:
-                raise own.error("weight", f"is {weights[name]}; expected a number above 0")
+            weights[name], scales[name] = own.get("weight", float), own.get("scale", float)
+            for field_name, value in (("weight", weights[name]), ("scale", scales[name])):
+                if value <= 0.0:
+                    raise own.error(field_name, f"is {value}; expected a number above 0")
             block = None if context.own is None else own.object("vsr").object("predictor")
             in_part = FileContext(context.models, context.n_features, context.prior, block)
             parts[name] = registry.algorithm(name).from_fields(own, in_part)
             if parts[name].n_features != input_dim:
                 raise holder.error(name, f"is {parts[name].n_features} features wide; expected {input_dim}")
-        return StackingPredictor(StackingSetting(weights), parts, len(context.models), input_dim)
+        return StackingPredictor(StackingSetting(weights), parts, scales, len(context.models), input_dim)
+
+
+def _scale(part: "TrainedSelector") -> float:
+    """Of an SVM's margins, 0.05 is a typical slope: unscaled they would hardly count in the sum of the weights."""
+    return part.slope if registry.algorithm(part.name).largest_slope > 1.0 else 1.0
 
 
 def _shared_rows(parts: "Sequence[TrainedSelector]") -> list[HeldOut]:

@@ -115,6 +115,8 @@ class Table(Algorithm[Parameters, TableSetting]):
         input_dim = fields.get("input_dim", int)
         if context.n_features is not None and input_dim != context.n_features:
             raise fields.error("input_dim", f"is {input_dim} but the features are {context.n_features} wide")
+        if fields.strings("models") != context.models:
+            raise fields.error("models", f"are not those of the rest of the file: {', '.join(context.models)}")
         return TablePredictor(
             setting=TableSetting(fields.get("categories", bool)),
             means=np.vstack([means.numbers(name, len(context.models)) for name in (*CATEGORIES, _OVERALL)]),

@@ -11,8 +11,11 @@ from vsr.cli import main
 from vsr.data.records import read_queries, read_records
 from vsr.simulation import SIMULATED_MODELS
 
-ARTEFACTS = ["kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "svm_model.json"]
-SELECTORS = ["knn", "kmeans", "svm", "mlp", "matrix_factorization"]
+ARTEFACTS = [
+    *("kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "recommended.json"),
+    *("stacking_model.json", "svm_model.json", "table_model.json"),
+]
+SELECTORS = ["knn", "kmeans", "svm", "mlp", "matrix_factorization", "stacking"]
 
 
 @pytest.fixture
