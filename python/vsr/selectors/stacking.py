@@ -139,8 +139,7 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
         """Those of every algorithm, inside its part."""
         return {
             f"parts.{name}.{pattern}": kind
-            for name in registry.learning()
-            if not registry.algorithm(name).combines
+            for name in _able()
             for pattern, kind in registry.algorithm(name).array_patterns().items()
         }
 
@@ -176,8 +175,8 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
         scales: dict[str, float] = {}
         parts: dict[str, Predictor] = {}
         for name in holder.content:
-            if name not in registry.learning() or registry.algorithm(name).combines:
-                raise holder.error(name, f"is no algorithm of this version ({', '.join(registry.learning())})")
+            if name not in _able():
+                raise holder.error(name, "is no algorithm that can be a part; there are " + ", ".join(_able()))
             own = holder.object(name)
             weights[name], scales[name] = own.get("weight", float), own.get("scale", float)
             for field_name, value in (("weight", weights[name]), ("scale", scales[name])):
@@ -189,6 +188,10 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
             if parts[name].n_features != input_dim:
                 raise holder.error(name, f"is {parts[name].n_features} features wide; expected {input_dim}")
         return StackingPredictor(StackingSetting(weights), parts, scales, len(context.models), input_dim)
+
+
+def _able() -> list[str]:
+    return [name for name in registry.learning() if not registry.algorithm(name).combines]
 
 
 def _scale(part: "TrainedSelector") -> float:
