@@ -35,7 +35,6 @@ from vsr.data.prompts import unique_key
 from vsr.embedding.vectors import unit_rows
 from vsr.features import join_features, split_features
 from vsr.selectors import registry
-from vsr.selectors.base import TrainedSelector
 from vsr.training.folds import stratified_folds
 from vsr.training.training_table import TrainingTable
 
@@ -233,7 +232,7 @@ def measure(
             add("best single", np.full(len(test), single))
             add(TABLE, chooser.best(prior.rows(test_codes), test_codes))
             add(REFERENCE, chooser.best(plain_knn(table, test_features), test_codes))
-            trained: list[TrainedSelector] = []
+            trained = []
             for name in registry.parts_first(algorithms):
                 started = time.perf_counter()
                 trained.append(table.train(name, trained))

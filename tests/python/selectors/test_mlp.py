@@ -110,7 +110,11 @@ def test_members_are_averaged_before_the_sigmoid_in_one_network(layers: tuple[in
     generator = np.random.default_rng(5)
     members = [mlp._train(data, [width // 2 for width in layers], generator) for _ in range(2)]
     logits = [
-        plain_logits(data.features.astype(np.float64), [w.astype(np.float64) for w in weights], biases)
+        plain_logits(
+            data.features.astype(np.float64),
+            [w.astype(np.float64) for w in weights],
+            [b.astype(np.float64) for b in biases],
+        )
         for weights, biases in members
     ]
     assert np.abs(logits[0] - logits[1]).max() > 1e-3

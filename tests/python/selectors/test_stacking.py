@@ -50,7 +50,7 @@ def every_active_set(products: FloatArray, target: FloatArray) -> FloatArray:
             for own in (free, free - ones * (free.sum() - 1.0) / ones.sum()):
                 if own.min() < -1e-12 or own.sum() > 1.0 + 1e-12:
                     continue
-                error = own @ inner @ own - 2.0 * own @ outer
+                error = float(own @ inner @ own - 2.0 * own @ outer)
                 if error < least:
                     best, least = np.zeros(len(target)), error
                     best[chosen] = own
