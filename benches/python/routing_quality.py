@@ -21,12 +21,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from vsr._core import hash_embed, squared_distances
-from vsr.choice.category_means import MeanTable
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.categories import CATEGORIES, category_codes
@@ -34,9 +34,13 @@ from vsr.data.outcomes import Outcomes
 from vsr.data.prompts import unique_key
 from vsr.embedding.vectors import unit_rows
 from vsr.features import join_features, split_features
+from vsr.prior.category_means import MeanTable
 from vsr.selectors import registry
 from vsr.training.folds import stratified_folds
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from vsr.selectors.base import TrainedSelector
 
 Float = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
@@ -212,7 +216,7 @@ def measure(
         folds = stratified_folds(codes, 5, np.random.default_rng(seed))
         for fold in range(5):
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            table = TrainingTable.prepare(features[train], training.take(train), seed)
+            table = Trainer.prepare(features[train], training.take(train), seed)
             chooser = Chooser.prepare(table.statistics(), objective)
             test_codes = codes[test]
             if predicted and table.classifier is not None:
@@ -232,7 +236,7 @@ def measure(
             add("best single", np.full(len(test), single))
             add(TABLE, chooser.best(prior.rows(test_codes), test_codes))
             add(REFERENCE, chooser.best(plain_knn(table, test_features), test_codes))
-            trained = []
+            trained: list[TrainedSelector] = []
             for name in registry.parts_first(algorithms):
                 started = time.perf_counter()
                 trained.append(table.train(name, trained))
@@ -244,7 +248,7 @@ def measure(
     return tally
 
 
-def plain_knn(table: TrainingTable, features: Vectors, k: int = 100, shrinkage: float = 20.0) -> Float:
+def plain_knn(table: Trainer, features: Vectors, k: int = 100, shrinkage: float = 20.0) -> Float:
     """Similarity-weighted mean of the k nearest, shrunk to category means: fixed parameters, nothing chosen."""
     data = table.data
     prior = MeanTable.fit(data.quality, data.codes, len(CATEGORIES), 30.0)

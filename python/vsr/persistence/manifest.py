@@ -17,7 +17,7 @@ from vsr.persistence.document import read_fields, write_documents
 from vsr.persistence.trainings import run_ids
 from vsr.persistence.writing import now, version
 from vsr.selectors import registry
-from vsr.selectors.fields import Fields
+from vsr.selectors.artefact_fields import Fields
 
 MANIFEST_NAME = "recommended.json"
 _FORMAT_VERSION = 1

@@ -1,4 +1,4 @@
-"""What a gateway imports: text in, model out."""
+"""The router: embed a query, resolve its category, predict every model's quality, choose."""
 
 import logging
 import os
@@ -12,7 +12,6 @@ import numpy.typing as npt
 from vsr._checks import as_list, require_kind, require_path
 from vsr._threads import apply_environment
 from vsr.choice.candidates import Candidate
-from vsr.choice.category_means import IntArray
 from vsr.choice.chooser import CategorySource, Choice, Chooser
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import RouterConfig, load_config
@@ -24,6 +23,7 @@ from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionErro
 from vsr.features import join_features
 from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
+from vsr.prior.category_means import IntArray
 
 DEFAULT_MODELS_DIR = "trained_models"
 _LOGGER = logging.getLogger(__name__)

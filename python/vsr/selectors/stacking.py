@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vsr.choice.category_means import FloatArray, centred_rows
 from vsr.errors import TrainingError
+from vsr.prior.category_means import FloatArray, centred_rows
 from vsr.selectors import registry
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, HeldOut, Predictor, Row
-from vsr.selectors.fields import Fields
 from vsr.selectors.parameters import Parameters
 from vsr.selectors.training_data import Features, TrainingData
 

@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from vsr.choice.category_means import FloatArray
 from vsr.data.categories import CATEGORIES
 from vsr.features import split_features
+from vsr.prior.category_means import FloatArray
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row
-from vsr.selectors.fields import Fields
 from vsr.selectors.parameters import Parameters
 from vsr.selectors.training_data import Features, TrainingData
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable
 from vsr.errors import TrainingError
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 
 if TYPE_CHECKING:
     from vsr.selectors.base import TrainedSelector

@@ -16,7 +16,7 @@ from pools import planted_pool
 from vsr.errors import ArtefactError, VsrError
 from vsr.persistence import load_artefact, save_selector
 from vsr.selectors import registry
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "knn": {"k": 2},
@@ -99,7 +99,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[s
     pool = planted_pool(50)
     folder = tmp_path_factory.mktemp("whole")
     held: dict[str, list[dict[str, Any]]] = {}
-    table = TrainingTable.prepare(pool.features, pool.outcomes)
+    table = Trainer.prepare(pool.features, pool.outcomes)
     parts = [table.train(name, **PARAMETERS[name]) for name in DOCUMENTED]
     for name in registry.names():
         whole = json.loads(save_selector(table.train(name, parts, **PARAMETERS[name]), folder).read_text())

@@ -14,16 +14,16 @@ from pools import DIM, make_pool, planted_pool, signalless_pool
 from vsr.choice.objective import Objective
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError
-from vsr.evaluation.train_and_compare import TrainingResult, TrainingSettings, train_and_compare
+from vsr.evaluation.compare_and_train import TrainingResult, TrainingSettings, compare_and_train
 from vsr.persistence import find_artefact, load_selector, read_manifest, save_selector, write_manifest
 from vsr.routing import Router
-from vsr.training.training_table import train_selector
+from vsr.training.trainer import train_selector
 
 SETTINGS = TrainingSettings(algorithms=("knn", "kmeans", "stacking"), objective=Objective(1.0))
 
 
 def trained(folder: Path, pool: Any, settings: TrainingSettings = SETTINGS) -> TrainingResult:
-    return train_and_compare(pool.outcomes, pool.features[:, :DIM], Fingerprint.external(DIM), folder, settings)
+    return compare_and_train(pool.outcomes, pool.features[:, :DIM], Fingerprint.external(DIM), folder, settings)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from vsr.errors import ArtefactError, TrainingError
 from vsr.persistence import load_artefact, load_selector, save_selector
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.stacking import StackingPredictor, bounded_least_squares
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 FloatArray = NDArray[np.float64]
 PARTS = ("knn", "kmeans", "svm")
@@ -25,17 +25,17 @@ def pool() -> Pool:
 
 
 @pytest.fixture(scope="module")
-def table(pool: Pool) -> TrainingTable:
-    return TrainingTable.prepare(pool.features, pool.outcomes)
+def table(pool: Pool) -> Trainer:
+    return Trainer.prepare(pool.features, pool.outcomes)
 
 
 @pytest.fixture(scope="module")
-def parts(table: TrainingTable) -> list[TrainedSelector]:
+def parts(table: Trainer) -> list[TrainedSelector]:
     return [table.train(name) for name in PARTS]
 
 
 @pytest.fixture(scope="module")
-def stacking(table: TrainingTable, parts: list[TrainedSelector]) -> TrainedSelector:
+def stacking(table: Trainer, parts: list[TrainedSelector]) -> TrainedSelector:
     return table.train("stacking", parts)
 
 
@@ -102,7 +102,7 @@ def test_it_explains_out_of_fold_at_least_as_much_as_its_best_part(
 
 
 def test_parts_of_weight_0_are_left_out_of_the_file(
-    stacking: TrainedSelector, table: TrainingTable, parts: list[TrainedSelector], tmp_path: Path
+    stacking: TrainedSelector, table: Trainer, parts: list[TrainedSelector], tmp_path: Path
 ) -> None:
     content = json.loads(save_selector(stacking, tmp_path).read_text())
     assert list(content["parts"]) == list(stacking.parameters["weights"])
@@ -118,7 +118,7 @@ def test_parts_of_weight_0_are_left_out_of_the_file(
 
 def test_without_a_signal_there_may_be_no_part_at_all(tmp_path: Path) -> None:
     pool = signalless_pool(60)
-    table = TrainingTable.prepare(pool.features, pool.outcomes)
+    table = Trainer.prepare(pool.features, pool.outcomes)
     part = table.train("knn")
     assert part.held_out is not None
     opposite = -np.nan_to_num(part.held_out.residual).astype(np.float32)
@@ -132,16 +132,16 @@ def test_without_a_signal_there_may_be_no_part_at_all(tmp_path: Path) -> None:
     )
 
 
-def test_the_parameters_of_its_parts_tell_its_training_apart(table: TrainingTable) -> None:
+def test_the_parameters_of_its_parts_tell_its_training_apart(table: Trainer) -> None:
     selector = table.train("stacking", [table.train("knn", k=7), table.train("kmeans")])
     assert selector.requested == {"knn": {"k": 7}}
 
 
-def test_the_table_is_no_part(table: TrainingTable, parts: list[TrainedSelector], stacking: TrainedSelector) -> None:
+def test_the_table_is_no_part(table: Trainer, parts: list[TrainedSelector], stacking: TrainedSelector) -> None:
     assert table.train("stacking", [table.train("table"), *parts]).parameters == stacking.parameters
 
 
-def test_parts_from_files_are_refused(table: TrainingTable, parts: list[TrainedSelector], tmp_path: Path) -> None:
+def test_parts_from_files_are_refused(table: Trainer, parts: list[TrainedSelector], tmp_path: Path) -> None:
     save_selector(parts[0], tmp_path)
     with pytest.raises(TrainingError, match="none that was loaded from a file"):
         table.train("stacking", [load_selector(tmp_path, "knn"), parts[1]])

@@ -11,17 +11,17 @@ from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
 from vsr.features import build_features
 from vsr.persistence import load_artefact, load_selector, save_selector
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 
-def table_where_categories_matter() -> TrainingTable:
+def table_where_categories_matter() -> Trainer:
     generator = np.random.default_rng(0)
     categories = ("math", "law") * 60
     expected = np.array([[0.9, 0.5], [0.3, 0.6]] * 60)
     latency_s = np.where(np.arange(120)[:, None] % 2 == 0, [1.0, 4.0], [4.0, 1.0])
     quality = (generator.random((120, 2)) < expected).astype(float)
     pool = make_pool(generator.standard_normal((120, DIM)), categories, quality, latency_s=latency_s)
-    return TrainingTable.prepare(pool.features, pool.outcomes)
+    return Trainer.prepare(pool.features, pool.outcomes)
 
 
 def test_scores_are_the_means_of_the_category() -> None:
@@ -52,7 +52,7 @@ def test_without_categories_it_is_one_model_at_every_weight(tmp_path: Path) -> N
 
 def test_a_file_without_the_block_answers_the_means(tmp_path: Path) -> None:
     pool = planted_pool(80)
-    selector = TrainingTable.prepare(pool.features, pool.outcomes).train("table")
+    selector = Trainer.prepare(pool.features, pool.outcomes).train("table")
     path = save_selector(selector, tmp_path)
     content = json.loads(path.read_text())
     del content["vsr"]
