@@ -2,6 +2,7 @@
 //!
 //! The documents stay ordinary JSON; everything but the arrays is left to an ordinary parser.
 
+mod lists;
 mod number;
 mod pattern;
 mod read;

@@ -20,7 +20,8 @@ use std::str::FromStr;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use crate::matrix::{check_finite, check_width, with_padded_rows};
+use crate::error::ValueError;
+use crate::matrix::{check_finite, check_width, matrix, with_padded_rows};
 use crate::{Error, Result, threads};
 use codes::Origin;
 use group::{Group, Search};
@@ -61,7 +62,10 @@ impl FromStr for Engine {
         match name {
             "auto" | "flat" => Ok(Self::Flat),
             "ball-tree" => Ok(Self::BallTree),
-            _ => Err(Error::Value(format!("engine: {name:?} is none of auto, flat, ball-tree"))),
+            _ => {
+                let known = "auto, flat, ball-tree";
+                Err(ValueError::Unknown { name: "engine", found: name.to_owned(), known }.into())
+            }
         }
     }
 }
@@ -109,17 +113,14 @@ impl KnnIndex {
         let features = padded.slice(s![.., ..n_features]);
         let n_rows = features.nrows();
         if n_rows == 0 || n_features == 0 {
-            return Err(Error::Value(format!(
-                "features: shape ({n_rows}, {n_features}), expected at least one row and one column"
-            )));
+            return Err(ValueError::Empty { name: "features", shape: (n_rows, n_features) }.into());
         }
         if u32::try_from(n_rows).is_err() {
-            return Err(Error::Value(format!("features: {n_rows} rows, at most {} are supported", u32::MAX)));
+            let what = format!("{n_rows} rows, at most {} are supported", u32::MAX);
+            return Err(ValueError::TooLarge { name: "features", what }.into());
         }
         let Some(mut head_width) = n_features.checked_sub(n_category_columns) else {
-            return Err(Error::Value(format!(
-                "n_category_columns: {n_category_columns}, but features have {n_features} columns only"
-            )));
+            return Err(ValueError::CategoryColumns { found: n_category_columns, width: n_features }.into());
         };
         check_finite("features", features)?;
         let mut members = group_rows(features.slice(s![.., head_width..]));
@@ -166,7 +167,7 @@ impl KnnIndex {
     pub fn search(&self, queries: ArrayView2<'_, f32>, k: usize) -> Result<Neighbours> {
         check_width("features", queries.ncols(), self.n_features)?;
         if k == 0 {
-            return Err(Error::Value("k: 0, expected at least 1".to_owned()));
+            return Err(ValueError::at_least_one("k").into());
         }
         check_finite("features", queries)?;
         let queries = with_padded_rows(queries);
@@ -187,12 +188,7 @@ impl KnnIndex {
                 tasks.par_iter_mut().try_for_each(|(first, (rows, distances))| answer(*first, rows, distances))
             })??;
         }
-        let wrong_shape = |error: ndarray::ShapeError| Error::Value(error.to_string());
-        let found = Neighbours {
-            rows: Array2::from_shape_vec(shape, rows).map_err(wrong_shape)?,
-            squared_distances: Array2::from_shape_vec(shape, distances).map_err(wrong_shape)?,
-        };
-        Ok(found)
+        Ok(Neighbours { rows: matrix(shape, rows)?, squared_distances: matrix(shape, distances)? })
     }
 
     /// Writes the neighbours of a few padded queries, those in the same group together.

@@ -13,8 +13,9 @@ mod working_set;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
+use crate::Result;
 use crate::cpu::for_each_cpu;
-use crate::{Error, Result};
+use crate::error::ValueError;
 
 pub use self::linfa::fit_linfa;
 pub use kernel::Kernel;
@@ -45,7 +46,7 @@ impl SvmParams {
     fn check(&self) -> Result<()> {
         for (name, value) in [("c", self.c), ("tolerance", self.tolerance)] {
             if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::Value(format!("{name}: {value}, expected a finite number above 0")));
+                return Err(ValueError::not_above_zero(name, value).into());
             }
         }
         Ok(())
@@ -55,12 +56,10 @@ impl SvmParams {
 /// Refuses qualities outside [0, 1] and shapes that do not fit.
 fn check_quality(quality: ArrayView2<'_, f64>, n_rows: usize) -> Result<()> {
     if quality.nrows() != n_rows {
-        return Err(Error::Value(format!("quality: {} rows, expected one for each of {n_rows}", quality.nrows())));
+        return Err(ValueError::QualityRows { found: quality.nrows(), expected: n_rows }.into());
     }
     match quality.indexed_iter().find(|(_, q)| !(q.is_nan() || (0.0..=1.0).contains(*q))) {
-        Some(((row, model), q)) => Err(Error::Value(format!(
-            "quality: row {row}, column {model} is {q}; expected 0 to 1, or NaN where it was not measured"
-        ))),
+        Some(((row, column), &value)) => Err(ValueError::Quality { row, column, value }.into()),
         None => Ok(()),
     }
 }

@@ -16,13 +16,16 @@ pub(crate) mod lanes;
 pub mod linear;
 pub mod norm;
 #[cfg(target_arch = "x86_64")]
-mod product;
+mod panels;
 pub mod rotary;
+pub mod table;
 
 pub use attention::{Attention, Mask};
+pub(crate) use lanes::PANEL;
 pub use linear::{GatedLinear, Linear, ProductDtype, Weight, WeightLayout};
 pub use norm::{LayerNorm, RmsNorm};
 pub use rotary::{HeadNorm, Rotary};
+pub use table::Table;
 
 /// Numbers below which rows are not spread over threads: waking one costs as much.
 const PARALLEL_FROM: usize = 1 << 14;
