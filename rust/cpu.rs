@@ -43,22 +43,23 @@ impl Cpu {
 
     fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
-        {
+        let tier = {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             let avx512 = avx2
                 && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq");
-            return Self(match (avx2, avx512, avx512 && is_x86_feature_detected!("avx512bf16")) {
+            match (avx2, avx512, avx512 && is_x86_feature_detected!("avx512bf16")) {
                 (_, _, true) => Tier::Avx512Bf16,
                 (_, true, _) => Tier::Avx512,
                 (true, ..) => Tier::Avx2,
                 _ => Tier::Baseline,
-            });
-        }
+            }
+        };
         #[cfg(not(target_arch = "x86_64"))]
-        Self(Tier::Baseline)
+        let tier = Tier::Baseline;
+        Self(tier)
     }
 }
 
@@ -142,5 +143,24 @@ pub(crate) mod forced {
         for ((tier, result), (other, expected)) in results.iter().zip(results.iter().skip(1)) {
             assert_eq!(result, expected, "{tier:?} and {other:?}");
         }
+    }
+
+    /// Numbers between -1 and 1.
+    pub(crate) fn numbers(n: usize, step: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * step + 11) % 1999) as f32 / 999.5 - 1.0).collect()
+    }
+
+    /// Bits, for comparisons that see every difference.
+    pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|value| value.to_bits()).collect()
+    }
+
+    #[test]
+    fn every_tier_up_to_the_best_is_forced() {
+        let seen = std::cell::RefCell::new(Vec::new());
+        same_on_every_tier(Tier::Baseline, || seen.borrow_mut().push(Cpu::current().tier()));
+        let seen = seen.into_inner();
+        assert_eq!((seen.first(), seen.last()), (Some(&Tier::Baseline), Some(&Cpu::current().tier())));
+        assert!(seen.is_sorted());
     }
 }

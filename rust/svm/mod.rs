@@ -90,3 +90,33 @@ for_each_cpu! {
     /// Adds `weights` (n,) times `rows` (n, m) to `sums` (m,), row after row.
     fn add_weighted_rows(weights: &[f32], rows: &[f64], sums: &mut [f64]) = add_weighted_rows_body
 }
+
+#[cfg(test)]
+mod tests {
+    use super::kernel::{rbf_of_products, rbf_of_squared_distances};
+    use super::smo::product;
+    use super::working_set::{find_partner, move_and_find_up};
+    use crate::cpu::Tier;
+    use crate::cpu::forced::{bits, numbers, same_on_every_tier};
+
+    #[test]
+    fn every_tier_gives_the_same_bits() {
+        for n in [1, 15, 16, 33, 255, 256, 700] {
+            let (a, b, c, d) = (numbers(n, 37), numbers(n, 101), numbers(n, 7), numbers(n, 53));
+            let wide: Vec<f64> = numbers(5 * n, 13).into_iter().map(f64::from).collect();
+            same_on_every_tier(Tier::Baseline, || {
+                let mut sums = [0.0; 5];
+                super::add_weighted_rows(&a, &wide, &mut sums);
+                let (mut distances, mut products, mut f) = (b.clone(), c.clone(), d.clone());
+                distances.iter_mut().for_each(|distance| *distance = 50.0 * distance.abs());
+                rbf_of_squared_distances(1.7, &mut distances);
+                rbf_of_products(0.9, 1.5, &a, &mut products);
+                let up = move_and_find_up(0.3, &a, &b, &c, &mut f);
+                let down = find_partner(up, &a, &b, &c, &f);
+                let single = [up.value, down.violation];
+                let sums = sums.iter().chain([&product(&a, &wide[..n])]).map(|sum| sum.to_bits()).collect::<Vec<_>>();
+                (sums, [bits(&distances), bits(&products), bits(&f), bits(&single)], [up.row, down.row])
+            });
+        }
+    }
+}

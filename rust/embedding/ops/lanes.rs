@@ -292,6 +292,8 @@ for_each_cpu! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::Tier;
+    use crate::cpu::forced::{bits, numbers, same_on_every_tier};
 
     fn range(low: f32, high: f32) -> Vec<f32> {
         (0..=4000).map(|i| low + (high - low) * i as f32 / 4000.0).collect()
@@ -341,6 +343,42 @@ mod tests {
         for (&x, &y) in row.iter().zip(&rounded) {
             let same = if x.is_nan() { y.is_nan() } else { y.to_bits() == bf16::from_f32(x).to_bits() };
             assert!(same, "{x}: {y}");
+        }
+    }
+
+    /// AVX2 and AVX-512 do; the baseline has no fused multiplication.
+    #[test]
+    fn every_tier_with_fused_multiplication_gives_the_same_bits() {
+        for n in [2, 16, 32, 34, 64, 130] {
+            let (a, b, c) = (numbers(n, 37), numbers(n, 101), numbers(n, 7));
+            let kernels: [&dyn Fn(&mut [f32]); 15] = [
+                &|out| rms_norm(&a, &b, 1e-6, out),
+                &|out| rms_norm_add(&a, &b, 1e-6, out),
+                &|out| layer_norm(out, &a, &b, 1e-6),
+                &|out| softmax(out, 0.7),
+                &gelu,
+                &gelu_approximate,
+                &relu,
+                &hyperbolic_tangent,
+                &|out| silu_gate(&a, &b, out),
+                &|out| gelu_gate(&a, &b, out),
+                &|out| silu_gate_panels(&a, &mut out[..n / 2]),
+                &|out| gelu_gate_panels(&a, &mut out[..n / 2]),
+                &|out| rms_norm_rotate(out, &a, 1e-6, &b[..n / 2], &c[..n / 2]),
+                &|out| add(out, &a),
+                &|out| {
+                    let mut rounded = vec![bf16::ZERO; out.len()];
+                    round_to_bfloat16(&a, &mut rounded);
+                    out.iter_mut().zip(rounded).for_each(|(out, value)| *out = value.to_f32());
+                },
+            ];
+            for kernel in kernels {
+                same_on_every_tier(Tier::Avx2, || {
+                    let mut out = c.clone();
+                    kernel(&mut out);
+                    bits(&out)
+                });
+            }
         }
     }
 

@@ -271,11 +271,7 @@ impl<X: Copy + Sync> Job<'_, X> {
 mod tests {
     use super::super::Activation;
     use super::*;
-
-    /// Numbers between -1 and 1 that bfloat16 does not hold.
-    fn numbers(n: usize, step: usize) -> Vec<f32> {
-        (0..n).map(|i| ((i * step + 11) % 1999) as f32 / 999.5 - 1.0).collect()
-    }
+    use crate::cpu::forced::{bits, numbers, same_on_every_tier};
 
     fn rounded(x: f32) -> f64 {
         f64::from(bf16::from_f32(x).to_f32())
@@ -290,6 +286,35 @@ mod tests {
             (panel * PANEL..(panel + 1) * PANEL).map(move |column| [number(row, column), number(row + 1, column)])
         };
         (0..n_out.div_ceil(PANEL)).flat_map(|panel| (0..k).step_by(2).flat_map(move |row| pair(panel, row))).collect()
+    }
+
+    #[test]
+    fn every_tier_gives_the_same_sums() -> Result<(), rayon::ThreadPoolBuildError> {
+        // A tier is forced for one thread.
+        rayon::ThreadPoolBuilder::new().num_threads(1).build()?.install(|| {
+            for (m, k, n_out) in [(1_usize, 5_usize, 16_usize), (7, 40, 3), (13, 300, 40), (100, 260, 70)] {
+                let n_panels = n_out.div_ceil(PANEL);
+                let (x, bias, single) = (numbers(m * k, 37), numbers(n_out, 7), numbers(n_panels * k * PANEL, 101));
+                let half: Vec<bf16> = single.iter().map(|value| bf16::from_f32(*value)).collect();
+                for values in [Values::Single(&single), Values::Half(&half)] {
+                    same_on_every_tier(Tier::Avx2, || {
+                        let mut out = vec![0.0; m * n_out];
+                        let end = End::Store { bias: Some(&bias), activation: Activation::Gelu };
+                        multiply(&x, Panels { values, n_in: k, n_panels }, &mut out, n_out, end);
+                        bits(&out)
+                    });
+                }
+            }
+        });
+        Ok(())
+    }
+
+    #[test]
+    #[should_panic(expected = "3 columns")]
+    fn a_bias_of_another_length_is_refused_at_the_door() {
+        let panels = Panels { values: Values::Single(&[0.0; 32]), n_in: 2, n_panels: 1 };
+        let end = End::Store { bias: Some(&[1.0; 2]), activation: Activation::None };
+        multiply(&[0.0; 4], panels, &mut [0.0; 6], 3, end);
     }
 
     #[test]
