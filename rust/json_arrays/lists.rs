@@ -1,9 +1,19 @@
 //! Lists of numbers: their text was found, here it becomes numbers, by all threads together.
 
+use lexical_core::format::JSON;
+use lexical_core::{FromLexicalWithOptions, ParseFloatOptions, parse_partial_with_options};
 use rayon::prelude::*;
 
-use super::number::{Number, read_number};
 use crate::{Result, threads};
+
+/// A type that numbers are read as.
+pub(super) trait Number:
+    FromLexicalWithOptions<Options = ParseFloatOptions> + Copy + Default + Into<f64> + Send + Sync
+{
+}
+
+impl Number for f32 {}
+impl Number for f64 {}
 
 /// A list of numbers that was found and not yet parsed.
 pub(super) struct Pending {
@@ -91,4 +101,38 @@ fn not_a_number(index: usize, text: &[u8]) -> WrongList {
     let item = text.split(|byte| *byte == b',').nth(index).unwrap_or_default();
     let shown = String::from_utf8_lossy(item).trim().chars().take(40).collect();
     WrongList::NotANumber { index, shown }
+}
+
+/// Reads the finite number at the start of `bytes`, by JSON's grammar, rounded once, and how many bytes it has.
+#[inline]
+fn read_number<T: Number>(bytes: &[u8]) -> Option<(T, usize)> {
+    const OPTIONS: ParseFloatOptions = ParseFloatOptions::new();
+    let read = parse_partial_with_options::<T, JSON>(bytes, &OPTIONS).ok();
+    read.filter(|(value, _)| (*value).into().is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_number;
+
+    #[test]
+    fn accepts_what_json_accepts() {
+        for (text, value) in [("0", 0.0), ("-0.5e1", -5.0), ("12.25E+2", 1225.0), ("1e-2", 0.01)] {
+            assert_eq!(read_number::<f64>(text.as_bytes()), Some((value, text.len())));
+        }
+        for text in ["", "-", "01", ".5", "5.", "+1", "1e", "1e+", "NaN", "Infinity", "1e999", "-x"] {
+            assert_eq!(read_number::<f64>(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn rounds_once_to_float32() {
+        // Just above the middle of two float32, which float64 cannot tell from the middle itself.
+        let text = "1.000000059604644775390626";
+        assert_eq!(read_number::<f32>(text.as_bytes()), Some((1.000_000_1, text.len())));
+        for text in ["1.00000005960464477539", "1e-45", "3.4028235e38", "1.1754943e-38", "7.0064923e-46"] {
+            assert_eq!(read_number::<f32>(text.as_bytes()).map(|read| read.0), text.parse().ok());
+        }
+        assert_eq!(read_number::<f32>(b"3.5e38"), None);
+    }
 }

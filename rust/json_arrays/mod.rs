@@ -3,7 +3,6 @@
 //! The documents stay ordinary JSON; everything but the arrays is left to an ordinary parser.
 
 mod lists;
-mod number;
 mod pattern;
 mod read;
 mod window;
