@@ -1,7 +1,8 @@
 //! One body, compiled for several instruction sets and chosen when it is called.
 //!
-//! Own and not `pulp` or `multiversion`: see the figures in benches/README.md. What is here in addition is a tier that
-//! tests can force, so that one machine shows that all variants of a kernel give the same bits.
+//! Own, because tests can force a tier here: one machine shows that all variants of a kernel give the same bits.
+//! `multiversion` is as fast (squared distance of 784 columns, AVX-512: 37 ns, here 44, baseline 69) and cannot do that;
+//! `pulp`'s dispatch of the same body took 270 ns.
 
 use std::sync::OnceLock;
 

@@ -23,7 +23,7 @@ fn training(criterion: &mut Criterion) {
         group.bench_function("shared-gram", |b| b.iter(|| matrix.fit(rows.view(), quality.view(), &PARAMS, &stop)));
         if n_rows == 500 {
             group.bench_function("linfa", |b| {
-                b.iter(|| fit_linfa(features.view(), quality.view(), RBF, &PARAMS, &stop))
+                b.iter(|| fit_linfa(features.view(), quality.view(), RBF, &PARAMS, &stop));
             });
         }
         group.finish();

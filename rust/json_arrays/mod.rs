@@ -2,6 +2,7 @@
 //!
 //! The documents stay ordinary JSON; everything but the arrays is left to an ordinary parser.
 
+mod array;
 mod lists;
 mod pattern;
 mod read;

@@ -1,5 +1,6 @@
 //! One pass over a document: arrays that were asked for are parsed here, everything else is copied.
 
+use super::array::Array;
 use super::lists::{Pending, WrongList, n_items, parse_lists};
 use super::pattern::{self, Pattern, Place};
 use super::window::Window;
@@ -46,48 +47,6 @@ pub fn read(path: &str, patterns: &[(String, Precision)]) -> Result<(String, Vec
 enum Step {
     Key(String),
     Item { index: usize, stacked: bool },
-}
-
-/// An array that is being read.
-struct Array {
-    /// Path with the wildcards filled in; `[]` where items are stacked.
-    path: String,
-    stacked: bool,
-    n_items: usize,
-    /// Shape of one item, or of the whole where nothing is stacked; known after the first.
-    item_shape: Option<Vec<usize>>,
-    /// Length of the innermost lists; known after the first.
-    width: Option<usize>,
-    n_lists: usize,
-    values: Values,
-}
-
-impl Array {
-    fn finish(self) -> (String, NumberArray) {
-        let mut shape = self.item_shape.unwrap_or_default();
-        if self.stacked {
-            shape.insert(0, self.n_items);
-        }
-        let mut values = self.values;
-        match &mut values {
-            Values::Float32(values) => values.shrink_to_fit(),
-            Values::Float64(values) => values.shrink_to_fit(),
-        }
-        (self.path, NumberArray { shape, values })
-    }
-
-    /// Names one innermost list.
-    fn place_of_list(&self, list: usize) -> String {
-        let shape = self.item_shape.as_deref().unwrap_or_default();
-        let lists_an_item = shape.iter().take(shape.len().saturating_sub(1)).product::<usize>().max(1);
-        if self.stacked {
-            self.path.replace("[]", &format!("[{}]", list / lists_an_item))
-        } else if shape.len() == 1 {
-            self.path.clone()
-        } else {
-            format!("{}, row {list}", self.path)
-        }
-    }
 }
 
 struct Reader<'a> {

@@ -255,6 +255,8 @@ fn ends_at_the_iteration_limit_and_when_asked() {
     let rows = data::numbers_to(100);
     let stopped = matrix(&features, RBF).fit(rows.view(), quality.view(), &PARAMS, &stop);
     assert!(matches!(stopped, Err(Error::Interrupted)));
+    let linfas = fit_linfa(features.view(), quality.view(), RBF, &PARAMS, &stop);
+    assert!(matches!(linfas, Err(Error::Interrupted)));
 }
 
 #[test]

@@ -346,12 +346,14 @@ mod tests {
         }
     }
 
+    type InPlace<'a> = &'a dyn Fn(&mut [f32]);
+
     /// AVX2 and AVX-512 do; the baseline has no fused multiplication.
     #[test]
     fn every_tier_with_fused_multiplication_gives_the_same_bits() {
         for n in [2, 16, 32, 34, 64, 130] {
             let (a, b, c) = (numbers(n, 37), numbers(n, 101), numbers(n, 7));
-            let kernels: [&dyn Fn(&mut [f32]); 15] = [
+            let kernels: [InPlace; 15] = [
                 &|out| rms_norm(&a, &b, 1e-6, out),
                 &|out| rms_norm_add(&a, &b, 1e-6, out),
                 &|out| layer_norm(out, &a, &b, 1e-6),

@@ -5,7 +5,7 @@ use gemm::Parallelism;
 
 #[cfg(target_arch = "x86_64")]
 use super::panels::{self, Panels, Values};
-use super::{Activation, Gate};
+use super::{Activation, End, Gate};
 use crate::cpu::{Cpu, Tier};
 use crate::product::{Matrix, multiply};
 
@@ -45,17 +45,6 @@ impl WeightLayout {
     pub fn best(device: &Device) -> Self {
         if device.is_cpu() && Cpu::current().tier() >= Tier::Avx2 { Self::Panels } else { Self::Matrix }
     }
-}
-
-/// What becomes of the sums of a product.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum End<'a> {
-    /// `out = activation(sums + bias)`.
-    Store { bias: Option<&'a [f32]>, activation: Activation },
-    /// `out += sums + bias`.
-    Add { bias: Option<&'a [f32]> },
-    /// `out = gate(even panels) * odd panels`.
-    Gate(Gate),
 }
 
 /// A weight (in, out) in one of the layouts.

@@ -111,6 +111,17 @@ impl Gate {
     }
 }
 
+/// What becomes of the sums of a product.
+#[derive(Debug, Clone, Copy)]
+enum End<'a> {
+    /// `out = activation(sums + bias)`.
+    Store { bias: Option<&'a [f32]>, activation: Activation },
+    /// `out += sums + bias`.
+    Add { bias: Option<&'a [f32]> },
+    /// `out = gate(even panels) * odd panels`.
+    Gate(Gate),
+}
+
 /// Calls `work(i, row i)` for every row of `width`, in parallel where it pays.
 pub(crate) fn for_each_row<T: Send>(out: &mut [T], width: usize, work: impl Fn(usize, &mut [T]) + Sync) {
     if width == 0 {

@@ -9,10 +9,9 @@
 use half::bf16;
 use rayon::prelude::*;
 
-use super::Gate;
 use super::kernels::{Avx2, Avx512, Avx512Bf16, Instructions, Pair, Rows, Sums, Weight, block};
 use super::lanes::{self, PANEL};
-use super::linear::End;
+use super::{End, Gate};
 use crate::cpu::{Cpu, Tier, for_each_cpu};
 
 /// Rows of weights that are worked on at a time: their panel and the same part of x stay in the first cache.
