@@ -9,7 +9,7 @@ use super::config::ModelConfig;
 use super::dense::Dense;
 use super::files::mismatch;
 use super::folder::ModelFolder;
-use super::networks::{Architecture, Network};
+use super::networks::{self, Network};
 use super::ops::{ProductDtype, WeightLayout};
 use super::pooling::{Pooling, cut_and_normalise};
 use super::text::{TextTokenizer, TokenizedTexts};
@@ -56,7 +56,7 @@ impl TextEncoder {
     /// Something is missing, damaged, not supported, or does not fit `options`; the message names it.
     pub fn load(path: &Path, options: &EncoderOptions, device: &Device) -> Result<Self> {
         let config = ModelConfig::read(path)?;
-        let architecture = Architecture::of(&config)?;
+        let architecture = networks::architecture(&config)?;
         let folder = ModelFolder::read(path, &config)?;
         if let Some(expected) = options.architecture.as_deref().filter(|expected| *expected != architecture.name) {
             let what = format!("expected a model of the architecture {expected}, found {}", architecture.name);

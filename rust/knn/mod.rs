@@ -10,20 +10,21 @@
 mod ball_tree;
 mod bounds;
 mod codes;
+mod engine;
 mod group;
 mod nearest;
 mod products;
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use crate::error::ValueError;
 use crate::matrix::{check_finite, check_width, matrix, with_padded_rows};
-use crate::{Error, Result, threads};
+use crate::{Result, threads};
 use codes::Origin;
+pub use engine::Engine;
 use group::{Group, Search};
 
 /// With more patterns of trailing columns than this, the rows stay one group.
@@ -32,43 +33,6 @@ const MOST_GROUPS: usize = 256;
 const BYTES_WORTH_THREADS: usize = 4 << 20;
 /// Queries that go over the same codes together.
 const QUERIES_A_TASK: usize = 8;
-
-/// How rows within a group are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// A scan of byte codes with proven bounds, then float32 for the rows within them.
-    Flat,
-    /// Linfa's ball tree.
-    BallTree,
-}
-
-impl Engine {
-    /// The name in files and flags.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Flat => "flat",
-            Self::BallTree => "ball-tree",
-        }
-    }
-}
-
-impl FromStr for Engine {
-    type Err = Error;
-
-    /// `auto` is the scan: at the widths of embeddings a ball tree visits nearly every row and was slower at every
-    /// size measured (benches/README.md).
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "auto" | "flat" => Ok(Self::Flat),
-            "ball-tree" => Ok(Self::BallTree),
-            _ => {
-                let known = "auto, flat, ball-tree";
-                Err(ValueError::Unknown { name: "engine", found: name.to_owned(), known }.into())
-            }
-        }
-    }
-}
 
 /// An index over the rows of a matrix; it never changes.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use candle_transformers::models::bert::{Config, HiddenAct};
 use serde_json::json;
 
-use super::{Architecture, Network, keep};
+use super::architecture::{Architecture, Network, keep};
 use crate::embedding::batch::Batch;
 use crate::embedding::config::ModelConfig;
 use crate::embedding::files::{invalid, mismatch, not_supported};

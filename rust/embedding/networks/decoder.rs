@@ -3,7 +3,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Network, keep};
+use super::architecture::{Network, keep};
 use crate::embedding::batch::Batch;
 use crate::embedding::config::ModelConfig;
 use crate::embedding::files::mismatch;

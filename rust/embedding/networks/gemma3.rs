@@ -5,8 +5,8 @@ use candle_nn::Activation as HiddenAct;
 use candle_transformers::models::gemma3::Config;
 use serde_json::json;
 
+use super::architecture::{Architecture, Network};
 use super::decoder::{Decoder, Norms};
-use super::{Architecture, Network};
 use crate::embedding::config::ModelConfig;
 use crate::embedding::files::{invalid, not_supported};
 use crate::embedding::ops::{Attention, Gate, Mask, Rotary};

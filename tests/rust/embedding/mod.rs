@@ -12,7 +12,7 @@ use rand::Rng;
 use safetensors::tensor::Dtype;
 use vsr_core::Error;
 use vsr_core::embedding::batch::Batch;
-use vsr_core::embedding::networks::Architecture;
+use vsr_core::embedding::networks::architecture;
 use vsr_core::embedding::ops::{ProductDtype, WeightLayout};
 use vsr_core::embedding::weights::Weights;
 use vsr_core::embedding::{EncoderOptions, ModelConfig, TextEncoder, TokenizedTexts};
@@ -160,7 +160,7 @@ fn both_layouts_of_weights_give_the_same() {
         let rows = Tensor::new(&[0_u32, 6, 36, 136], &Device::Cpu).unwrap();
         let forward = |layout, rows: Option<&Tensor>| -> Vec<f32> {
             let weights = Weights::open(folder.path(), &Device::Cpu).unwrap().with_layout(layout);
-            let network = Architecture::of(&config).unwrap().load(&config, &weights).unwrap();
+            let network = architecture(&config).unwrap().load(&config, &weights).unwrap();
             network.forward(&batch, rows, &|| Ok(())).unwrap().flatten_all().unwrap().to_vec1().unwrap()
         };
         let (best, matrix) = (forward(WeightLayout::best(&Device::Cpu), None), forward(WeightLayout::Matrix, None));
