@@ -11,7 +11,8 @@ use rayon::prelude::*;
 
 use super::kernels::{Avx2, Avx512, Avx512Bf16, Instructions, Pair, Rows, Sums, Weight, block};
 use super::lanes::{self, PANEL};
-use super::{Activation, Gate};
+use super::{End, Gate};
+use crate::cpu::{Cpu, Tier, for_each_cpu};
 
 /// Rows of weights that are worked on at a time: their panel and the same part of x stay in the first cache.
 const DEPTH: usize = 256;
@@ -28,36 +29,9 @@ const WIDEN_FROM: usize = 4;
 /// Multiplications below which a second thread costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 17;
 
-/// The instruction sets that products are compiled for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InstructionSet {
-    Avx2,
-    Avx512,
-}
-
-impl InstructionSet {
-    /// The best one of this machine; none where it has neither.
-    pub(crate) fn detect() -> Option<Self> {
-        if crate::cpu::has_avx512() && crate::cpu::has_avx2() {
-            Some(Self::Avx512)
-        } else if crate::cpu::has_avx2() {
-            Some(Self::Avx2)
-        } else {
-            None
-        }
-    }
-
-    fn rows(self) -> usize {
-        match self {
-            Self::Avx2 => Avx2::ROWS,
-            Self::Avx512 => Avx512::ROWS,
-        }
-    }
-}
-
 /// A weight matrix (in, out) in panels: (panels, in, 16), the last one filled up with zeros; half as many rows of pairs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Panels<'a> {
+pub(super) struct Panels<'a> {
     pub values: Values<'a>,
     pub n_in: usize,
     pub n_panels: usize,
@@ -65,7 +39,7 @@ pub(crate) struct Panels<'a> {
 
 /// The numbers of the panels.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Values<'a> {
+pub(super) enum Values<'a> {
     /// In the type of their file.
     Single(&'a [f32]),
     /// In the type of their file.
@@ -74,47 +48,63 @@ pub(crate) enum Values<'a> {
     Pairs(&'a [Pair]),
 }
 
-/// What becomes of the sums.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum End<'a> {
-    /// `out = activation(sums + bias)`.
-    Store { bias: Option<&'a [f32]>, activation: Activation },
-    /// `out += sums + bias`.
-    Add { bias: Option<&'a [f32]> },
-    /// `out = gate(even panels) * odd panels`.
-    Gate(Gate),
-}
-
 /// `out = end(x w)` for x (m, in) and out (m, width), both row after row.
-pub(crate) fn multiply(set: InstructionSet, x: &[f32], panels: Panels, out: &mut [f32], width: usize, end: End) {
-    let k = panels.n_in;
+///
+/// # Panics
+/// Where lengths do not fit, or the processor lacks the instructions for panels or for pairs.
+pub(super) fn multiply(x: &[f32], panels: Panels, out: &mut [f32], width: usize, end: End) {
+    let Panels { values, n_in: k, n_panels } = panels;
     if k == 0 || width == 0 {
         return;
     }
-    let (m, out) = (x.len() / k, Shared(out.as_mut_ptr()));
-    let whole = || in_strips(x, k, set.rows());
-    // SAFETY of what follows: the instruction set was detected.
-    match panels.values {
-        Values::Single(values) => {
-            let job = Job { x: &whole(), m, k, n_panels: panels.n_panels, out, width, end };
-            job.spread(|rows, panels, sums| match set {
-                InstructionSet::Avx2 => unsafe { job.sum_avx2(values, rows, panels, sums) },
-                InstructionSet::Avx512 => unsafe { job.sum_avx512(values, rows, panels, sums) },
-            });
-        }
-        Values::Half(values) => {
-            let job = Job { x: &whole(), m, k, n_panels: panels.n_panels, out, width, end };
-            job.spread(|rows, panels, sums| match set {
-                InstructionSet::Avx2 => unsafe { job.sum_avx2(values, rows, panels, sums) },
-                InstructionSet::Avx512 => unsafe { job.sum_avx512(values, rows, panels, sums) },
-            });
-        }
+    let m = x.len() / k;
+    let (bias, per_panel) = match end {
+        End::Store { bias, .. } | End::Add { bias } => (bias, PANEL),
+        End::Gate(_) => (None, PANEL / 2),
+    };
+    assert!(x.len() == m * k && out.len() == m * width, "{m} rows");
+    assert!(width <= n_panels * per_panel && bias.is_none_or(|bias| bias.len() == width), "{width} columns");
+    assert!(per_panel == PANEL || n_panels.is_multiple_of(2), "a gate and what it opens");
+    let tier = Cpu::current().tier();
+    assert!(tier >= Tier::Avx2, "panels need AVX2");
+    let out = Shared(out.as_mut_ptr());
+    let job = |x, k| Job { x, m, k, n_panels, out, width, end };
+    let strips = || in_strips(x, k, if tier == Tier::Avx2 { Avx2::ROWS } else { Avx512::ROWS });
+    match values {
+        Values::Single(values) => job(&strips(), k).spread(values, sum),
+        Values::Half(values) => job(&strips(), k).spread(values, sum),
         Values::Pairs(values) => {
-            let x = in_strips(&in_pairs(x, k), k.div_ceil(2), Avx512Bf16::ROWS);
-            let job = Job { x: &x, m, k: k.div_ceil(2), n_panels: panels.n_panels, out, width, end };
-            job.spread(|rows, panels, sums| unsafe { job.sum_avx512_bf16(values, rows, panels, sums) });
+            assert!(tier == Tier::Avx512Bf16, "pairs need AVX-512 with bfloat16");
+            let n_pairs = k.div_ceil(2);
+            let job = Job {
+                x: &in_strips(&in_pairs(x, k), n_pairs, Avx512Bf16::ROWS),
+                m,
+                k: n_pairs,
+                n_panels,
+                out,
+                width,
+                end,
+            };
+            // SAFETY: the processor was just seen to have the instructions.
+            job.spread(values, |job, values, rows, panels, sums| unsafe { sum_pairs(job, values, rows, panels, sums) });
         }
     }
+}
+
+for_each_cpu! {
+    /// Fills the sums of some rows and panels, one row of all panels after the other.
+    fn sum[W: Weight<Avx2> + Weight<Avx512>](
+        job: &Job<f32>, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32],
+    ) = avx512 Job::sum::<Avx512, W>, avx2 Job::sum::<Avx2, W>, baseline nothing
+}
+
+/// The baseline has no panels: [`multiply`] has refused them.
+fn nothing<W>(_: &Job<f32>, _: &[W], _: &Range, _: &Range, _: &mut [f32]) {}
+
+/// As [`sum`], of pairs.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
+fn sum_pairs(job: &Job<Pair>, values: &[Pair], rows: &Range, panels: &Range, sums: &mut [f32]) {
+    job.sum::<Avx512Bf16, Pair>(values, rows, panels, sums);
 }
 
 /// Rounds every row of x to pairs; the last of an odd row is filled up with zero.
@@ -171,7 +161,8 @@ type Range = std::ops::Range<usize>;
 
 impl<X: Copy + Sync> Job<'_, X> {
     /// Cuts the product into tasks; `sum` fills the sums of some rows and panels, one row of all panels after the other.
-    fn spread(&self, sum: impl Fn(&Range, &Range, &mut [f32]) + Sync) {
+    fn spread<W: Sync>(&self, values: &[W], sum: impl Fn(&Self, &[W], &Range, &Range, &mut [f32]) + Sync) {
+        assert_eq!(values.len(), self.n_panels * self.k * PANEL, "panels");
         thread_local! {
             static SUMS: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
         }
@@ -186,7 +177,7 @@ impl<X: Copy + Sync> Job<'_, X> {
             let (rows, panels) = (height..m.min(height + HEIGHT), first..n_panels.min(first + group));
             SUMS.with_borrow_mut(|sums| {
                 sums.resize(HEIGHT * GROUP * PANEL, 0.0);
-                sum(&rows, &panels, sums);
+                sum(self, values, &rows, &panels, sums);
                 self.finish(&rows, &panels, sums);
             });
         };
@@ -275,33 +266,11 @@ impl<X: Copy + Sync> Job<'_, X> {
     }
 }
 
-impl Job<'_, f32> {
-    #[target_feature(enable = "avx2,fma")]
-    fn sum_avx2<W: Weight<Avx2>>(&self, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32]) {
-        self.sum::<Avx2, W>(values, rows, panels, sums);
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-    fn sum_avx512<W: Weight<Avx512>>(&self, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32]) {
-        self.sum::<Avx512, W>(values, rows, panels, sums);
-    }
-}
-
-impl Job<'_, Pair> {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
-    fn sum_avx512_bf16(&self, values: &[Pair], rows: &Range, panels: &Range, sums: &mut [f32]) {
-        self.sum::<Avx512Bf16, Pair>(values, rows, panels, sums);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Activation;
     use super::*;
-
-    /// Numbers between -1 and 1 that bfloat16 does not hold.
-    fn numbers(n: usize, step: usize) -> Vec<f32> {
-        (0..n).map(|i| ((i * step + 11) % 1999) as f32 / 999.5 - 1.0).collect()
-    }
+    use crate::cpu::forced::{bits, numbers, same_on_every_tier};
 
     fn rounded(x: f32) -> f64 {
         f64::from(bf16::from_f32(x).to_f32())
@@ -319,8 +288,37 @@ mod tests {
     }
 
     #[test]
+    fn every_tier_gives_the_same_sums() -> Result<(), rayon::ThreadPoolBuildError> {
+        // A tier is forced for one thread.
+        rayon::ThreadPoolBuilder::new().num_threads(1).build()?.install(|| {
+            for (m, k, n_out) in [(1_usize, 5_usize, 16_usize), (7, 40, 3), (13, 300, 40), (100, 260, 70)] {
+                let n_panels = n_out.div_ceil(PANEL);
+                let (x, bias, single) = (numbers(m * k, 37), numbers(n_out, 7), numbers(n_panels * k * PANEL, 101));
+                let half: Vec<bf16> = single.iter().map(|value| bf16::from_f32(*value)).collect();
+                for values in [Values::Single(&single), Values::Half(&half)] {
+                    same_on_every_tier(Tier::Avx2, || {
+                        let mut out = vec![0.0; m * n_out];
+                        let end = End::Store { bias: Some(&bias), activation: Activation::Gelu };
+                        multiply(&x, Panels { values, n_in: k, n_panels }, &mut out, n_out, end);
+                        bits(&out)
+                    });
+                }
+            }
+        });
+        Ok(())
+    }
+
+    #[test]
+    #[should_panic(expected = "3 columns")]
+    fn a_bias_of_another_length_is_refused_at_the_door() {
+        let panels = Panels { values: Values::Single(&[0.0; 32]), n_in: 2, n_panels: 1 };
+        let end = End::Store { bias: Some(&[1.0; 2]), activation: Activation::None };
+        multiply(&[0.0; 4], panels, &mut [0.0; 6], 3, end);
+    }
+
+    #[test]
     fn sums_of_pairs_are_those_of_a_plain_loop() {
-        if !crate::cpu::has_avx512_bf16() {
+        if Cpu::current().tier() != Tier::Avx512Bf16 {
             eprintln!("skipped: the processor has no avx512_bf16");
             return;
         }
@@ -333,7 +331,7 @@ mod tests {
             let panels = Panels { values: Values::Pairs(&values), n_in: k, n_panels: n_out.div_ceil(PANEL) };
             let mut out = vec![f32::NAN; m * n_out];
             let end = End::Store { bias: Some(&bias), activation: Activation::None };
-            multiply(InstructionSet::Avx512, &x, panels, &mut out, n_out, end);
+            multiply(&x, panels, &mut out, n_out, end);
             for (i, row) in out.chunks_exact(n_out).enumerate() {
                 for (j, &found) in row.iter().enumerate() {
                     let products = (0..k).map(|c| rounded(x[i * k + c]) * rounded(w[c * n_out + j]));
