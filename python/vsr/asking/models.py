@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from vsr.asking.call import Answer, ChatRequest
-from vsr.asking.providers import PROVIDERS, Provider
 from vsr.config import Endpoint, ModelEntry, Pricing, RouterConfig
-from vsr.config.servers import endpoints_of, is_public, is_secret_header, server_url, shares_key
+from vsr.config.servers import endpoints_of, is_public, server_url, shares_key
 from vsr.errors import BenchmarkError
+from vsr.providers import PROVIDERS, Provider
+from vsr.providers.call import Answer, ChatRequest
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Target:
         credential: tells keys apart without holding one: models that share it share the key.
         timeout_s: seconds that a whole answer may take.
         weight: share of the calls, where the model names no endpoint.
+        largest_response: most bytes that an answer may have.
+        ca_file: file of the certificates that are trusted here; None for the usual authorities.
     """
 
     model_name: str
@@ -37,6 +39,8 @@ class Target:
     credential: str = field(repr=False)
     timeout_s: float = 300.0
     weight: float = 1.0
+    largest_response: int = 8 << 20
+    ca_file: str | None = None
 
     @property
     def host(self) -> str:
@@ -192,6 +196,8 @@ def _asked_model(
                 credential=hashlib.sha256((key or "").encode()).hexdigest()[:16],
                 timeout_s=endpoint.timeout_s,
                 weight=endpoint.weight,
+                largest_response=int(endpoint.max_response_mib * (1 << 20)),
+                ca_file=endpoint.ca_file,
             )
         )
     return AskedModel(
@@ -230,16 +236,10 @@ def _key(entry: ModelEntry, endpoint: Endpoint, home: Endpoint, environment: Map
 
 
 def _secrets(config: RouterConfig, environment: Mapping[str, str]) -> tuple[str, ...]:
-    found = [endpoint.api_key for endpoint in config.vllm_endpoints]
-    found += [
-        value
-        for endpoint in config.vllm_endpoints
-        for header, value in endpoint.headers.items()
-        if is_secret_header(header, value.get_secret_value())
-    ]
-    found += [entry.access_key for entry in config.models.values()]
-    texts = [secret.get_secret_value() for secret in found if secret is not None]
-    texts += [value.removeprefix("Bearer ") for value in texts]
-    texts += [environment.get(name, "") for provider in PROVIDERS.values() for name in provider.key_variables]
-    # A "key" of a few letters (vLLM's EMPTY) is no secret, and taking it out would spoil the answers.
-    return tuple(sorted({text.strip() for text in texts if len(text.strip()) >= 8}, key=len, reverse=True))
+    """Return every key, and the value of every header: nobody can tell by its name which of them is one."""
+    found = [entry.access_key for entry in config.models.values()]
+    for endpoint in config.vllm_endpoints:
+        found += [endpoint.api_key, *endpoint.headers.values()]
+    texts = {secret.get_secret_value().strip() for secret in found if secret is not None}
+    texts |= {environment.get(name, "").strip() for provider in PROVIDERS.values() for name in provider.key_variables}
+    return tuple(sorted(texts - {""}))

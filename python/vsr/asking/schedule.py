@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.client import Timed
 from vsr.asking.models import AskedModel, Cast
 from vsr.asking.queue import Call, EndpointState, Lane, Pace
+from vsr.providers.call import Answer, ErrorKind, FailedCall
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vsr.asking.connections import SmallPools
+from vsr.asking.connections import Connections
 from vsr.asking.journal import Journal
-from vsr.asking.providers.errors import retry_after_s
 from vsr.data.categories import CATEGORIES, normalise_category
 from vsr.data.json_lines import write_json_lines
 from vsr.data.records import read_objects, render_prompt, unique_key
 from vsr.errors import BenchmarkError, RecordError
+from vsr.providers.errors import retry_after_s
 
 _N_NEIGHBOURS = 10
 _BLOCK = 1000
@@ -248,7 +248,7 @@ class RouterApi:
     ) -> None:
         waiting = iter(texts)
         n_done = n_failed_in_row = 0
-        async with httpx.AsyncClient(transport=SmallPools(), timeout=_TIMEOUT_S) as client:
+        async with httpx.AsyncClient(transport=Connections(), timeout=_TIMEOUT_S) as client:
             await self._check_health(client)
 
             async def work() -> None:

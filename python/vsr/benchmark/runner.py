@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vsr.asking.call import Answer
 from vsr.asking.client import ChatClient
 from vsr.asking.journal import Journal, Line
 from vsr.asking.queue import Call, Pace
@@ -21,6 +20,7 @@ from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Recorder
 from vsr.benchmark.resume import Previous, clear, nothing_yet, survey
 from vsr.benchmark.summary import BenchmarkSummary, summarise
+from vsr.providers.call import Answer
 
 _WARM_UP_PROMPT = "Reply with the word ready."
 

@@ -12,16 +12,16 @@ import time
 import pytest
 
 from servers.scripted import Scripted, always, chat, json_response
-from vsr.asking.call import LONGEST_MESSAGE, Answer, ChatRequest, ErrorKind
 from vsr.asking.client import ChatClient
 from vsr.asking.models import Target
-from vsr.asking.providers import PROVIDERS
+from vsr.providers import PROVIDERS
+from vsr.providers.call import LONGEST_MESSAGE, Answer, ChatRequest, ErrorKind
 from vsr.simulation.server.http import LoopbackServer, Response
 
 
-def target(url, timeout_s=5.0, **headers):
+def target(url, timeout_s=5.0, fields=None, **headers):
     provider = PROVIDERS["vllm"]
-    return Target("a", "one", provider, provider.url(url), "a", headers, "", timeout_s)
+    return Target("a", "one", provider, provider.url(url), "a", headers, "", timeout_s, **(fields or {}))
 
 
 def ask(*targets, prompt="Question?", at_once=False):
@@ -132,10 +132,9 @@ def test_a_slow_drip_meets_the_limit_on_the_whole():
     assert timed.outcome.message == "no whole answer within 0.3 s"
 
 
-def test_an_answer_without_end_does_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr("vsr.asking.client._LARGEST_BODY", 100_000)
+def test_an_answer_without_end_does_not_fill_the_memory():
     with Raw(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 60_000] * 50) as server:
-        (timed,) = ask(target(server.url))
+        (timed,) = ask(target(server.url, fields={"largest_response": 100_000}))
     assert timed.outcome.kind is ErrorKind.INVALID_ANSWER
     assert "larger than" in timed.outcome.message
 

@@ -126,7 +126,7 @@ def test_what_counts_as_a_secret():
         {"a": {"preferred_endpoints": ["one"], "access_key": MODEL_KEY}},
         {"OPENAI_API_KEY": OWN_KEY},
     )
-    assert set(found.secrets) == {"in-a-header", MODEL_KEY, OWN_KEY}
+    assert set(found.secrets) == {"EMPTY", "in-a-header", "my application", MODEL_KEY, OWN_KEY}
 
 
 def test_costs():

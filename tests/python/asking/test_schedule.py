@@ -6,12 +6,12 @@ from collections import Counter
 import pytest
 
 from servers.scripted import config_for
-from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.client import Timed
 from vsr.asking.queue import Call, Pace
 from vsr.asking.schedule import Schedule
 from vsr.benchmark.plan import make_plan
 from vsr.data.records import Query
+from vsr.providers.call import Answer, ErrorKind, FailedCall
 
 ANSWER = Timed(Answer("yes"), 0.1)
 DOWN = Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, "HTTP 500", is_retryable=True), None)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from servers.scripted import Scripted, json_response
-from vsr.asking.call import Answer, ChatRequest, ErrorKind, FailedCall
 from vsr.asking.client import ChatClient
 from vsr.asking.models import Target
-from vsr.asking.providers import PROVIDERS
-from vsr.asking.providers.errors import retry_after_s
 from vsr.data.failures import failure_of
+from vsr.providers import PROVIDERS
+from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
+from vsr.providers.errors import retry_after_s
 from vsr.simulation.server.http import Response
 
 REQUEST = ChatRequest("model-id", "What is 2 + 2?", 64, 0.5)
