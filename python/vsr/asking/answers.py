@@ -1,5 +1,7 @@
 """From the bytes of an answer to plain values, within limits: decompressed, decoded, a stream put together."""
 
+import asyncio
+import contextlib
 import json
 import re
 import zlib
@@ -12,6 +14,8 @@ from vsr.providers.fields import END_OF_STREAM
 LARGEST_DEPTH = 64
 """How deep the values of an answer may be nested."""
 
+_LARGE = 1 << 20
+_MOST_PIECES = 50_000
 _MOST_MARKS = 200_000
 _MARKS = (b"[", b"]", b"{", b"}", b",", b"\n")
 _LONGEST_NUMBER = 20
@@ -30,13 +34,21 @@ class UnreadableAnswerError(Exception):
     """An answer that is over a limit or cannot be understood; the text says why."""
 
 
-async def read_body(pieces: AsyncIterable[bytes], encoding: str, limit: int) -> bytes:
+class NoJsonError(UnreadableAnswerError):
+    """An answer that is no JSON, though it may be a stream of it."""
+
+    def __init__(self) -> None:
+        super().__init__("it is no JSON")
+
+
+async def read_body(pieces: AsyncIterable[bytes], encoding: str, limit: int, few: asyncio.Semaphore) -> bytes:
     """Read a body and decompress it as it comes.
 
     Args:
         pieces: the body as it was sent.
         encoding: the `Content-Encoding` of the answer.
         limit: most bytes that it may have, decompressed.
+        few: how many large bodies may be read at a time: the memory of all of them together has a limit, too.
 
     Raises:
         UnreadableAnswerError: It is larger, damaged, or compressed in a way that was not asked for.
@@ -46,28 +58,39 @@ async def read_body(pieces: AsyncIterable[bytes], encoding: str, limit: int) -> 
         raise UnreadableAnswerError(f"its encoding, '{encoding[:80]}', was not asked for; gzip or deflate, once, was")
     body = bytearray()
     inflate = zlib.decompressobj(_ACCEPTED[layers[0]]) if layers else None
-    is_first = True
-    async for piece in pieces:
-        if inflate is None:
-            body += piece
-        else:
-            if is_first and layers == ["deflate"] and piece and piece[0] & 0x0F != 8:
-                inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # many servers leave out the wrapping that belongs to it
-            is_first = False
-            try:
-                # One byte above the limit tells that it is too large.
-                body += inflate.decompress(piece, limit + 1 - len(body))
-            except zlib.error as error:
-                raise UnreadableAnswerError(f"its compression is damaged: {error}") from error
-            if inflate.unused_data:
-                raise UnreadableAnswerError("more bytes follow the end of its compression")
-        if len(body) > limit:
-            raise UnreadableAnswerError(
-                f"it is larger than {limit / (1 << 20):g} MiB; `max_response_mib` of the endpoint allows more"
-            )
-    if inflate is not None and not inflate.eof:
-        raise UnreadableAnswerError("its compression breaks off")
-    return bytes(body)
+    n_pieces = 0
+    async with contextlib.AsyncExitStack() as held:
+        is_large = False
+        async for piece in pieces:
+            n_pieces += 1
+            if n_pieces > _MOST_PIECES:
+                raise UnreadableAnswerError(f"it comes in more than {_MOST_PIECES:,} pieces")
+            if inflate is None:
+                body += piece
+            else:
+                if n_pieces == 1 and layers == ["deflate"] and piece[:1] and piece[0] & 0x0F != zlib.DEFLATED:
+                    inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # many servers leave out the wrapping
+                body += _inflated(inflate, piece, limit + 1 - len(body))
+            if len(body) > limit:
+                raise UnreadableAnswerError(
+                    f"it is larger than {limit / (1 << 20):g} MiB; `max_response_mib` of the endpoint allows more"
+                )
+            if len(body) > _LARGE and not is_large:
+                is_large = True
+                await held.enter_async_context(few)
+        if inflate is not None and not inflate.eof:
+            raise UnreadableAnswerError("its compression breaks off")
+        return bytes(body)
+
+
+def _inflated(inflate: "zlib._Decompress", piece: bytes, limit: int) -> bytes:
+    try:
+        found = inflate.decompress(piece, limit)
+    except zlib.error as error:
+        raise UnreadableAnswerError(f"its compression is damaged: {error}") from error
+    if inflate.unused_data:
+        raise UnreadableAnswerError("more bytes follow the end of its compression")
+    return found
 
 
 def decode_json(body: bytes) -> object:
@@ -84,7 +107,7 @@ def decode_json(body: bytes) -> object:
     try:
         return json.loads(_LONE_SURROGATE.sub(r"\\ufffd", text), strict=False, parse_int=_whole)
     except ValueError as error:
-        raise UnreadableAnswerError("it is no JSON") from error
+        raise NoJsonError from error
 
 
 def _whole(digits: str) -> int | float:

@@ -10,7 +10,7 @@ from typing import Self
 import httpx
 import msgspec
 
-from vsr.asking.answers import UnreadableAnswerError, decode_json, read_body, stream_of
+from vsr.asking.answers import NoJsonError, UnreadableAnswerError, decode_json, read_body, stream_of
 from vsr.asking.connections import Connections, UnusableRouteError
 from vsr.asking.models import Target
 from vsr.asking.secrets import Secrets
@@ -19,6 +19,7 @@ from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
 from vsr.providers.errors import failure_of_status
 
 _LONGEST_CONNECT_S = 15.0
+_MOST_LARGE_BODIES = 8
 # What an error response says is for people; its beginning is enough where it is no JSON.
 _LONGEST_TEXT = 100_000
 
@@ -47,6 +48,7 @@ class ChatClient:
             secrets: texts that no answer and no message of a failure may hold, though a server says them.
         """
         self._secrets = Secrets(secrets)
+        self._large_bodies = asyncio.Semaphore(_MOST_LARGE_BODIES)
         self._client = httpx.AsyncClient(
             # A key is bound to its host: nothing follows a redirect, and no server is told what another one said.
             follow_redirects=False,
@@ -112,9 +114,8 @@ class ChatClient:
         try:
             connection = response.extensions["network_stream"]
             assert isinstance(connection, Connection)
-            body = await read_body(
-                response.aiter_raw(), response.headers.get("content-encoding", ""), target.largest_response
-            )
+            encoding = response.headers.get("content-encoding", "")
+            body = await read_body(response.aiter_raw(), encoding, target.largest_response, self._large_bodies)
         finally:
             await response.aclose()
         return response, body, connection.exchange_s
@@ -135,7 +136,7 @@ def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | Fai
         return failure_of_status(response.status_code, said, response.headers)
     try:
         payload = decode_json(body)
-    except UnreadableAnswerError:
+    except NoJsonError:
         pieces = stream_of(body)
         if pieces is None:
             raise

@@ -65,9 +65,10 @@ class Ollama:
         )
 
     def joined(self, pieces: Sequence[object]) -> object:
-        """Join messages and take everything else from the last piece, which says that it is the last."""
-        last = pieces[-1] if pieces else None
-        if not isinstance(last, dict) or not (last.get("done") is True or last.get("error")):
+        """Join messages and take everything else from the piece that says that it is the last."""
+        chunks = [piece for piece in pieces if isinstance(piece, dict)]
+        last = next((chunk for chunk in chunks if chunk.get("done") is True or chunk.get("error")), None)
+        if last is None:
             return None
-        messages = [piece.get("message") for piece in pieces if isinstance(piece, dict)]
+        messages = [chunk.get("message") for chunk in chunks]
         return {**last, "message": texts_of(messages, ("content", "thinking"))}
