@@ -21,6 +21,7 @@ _KEEPALIVE_S = 30.0
 # A second answer to one request comes close behind the first: a connection that has rested has shown it.
 _REST_S = 0.25
 _LONGEST_CLOSE_S = 1.0
+_HIGHEST_PORT = 65535
 
 
 class _Route(NamedTuple):
@@ -159,15 +160,14 @@ class Connections(httpx.AsyncBaseTransport):
             proxy = httpx.URL(address)
         except httpx.InvalidURL:
             proxy = httpx.URL()
-        if proxy.scheme not in ("http", "https") or not proxy.host:
+        port = proxy.port or (443 if proxy.scheme == "https" else 80)
+        if proxy.scheme not in ("http", "https") or not proxy.host or port > _HIGHEST_PORT:
             raise UnusableRouteError(
                 f"the proxy of the environment, {shown}, cannot be used: expected http://HOST:PORT; correct or unset "
                 "its variable (ALL_PROXY, HTTPS_PROXY, HTTP_PROXY), or name the host in NO_PROXY"
             )
-        is_encrypted = proxy.scheme == "https"
         try:
-            port = proxy.port or (443 if is_encrypted else 80)
-            connection = await self._dial(proxy.host, port, self._trust(None) if is_encrypted else None)
+            connection = await self._dial(proxy.host, port, self._trust(None) if proxy.scheme == "https" else None)
         except OSError as error:
             raise httpx.ConnectError(f"none to the proxy {shown}: {error}") from error
         if route.scheme == "http":
@@ -202,20 +202,23 @@ class Connections(httpx.AsyncBaseTransport):
         """
         if ca_file not in self._contexts:
             try:
-                self._contexts[ca_file] = trusted(ca_file) if ca_file else httpx.create_ssl_context()
-            except (OSError, ssl.SSLError) as error:
-                named = f"SSL_CERT_FILE {os.environ.get('SSL_CERT_FILE')}" if ca_file is None else f"ca_file {ca_file}"
-                raise UnusableRouteError(f"{named} holds no certificates: {error}; expected a PEM file") from error
+                self._contexts[ca_file] = trusted(ca_file)
+            except OSError as error:
+                raise UnusableRouteError(str(error)) from error
         return self._contexts[ca_file]
 
 
-def trusted(ca_file: str) -> ssl.SSLContext:
-    """Return what trusts the certificates in a PEM file, and no others.
+def trusted(ca_file: str | None) -> ssl.SSLContext:
+    """Return what trusts the certificates in a PEM file, and no others; without one what the environment says.
 
     Raises:
         OSError: The file cannot be read, or holds none.
     """
-    return ssl.create_default_context(cafile=ca_file)
+    try:
+        return httpx.create_ssl_context() if ca_file is None else ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        named = f"SSL_CERT_FILE {os.environ.get('SSL_CERT_FILE')}" if ca_file is None else f"ca_file {ca_file}"
+        raise OSError(f"{named} holds no certificates that can be read ({error}); expected a PEM file") from error
 
 
 class _Body(httpx.AsyncByteStream):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from vsr.asking.connections import trusted
 from vsr.config import Endpoint, ModelEntry, Pricing, RouterConfig
 from vsr.config.servers import endpoints_of, is_public, server_url, shares_key
 from vsr.errors import BenchmarkError
@@ -87,7 +88,7 @@ class AskedModel:
 
 
 @dataclass(frozen=True)
-class Cast:
+class AskedModels:
     """Everybody who is asked.
 
     Attributes:
@@ -103,7 +104,7 @@ class Cast:
     warnings: tuple[str, ...] = ()
 
 
-def cast_of(config: RouterConfig, environment: Mapping[str, str]) -> Cast:
+def asked_models(config: RouterConfig, environment: Mapping[str, str]) -> AskedModels:
     """Work out who is asked where.
 
     Args:
@@ -111,11 +112,17 @@ def cast_of(config: RouterConfig, environment: Mapping[str, str]) -> Cast:
         environment: the providers' own key variables are read from it.
 
     Raises:
-        BenchmarkError: There is nothing to ask, or a model has no endpoint.
+        BenchmarkError: There is nobody to ask, a model has no endpoint, or a `ca_file` no certificates.
     """
     where = config.path or "configuration"
     if not config.vllm_endpoints:
         raise BenchmarkError(f"{where}: there is nobody to ask: vllm_endpoints is empty; name at least one endpoint.")
+    for endpoint in config.vllm_endpoints:
+        if endpoint.ca_file is not None:
+            try:
+                trusted(endpoint.ca_file)
+            except OSError as error:
+                raise BenchmarkError(f"{where}: endpoint '{endpoint.name}': {error}") from error
     warnings: list[str] = []
     models = [
         _asked_model(name, entry, lora, use_reasoning, config, environment, warnings)
@@ -123,7 +130,7 @@ def cast_of(config: RouterConfig, environment: Mapping[str, str]) -> Cast:
     ]
     if not models:
         raise BenchmarkError(f"{where}: there is nobody to ask: model_config is empty; name at least one model.")
-    return Cast(
+    return AskedModels(
         tuple(models),
         {endpoint.name: endpoint.max_concurrency for endpoint in config.vllm_endpoints if endpoint.max_concurrency},
         _secrets(config, environment),

@@ -35,7 +35,7 @@ class Driver:
     def __init__(self, endpoints, models, n=4, **pace):
         self.plan = make_plan([Query(f"q{i}") for i in range(n)], config_for(endpoints, models), environment={})
         self.pace = Pace(**{"concurrency": 4, **pace})
-        self.schedule = Schedule(self.plan.cast, {model.name: range(n) for model in self.plan.models}, self.pace)
+        self.schedule = Schedule(self.plan.asked, {model.name: range(n) for model in self.plan.models}, self.pace)
         self.started = []  # (moment, endpoint, model, question)
         self.finished = []
         self.now = 0.0

@@ -3,6 +3,8 @@
 A fault gives bytes to send, seconds to wait, or `RESET`; it knows no HTTP library, so that nothing is put right for it.
 """
 
+# ruff: noqa: ARG001 every fault is given the request, though few look at it
+
 import gzip
 import itertools
 import json
@@ -31,7 +33,9 @@ class Asked:
         text = self.prompt if text is None else text
         if self.is_ollama:
             counts = {"prompt_eval_count": n_input, "eval_count": n_output}
-            return {"message": {"role": "assistant", "content": text}, "done": True, "done_reason": "stop"} | counts | more
+            return (
+                {"message": {"role": "assistant", "content": text}, "done": True, "done_reason": "stop"} | counts | more
+            )
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         return {"choices": [choice], "usage": {"prompt_tokens": n_input, "completion_tokens": n_output}} | more
 

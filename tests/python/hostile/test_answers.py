@@ -27,7 +27,9 @@ def port():
 def target(port, protocol, **fields):
     provider = PROVIDERS[protocol]
     url = provider.url(f"http://127.0.0.1:{port}")
-    return Target("m", "one", provider, url, "m", {"Authorization": "Bearer the-key"}, "", **{"timeout_s": TIMEOUT_S, **fields})
+    return Target(
+        "m", "one", provider, url, "m", {"Authorization": "Bearer the-key"}, "", **{"timeout_s": TIMEOUT_S, **fields}
+    )
 
 
 def ask(port, protocol, *prompts, at_once=0, **fields):
@@ -81,7 +83,10 @@ def test_counts_that_cannot_be_are_unknown(port, protocol, name):
 @pytest.mark.parametrize("name", RETRY_AFTER)
 def test_a_wait_that_cannot_be_is_bounded_or_ignored(port, protocol, name):
     (found,), _ = ask(port, protocol, f"fault {name}, x")
-    expected = {"retry_after_zero": 0.0, **dict.fromkeys(("retry_after_absurd", "retry_after_year_9999"), LONGEST_WAIT_S)}
+    expected = {
+        "retry_after_zero": 0.0,
+        **dict.fromkeys(("retry_after_absurd", "retry_after_year_9999"), LONGEST_WAIT_S),
+    }
     assert found.retry_after_s == expected.get(name)
 
 

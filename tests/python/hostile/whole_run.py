@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from hostile.faults import FAULTS
+from hostile.faults import FAULTS, Fault
 from vsr.asking.client import ChatClient, Timed
 from vsr.asking.models import Target
 from vsr.asking.queue import Pace
@@ -62,7 +62,14 @@ def time_calls() -> list[float]:
 def main(port: int, output: Path, n_calls: int, concurrency: int) -> dict[str, object]:
     """Run, and say what is in the output."""
     endpoints = [
-        {"name": kind, "address": "127.0.0.1", "port": port, "type": kind, "timeout_s": TIMEOUT_S, "api_key": "the-key-of-all"}
+        {
+            "name": kind,
+            "address": "127.0.0.1",
+            "port": port,
+            "type": kind,
+            "timeout_s": TIMEOUT_S,
+            "api_key": "the-key-of-all",
+        }
         for kind in PROTOCOLS.values()
     ]
     models = {name: {"preferred_endpoints": [kind]} for name, kind in PROTOCOLS.items()}
@@ -76,7 +83,7 @@ def main(port: int, output: Path, n_calls: int, concurrency: int) -> dict[str, o
     summary = run_benchmark(plan, output, RunSettings(pace))
     seconds = time.monotonic() - started
     records = [json.loads(line) for line in output.read_text().splitlines()]
-    found = Counter((record["query"].split(",")[0].removeprefix("fault "), outcome(record)) for record in records)
+    found = Counter((fault_of(record["query"]).name, outcome(record)) for record in records)
     return {
         "records": len(records),
         "different": len({(record["query"], record["model_name"]) for record in records}),
@@ -84,11 +91,18 @@ def main(port: int, output: Path, n_calls: int, concurrency: int) -> dict[str, o
         "wrong": sorted(f"{name}: {kind}" for name, kind in found if FAULTS[name].becomes != kind),
         "elsewhere": sum(record["response"] != record["query"] for record in records if not record.get("error")),
         "kinds": Counter(map(outcome, records)),
-        "expected": Counter(FAULTS[q.query.split(",")[0].removeprefix("fault ")].becomes for q in queries(n_calls // 2)),
+        "expected": Counter(
+            FAULTS[q.query.split(",")[0].removeprefix("fault ")].becomes for q in queries(n_calls // 2)
+        ),
         "longest_s": round(longest[0], 2),
         "peak_mib": peak_mib(),
         "seconds": round(seconds, 1),
     }
+
+
+def fault_of(prompt: str) -> Fault:
+    """Return the fault that a prompt asks for."""
+    return FAULTS[prompt.partition(",")[0].removeprefix("fault ")]
 
 
 def outcome(record: dict[str, object]) -> str:
