@@ -33,8 +33,9 @@ from vsr.data.outcomes import Outcomes
 from vsr.data.prompts import unique_key
 from vsr.embedding.vectors import unit_rows
 from vsr.features import join_features, split_features
+from vsr.selectors import registry
 from vsr.training.folds import stratified_folds
-from vsr.training.training_table import ALGORITHMS, TrainingTable
+from vsr.training.training_table import TrainingTable
 
 Float = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
@@ -263,9 +264,9 @@ def main() -> None:
     parser.add_argument("--pool", action="append", help="Only pools whose name starts with this.")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--shuffles", type=int, default=20)
-    parser.add_argument("--algorithm", action="append", choices=list(ALGORITHMS))
+    parser.add_argument("--algorithm", action="append", choices=registry.names())
     arguments = parser.parse_args()
-    arguments.algorithm = arguments.algorithm or list(ALGORITHMS)
+    arguments.algorithm = arguments.algorithm or registry.names()
     pools = [
         pool
         for pool in read_pools(arguments.data)

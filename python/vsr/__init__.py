@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vsr.persistence import load_selector, save_selector
     from vsr.routing import DisabledRouter, Router
     from vsr.scoring import Score, score_response
-    from vsr.selectors import Selector
+    from vsr.selectors.base import Selector
     from vsr.training.preferences import train_with_preferences
     from vsr.training.training_table import train_selector
 
@@ -94,7 +94,7 @@ _HOMES = {
     "vsr.persistence": ("load_selector", "save_selector"),
     "vsr.data.records": ("Query", "Record", "read_queries", "read_records"),
     "vsr.routing": ("DisabledRouter", "Router"),
-    "vsr.selectors": ("Selector",),
+    "vsr.selectors.base": ("Selector",),
     "vsr.training.preferences": ("train_with_preferences",),
     "vsr.training.training_table": ("train_selector",),
 }

@@ -2,7 +2,6 @@
 
 from vsr.config.loading import load_config, parse_config
 from vsr.config.sections import (
-    TRAINED_ALGORITHMS,
     Algorithm,
     Decision,
     Endpoint,
@@ -14,7 +13,6 @@ from vsr.config.sections import (
 )
 
 __all__ = [
-    "TRAINED_ALGORITHMS",
     "Algorithm",
     "Decision",
     "Endpoint",

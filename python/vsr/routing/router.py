@@ -21,8 +21,7 @@ from vsr.embedding.embedder import check_texts
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
 from vsr.features import join_features
-from vsr.persistence import Artefact, load_artefact
-from vsr.persistence.artefact import find_artefact
+from vsr.persistence import Artefact, find_artefact, load_artefact
 
 DEFAULT_MODELS_DIR = "trained_models"
 _WARM_UP = "a"  # within the shortest limit of tokens

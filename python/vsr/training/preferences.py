@@ -18,9 +18,14 @@ from vsr.errors import TrainingError
 from vsr.features import as_features, join_features, resolve_categories, split_features
 from vsr.features.classifier import CategoryClassifier
 from vsr.selectors.base import TrainedSelector
-from vsr.selectors.matrix_factorization import MatrixFactorization, MatrixFactorizationSetting, from_preferences
+from vsr.selectors.matrix_factorization import (
+    MatrixFactorization,
+    MatrixFactorizationParameters,
+    MatrixFactorizationSetting,
+    from_preferences,
+)
 from vsr.selectors.optimization.adam import sigmoid
-from vsr.selectors.optimization.bpr import Preferences
+from vsr.selectors.training_data import Preferences
 from vsr.training.training_table import require_seed
 
 
@@ -52,10 +57,7 @@ def train_with_preferences(
         RecordError: The features are no matrix of finite numbers.
     """
     seed = require_seed(seed)
-    unknown = sorted(parameters.keys() - {"num_factors"})
-    if unknown:
-        raise TrainingError(f"pairs train with no parameter {', '.join(unknown)}; there is num_factors alone")
-    num_factors = MatrixFactorization(**parameters).num_factors
+    num_factors = MatrixFactorizationParameters.of(MatrixFactorization.name, parameters).num_factors
     rows = as_features(features)
     models = as_texts(models, "models", "a list of names", TrainingError)
     preferred = as_texts(preferred, "preferred", "a list of one name per pair", TrainingError)
@@ -86,7 +88,7 @@ def train_with_preferences(
     )
     unmeasured = np.full((n_categories + 1, n_models), np.nan)
     return TrainedSelector(
-        name="matrix_factorization",
+        name=MatrixFactorization.name,
         models=models,
         n_features=rows.shape[1],
         category_weight=split_features(rows).category_weight,

@@ -15,7 +15,7 @@ from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation import cross_validation as module
 from vsr.evaluation.cross_validation import _assign
 from vsr.evaluation.document import evaluation_document
-from vsr.selectors.optimization.bpr import Preferences
+from vsr.selectors.training_data import Preferences
 from vsr.training.training_table import TrainingTable, train_selector
 
 FloatArray = NDArray[np.float64]
@@ -128,7 +128,7 @@ def test_selectors_choose_for_queries_that_they_have_not_seen(monkeypatch: pytes
 
     def spied_prepare(cls: type[TrainingTable], features: Any, *arguments: Any) -> TrainingTable:
         trained.append({row.tobytes() for row in features})
-        assert arguments[-1] == QUALITY  # what they are judged by inside is what the table shows
+        assert arguments[2] == QUALITY  # what they are judged by inside is what the table shows
         table = prepare(cls, features, *arguments)
         assert isinstance(table, TrainingTable)
         return table
@@ -236,8 +236,10 @@ def test_preference_pairs_follow_the_models_of_a_fold() -> None:
         (preferred + generator.integers(1, 3, 200)) % 3,
         np.ones(200),
     )
-    own = {"matrix_factorization": {"num_factors": 2, "preferences": pairs}}
-    evaluation = evaluate(pool.with_quality(quality), "matrix_factorization", folds=2, parameters=own)
+    own = {"matrix_factorization": {"num_factors": 2}}
+    evaluation = evaluate(
+        pool.with_quality(quality), "matrix_factorization", folds=2, parameters=own, preferences=pairs
+    )
     assert evaluation.n_held_out == 40
 
 

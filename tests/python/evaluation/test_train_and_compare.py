@@ -15,7 +15,7 @@ from vsr.embedding.vector_file import read_embedding_file
 from vsr.errors import OutputError, RecordError, TrainingError
 from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
 from vsr.persistence import load_artefact
-from vsr.selectors.optimization.bpr import Preferences
+from vsr.selectors.training_data import Preferences
 from vsr.training.outcomes import read_outcomes
 
 EXTERNAL = Fingerprint.external(DIM)
@@ -86,7 +86,8 @@ def test_preference_pairs_follow_the_models_that_are_left(tmp_path: Path) -> Non
     pairs = Preferences(pool.features.repeat(8, axis=0), strong.repeat(8), other.repeat(8), np.ones(480))
     settings = TrainingSettings(
         algorithms=("matrix_factorization",),
-        parameters={"matrix_factorization": {"num_factors": 4, "preferences": pairs}},
+        parameters={"matrix_factorization": {"num_factors": 4}},
+        preferences=pairs,
     )
     result = train_and_compare(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
     assert result.selectors[0].models == pool.outcomes.models

@@ -2,8 +2,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pools import planted_pool
-from vsr.selectors.base import TrainingData
 from vsr.selectors.optimization.early_stopping import StoppingSplit
+from vsr.selectors.training_data import TrainingData
 from vsr.training.training_table import TrainingTable
 
 
