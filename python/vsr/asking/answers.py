@@ -5,8 +5,8 @@ import contextlib
 import json
 import re
 import zlib
-from collections.abc import AsyncIterable
 
+import httpx
 import msgspec
 
 from vsr.providers.fields import END_OF_STREAM
@@ -41,18 +41,18 @@ class NoJsonError(UnreadableAnswerError):
         super().__init__("it is no JSON")
 
 
-async def read_body(pieces: AsyncIterable[bytes], encoding: str, limit: int, few: asyncio.Semaphore) -> bytes:
-    """Read a body and decompress it as it comes.
+async def read_response(response: httpx.Response, limit: int, few: asyncio.Semaphore) -> bytes:
+    """Read the body of a response and decompress it as it comes.
 
     Args:
-        pieces: the body as it was sent.
-        encoding: the `Content-Encoding` of the answer.
+        response: its head, from a request that was sent with `stream=True`.
         limit: most bytes that it may have, decompressed.
         few: how many large bodies may be read at a time: the memory of all of them together has a limit, too.
 
     Raises:
         UnreadableAnswerError: It is larger, damaged, or compressed in a way that was not asked for.
     """
+    encoding = response.headers.get("content-encoding", "")
     layers = [layer for layer in re.split(r"[,\s]+", encoding.lower()) if layer not in ("", "identity")]
     if len(layers) > 1 or any(layer not in _ACCEPTED for layer in layers):
         raise UnreadableAnswerError(f"its encoding, '{encoding[:80]}', was not asked for; gzip or deflate, once, was")
@@ -61,7 +61,7 @@ async def read_body(pieces: AsyncIterable[bytes], encoding: str, limit: int, few
     n_pieces = 0
     async with contextlib.AsyncExitStack() as held:
         is_large = False
-        async for piece in pieces:
+        async for piece in response.aiter_raw():
             n_pieces += 1
             if n_pieces > _MOST_PIECES:
                 raise UnreadableAnswerError(f"it comes in more than {_MOST_PIECES:,} pieces")

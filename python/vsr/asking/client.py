@@ -10,7 +10,7 @@ from typing import Self
 import httpx
 import msgspec
 
-from vsr.asking.answers import NoJsonError, UnreadableAnswerError, decode_json, read_body, stream_of
+from vsr.asking.answers import NoJsonError, UnreadableAnswerError, decode_json, read_response, stream_of
 from vsr.asking.connections import Connections, UnusableRouteError
 from vsr.asking.models import Target
 from vsr.asking.secrets import Secrets
@@ -114,8 +114,7 @@ class ChatClient:
         try:
             connection = response.extensions["network_stream"]
             assert isinstance(connection, Connection)
-            encoding = response.headers.get("content-encoding", "")
-            body = await read_body(response.aiter_raw(), encoding, target.largest_response, self._large_bodies)
+            body = await read_response(response, target.largest_response, self._large_bodies)
         finally:
             await response.aclose()
         return response, body, connection.exchange_s

@@ -49,6 +49,7 @@ class Connections(httpx.AsyncBaseTransport):
 
     There is no limit on connections: waiting for one would count as latency.
 
+    Of a request's time-outs the one on connecting counts here; whoever asks sets one on the whole.
     A request's extension `ca_file` names a file of certificates that are trusted for it; the extension
     `network_stream` of a response is its `Connection`.
     """

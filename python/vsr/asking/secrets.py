@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import overload
 from urllib.parse import quote, quote_plus
 
 from vsr.providers.call import LONGEST_MESSAGE, Answer, FailedCall
@@ -36,6 +37,10 @@ class Secrets:
     def __repr__(self) -> str:
         return f"Secrets({len(self.texts)} texts)"
 
+    @overload
+    def without(self, outcome: Answer) -> Answer: ...
+    @overload
+    def without(self, outcome: FailedCall) -> FailedCall: ...
     def without(self, outcome: Answer | FailedCall) -> Answer | FailedCall:
         """Return the same outcome with the secrets taken out, and no message longer than people read.
 

@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 RESET = object()
 Pieces = Iterator[bytes | float | object]
@@ -28,7 +29,7 @@ class Asked:
     def is_ollama(self) -> bool:
         return self.path == "/api/chat"
 
-    def payload(self, text: object = None, n_input: object = 3, n_output: object = 2, **more: object) -> dict:
+    def payload(self, text: object = None, n_input: object = 3, n_output: object = 2, **more: object) -> dict[str, Any]:
         """A right answer in the protocol that was asked; it says the prompt again."""
         text = self.prompt if text is None else text
         if self.is_ollama:
@@ -312,7 +313,7 @@ def a_page(asked):
 
 def _wrong(place: str, name: str, value: object) -> None:
     def send(asked: Asked) -> Pieces:
-        payload = asked.payload()
+        payload: Any = asked.payload()
         holder = payload if asked.is_ollama else payload["choices"][0]
         if place == "content":
             holder["message"]["content"] = value

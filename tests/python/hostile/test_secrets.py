@@ -39,7 +39,7 @@ def test_a_secret_is_found_in_every_form(form):
     said = f"before {FORMS[form]} after"
     answer = secrets.without(Answer(said, finish_reason=said, reasoning=said))
     failed = secrets.without(FailedCall(ErrorKind.BAD_REQUEST, said))
-    for text in (answer.text, answer.finish_reason, answer.reasoning, failed.message):
+    for text in (answer.text, str(answer.finish_reason), str(answer.reasoning), failed.message):
         assert REMOVED in text
         assert not any(FORMS[form][at : at + 12] in text for at in range(len(FORMS[form]) - 12))
         assert text.startswith("before ")

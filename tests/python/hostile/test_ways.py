@@ -34,8 +34,7 @@ def authority(tmp_path_factory):
     made = trustme.CA()
     path = tmp_path_factory.mktemp("authority") / "ca.pem"
     made.cert_pem.write_to_path(path)
-    made.path = str(path)
-    return made
+    return made, str(path)
 
 
 def encrypted(chain):
@@ -50,7 +49,7 @@ def encrypted(chain):
 
 @pytest.fixture
 def https(authority):
-    with encrypted(authority.issue_cert("127.0.0.1", "far.example.com").configure_cert) as server:
+    with encrypted(authority[0].issue_cert("127.0.0.1", "far.example.com").configure_cert) as server:
         yield server
 
 
@@ -104,8 +103,8 @@ class Tunnel:
 
 
 def test_a_certificate_is_trusted_by_ca_file_or_by_the_environment(https, authority, monkeypatch):
-    assert ask(https.url, ca_file=authority.path).text == "safe"
-    monkeypatch.setenv("SSL_CERT_FILE", authority.path)
+    assert ask(https.url, ca_file=authority[1]).text == "safe"
+    monkeypatch.setenv("SSL_CERT_FILE", authority[1])
     assert ask(https.url).text == "safe"
 
 
@@ -130,8 +129,8 @@ def test_a_self_signed_certificate_is_refused_with_the_way_out(tmp_path):
 
 
 def test_a_certificate_for_another_host_is_refused(authority):
-    with encrypted(authority.issue_cert("other.example.com").configure_cert) as server:
-        refused = ask(server.url, ca_file=authority.path)
+    with encrypted(authority[0].issue_cert("other.example.com").configure_cert) as server:
+        refused = ask(server.url, ca_file=authority[1])
     assert "is not trusted" in refused.message
     assert "127.0.0.1" in refused.message
 
@@ -151,12 +150,12 @@ def test_files_that_hold_no_certificates_are_named(tmp_path, https, monkeypatch)
 
 def test_ca_file_comes_from_the_configuration(authority):
     endpoints = [
-        {"name": "one", "address": "h", "port": 443, "ca_file": authority.path, "max_response_mib": 0.5},
+        {"name": "one", "address": "h", "port": 443, "ca_file": authority[1], "max_response_mib": 0.5},
         {"name": "two", "address": "h", "port": 8000},
     ]
     (model,) = asked_models(config_for(endpoints, {"a": {}}), {}).models
     assert [(target.ca_file, target.largest_response) for target in model.targets] == [
-        (authority.path, 512 << 10),
+        (authority[1], 512 << 10),
         (None, 8 << 20),
     ]
 
@@ -165,7 +164,7 @@ def test_ca_file_comes_from_the_configuration(authority):
 def test_encrypted_connections_are_used_again_after_a_rest(https, authority, monkeypatch, pause_s):
     with Tunnel(https.port) as proxy:
         monkeypatch.setenv("https_proxy", f"http://{proxy.place}")
-        assert ask("https://far.example.com", 3, pause_s, ca_file=authority.path).text == "safe"
+        assert ask("https://far.example.com", 3, pause_s, ca_file=authority[1]).text == "safe"
     assert len(proxy.heads) == (1 if pause_s else 3)
 
 
@@ -173,7 +172,7 @@ def test_encrypted_connections_are_used_again_after_a_rest(https, authority, mon
 def test_https_goes_through_a_tunnel(https, authority, monkeypatch, variable):
     with Tunnel(https.port) as proxy:
         monkeypatch.setenv(variable, f"http://user:pass%20word%2Fof%3Athe%20proxy@{proxy.place}")
-        assert ask("https://far.example.com", ca_file=authority.path).text == "safe"
+        assert ask("https://far.example.com", ca_file=authority[1]).text == "safe"
     opening = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
     assert proxy.heads[0].startswith("CONNECT far.example.com:443 HTTP/1.1\r\n")
     assert f"Proxy-Authorization: Basic {opening}\r\n" in proxy.heads[0]

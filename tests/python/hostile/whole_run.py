@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from hostile.attack import peak_mib
 from hostile.faults import FAULTS, Fault
 from vsr.asking.client import ChatClient, Timed
 from vsr.asking.models import Target
@@ -25,16 +26,6 @@ from vsr.providers.call import ChatRequest
 TIMEOUT_S = 5.0
 PROTOCOLS = {"a": "openai", "b": "ollama"}
 SOFT = [fault for fault in FAULTS.values() if fault.is_soft]
-
-
-def peak_mib() -> int:
-    """Return the most memory that this process has had since `forget_peak`."""
-    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) >> 10
-
-
-def forget_peak() -> None:
-    """Let the peak begin anew."""
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 def queries(n: int) -> list[Query]:

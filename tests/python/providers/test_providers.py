@@ -519,6 +519,11 @@ def test_retry_after_is_read_in_all_its_forms():
     assert retry_after_s({"retry-after-ms": "250", "retry-after": "1"}) == 0.25
     assert retry_after_s({"retry-after": email.utils.format_datetime(soon, usegmt=True)}) == pytest.approx(90, abs=2)
     assert retry_after_s({"retry-after": past}) == 0.0
+    # A clock that is 6 years behind: the date is read against the answer's own.
+    own = email.utils.format_datetime(dt.datetime(2019, 12, 31, 23, 59, 30, tzinfo=dt.UTC), usegmt=True)
+    assert retry_after_s({"retry-after": past, "date": own}) == 30.0
+    assert retry_after_s({"retry-after": past, "date": "unreadable"}) == 0.0
+    assert retry_after_s({"retry-after": "86400"}) == 600.0
     assert retry_after_s({}) is None
     assert retry_after_s({"retry-after": "soon"}) is None
     assert retry_after_s({"retry-after": "-5"}) is None
