@@ -5,8 +5,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vsr.asking.call import FailedCall
 from vsr.asking.models import AskedModel, Target
+from vsr.providers.call import FailedCall
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.client import Timed
-from vsr.asking.models import AskedModel, Cast
+from vsr.asking.models import AskedModel, AskedModels
 from vsr.asking.queue import Call, EndpointState, Lane, Pace
+from vsr.providers.call import Answer, ErrorKind, FailedCall
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Move:
 class Schedule:
     """The queue of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
 
-    def __init__(self, cast: Cast, missing: Mapping[str, Iterable[int]], pace: Pace, seed: int = 0) -> None:
+    def __init__(self, asked: AskedModels, missing: Mapping[str, Iterable[int]], pace: Pace, seed: int = 0) -> None:
         """Queue the calls that are missing.
 
         Args:
-            cast: who is asked, and what their endpoints allow.
+            asked: who is asked, and what their endpoints allow.
             missing: indices of the plan's questions that are to be asked, by model.
             pace: limits and patience.
             seed: decides the draws by weight and the jitter of waits.
@@ -72,9 +72,9 @@ class Schedule:
         self._endpoints: dict[str, EndpointState] = {}
         self._lanes: dict[str, list[Lane]] = {}
         self._loaded: dict[str, str] = {}  # by host that loads on demand: the model it is busy with
-        for model in cast.models:
+        for model in asked.models:
             self._lanes[model.name] = lanes = [
-                self._new_lane(cast, model, index) for index in range(len(model.targets))
+                self._new_lane(asked, model, index) for index in range(len(model.targets))
             ]
             questions = list(missing.get(model.name, ()))
             if model.is_drawn and len(lanes) > 1:
@@ -85,12 +85,12 @@ class Schedule:
                 lanes[0].fresh.extend(questions)
         self._order: deque[EndpointState] = deque(self._endpoints.values())
 
-    def _new_lane(self, cast: Cast, model: AskedModel, index: int) -> Lane:
+    def _new_lane(self, asked: AskedModels, model: AskedModel, index: int) -> Lane:
         target = model.targets[index]
         endpoint = self._endpoints.get(target.endpoint)
         if endpoint is None:
             host = target.host if target.provider.loads_on_demand else None
-            endpoint = EndpointState(target.endpoint, cast.limits.get(target.endpoint), host=host)
+            endpoint = EndpointState(target.endpoint, asked.limits.get(target.endpoint), host=host)
             self._endpoints[target.endpoint] = endpoint
         lane = Lane(model, index, endpoint)
         endpoint.lanes.append(lane)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from vsr.asking.call import FailedCall
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Written
 from vsr.benchmark.resume import Previous
+from vsr.providers.call import FailedCall
 
 
 @dataclass(frozen=True)

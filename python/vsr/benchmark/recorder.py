@@ -1,4 +1,4 @@
-"""From finished calls to lines of the journal, in a thread of its own: scored, freed of keys, written, synced."""
+"""From finished calls to lines of the journal, in a thread of its own: scored, written, synced."""
 
 import datetime as dt
 import queue
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.journal import Journal, Line
 from vsr.asking.schedule import Finished
 from vsr.benchmark.plan import Plan, Question
@@ -18,12 +17,12 @@ from vsr.benchmark.resume import Measured, Previous
 from vsr.data.prompts import Choices, option_label
 from vsr.data.records import Query
 from vsr.errors import BenchmarkError
+from vsr.providers.call import Answer, ErrorKind, FailedCall
 from vsr.scoring import SCORER_VERSION, score_response
 
 _SYNC_EVERY_S = 1.0
 # Finished calls that may wait to be written before no new ones are started.
 _LONGEST_QUEUE = 256
-_REMOVED = b"[key removed]"
 _UNSCORED = 0.5  # what the documented system writes where there is nothing to score against; training leaves it out
 
 
@@ -67,7 +66,6 @@ class Recorder:
         self._plan = plan
         self._previous = previous
         self._on_failure = on_failure
-        self._secrets = _as_written(plan.cast.secrets)
         self._encode = msgspec.json.Encoder().encode
         self._queue: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="vsr-recorder", daemon=True)
@@ -127,11 +125,7 @@ class Recorder:
     def _write(self, finished: Finished) -> None:
         question = self._plan.questions[finished.question]
         record = self._record(finished, question)
-        line = self._encode(record)
-        for secret in self._secrets:
-            if secret in line:
-                line = line.replace(secret, _REMOVED)
-        self._journal.append(line)
+        self._journal.append(self._encode(record))
         self._count(finished, record)
 
     def _count(self, finished: Finished, record: Mapping[str, object]) -> None:
@@ -233,8 +227,3 @@ def _plain_choices(choices: Choices | None) -> object:
     if choices.labels == tuple(map(option_label, range(len(choices.texts)))):
         return list(choices.texts)
     return {"text": list(choices.texts), "labels": list(choices.labels)}
-
-
-def _as_written(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
-    """Return keys as they would stand inside a line of JSON."""
-    return tuple(msgspec.json.encode(secret)[1:-1] for secret in secrets)

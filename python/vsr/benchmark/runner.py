@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vsr.asking.call import Answer
 from vsr.asking.client import ChatClient
 from vsr.asking.journal import Journal, Line
 from vsr.asking.queue import Call, Pace
@@ -21,6 +20,7 @@ from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Recorder
 from vsr.benchmark.resume import Previous, clear, nothing_yet, survey
 from vsr.benchmark.summary import BenchmarkSummary, summarise
+from vsr.providers.call import Answer
 
 _WARM_UP_PROMPT = "Reply with the word ready."
 
@@ -131,7 +131,7 @@ class _Run:
         self, plan: Plan, journal: Journal[Line], previous: Previous, settings: RunSettings, display: Display
     ) -> None:
         missing = {model.name: previous.missing(model.name) for model in plan.models}
-        self.schedule = Schedule(plan.cast, missing, settings.pace, settings.seed)
+        self.schedule = Schedule(plan.asked, missing, settings.pace, settings.seed)
         self.is_interrupted = False
         self.is_out_of_money = False
         self._plan = plan
@@ -156,7 +156,7 @@ class _Run:
         self._recorder = Recorder(self._journal, self._plan, self._previous, on_failure=wake)
         try:
             with self._signals(loop):
-                async with ChatClient(self._plan.cast.secrets) as client:
+                async with ChatClient(self._plan.asked.secrets) as client:
                     showing = asyncio.create_task(self._keep_showing())
                     try:
                         await self._ask_all(client, loop)

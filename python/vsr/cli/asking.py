@@ -155,7 +155,7 @@ def ask(
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
     plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)
-    for warning in plan.cast.warnings:
+    for warning in plan.asked.warnings:
         terminal.warn(warning)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")

@@ -1,8 +1,8 @@
 """What a configuration says of itself: names that must exist somewhere else in it, addresses, keys in the open."""
 
 import difflib
+import re
 from collections.abc import Iterator
-from typing import get_args
 from urllib.parse import urlsplit
 
 from vsr.config.document import Document, Location, Problem, dotted
@@ -11,24 +11,25 @@ from vsr.config.sections import (
     Decision,
     Endpoint,
     ModelEntry,
-    ProviderName,
     RouterConfig,
 )
 from vsr.config.servers import (
-    PUBLIC_ADDRESSES,
     endpoints_of,
     is_loopback,
-    is_secret_header,
     server_url,
     shares_key,
     split_address,
 )
+from vsr.providers import PROVIDERS
 from vsr.selectors import registry
 
 # How alike two words are before one counts as the other misspelt (difflib's ratio); of short ones a letter may differ.
 _NEARLY = 0.75
 _NEARLY_IF_SHORT = 0.6
 _SHORT = 4
+
+_KEY_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+_SHORTEST_KEY = 8
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
@@ -62,7 +63,7 @@ def warnings_about(config: RouterConfig, document: Document) -> Iterator[str]:
         keys += [
             (*here, "headers", header)
             for header, value in endpoint.headers.items()
-            if is_secret_header(header, value.get_secret_value())
+            if _looks_like_key(header, value.get_secret_value())
         ]
         yield from (_plain_key(place, document) for place in keys if place not in document.from_environment)
         is_sent = bool(keys) or any(_brings_its_key(entry, endpoint, config) for entry in config.models.values())
@@ -76,6 +77,11 @@ def warnings_about(config: RouterConfig, document: Document) -> Iterator[str]:
         place: Location = ("model_config", name, "access_key")
         if entry.access_key is not None and place not in document.from_environment:
             yield _plain_key(place, document)
+
+
+def _looks_like_key(name: str, value: str) -> bool:
+    """Whether a header is meant to carry a key; one of a few letters is none."""
+    return _KEY_HEADER.search(name) is not None and len(value.strip()) >= _SHORTEST_KEY
 
 
 def _brings_its_key(entry: ModelEntry, endpoint: Endpoint, config: RouterConfig) -> bool:
@@ -114,7 +120,7 @@ def _broken_in_model(
     for index, name in enumerate(entry.preferred_endpoints):
         if name not in endpoint_names:
             yield _at((*here, "preferred_endpoints", index), _unknown("endpoint", name, endpoint_names), document)
-    known = (*endpoint_names, *get_args(ProviderName))
+    known = (*endpoint_names, *PROVIDERS)
     for name in entry.external_model_ids:
         if name not in known:
             yield _at((*here, "external_model_ids", name), _unknown("endpoint or type", name, known), document)
@@ -137,7 +143,7 @@ def _wrong_address(endpoint: Endpoint) -> str | None:
     """Say what is wrong with an endpoint's address, if anything is."""
     address = endpoint.address
     if address is None:
-        if endpoint.type in PUBLIC_ADDRESSES:
+        if PROVIDERS[endpoint.type].public_address:
             return None
         return f"is missing: an endpoint of type {endpoint.type} has no public address."
     expected = "this is no address: expected a host name, an IP address or a URL."

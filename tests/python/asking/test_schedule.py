@@ -6,12 +6,12 @@ from collections import Counter
 import pytest
 
 from servers.scripted import config_for
-from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.client import Timed
 from vsr.asking.queue import Call, Pace
 from vsr.asking.schedule import Schedule
 from vsr.benchmark.plan import make_plan
 from vsr.data.records import Query
+from vsr.providers.call import Answer, ErrorKind, FailedCall
 
 ANSWER = Timed(Answer("yes"), 0.1)
 DOWN = Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, "HTTP 500", is_retryable=True), None)
@@ -35,7 +35,7 @@ class Driver:
     def __init__(self, endpoints, models, n=4, **pace):
         self.plan = make_plan([Query(f"q{i}") for i in range(n)], config_for(endpoints, models), environment={})
         self.pace = Pace(**{"concurrency": 4, **pace})
-        self.schedule = Schedule(self.plan.cast, {model.name: range(n) for model in self.plan.models}, self.pace)
+        self.schedule = Schedule(self.plan.asked, {model.name: range(n) for model in self.plan.models}, self.pace)
         self.started = []  # (moment, endpoint, model, question)
         self.finished = []
         self.now = 0.0

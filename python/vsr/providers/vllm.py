@@ -1,6 +1,6 @@
 """vLLM's OpenAI-compatible server."""
 
-from vsr.asking.providers.chat_completions import ChatCompletions
+from vsr.providers.chat_completions import ChatCompletions
 
 
 class Vllm(ChatCompletions):

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
-from vsr.asking.providers.chat_completions import ChatCompletions
+from vsr.providers.chat_completions import ChatCompletions
+from vsr.providers.fields import amount
 
 
 class OpenRouter(ChatCompletions):
     """https://openrouter.ai/docs/api-reference/overview."""
 
+    public_address = "https://openrouter.ai"
     key_variables = ("OPENROUTER_API_KEY",)
     path = "/api/v1/chat/completions"
 
@@ -21,5 +23,4 @@ class OpenRouter(ChatCompletions):
 
     def cost_usd(self, usage: Mapping[str, object]) -> float | None:
         """Return the credits that the call cost; a credit is a US dollar."""
-        cost = usage.get("cost")
-        return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None
+        return amount(usage.get("cost"))

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from servers.scripted import Scripted, json_response
-from vsr.asking.call import Answer, ChatRequest, ErrorKind, FailedCall
 from vsr.asking.client import ChatClient
 from vsr.asking.models import Target
-from vsr.asking.providers import PROVIDERS
-from vsr.asking.providers.errors import retry_after_s
 from vsr.data.failures import failure_of
+from vsr.providers import PROVIDERS
+from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
+from vsr.providers.errors import retry_after_s
 from vsr.simulation.server.http import Response
 
 REQUEST = ChatRequest("model-id", "What is 2 + 2?", 64, 0.5)
@@ -519,6 +519,11 @@ def test_retry_after_is_read_in_all_its_forms():
     assert retry_after_s({"retry-after-ms": "250", "retry-after": "1"}) == 0.25
     assert retry_after_s({"retry-after": email.utils.format_datetime(soon, usegmt=True)}) == pytest.approx(90, abs=2)
     assert retry_after_s({"retry-after": past}) == 0.0
+    # A clock that is 6 years behind: the date is read against the answer's own.
+    own = email.utils.format_datetime(dt.datetime(2019, 12, 31, 23, 59, 30, tzinfo=dt.UTC), usegmt=True)
+    assert retry_after_s({"retry-after": past, "date": own}) == 30.0
+    assert retry_after_s({"retry-after": past, "date": "unreadable"}) == 0.0
+    assert retry_after_s({"retry-after": "86400"}) == 600.0
     assert retry_after_s({}) is None
     assert retry_after_s({"retry-after": "soon"}) is None
     assert retry_after_s({"retry-after": "-5"}) is None

@@ -1,15 +1,18 @@
 """Ollama's own chat protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from vsr.asking.call import Answer, ChatRequest, ErrorKind, FailedCall
-from vsr.asking.providers.errors import failure_of_status
-from vsr.asking.providers.fields import join_parts, whole_number
+from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
+from vsr.providers.errors import failure_of_status
+from vsr.providers.fields import join_parts, texts_of, whole_number
+
+_LONGEST_LOAD_NS = 3_600_000_000_000
 
 
 class Ollama:
     """https://github.com/ollama/ollama/blob/main/docs/api.md."""
 
+    public_address: str | None = None
     key_variables: tuple[str, ...] = ()
     loads_on_demand = True
 
@@ -58,5 +61,14 @@ class Ollama:
             input_tokens=whole_number(payload.get("prompt_eval_count")),
             output_tokens=whole_number(payload.get("eval_count")),
             reasoning=thinking if isinstance(thinking, str) and thinking else None,
-            load_s=(whole_number(payload.get("load_duration")) or 0) / 1e9,
+            load_s=(whole_number(payload.get("load_duration"), _LONGEST_LOAD_NS) or 0) / 1e9,
         )
+
+    def joined(self, pieces: Sequence[object]) -> object:
+        """Join messages and take everything else from the piece that says that it is the last."""
+        chunks = [piece for piece in pieces if isinstance(piece, dict)]
+        last = next((chunk for chunk in chunks if chunk.get("done") is True or chunk.get("error")), None)
+        if last is None:
+            return None
+        messages = [chunk.get("message") for chunk in chunks]
+        return {**last, "message": texts_of(messages, ("content", "thinking"))}

@@ -1,11 +1,11 @@
 """The chat completions protocol: OpenAI defined it, others took it over; a provider changes single points of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from vsr.asking.call import Answer, ChatRequest, ErrorKind, FailedCall
-from vsr.asking.providers.errors import failure_of_status
-from vsr.asking.providers.fields import join_parts, whole_number
+from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
+from vsr.providers.errors import failure_of_status
+from vsr.providers.fields import END_OF_STREAM, join_parts, texts_of, whole_number
 
 # A path that already names a version takes the endpoint's name directly: .../v1, .../v1beta/openai.
 _VERSIONED = re.compile(r"/v\d\w*(/openai)?$")
@@ -14,6 +14,7 @@ _VERSIONED = re.compile(r"/v\d\w*(/openai)?$")
 class ChatCompletions:
     """OpenAI's protocol; base of the providers that speak it."""
 
+    public_address: str | None = None
     key_variables: tuple[str, ...] = ()
     loads_on_demand = False
     path = "/v1/chat/completions"
@@ -81,6 +82,27 @@ class ChatCompletions:
             reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
             cost_usd=self.cost_usd(usage),
         )
+
+    def joined(self, pieces: Sequence[object]) -> object:
+        """Join the deltas of the first choice; a reason for its end, or the stream's mark, says that it is whole."""
+        chunks = [piece for piece in pieces if isinstance(piece, dict)]
+        refused = next((chunk for chunk in chunks if chunk.get("error")), None)
+        if refused is not None:
+            return {"error": refused["error"]}
+        choices = [
+            choice
+            for chunk in chunks
+            if isinstance(chunk.get("choices"), list)
+            for choice in chunk["choices"]
+            if isinstance(choice, dict) and choice.get("index", 0) == 0
+        ]
+        finish_reason = next((choice["finish_reason"] for choice in choices if choice.get("finish_reason")), None)
+        if not choices or (finish_reason is None and END_OF_STREAM not in pieces):
+            return None
+        deltas = [choice.get("delta") or choice.get("message") for choice in choices]
+        message = texts_of(deltas, ("content", "reasoning_content", "reasoning", "refusal"))
+        usage = next((chunk["usage"] for chunk in reversed(chunks) if chunk.get("usage")), None)
+        return {"choices": [{"message": message, "finish_reason": finish_reason}], "usage": usage}
 
     def cost_usd(self, usage: Mapping[str, object]) -> float | None:  # noqa: ARG002 for providers that state a cost
         """Return what the provider says that the call cost; most say nothing."""

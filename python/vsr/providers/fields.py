@@ -1,6 +1,14 @@
 """Single fields of an answer, in the several forms that servers give them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+MOST_TOKENS = 10_000_000
+"""No prompt and no answer has more; a server that says so says nothing."""
+
+_HIGHEST_COST_USD = 10_000.0
+END_OF_STREAM = "[DONE]"
+"""What ends a stream of server-sent events."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,26 @@ def join_parts(content: object) -> Content | None:
     return Content("".join(text), "".join(reasoning), "".join(refusal))
 
 
-def whole_number(value: object) -> int | None:
-    """Return a count that is one, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
+def whole_number(value: object, largest: int = MOST_TOKENS) -> int | None:
+    """Return a count that is one and can be true, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= largest:
         return None
-    return int(value)
+    return int(value) if value == int(value) else None
+
+
+def amount(value: object) -> float | None:
+    """Return a sum of US dollars that one call can have cost, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _HIGHEST_COST_USD:
+        return None
+    return float(value)
+
+
+def texts_of(holders: Iterable[object], names: Iterable[str]) -> dict[str, str]:
+    """Join what the pieces of a stream hold under each name, in their order; names without a text are absent."""
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for holder in holders:
+        if isinstance(holder, dict):
+            for name, parts in found.items():
+                if isinstance(holder.get(name), str):
+                    parts.append(holder[name])
+    return {name: "".join(parts) for name, parts in found.items() if parts}

@@ -5,9 +5,16 @@ import email.utils
 import re
 from collections.abc import Mapping
 
-from vsr.asking.call import ErrorKind, FailedCall
+from vsr.providers.call import ErrorKind, FailedCall
+
+LONGEST_WAIT_S = 600.0
+"""No server is waited for longer, whatever it asks."""
+
+# Far more than people read: keys are taken out first, and of one that a limit cuts in two a part would stay.
+_LONGEST_TEXT = 100_000
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
+_DECIMAL = re.compile(r"[0-9]{1,300}(\.[0-9]*)?", re.ASCII)
 
 _OVERFLOW = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|context (?:window|length|size)"
@@ -81,24 +88,28 @@ def _by_status(status: int, said: str) -> FailedCall:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read how long the server asks to wait: seconds, milliseconds, or a date.
+    """Read how long the server asks to wait: seconds, milliseconds, or a date, which is read against its own `Date`.
 
     Returns:
-        Seconds from now, never negative; None where nothing readable is said.
+        Seconds from now, from 0 to `LONGEST_WAIT_S`; None where nothing readable is said.
     """
-    milliseconds = headers.get("retry-after-ms")
-    text = (headers.get("retry-after") or "").strip()
-    try:
-        if milliseconds:
-            return max(0.0, float(milliseconds) / 1000)
-        if re.fullmatch(r"\d+(\.\d*)?", text):
-            return float(text)
-        moment = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    milliseconds, text = (headers.get(name, "").strip() for name in ("retry-after-ms", "retry-after"))
+    for said, seconds in ((milliseconds, 0.001), (text, 1.0)):
+        if _DECIMAL.fullmatch(said):
+            return min(LONGEST_WAIT_S, float(said) * seconds)
+    until = _moment(text)
+    if until is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    return max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds())
+    wait = until - (_moment(headers.get("date", "")) or dt.datetime.now(dt.UTC))
+    return min(LONGEST_WAIT_S, max(0.0, wait.total_seconds()))
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(text[:100])
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
 
 
 def _message_of(payload: object) -> str:
@@ -113,8 +124,8 @@ def _message_of(payload: object) -> str:
             found = " ".join(str(part) for part in (found.get("message") or found.get("type"), raw) if part)
         elif isinstance(found, list):
             found = "; ".join(str(item.get("msg", item)) if isinstance(item, dict) else str(item) for item in found)
-    text = re.sub(r"<[^<>]{1,200}>", " ", str(found)) if isinstance(found, str) else str(found)
-    return " ".join(text[:4000].split())
+    text = str(found)[:_LONGEST_TEXT]
+    return " ".join((re.sub(r"<[^<>]{1,200}>", " ", text) if isinstance(found, str) else text).split())
 
 
 def _codes_of(payload: object) -> str:

@@ -1,13 +1,18 @@
 """What every provider can do; to add one, write a class like this and name it in `providers/__init__.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from vsr.asking.call import Answer, ChatRequest, FailedCall
+from vsr.providers.call import Answer, ChatRequest, FailedCall
 
 
 class Provider(Protocol):
     """A kind of server that answers chat requests."""
+
+    @property
+    def public_address(self) -> str | None:
+        """URL of the public service: asked where an endpoint names no address, and all that gets the key below."""
+        ...
 
     @property
     def key_variables(self) -> tuple[str, ...]:
@@ -33,4 +38,8 @@ class Provider(Protocol):
 
     def answer(self, payload: object) -> Answer | FailedCall:
         """Read the decoded body of a response with status 200."""
+        ...
+
+    def joined(self, pieces: Sequence[object]) -> object:
+        """Put an answer together that was streamed though nobody asked for it; None where its end is missing."""
         ...

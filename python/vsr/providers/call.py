@@ -1,6 +1,5 @@
 """What goes to an LLM and what comes back: a request, an answer or a failure. All of it plain data."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -89,7 +88,7 @@ class FailedCall:
 
     Attributes:
         kind: why.
-        message: what happened, for people; never holds a key.
+        message: what happened, for people.
         is_retryable: whether the same call may well succeed in a moment.
         retry_after_s: seconds that the server asked to wait.
         hopeless: what need not be asked again: this endpoint, or this model at this endpoint.
@@ -107,16 +106,6 @@ class FailedCall:
     def text(self) -> str:
         """The `error` of a record."""
         return f"{self.kind.failure.value}: {self.message}"
-
-    def without(self, secrets: Sequence[str]) -> "FailedCall":
-        """Return the same failure with keys taken out of its message, and the message not longer than people read.
-
-        Keys go first: of one that the limit cut in two, a part would stay.
-        """
-        message = self.message
-        for secret in secrets:
-            message = message.replace(secret, "[key removed]")
-        return replace(self, message=message[:LONGEST_MESSAGE])
 
     def after(self, seconds: float | None) -> "FailedCall":
         """Return the same failure with the wait that the server asked for."""
