@@ -1,0 +1,59 @@
+"""The number of linear algebra threads, which belongs to the whole process."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from vsr import _core
+from vsr._threads import one_linear_algebra_thread, set_n_threads
+from vsr.data.outcomes import Outcomes
+from vsr.features import build_features
+from vsr.training.training_table import train_selector
+
+
+def n_threads() -> int:
+    counts = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    (count,) = counts
+    return int(count)
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    with threadpool_limits(limits=2, user_api="blas"):
+        yield
+
+
+def test_overlapping_holders_leave_what_was_before() -> None:
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(one_linear_algebra_thread())
+        second.enter_context(one_linear_algebra_thread())
+        first.close()
+        assert n_threads() == 1, "the second one is still inside"
+    assert n_threads() == 2
+
+
+def test_a_limit_set_meanwhile_holds_afterwards() -> None:
+    before = _core.n_threads()
+    try:
+        with one_linear_algebra_thread():
+            set_n_threads(3)
+            assert n_threads() == 1
+        assert n_threads() == 3
+    finally:
+        set_n_threads(before)
+
+
+def test_trainings_that_overlap_leave_what_was_before() -> None:
+    generator = np.random.default_rng(0)
+    outcomes = Outcomes([f"q{i}" for i in range(60)], ["math"] * 60, ["a", "b"], generator.random((60, 2)))
+    features = build_features(generator.standard_normal((60, 8)), outcomes.categories)
+
+    def train(seed: int) -> None:
+        train_selector("knn", features, outcomes, seed=seed, k=1 + seed % 9)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(train, range(24)))
+    assert n_threads() == 2
