@@ -1,7 +1,9 @@
 """The number of linear algebra threads, which belongs to the whole process."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Event
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from vsr import _core
 from vsr._threads import one_linear_algebra_thread, set_n_threads
 from vsr.data.outcomes import Outcomes
 from vsr.features import build_features
+from vsr.selectors.knn import Knn
 from vsr.training.training_table import train_selector
 
 
@@ -46,14 +49,30 @@ def test_a_limit_set_meanwhile_holds_afterwards() -> None:
         set_n_threads(before)
 
 
-def test_trainings_that_overlap_leave_what_was_before() -> None:
+def test_trainings_that_overlap_leave_what_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(0)
     outcomes = Outcomes([f"q{i}" for i in range(60)], ["math"] * 60, ["a", "b"], generator.random((60, 2)))
     features = build_features(generator.standard_normal((60, 8)), outcomes.categories)
+    first_is_inside, second_is_inside, first_is_done = Event(), Event(), Event()
 
-    def train(seed: int) -> None:
-        train_selector("knn", features, outcomes, seed=seed, k=1 + seed % 9)
+    def waits(fit: Callable[..., object]) -> Callable[..., object]:
+        def waiting(self: Knn, *arguments: object) -> object:
+            if self.k == 1:
+                first_is_inside.set()
+                second_is_inside.wait(10.0)
+            else:
+                second_is_inside.set()
+                first_is_done.wait(10.0)
+            return fit(self, *arguments)
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(train, range(24)))
+        return waiting
+
+    monkeypatch.setattr(Knn, "fit", waits(Knn.fit))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(train_selector, "knn", features, outcomes, k=1)
+        first.add_done_callback(lambda _: first_is_done.set())
+        first_is_inside.wait(10.0)
+        second = pool.submit(train_selector, "knn", features, outcomes, k=2)
+        for training in (first, second):
+            training.result()
     assert n_threads() == 2
