@@ -1,6 +1,6 @@
 """One setting for all threads: those of the numerical core and those of NumPy's linear algebra.
 
-Nothing else may call `threadpool_limits`: its limits are the process's, and two that overlap leave the wrong one behind.
+Nothing else may limit them: the limits are the process's, and two that overlap leave the wrong one behind.
 """
 
 import os
@@ -8,48 +8,65 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import LibController, ThreadpoolController
 
 from vsr import _core
 
 
 class _LinearAlgebra:
-    """The threads of NumPy's linear algebra: a limit for good, and one thread as long as anybody asks for it."""
+    """The threads of NumPy's linear algebra: a number for good, and one thread as long as anybody asks for it.
+
+    Most libraries have one number for the process, some one for each thread that calls them.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._n_holders = 0
-        self._before: threadpool_limits | None = None
+        self._libraries: list[LibController] = []
+        self._n_threads: list[int] = []  # of each library when nobody asks for one
 
     def limit(self, n_threads: int) -> None:
         with self._lock:
             if self._n_holders:
-                self._restore()
-            threadpool_limits(limits=n_threads, user_api="blas")
-            if self._n_holders:
-                self._hold()
+                self._n_threads = [n_threads] * len(self._libraries)
+            else:
+                for library in _libraries():
+                    _set(library, n_threads)
 
     def enter(self) -> None:
         with self._lock:
             if not self._n_holders:
-                self._hold()
+                self._libraries = _libraries()
+                self._n_threads = [library.num_threads for library in self._libraries]
             self._n_holders += 1
+            for library in self._libraries:
+                _set(library, 1)
 
     def leave(self) -> None:
         with self._lock:
             self._n_holders -= 1
-            if not self._n_holders:
-                self._restore()
+            for library, n_threads in zip(self._libraries, self._n_threads, strict=True):
+                if not self._n_holders or _counts_per_thread(library):
+                    _set(library, n_threads)
 
     def renew_lock(self) -> None:
         self._lock = threading.Lock()
 
-    def _hold(self) -> None:
-        self._before = threadpool_limits(limits=1, user_api="blas")
 
-    def _restore(self) -> None:
-        if self._before is not None:
-            self._before.restore_original_limits()
+def _libraries() -> list[LibController]:
+    libraries: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return libraries
+
+
+def _set(library: LibController, n_threads: int) -> None:
+    # Newer versions of threadpoolctl let the first thread alone set the number, and do nothing for others without a word.
+    if hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread(force=True)
+    library.set_num_threads(n_threads)
+
+
+def _counts_per_thread(library: LibController) -> bool:
+    return library.internal_api == "mkl" or getattr(library, "threading_layer", None) == "openmp"
 
 
 _linear_algebra = _LinearAlgebra()

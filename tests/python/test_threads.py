@@ -29,6 +29,29 @@ def two_threads():
         yield
 
 
+def test_the_last_to_leave_need_not_be_the_first_inside() -> None:
+    first_may_leave = Event()
+
+    def hold(inside: Event, may_leave: Event) -> None:
+        with one_linear_algebra_thread():
+            inside.set()
+            assert may_leave.wait(10.0)
+
+    inside = Event(), Event()
+    last_may_leave = Event()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(hold, inside[0], first_may_leave)
+        assert inside[0].wait(10.0)
+        last = pool.submit(hold, inside[1], last_may_leave)
+        assert inside[1].wait(10.0)
+        first_may_leave.set()
+        first.result()
+        assert n_threads() == 1
+        last_may_leave.set()
+        last.result()
+        assert n_threads() == 2
+
+
 def test_overlapping_holders_leave_what_was_before() -> None:
     with ExitStack() as first, ExitStack() as second:
         first.enter_context(one_linear_algebra_thread())
@@ -55,6 +78,8 @@ def test_trainings_that_overlap_leave_what_was_before(monkeypatch: pytest.Monkey
     features = build_features(generator.standard_normal((60, 8)), outcomes.categories)
     first_is_inside, second_is_inside, first_is_done = Event(), Event(), Event()
 
+    inside: list[int] = []
+
     def waits(fit: Callable[..., object]) -> Callable[..., object]:
         def waiting(self: Knn, *arguments: object) -> object:
             if self.k == 1:
@@ -63,6 +88,7 @@ def test_trainings_that_overlap_leave_what_was_before(monkeypatch: pytest.Monkey
             else:
                 second_is_inside.set()
                 first_is_done.wait(10.0)
+            inside.append(n_threads())
             return fit(self, *arguments)
 
         return waiting
@@ -75,4 +101,5 @@ def test_trainings_that_overlap_leave_what_was_before(monkeypatch: pytest.Monkey
         second = pool.submit(train_selector, "knn", features, outcomes, k=2)
         for training in (first, second):
             training.result()
+    assert inside == [1, 1]
     assert n_threads() == 2
