@@ -59,7 +59,7 @@ def _libraries() -> list[LibController]:
 
 
 def _set(library: LibController, n_threads: int) -> None:
-    # Newer versions of threadpoolctl let the first thread alone set the number, and do nothing for others without a word.
+    # Newer versions of threadpoolctl let the first thread alone set the number; for others they do nothing, silently.
     if hasattr(library, "clear_controlling_thread"):
         library.clear_controlling_thread(force=True)
     library.set_num_threads(n_threads)

@@ -124,7 +124,8 @@ def join_features(
     wrong = (codes[known] < 0) | (codes[known] >= len(CATEGORIES))
     if wrong.any():
         raise RecordError(
-            f"category code {codes[known][wrong][0]}: expected 0 to {len(CATEGORIES) - 1}, or {MISSING} where it is missing"
+            f"category code {codes[known][wrong][0]}: expected 0 to {len(CATEGORIES) - 1}, "
+            f"or {MISSING} where it is missing"
         )
     features[known, dim + codes[known]] = category_weight
     return features
