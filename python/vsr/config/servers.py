@@ -93,5 +93,15 @@ def endpoints_of(entry: ModelEntry, endpoints: Sequence[Endpoint]) -> Sequence[E
 
 def shares_key(endpoint: Endpoint, home: Endpoint) -> bool:
     """Return whether a key given for a model's home may go to this endpoint: same host, and not in the open instead."""
-    mine, theirs = urlsplit(server_url(endpoint)), urlsplit(server_url(home))
-    return mine.hostname == theirs.hostname and (mine.scheme == theirs.scheme or mine.scheme == "https")
+    return may_share(scheme_and_host(endpoint), scheme_and_host(home))
+
+
+def scheme_and_host(endpoint: Endpoint) -> tuple[str, str | None]:
+    """Return what of an endpoint's URL says whether it may share a key."""
+    url = urlsplit(server_url(endpoint))
+    return url.scheme, url.hostname
+
+
+def may_share(mine: tuple[str, str | None], home: tuple[str, str | None]) -> bool:
+    """Return whether a key for a server at `home` may go to another one; both as `scheme_and_host` gives them."""
+    return mine[1] == home[1] and (mine[0] == home[0] or mine[0] == "https")
