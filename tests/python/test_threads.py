@@ -82,7 +82,7 @@ def test_trainings_that_overlap_leave_what_was_before(monkeypatch: pytest.Monkey
 
     def waits(fit: Callable[..., object]) -> Callable[..., object]:
         def waiting(self: Knn, *arguments: object) -> object:
-            if self.k == 1:
+            if self.parameters.k == 1:
                 first_is_inside.set()
                 second_is_inside.wait(10.0)
             else:
