@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
-from vsr.choice.category_means import IntArray
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective, as_objective
 from vsr.data.categories import MISSING
@@ -20,11 +19,12 @@ from vsr.errors import TrainingError
 from vsr.evaluation.results import Evaluation
 from vsr.evaluation.summary import BEST_SINGLE, CATEGORY_TABLE, HIGHEST_QUALITY, JUDGED, Choices, summarise
 from vsr.features import join_features, split_features
+from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
 from vsr.training.folds import stratified_folds
-from vsr.training.training_table import TrainingTable, features_of, require_seed
+from vsr.training.trainer import Trainer, features_of, require_seed
 
 # Single choices are timed on so many queries; the median of these settles within a few microseconds.
 _TIMED_QUERIES = 30
@@ -156,7 +156,7 @@ class _Fold:
     `columns` are the models that the training part has measured at all; the others cannot be chosen.
     """
 
-    table: TrainingTable
+    table: Trainer
     columns: IntArray
     chooser: Chooser
     test: IntArray
@@ -180,7 +180,7 @@ class _Fold:
         columns = np.flatnonzero(own.observed.any(axis=0))
         own = own.with_models([outcomes.models[column] for column in columns])
         among = None if preferences is None else preferences.among(columns)
-        table = TrainingTable.prepare(features[train], own, seed, objective, among)
+        table = Trainer.prepare(features[train], own, seed, objective, among)
         given = np.ascontiguousarray(features[test])
         split = split_features(given)
         predicted, codes = None, split.codes

@@ -1,4 +1,4 @@
-"""The whole jobs as the commands run them: outcomes and vectors in, artefacts and a held-out table out."""
+"""The whole of `vsr-train train` once queries are vectors: compare, train on all queries, write the artefacts."""
 
 import os
 import time
@@ -26,7 +26,7 @@ from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
 from vsr.training.folds import FEW_QUERIES
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 N_FOLDS = 5
 
@@ -80,7 +80,7 @@ class TrainingResult:
     duration_s: float
 
 
-def train_and_compare(
+def compare_and_train(
     outcomes: Outcomes,
     embeddings: npt.ArrayLike,
     fingerprint: Fingerprint,
@@ -151,7 +151,7 @@ def train_and_compare(
             progress(what, done, total + n_last)
 
     evaluation = _evaluate(features, outcomes, settings, notes, tell)
-    table = TrainingTable.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
     selectors = []
     for done, name in enumerate(settings.algorithms):
         if progress is not None:
