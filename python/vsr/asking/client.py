@@ -14,7 +14,7 @@ from vsr.asking.answers import NoJsonError, UnreadableAnswerError, decode_json, 
 from vsr.asking.connections import Connections, UnusableRouteError
 from vsr.asking.models import Target
 from vsr.asking.secrets import Secrets
-from vsr.asking.transport import Connection, OversizedHeaderError
+from vsr.asking.transport import Connection, OversizedAnswerError
 from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
 from vsr.providers.errors import failure_of_status
 
@@ -148,7 +148,7 @@ def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | Fai
 def _failure_of(error: Exception) -> FailedCall:
     """Say in plain words what went wrong, and whether it may go better in a moment."""
     said = str(error).strip() or type(error).__name__
-    if isinstance(error, UnreadableAnswerError | OversizedHeaderError):
+    if isinstance(error, UnreadableAnswerError | OversizedAnswerError):
         return FailedCall(ErrorKind.INVALID_ANSWER, f"the answer cannot be understood: {said}")
     if isinstance(error, UnusableRouteError):
         return FailedCall(ErrorKind.ENDPOINT_DOWN, f"no connection: {said}", hopeless="endpoint")

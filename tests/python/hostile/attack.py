@@ -86,7 +86,7 @@ def main() -> None:
                 found, seconds = attack(port, protocol, prompts, at_once=options.at_once, timeout_s=options.timeout_s)
                 longest = max(longest, seconds)
                 kinds += Counter(map(became, found, prompts))
-            failed = kinds.total() - kinds[fault.becomes]
+            failed = sum(n for kind, n in kinds.items() if not fault.allows(kind))
             n_tried, n_failed = n_tried + kinds.total(), n_failed + failed
             shown = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
             print(f"{name:52} {kinds.total():6} {failed:6} {longest:6.2f} s {peak_mib():4} MiB  {shown}", flush=True)

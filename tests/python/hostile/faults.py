@@ -53,20 +53,26 @@ class Fault:
         send: what goes over the wire.
         becomes: `answer`, or an `ErrorKind`.
         is_soft: whether a whole run may go through it: it neither stops an endpoint nor makes it wait.
+        is_heavy: whether it may become a time-out, where many at once meet a busy machine.
     """
 
     name: str
     send: Callable[[Asked], Pieces]
     becomes: str
     is_soft: bool = True
+    is_heavy: bool = False
+
+    def allows(self, kind: str) -> bool:
+        """Whether a call may become this."""
+        return kind == self.becomes or (self.is_heavy and kind == "timeout")
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(becomes: str, *, is_soft: bool = True) -> Callable[[Callable[[Asked], Pieces]], Callable[[Asked], Pieces]]:
+def fault(becomes: str, **fields: bool) -> Callable[[Callable[[Asked], Pieces]], Callable[[Asked], Pieces]]:
     def note(send: Callable[[Asked], Pieces]) -> Callable[[Asked], Pieces]:
-        FAULTS[send.__name__] = Fault(send.__name__, send, becomes, is_soft)
+        FAULTS[send.__name__] = Fault(send.__name__, send, becomes, **fields)
         return send
 
     return note
@@ -93,7 +99,7 @@ def nothing_wrong(asked):
 # Size
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def huge_body(asked):
     start, end = asked.body("TEXT").split(b"TEXT")
     yield http(b"", length=len(start) + (200 << 20) + len(end)) + start
@@ -102,14 +108,14 @@ def huge_body(asked):
     yield end
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def endless_chunks(asked):
     yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     for _ in range(400):
         yield b"80000\r\n" + b"y" * 0x80000 + b"\r\n"
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def a_flood_of_tiny_chunks(asked):
     yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     for _ in range(10):
@@ -117,12 +123,12 @@ def a_flood_of_tiny_chunks(asked):
     yield b"0\r\n\r\n"
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def gzip_bomb(asked):
     yield encoded("gzip", _BOMB)
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def deflate_bomb(asked):
     yield encoded("deflate", _DEFLATED_BOMB)
 
@@ -216,7 +222,7 @@ def json_of_depth_1000(asked):
     yield http(asked.body(more=0)[:-2] + b"[" * 1000 + b"]" * 1000 + b"}")
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def json_of_depth_4_million(asked):
     yield http(b"[" * 4_000_000)
 
@@ -236,22 +242,22 @@ def many_brackets_inside_a_text(asked):
     yield http(asked.body(unread='[[[{"' * 50_000))
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def two_million_lists(asked):
     yield http(b'{"x": [' + b"[]," * 2_000_000 + b"0]}")
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def half_a_million_keys(asked):
     yield http(_MANY_KEYS)
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def an_unclosed_text_full_of_escapes(asked):
     yield http(b'{"x": [[' + b"[" * 70 + b'"' + b'\\"' * 2_000_000)
 
 
-@fault("invalid_answer")
+@fault("invalid_answer", is_heavy=True)
 def five_million_lines(asked):
     yield http(b"data: {}\n" + b"\n" * 5_000_000)
 
@@ -614,7 +620,7 @@ def status_999(asked):
     yield failed("999 Odd")
 
 
-@fault("endpoint_down")
+@fault("endpoint_down", is_heavy=True)
 def an_error_of_7_mb(asked):
     yield http(b'{"error": {"message": "%s"}}' % (b"<b>no</b> " * 700_000), status="500 Internal Server Error")
 

@@ -30,7 +30,7 @@ def test_a_fault_costs_one_call(port, protocol, name):
     (before, found, after), longest = ask(port, protocol, *prompts)
     assert longest < TIMEOUT_S + 1
     assert (before.text, after.text) == ("before", "after")
-    assert became(found, prompts[1]) == FAULTS[name].becomes, found
+    assert FAULTS[name].allows(became(found, prompts[1])), found
     if FAULTS[name].becomes != "answer":
         assert 0 < len(found.message) <= LONGEST_MESSAGE
 
