@@ -1,4 +1,4 @@
-"""The state of a run: lanes (one model at one endpoint) with the calls that wait in them, and endpoints with limits."""
+"""The state of a run: endpoints with their limits, and queues of calls that wait (one per model at one endpoint)."""
 
 import heapq
 from collections import deque
@@ -10,7 +10,7 @@ from vsr.asking.models import AskedModel, Target
 
 
 @dataclass(frozen=True)
-class Pace:
+class RetryPolicy:
     """How hard a run asks, and how patiently.
 
     Attributes:
@@ -21,10 +21,10 @@ class Pace:
         backoff_s: first wait before a call is tried again; doubles each time.
         longest_backoff_s: no wait of our own is longer.
         longest_wait_s: what a server may ask for with `Retry-After`; more stops the endpoint.
-        patience_s: how long a lane may fail without one success before it is given up.
-        n_timeouts_in_row: how many calls in a row may time out before a lane is given up.
+        patience_s: how long a queue may fail without one success before it is given up.
+        n_timeouts_in_row: how many calls in a row may time out before a queue is given up.
         n_refusals: how often one call may be refused its key or model where others were answered.
-        n_refusals_in_row: how many such refusals, without an answer between them, stop the lane all the same.
+        n_refusals_in_row: how many such refusals, without an answer between them, stop the queue all the same.
     """
 
     concurrency: int = 1
@@ -45,17 +45,17 @@ class Call:
     """A call on its way.
 
     Attributes:
-        lane: where it is asked.
+        queue: where it is asked.
         question: index into the plan's questions; None for the call that warms a model up.
         n_attempts: how often it was sent, anywhere.
-        n_here: how often it was sent in this lane.
+        n_here: how often it was sent in this queue.
         n_timeouts_here: how often of these it ran into the time limit.
         n_refusals_here: how often of these it was refused its key or model.
         tried: indices of the model's targets that have given up on it.
         limit_field: the name under which its limit was last sent.
     """
 
-    lane: "Lane"
+    queue: "ModelQueue"
     question: int | None
     n_attempts: int = 0
     n_here: int = 0
@@ -72,7 +72,7 @@ class EndpointState:
     Attributes:
         name: as in the configuration.
         limit: requests at a time; None for no limit of its own.
-        lanes: the models that are asked here; the first one is asked next.
+        queues: the models that are asked here; the first one is asked next.
         host: endpoints of one host that load weights on demand share its name, and go model by model.
         in_flight: requests under way.
         open_at: no request starts before this moment.
@@ -80,14 +80,14 @@ class EndpointState:
 
     name: str
     limit: int | None
-    lanes: deque["Lane"] = field(default_factory=deque)
+    queues: deque["ModelQueue"] = field(default_factory=deque)
     host: str | None = None
     in_flight: int = 0
     open_at: float = 0.0
 
 
 @dataclass(eq=False)
-class Lane:
+class ModelQueue:
     """One model at one of its endpoints.
 
     Attributes:
@@ -140,11 +140,11 @@ class Lane:
         return len(self.fresh) + len(self.delayed)
 
     def is_probing(self) -> bool:
-        """Whether the lane has failed so often that one request at a time has to show that it is alive."""
+        """Whether the queue has failed so often that one request at a time has to show that it is alive."""
         return self.n_failing >= 3
 
     def take(self, now: float) -> Call | float | None:
-        """Take the next call out of the lane.
+        """Take the next call out of the queue.
 
         Returns:
             The call; or the moment at which there will be one; or None where nothing waits.

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 from vsr.asking.call import FailedCall
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Written
-from vsr.benchmark.resume import Previous
+from vsr.benchmark.resume import OutputSummary
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Snapshot:
 
 def snapshot(
     plan: Plan,
-    previous: Previous,
+    held: OutputSummary,
     written: Written,
     stopped: Mapping[str, FailedCall],
     *,
@@ -95,14 +95,14 @@ def snapshot(
     n_left = 0
     for model in plan.models:
         measured, failures = written.measured[model.name], written.failures[model.name].total()
-        n_done = previous.n_done_of(model.name) + measured.n_answers + failures
+        n_done = held.n_done_of(model.name) + measured.n_answers + failures
         reason = stopped.get(model.name)
         n_left += 0 if reason else len(plan.questions) - n_done
         models.append(
             ModelProgress(
                 name=model.name,
                 n_done=n_done,
-                n_failed=previous.failures[model.name].total() + failures,
+                n_failed=held.failures[model.name].total() + failures,
                 latency_s=measured.mean_latency_s,
                 cost_usd=measured.cost_usd,
                 stopped=None if reason is None else reason.text,

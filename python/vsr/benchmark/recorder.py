@@ -14,7 +14,7 @@ from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.journal import Journal, Line
 from vsr.asking.schedule import Finished
 from vsr.benchmark.plan import Plan, Question
-from vsr.benchmark.resume import Measured, Previous
+from vsr.benchmark.resume import Measured, OutputSummary
 from vsr.data.prompts import Choices, option_label
 from vsr.data.records import Query
 from vsr.errors import BenchmarkError
@@ -50,13 +50,13 @@ class Recorder:
     Scoring may take its time on a long answer: here it holds up no clock of a request under way.
     """
 
-    def __init__(self, journal: Journal[Line], plan: Plan, previous: Previous, on_failure: Callable[[], None]) -> None:
+    def __init__(self, journal: Journal[Line], plan: Plan, held: OutputSummary, on_failure: Callable[[], None]) -> None:
         """Start the thread.
 
         Args:
             journal: where records go.
             plan: what the calls are about.
-            previous: which numbers the records of a query bear already.
+            held: which numbers the records of a query bear already.
             on_failure: called from the thread when nothing can be written any more.
         """
         self.written = Written(
@@ -65,7 +65,7 @@ class Recorder:
         self.failure: BenchmarkError | None = None
         self._journal = journal
         self._plan = plan
-        self._previous = previous
+        self._held = held
         self._on_failure = on_failure
         self._secrets = _as_written(plan.cast.secrets)
         self._encode = msgspec.json.Encoder().encode
@@ -166,7 +166,7 @@ class Recorder:
             "ground_truth": query.ground_truth,
             "response_time": None if finished.latency_s is None else round(finished.latency_s, 6),
             "performance": None,
-            "embedding_id": self._previous.embedding_id(finished.question, question),
+            "embedding_id": self._held.embedding_id(finished.question, question),
             "metric": query.metric,
             "choices": _plain_choices(query.choices),
         }

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vsr.asking.budget import Budget, highest_cost_usd
 from vsr.asking.call import Answer
 from vsr.asking.client import ChatClient
 from vsr.asking.journal import Journal, Line
-from vsr.asking.queue import Call, Pace
+from vsr.asking.queue import Call, RetryPolicy
 from vsr.asking.schedule import Schedule
-from vsr.benchmark.budget import Budget, Estimate, estimate, highest_cost_usd
 from vsr.benchmark.display import Display, NoDisplay, Snapshot, snapshot
+from vsr.benchmark.estimate import Estimate, estimate
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Recorder
-from vsr.benchmark.resume import Previous, clear, nothing_yet, survey
+from vsr.benchmark.resume import OutputSummary, clear, nothing_yet, summarise_output
 from vsr.benchmark.summary import BenchmarkSummary, summarise
 
 _WARM_UP_PROMPT = "Reply with the word ready."
@@ -30,13 +31,13 @@ class RunSettings:
     """How a run goes about its plan; nothing here changes an answer.
 
     Attributes:
-        pace: limits and patience.
+        policy: limits and patience.
         retry_failed: ask failed calls again.
         max_cost_usd: the run stops before all records of the output together cost more.
         seed: decides draws by weight and jitter.
     """
 
-    pace: Pace = field(default_factory=Pace)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
     retry_failed: bool = False
     max_cost_usd: float | None = None
     seed: int = 0
@@ -54,13 +55,13 @@ def preview(plan: Plan, output: str | os.PathLike[str], settings: RunSettings | 
         BenchmarkError: The output cannot be read, or another run is writing to it.
     """
     settings = settings or RunSettings()
-    previous = nothing_yet(plan)
+    held = nothing_yet(plan)
     if Path(output).exists():
         with Journal(output, Line) as journal:
-            previous = survey(journal, plan)
+            held = summarise_output(journal, plan)
     if settings.retry_failed:
-        previous.ask_failed_again()
-    return estimate(plan, previous, concurrency=settings.pace.concurrency, delay_s=settings.pace.delay_s)
+        held.ask_failed_again()
+    return estimate(plan, held, concurrency=settings.policy.concurrency, delay_s=settings.policy.delay_s)
 
 
 def run_benchmark(
@@ -89,37 +90,35 @@ def run_benchmark(
     settings = settings or RunSettings()
     display = display or NoDisplay()
     with Journal(output, Line) as journal:
-        previous = survey(journal, plan)
-        _report_previous(previous, journal, settings, display)
-        aside = clear(journal, plan, previous, retry_failed=settings.retry_failed)
+        held = summarise_output(journal, plan)
+        _report_held(held, journal, settings, display)
+        aside = clear(journal, plan, held, retry_failed=settings.retry_failed)
         if aside is not None:
             display.say(f"Records made under other settings are asked again; the old ones are now in {aside}.")
-        run = _Run(plan, journal, previous, settings, display)
+        run = _Run(plan, journal, held, settings, display)
         with display:
             asyncio.run(run.go())
     return run.summary()
 
 
-def _report_previous(previous: Previous, journal: Journal[Line], settings: RunSettings, display: Display) -> None:
+def _report_held(held: OutputSummary, journal: Journal[Line], settings: RunSettings, display: Display) -> None:
     """Say what was found in the output, where that is not simply part of the plan."""
     if journal.n_mended_bytes:
         display.say(
             f"{journal.path}: the last line was torn ({journal.n_mended_bytes} bytes); that call is asked again."
         )
-    if previous.n_failed:
+    if held.n_failed:
         what = "are asked again" if settings.retry_failed else "stay as they are; --retry-failed asks them again"
-        display.say(f"{previous.n_failed:,} calls failed in an earlier run and {what}.")
-    if previous.n_repeated:
-        display.say(f"{previous.n_repeated:,} records stood in the file twice; one of each stays.")
-    if previous.n_foreign:
+        display.say(f"{held.n_failed:,} calls failed in an earlier run and {what}.")
+    if held.n_repeated:
+        display.say(f"{held.n_repeated:,} records stood in the file twice; one of each stays.")
+    if held.n_foreign:
+        display.say(f"{held.n_foreign:,} records do not say how they were made; they stay, and their calls are asked.")
+    if held.n_others:
+        display.say(f"{held.n_others:,} records are of queries or models that are not asked now; they stay.")
+    if held.n_other_truths:
         display.say(
-            f"{previous.n_foreign:,} records do not say how they were made; they stay, and their calls are asked."
-        )
-    if previous.n_others:
-        display.say(f"{previous.n_others:,} records are of queries or models that are not asked now; they stay.")
-    if previous.n_other_truths:
-        display.say(
-            f"{previous.n_other_truths:,} records were scored against another ground truth than the query file has "
+            f"{held.n_other_truths:,} records were scored against another ground truth than the query file has "
             "now; they stay: correct it in the output and run `vsr-train score`, or name another output to ask again."
         )
 
@@ -128,19 +127,19 @@ class _Run:
     """One run from its first call to its last."""
 
     def __init__(
-        self, plan: Plan, journal: Journal[Line], previous: Previous, settings: RunSettings, display: Display
+        self, plan: Plan, journal: Journal[Line], held: OutputSummary, settings: RunSettings, display: Display
     ) -> None:
-        missing = {model.name: previous.missing(model.name) for model in plan.models}
-        self.schedule = Schedule(plan.cast, missing, settings.pace, settings.seed)
+        missing = {model.name: held.missing(model.name) for model in plan.models}
+        self.schedule = Schedule(plan.cast, missing, settings.policy, settings.seed)
         self.is_interrupted = False
         self.is_out_of_money = False
         self._plan = plan
         self._journal = journal
-        self._previous = previous
-        self._concurrency = settings.pace.concurrency
+        self._held = held
+        self._concurrency = settings.policy.concurrency
         self._display = display
-        self._budget = Budget(settings.max_cost_usd, previous.cost_usd)
-        self._n_before = previous.n_done
+        self._budget = Budget(settings.max_cost_usd, held.cost_usd)
+        self._n_before = held.n_done
         self._started = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
         self._problem: BaseException | None = None
@@ -153,7 +152,7 @@ class _Run:
         def wake() -> None:
             loop.call_soon_threadsafe(self._wake)
 
-        self._recorder = Recorder(self._journal, self._plan, self._previous, on_failure=wake)
+        self._recorder = Recorder(self._journal, self._plan, self._held, on_failure=wake)
         try:
             with self._signals(loop):
                 async with ChatClient(self._plan.cast.secrets) as client:
@@ -193,7 +192,7 @@ class _Run:
         """Send a call on its way, if there is money for it."""
         question = None if call.question is None else self._plan.questions[call.question]
         prompt = _WARM_UP_PROMPT if question is None else question.prompt
-        highest_usd = highest_cost_usd(call.lane.model, prompt)
+        highest_usd = highest_cost_usd(call.queue.model, prompt)
         if not self._budget.reserve(highest_usd):
             self.schedule.put_back(call)
             self.is_out_of_money = not self._tasks
@@ -204,10 +203,10 @@ class _Run:
         return True
 
     async def _attempt(self, call: Call, prompt: str, reserved_usd: float, client: ChatClient) -> None:
-        lane = call.lane
-        request = replace(lane.model.request(prompt, lane.target), limit_field=call.limit_field)
-        timed = await client.ask(lane.target, request)
-        cost_usd = lane.model.cost_of(timed.outcome) if isinstance(timed.outcome, Answer) else None
+        queue = call.queue
+        request = replace(queue.model.request(prompt, queue.target), limit_field=call.limit_field)
+        timed = await client.ask(queue.target, request)
+        cost_usd = queue.model.cost_of(timed.outcome) if isinstance(timed.outcome, Answer) else None
         self._budget.settle(reserved_usd, cost_usd or 0.0)
         n_moves = len(self.schedule.moves)
         finished = self.schedule.settle(call, timed, asyncio.get_running_loop().time())
@@ -248,7 +247,7 @@ class _Run:
         written = self._recorder.written
         return snapshot(
             self._plan,
-            self._previous,
+            self._held,
             written,
             self.schedule.stopped,
             seconds=time.monotonic() - self._started,
@@ -286,7 +285,7 @@ class _Run:
         """Say what was asked and what came of it."""
         return summarise(
             self._plan,
-            self._previous,
+            self._held,
             self._recorder.written,
             self.schedule,
             output=self._journal.path,

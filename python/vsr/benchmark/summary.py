@@ -8,7 +8,7 @@ from pathlib import Path
 from vsr.asking.schedule import Schedule
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Written
-from vsr.benchmark.resume import Measured, Previous
+from vsr.benchmark.resume import Measured, OutputSummary
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class BenchmarkSummary:
 
 def summarise(
     plan: Plan,
-    previous: Previous,
+    held: OutputSummary,
     written: Written,
     schedule: Schedule,
     *,
@@ -111,8 +111,8 @@ def summarise(
         _summary_of(
             model.name,
             len(plan.questions),
-            previous.measured[model.name].plus(written.measured[model.name]),
-            previous.failures[model.name] + written.failures[model.name],
+            held.measured[model.name].plus(written.measured[model.name]),
+            held.failures[model.name] + written.failures[model.name],
             schedule,
         )
         for model in plan.models
@@ -121,7 +121,7 @@ def summarise(
         output=output,
         models=models,
         n_asked=written.n_records,
-        n_before=previous.n_done,
+        n_before=held.n_done,
         seconds=seconds,
         cost_usd=cost_usd,
         is_interrupted=is_interrupted,

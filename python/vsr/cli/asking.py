@@ -147,7 +147,7 @@ def ask(
     Returns:
         What came of it; None after a dry run.
     """
-    from vsr.asking.queue import Pace
+    from vsr.asking.queue import RetryPolicy
     from vsr.benchmark.plan import make_plan
     from vsr.benchmark.runner import RunSettings, preview, run_benchmark
     from vsr.cli.run_display import run_display, say_estimate
@@ -167,7 +167,7 @@ def ask(
         terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
     delay_ms = _DELAY_MS if options.rate_limit_delay is None else options.rate_limit_delay
     settings = RunSettings(
-        Pace(concurrency=options.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
+        RetryPolicy(concurrency=options.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
         retry_failed=options.retry_failed,
         max_cost_usd=options.max_cost,
         seed=seed,

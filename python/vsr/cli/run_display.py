@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from vsr.benchmark.budget import Estimate
 from vsr.benchmark.display import Display, NoDisplay, Snapshot
+from vsr.benchmark.estimate import Estimate
 from vsr.benchmark.summary import BenchmarkSummary, ModelSummary
 from vsr.cli import terminal
 

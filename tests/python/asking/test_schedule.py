@@ -8,7 +8,7 @@ import pytest
 from servers.scripted import config_for
 from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.client import Timed
-from vsr.asking.queue import Call, Pace
+from vsr.asking.queue import Call, RetryPolicy
 from vsr.asking.schedule import Schedule
 from vsr.benchmark.plan import make_plan
 from vsr.data.records import Query
@@ -32,10 +32,10 @@ def local(name, port=1, **fields):
 class Driver:
     """Runs a schedule against answers that a function gives, each after a second."""
 
-    def __init__(self, endpoints, models, n=4, **pace):
+    def __init__(self, endpoints, models, n=4, **policy):
         self.plan = make_plan([Query(f"q{i}") for i in range(n)], config_for(endpoints, models), environment={})
-        self.pace = Pace(**{"concurrency": 4, **pace})
-        self.schedule = Schedule(self.plan.cast, {model.name: range(n) for model in self.plan.models}, self.pace)
+        self.policy = RetryPolicy(**{"concurrency": 4, **policy})
+        self.schedule = Schedule(self.plan.cast, {model.name: range(n) for model in self.plan.models}, self.policy)
         self.started = []  # (moment, endpoint, model, question)
         self.finished = []
         self.now = 0.0
@@ -45,12 +45,12 @@ class Driver:
         in_flight: list[tuple[float, int, Call]] = []
         while True:
             wake = None
-            while len(in_flight) < self.pace.concurrency:
+            while len(in_flight) < self.policy.concurrency:
                 call = self.schedule.take(self.now)
                 if not isinstance(call, Call):
                     wake = call
                     break
-                self.started.append((self.now, call.lane.endpoint.name, call.lane.model.name, call.question))
+                self.started.append((self.now, call.queue.endpoint.name, call.queue.model.name, call.question))
                 in_flight.append((self.now + seconds, next(order), call))
             moments = [entry[0] for entry in in_flight] + ([] if wake is None else [wake])
             if not moments:
@@ -136,14 +136,14 @@ def test_a_call_that_is_always_refused_is_a_failed_call_and_stops_no_other():
         )
         assert driver.outcomes() == {"answer": 19, "authentication": 1}
         assert driver.schedule.stopped == {}
-        assert [entry[3] for entry in driver.asked].count(19) == driver.pace.n_refusals
+        assert [entry[3] for entry in driver.asked].count(19) == driver.policy.n_refusals
 
 
 def test_a_key_that_is_taken_back_stops_its_models_soon():
     driver = one_model(200).run(lambda _call, now: NO_KEY if now > 10 else ANSWER)
     assert set(driver.schedule.stopped) == {"a"}
     n_refused = sum(moment >= 10 for moment, *_ in driver.asked)
-    assert driver.pace.n_refusals_in_row <= n_refused <= driver.pace.n_refusals_in_row + driver.pace.concurrency
+    assert driver.policy.n_refusals_in_row <= n_refused <= driver.policy.n_refusals_in_row + driver.policy.concurrency
 
 
 def test_a_key_that_is_refused_from_the_start_is_asked_once():
@@ -172,8 +172,8 @@ def test_a_host_that_loads_weights_finishes_retries_before_the_next_model():
     failures: Counter[tuple[str, int | None]] = Counter()
 
     def flaky(call, _now):
-        failures[call.lane.model.name, call.question] += 1
-        return DOWN if call.question == 2 and failures[call.lane.model.name, 2] < 3 else ANSWER
+        failures[call.queue.model.name, call.question] += 1
+        return DOWN if call.question == 2 and failures[call.queue.model.name, 2] < 3 else ANSWER
 
     driver = Driver([local("one", type="ollama")], models, 4).run(flaky)
     assert [model for model, _ in itertools.groupby(entry[2] for entry in driver.started)] == ["a", "b"]
@@ -235,7 +235,7 @@ def test_a_model_that_only_times_out_is_stopped():
 def test_an_endpoint_that_does_not_know_the_model_stops_that_model_alone():
     models = {name: {"preferred_endpoints": ["one"]} for name in "ab"}
     driver = Driver([local("one")], models, 4).run(
-        lambda call, _now: NO_MODEL if call.lane.model.name == "a" else ANSWER
+        lambda call, _now: NO_MODEL if call.queue.model.name == "a" else ANSWER
     )
     assert driver.outcomes() == {"answer": 4}
     assert [entry[2:] for entry in driver.started if entry[2] == "a"] == [("a", None)]
@@ -247,7 +247,7 @@ def test_a_refused_key_stops_all_models_that_use_it_and_no_others():
     models: dict[str, object] = {name: {"preferred_endpoints": ["one"]} for name in "ab"}
     models["c"] = {"preferred_endpoints": ["one"], "access_key": "another-key"}
     driver = Driver([local("one", api_key="refused-key")], models, 4, concurrency=1)
-    driver.run(lambda call, _now: ANSWER if call.lane.model.name == "c" else NO_KEY)
+    driver.run(lambda call, _now: ANSWER if call.queue.model.name == "c" else NO_KEY)
     assert set(driver.schedule.stopped) == {"a", "b"}
     assert {done.model.name for done in driver.finished} == {"c"}
     assert len([entry for entry in driver.started if entry[2] != "c"]) == 1
@@ -262,7 +262,7 @@ def test_settings_that_even_a_greeting_is_refused_for_stop_the_model():
 def test_calls_move_to_the_next_endpoint_when_the_first_refuses():
     models = {"a": {"preferred_endpoints": ["one", "two"]}}
     driver = Driver([local("one"), local("two", 2)], models, 4)
-    driver.run(lambda call, _now: NO_KEY if call.lane.endpoint.name == "one" else ANSWER)
+    driver.run(lambda call, _now: NO_KEY if call.queue.endpoint.name == "one" else ANSWER)
     assert driver.outcomes() == {"answer": 4}
     assert {done.endpoint for done in driver.finished} == {"two"}
     assert driver.schedule.stopped == {}
@@ -271,7 +271,7 @@ def test_calls_move_to_the_next_endpoint_when_the_first_refuses():
 def test_calls_move_to_the_next_endpoint_when_the_first_stays_down():
     models = {"a": {"preferred_endpoints": ["one", "two"]}}
     driver = Driver([local("one"), local("two", 2)], models, 40)
-    driver.run(lambda call, now: DOWN if call.lane.endpoint.name == "one" and now > 5 else ANSWER)
+    driver.run(lambda call, now: DOWN if call.queue.endpoint.name == "one" and now > 5 else ANSWER)
     found = Counter(done.endpoint for done in driver.finished)
     assert found["one"] > 0
     assert found["two"] > 0
@@ -331,7 +331,7 @@ def test_calls_are_drawn_by_weight():
 def test_a_drawn_endpoint_that_refuses_leaves_its_share_to_the_others():
     endpoints = [local("one"), local("two", 2), local("three", 3)]
     driver = Driver(endpoints, {"a": {}}, 30)
-    driver.run(lambda call, _now: NO_KEY if call.lane.endpoint.name == "two" else ANSWER)
+    driver.run(lambda call, _now: NO_KEY if call.queue.endpoint.name == "two" else ANSWER)
     assert driver.outcomes() == {"answer": 30}
 
 
