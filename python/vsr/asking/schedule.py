@@ -50,6 +50,14 @@ class Move:
     following: str
     reason: FailedCall
 
+    @property
+    def text(self) -> str:
+        """The same in words."""
+        return (
+            f"{self.model} goes on at endpoint '{self.following}', for '{self.given_up}' is given up: "
+            f"{self.reason.text}"
+        )
+
 
 class Schedule:
     """The order of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""

@@ -1,11 +1,10 @@
 """How a run goes, for whoever watches: a moving table on a terminal, a line now and then elsewhere."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from vsr.asking.call import FailedCall
+from vsr.asking.schedule import Schedule
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Written
 from vsr.benchmark.resume import OutputSummary
@@ -84,7 +83,7 @@ def snapshot(
     plan: Plan,
     held: OutputSummary,
     written: Written,
-    stopped: Mapping[str, FailedCall],
+    schedule: Schedule,
     *,
     seconds: float,
     n_in_flight: int,
@@ -96,7 +95,7 @@ def snapshot(
     for model in plan.models:
         measured, failures = written.measured[model.name], written.failures[model.name].total()
         n_done = held.n_done_of(model.name) + measured.n_answers + failures
-        reason = stopped.get(model.name)
+        reason = schedule.stopped.get(model.name)
         n_left += 0 if reason else len(plan.questions) - n_done
         models.append(
             ModelProgress(

@@ -1,14 +1,75 @@
 """What an output already holds of a plan: calls that are done, calls that failed, and records that no longer belong."""
 
+import os
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Annotated
 
-from vsr.asking.journal import Journal, Line
+import msgspec
+from msgspec import Meta
+
+from vsr.asking.journal import Journal
 from vsr.benchmark.plan import Plan, Question
+from vsr.data.prompts import RawChoices
 from vsr.data.records import render_prompt, unique_key
+
+OPENING = b'{"task_name":'
+"""How every record begins that a run writes."""
+MOST_USD = 1e6
+MOST_TOKENS = 10_000_000
+"""More cannot be true of one call; without such limits one odd record could make every sum infinite."""
+
+Cost = Annotated[float, Meta(ge=0, le=MOST_USD)]
+Seconds = Annotated[float, Meta(ge=0, le=1e8)]
+Tokens = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
+Place = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """What a run has to know of a record that it finds; responses are not kept.
+
+    Attributes:
+        query: the query's text.
+        model_name: the LLM.
+        call_id: the key of the call; None for records from elsewhere.
+        error: why the call failed, if it did.
+        error_kind: the same in one word.
+        choices: the options of the query.
+        cost: USD.
+        response_time: seconds.
+        output_tokens: length of the answer.
+        embedding_id: groups the records of one query.
+        ground_truth: what the answer was scored against.
+        performance: the score it got.
+        unscored: whether that is a filler.
+    """
+
+    query: str
+    model_name: str
+    call_id: str | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    choices: RawChoices = None
+    cost: Cost | None = None
+    response_time: Seconds | None = None
+    output_tokens: Tokens | None = None
+    embedding_id: Place | str | None = None
+    ground_truth: str | int | float | None = None
+    performance: Share | None = None
+    unscored: bool | None = None
+
+
+def open_output(path: str | os.PathLike[str], *, is_read_only: bool = False) -> Journal[Line]:
+    """Open the records of a run as a journal.
+
+    Raises:
+        BenchmarkError: It cannot be written, is no file of records, or another run has it open.
+    """
+    return Journal(path, Line, OPENING, is_read_only=is_read_only)
 
 
 class State(IntEnum):

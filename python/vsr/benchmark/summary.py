@@ -54,7 +54,7 @@ class BenchmarkSummary:
         n_before: calls that the output held already.
         seconds: how long the run took.
         cost_usd: of all records of the plan, warm-up calls of this run included.
-        is_interrupted: somebody stopped it.
+        interrupted_by: the signal that stopped it; None where none did.
         max_cost_usd: the limit on the cost, if it stopped the run: the next call could have cost more than was left.
     """
 
@@ -64,8 +64,13 @@ class BenchmarkSummary:
     n_before: int
     seconds: float
     cost_usd: float
-    is_interrupted: bool = False
+    interrupted_by: int | None = None
     max_cost_usd: float | None = None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody stopped it."""
+        return self.interrupted_by is not None
 
     @property
     def is_out_of_money(self) -> bool:
@@ -103,7 +108,7 @@ def summarise(
     output: Path,
     seconds: float,
     cost_usd: float,
-    is_interrupted: bool,
+    interrupted_by: int | None,
     max_cost_usd: float | None,
 ) -> BenchmarkSummary:
     """Join what the output held before with what this run wrote."""
@@ -124,7 +129,7 @@ def summarise(
         n_before=held.n_done,
         seconds=seconds,
         cost_usd=cost_usd,
-        is_interrupted=is_interrupted,
+        interrupted_by=interrupted_by,
         max_cost_usd=max_cost_usd,
     )
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from vsr.config import RouterConfig
 
 TOO_MANY_FAILED = 3
-INTERRUPTED = 130
 
 _CONCURRENCY = 1
 _DELAY_MS = 500
@@ -45,8 +44,8 @@ class AskingOptions:
 
     def exit_code(self, summary: "BenchmarkSummary") -> int:
         """Return how the command ends after a run: 0, 3 if too many calls failed, 130 if it was interrupted."""
-        if summary.is_interrupted:
-            return INTERRUPTED
+        if summary.interrupted_by is not None:
+            return 128 + summary.interrupted_by
         return TOO_MANY_FAILED if summary.failed_share > self._max_failures else 0
 
     def say_too_many_failed(self, summary: "BenchmarkSummary") -> None:

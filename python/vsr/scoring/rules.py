@@ -15,7 +15,8 @@ from vsr.scoring.text import score_contains, score_exact, score_text
 
 Truth = str | int | float | None
 
-_UNSCORED = 0.5  # as documented; training treats it as missing
+UNSCORED = 0.5
+"""What stands for a quality where there is none, as documented; training treats it as missing."""
 _KIND_OF_METRIC: dict[str, Kind] = {
     "em_mc": "multiple_choice",
     "multiple_choice": "multiple_choice",
@@ -162,4 +163,4 @@ def _as_text(truth: object) -> str:
 def _own(performance: object) -> Score:
     if isinstance(performance, int | float) and 0 <= performance <= 1:
         return Score(float(performance), "none")
-    return Score(_UNSCORED, "none", unscored=True)
+    return Score(UNSCORED, "none", unscored=True)
