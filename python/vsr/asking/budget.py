@@ -1,6 +1,13 @@
 """What calls may cost: the most that one can, and a limit that a run does not exceed."""
 
+from dataclasses import replace
+
+from vsr.asking.call import Answer
 from vsr.asking.models import AskedModel
+
+MOST_USD = 1e6
+MOST_TOKENS = 10_000_000
+"""More cannot be true of one call; without such limits one odd answer could make every sum infinite."""
 
 # A prompt has at most about one token per two bytes (code, digits, scripts other than Latin), usually one per four.
 _FEWEST_BYTES_PER_TOKEN = 2
@@ -15,6 +22,15 @@ def highest_cost_usd(model: AskedModel, prompt: str) -> float:
     n_bytes = len(prompt.encode("utf-8", "surrogatepass"))
     n_input = n_bytes // _FEWEST_BYTES_PER_TOKEN + TEMPLATE_TOKENS
     return model.cost_usd(n_input, model.max_tokens or _UNLIMITED_TOKENS) or 0.0
+
+
+def believable(answer: Answer) -> Answer:
+    """Return an answer without counts and costs that cannot be true."""
+    n_input, n_output = (
+        n if n is not None and 0 <= n <= MOST_TOKENS else None for n in (answer.input_tokens, answer.output_tokens)
+    )
+    cost_usd = answer.cost_usd if answer.cost_usd is not None and 0 <= answer.cost_usd <= MOST_USD else None
+    return replace(answer, input_tokens=n_input, output_tokens=n_output, cost_usd=cost_usd)
 
 
 class Budget:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from vsr.asking.budget import Budget, highest_cost_usd
+from vsr.asking.budget import Budget, believable, highest_cost_usd
 from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.client import ChatClient, Timed
 from vsr.asking.queue import Call
@@ -131,7 +131,10 @@ class Run:
         try:
             request = replace(queue.model.request(prompt, queue.target), limit_field=call.limit_field)
             timed = await client.ask(queue.target, request)
-            cost_usd = queue.model.cost_of(timed.outcome) if isinstance(timed.outcome, Answer) else None
+            cost_usd = None
+            if isinstance(timed.outcome, Answer):
+                answer = believable(timed.outcome)
+                timed, cost_usd = replace(timed, outcome=answer), queue.model.cost_of(answer)
         except Exception as error:  # whatever an answer does to us, it costs that call alone
             message = f"the answer could not be handled: {type(error).__name__}: {error}"
             timed = Timed(FailedCall(ErrorKind.INVALID_ANSWER, message).without(self._secrets), None)

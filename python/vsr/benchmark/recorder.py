@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from vsr.asking.budget import MOST_USD
 from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.journal import Journal
 from vsr.asking.schedule import Finished
 from vsr.benchmark.plan import Plan, Question
 from vsr.benchmark.rescoring import score_line
-from vsr.benchmark.resume import MOST_TOKENS, MOST_USD, OPENING, Line, Measured, OutputSummary
+from vsr.benchmark.resume import OPENING, Line, Measured, OutputSummary
 from vsr.data.prompts import Choices, option_label
 from vsr.errors import BenchmarkError
 from vsr.scoring import Score
@@ -298,15 +299,11 @@ def finish_scoring(journal: Journal[Line]) -> int:
 def _answered(answer: Answer) -> dict[str, object]:
     return {
         "response": answer.text,
-        "input_tokens": _plausible(answer.input_tokens),
-        "output_tokens": _plausible(answer.output_tokens),
+        "input_tokens": answer.input_tokens,
+        "output_tokens": answer.output_tokens,
         "finish_reason": answer.finish_reason,
         "reasoning": answer.reasoning,
     }
-
-
-def _plausible(n_tokens: int | None) -> int | None:
-    return n_tokens if n_tokens is not None and 0 <= n_tokens <= MOST_TOKENS else None
 
 
 def _failed(failed: FailedCall) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from vsr.asking.budget import MOST_TOKENS, MOST_USD
 from vsr.asking.journal import Journal
 from vsr.benchmark.plan import Plan, Question
 from vsr.data.prompts import RawChoices
@@ -18,10 +19,8 @@ from vsr.data.records import render_prompt, unique_key
 
 OPENING = b'{"task_name":'
 """How every record begins that a run writes."""
-MOST_USD = 1e6
-MOST_TOKENS = 10_000_000
-"""More cannot be true of one call; without such limits one odd record could make every sum infinite."""
 
+# Numbers in records that are there: within limits, so that no sum overflows and a line that is beyond them is named.
 Cost = Annotated[float, Meta(ge=0, le=MOST_USD)]
 Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 Tokens = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
