@@ -24,7 +24,7 @@ TIMES = ("timestamp", "response_time", "attempts")
 
 def command(folder: Path, concurrency: int) -> list[str]:
     """Return the command line of a run in a folder."""
-    program = "import sys; from vsr.cli import main; sys.exit(main())"
+    program = "import sys; from vsr.__main__ import main; sys.exit(main())"
     files = ["--config", str(folder / "c.yaml"), "--data-file", str(folder / "q.jsonl")]
     output = ["--output", str(folder / "out.jsonl"), "--rate-limit-delay", "0", "--concurrency", str(concurrency)]
     return [sys.executable, "-c", program, "benchmark", "-q", *files, *output]

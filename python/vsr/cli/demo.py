@@ -132,7 +132,7 @@ def _ask(config_path: Path, queries_path: Path, records_path: Path) -> None:
         plan, records_path, RunSettings(RetryPolicy(concurrency=_CONCURRENCY, delay_s=0.0)), run_display()
     )
     if summary.is_interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(summary.interrupted_by)
     terminal.say(f"   {summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed} failed")
 
 

@@ -66,7 +66,8 @@ def test_more_parts_than_can_be_compared_are_unparsed():
 
 PIECES = st.sampled_from(
     ["x", "y", "9", "99", "1e9", "!", "^", "^{", "{", "}", "(", ")", "\\{", "\\}", "[", "]", ",", "=", "<=", "∪", "+",
-     "-", "*", "/", "\\frac", "\\frac{", "}{", "\\sqrt", "\\sqrt[", "\\ln", "e", "\\pi", "\\begin{matrix}", "\\end{matrix}",
+     "-", "*", "/",
+     "\\frac", "\\frac{", "}{", "\\sqrt", "\\sqrt[", "\\ln", "e", "\\pi", "\\begin{matrix}", "\\end{matrix}",
      "\\\\", "&", "±", "∞", " ", ".", "10^{9999}", "\\text{or}", "π", "√", "%"]
 )  # fmt: skip
 EXPRESSIONS = st.one_of(
