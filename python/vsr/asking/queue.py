@@ -20,8 +20,9 @@ class RetryPolicy:
         n_timeouts: how often of these it may run into the time limit.
         backoff_s: first wait before a call is tried again; doubles each time.
         longest_backoff_s: no wait of our own is longer.
-        longest_wait_s: what a server may ask for with `Retry-After`; more stops the endpoint.
-        patience_s: how long a queue may fail without one success before it is given up.
+        longest_wait_s: what a server may ask for with `Retry-After`; of more, so much is waited.
+        patience_s: how long a queue may fail without one success before it is stopped; and how long it rests then, the
+            first time, before it is tried again, if the run still lasts.
         n_timeouts_in_row: how many calls in a row may time out before a queue is given up.
         n_refusals: how often one call may be refused its key or model where others were answered.
         n_refusals_in_row: how many such refusals, without an answer between them, stop the queue all the same.
@@ -33,11 +34,15 @@ class RetryPolicy:
     n_timeouts: int = 3
     backoff_s: float = 0.5
     longest_backoff_s: float = 30.0
-    longest_wait_s: float = 900.0
+    longest_wait_s: float = 600.0
     patience_s: float = 60.0
     n_timeouts_in_row: int = 5
     n_refusals: int = 3
     n_refusals_in_row: int = 5
+
+    def rest_s(self, n_stops: int) -> float:
+        """Return how long a queue rests that was stopped, before it is tried again: longer each time."""
+        return min(self.patience_s * 2.0**n_stops, self.longest_wait_s)
 
 
 @dataclass
@@ -101,6 +106,9 @@ class ModelQueue:
         warm: whether the first, unrecorded call has been made.
         limit_field: the name under which the server wants the limit.
         stopped: why nothing more is asked here.
+        returns_at: when it is tried again all the same; None for never.
+        n_stops: how often it was stopped since the last answer.
+        last_problem: of the failure before.
         failing_since: moment of the first failure since the last success; None while all is well.
         n_failing: failures since then.
         n_timeouts_in_row: calls that timed out for good since the last success.
@@ -118,6 +126,9 @@ class ModelQueue:
     warm: Literal["no", "asked", "yes"] = "no"
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stopped: FailedCall | None = None
+    returns_at: float | None = None
+    n_stops: int = 0
+    last_problem: str = ""
     failing_since: float | None = None
     n_failing: int = 0
     n_timeouts_in_row: int = 0
@@ -142,6 +153,27 @@ class ModelQueue:
     def is_probing(self) -> bool:
         """Whether the queue has failed so often that one request at a time has to show that it is alive."""
         return self.n_failing >= 3
+
+    def waits_until(self) -> float:
+        """Return the moment before which nothing is asked here."""
+        if self.stopped is not None:
+            return self.returns_at or 0.0
+        return max(self.open_at, self.endpoint.open_at, 0.0 if self.fresh or not self.delayed else self.delayed[0][0])
+
+    def stop(self, outcome: FailedCall, returns_at: float | None) -> None:
+        """Ask nothing more here, before a moment or ever; calls that were tried wait with those that were not."""
+        self.stopped, self.returns_at = outcome, returns_at
+        self.n_stops += 1
+        self.fresh.extend(call.question for _, _, call in sorted(self.delayed) if call.question is not None)
+        self.delayed.clear()
+
+    def try_again(self, now: float, policy: RetryPolicy) -> None:
+        """Ask again after a rest, one call at a time; the first failure is enough to stop again."""
+        self.stopped = self.returns_at = self.delayed_warm_up = None
+        self.warm = "yes"
+        self.n_failing, self.failing_since = max(policy.n_attempts, 3), now - policy.patience_s
+        self.n_timeouts_in_row = policy.n_timeouts_in_row
+        self.open_at = now
 
     def take(self, now: float) -> Call | float | None:
         """Take the next call out of the queue.

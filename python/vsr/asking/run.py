@@ -140,12 +140,12 @@ class Run:
             timed = Timed(FailedCall(ErrorKind.INVALID_ANSWER, message).without(self._secrets), None)
             cost_usd = None
         self._budget.settle(reserved_usd, cost_usd or 0.0)
-        n_moves = len(self.schedule.moves)
+        n_told = len(self.schedule.news)
         finished = self.schedule.settle(call, timed, asyncio.get_running_loop().time())
         if finished is not None:
             sink.put(finished)
-        for move in self.schedule.moves[n_moves:]:
-            self._say(move.text)
+        for text in self.schedule.news[n_told:]:
+            self._say(text)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

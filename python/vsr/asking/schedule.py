@@ -12,6 +12,8 @@ from vsr.asking.client import Timed
 from vsr.asking.models import AskedModel, Cast
 from vsr.asking.queue import Call, EndpointState, ModelQueue, RetryPolicy
 
+_LONG_S = 2.0
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -34,31 +36,6 @@ class Finished:
     n_attempts: int
 
 
-@dataclass(frozen=True)
-class Move:
-    """A model that goes on at its next endpoint.
-
-    Attributes:
-        model: its name.
-        given_up: the endpoint that is not asked any more.
-        following: the endpoint that takes its calls.
-        reason: why.
-    """
-
-    model: str
-    given_up: str
-    following: str
-    reason: FailedCall
-
-    @property
-    def text(self) -> str:
-        """The same in words."""
-        return (
-            f"{self.model} goes on at endpoint '{self.following}', for '{self.given_up}' is given up: "
-            f"{self.reason.text}"
-        )
-
-
 class Schedule:
     """The order of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
 
@@ -73,8 +50,7 @@ class Schedule:
         """
         self.policy = policy
         self.stopped: dict[str, FailedCall] = {}
-        self.n_not_asked: dict[str, int] = {}
-        self.moves: list[Move] = []
+        self.news: list[str] = []
         self._rng = Random(seed)  # noqa: S311 jitter, no secret
         self._numbers = itertools.count()
         self._endpoints: dict[str, EndpointState] = {}
@@ -111,6 +87,20 @@ class Schedule:
         """Questions that wait to be asked."""
         return sum(queue.n_waiting for queues in self._queues.values() for queue in queues if queue.stopped is None)
 
+    @property
+    def n_not_asked(self) -> dict[str, int]:
+        """Questions that were given up with their model."""
+        return {name: sum(queue.n_waiting for queue in self._queues[name]) for name in self.stopped}
+
+    def waits(self, now: float) -> list[str]:
+        """Say what is waited for, where that takes more than a moment."""
+        return [
+            f"{queue.model.name} at endpoint '{queue.endpoint.name}' waits {until - now:.0f} s: {queue.last_problem}"
+            for queues in self._queues.values()
+            for queue in queues
+            if (until := queue.waits_until()) - now >= _LONG_S and (queue.fresh or queue.delayed)
+        ]
+
     def take(self, now: float) -> Call | float | None:
         """Start the next call, if one may start.
 
@@ -139,6 +129,8 @@ class Schedule:
         for _ in range(len(endpoint.queues)):
             queue = endpoint.queues[0]
             endpoint.queues.rotate(-1)
+            if queue.returns_at is not None and queue.returns_at <= now:
+                self._come_back(queue, now)
             if endpoint.host is not None and not self._may_load(endpoint.host, queue):
                 continue
             if endpoint.open_at > now and queue.stopped is None and (queue.fresh or queue.delayed):
@@ -185,11 +177,15 @@ class Schedule:
         self._land(call)
         outcome = timed.outcome
         queue = call.queue
-        if isinstance(outcome, Answer) or not (outcome.is_retryable or outcome.hopeless):
+        is_corrupt = isinstance(outcome, FailedCall) and outcome.kind is ErrorKind.INVALID_ANSWER
+        if isinstance(outcome, Answer) or not (outcome.is_retryable or outcome.hopeless or is_corrupt):
             queue.failing_since, queue.n_failing, queue.n_timeouts_in_row = None, 0, 0
         if isinstance(outcome, Answer):
             queue.n_refusals_in_row = 0
+            if queue.n_stops and queue.stopped is None:
+                self._welcome(queue)
         if isinstance(outcome, FailedCall):
+            queue.last_problem = outcome.text
             if outcome.wants_completion_tokens and call.limit_field == "max_tokens":
                 queue.limit_field = "max_completion_tokens"
                 self._delay(call, now)
@@ -205,6 +201,8 @@ class Schedule:
                 return None
             if outcome.is_retryable:
                 return self._again(call, timed, outcome, now)
+            if is_corrupt:
+                self._note_failing(queue, outcome, now)  # one stops nothing, several in a row do
         return self._end(call, timed)
 
     def _is_odd(self, queue: ModelQueue, outcome: FailedCall) -> bool:
@@ -227,19 +225,14 @@ class Schedule:
     def _again(self, call: Call, timed: Timed, outcome: FailedCall, now: float) -> Finished | None:
         """Decide whether and when a call is tried again."""
         queue, policy = call.queue, self.policy
-        wait_s = outcome.retry_after_s
-        if wait_s is not None and wait_s > policy.longest_wait_s:
-            message = f"{outcome.message}; asks to come back in {wait_s / 60:.0f} minutes"
-            self._stop_hopeless(queue, FailedCall(outcome.kind, message, hopeless="endpoint"))
-            return self._elsewhere(call, timed)
-        if wait_s is None:
-            wait_s = self._backoff_s(call.n_here)
+        asked_s = outcome.retry_after_s or 0.0
+        wait_s = min(max(self._backoff_s(call.n_here), asked_s), policy.longest_wait_s)
         if outcome.kind is ErrorKind.RATE_LIMITED or outcome.retry_after_s is not None:
             # The limit is the endpoint's: others need not run into it.
             queue.endpoint.open_at = max(queue.endpoint.open_at, now + wait_s)
         if outcome.kind is ErrorKind.TIMEOUT:
             call.n_timeouts_here += 1
-        elif outcome.kind is ErrorKind.ENDPOINT_DOWN:
+        elif outcome.kind is ErrorKind.ENDPOINT_DOWN or asked_s > policy.longest_wait_s:
             self._note_failing(queue, outcome, now)
         if queue.stopped is not None:
             return self._elsewhere(call, timed)
@@ -250,7 +243,7 @@ class Schedule:
             queue.n_timeouts_in_row += 1
             if queue.n_timeouts_in_row >= policy.n_timeouts_in_row:
                 message = f"{queue.n_timeouts_in_row} calls in a row: {outcome.message}"
-                self._stop(queue, FailedCall(ErrorKind.TIMEOUT, message))
+                self._stop(queue, FailedCall(ErrorKind.TIMEOUT, message), now + policy.rest_s(queue.n_stops))
         return self._elsewhere(call, timed)
 
     def _note_failing(self, queue: ModelQueue, outcome: FailedCall, now: float) -> None:
@@ -258,8 +251,10 @@ class Schedule:
         if queue.failing_since is None:
             queue.failing_since = now
         failing_s = now - queue.failing_since
-        if queue.n_failing >= self.policy.n_attempts and failing_s >= self.policy.patience_s:
-            self._stop(queue, FailedCall(outcome.kind, f"{outcome.message}; for {failing_s:.0f} s without one success"))
+        policy = self.policy
+        if failing_s >= policy.patience_s * (1 if queue.n_failing >= policy.n_attempts else 10):
+            message = f"{outcome.message}; for {failing_s:.0f} s without one success"
+            self._stop(queue, FailedCall(outcome.kind, message), now + policy.rest_s(queue.n_stops))
         elif queue.is_probing():
             queue.open_at = now + self._backoff_s(queue.n_failing - 2)
 
@@ -275,6 +270,8 @@ class Schedule:
     def _delay(self, call: Call, moment: float) -> None:
         if call.question is None:
             call.queue.delayed_warm_up = (moment, call)
+        elif call.queue.stopped is not None:
+            (self._following(call.queue) or call.queue).fresh.append(call.question)
         else:
             heapq.heappush(call.queue.delayed, (moment, next(self._numbers), call))
 
@@ -282,10 +279,7 @@ class Schedule:
         if call.question is None:
             call.queue.warm = "yes"
             return None
-        queue = call.queue
-        return Finished(
-            queue.model, call.question, queue.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts
-        )
+        return _finished(call, call.question, timed)
 
     def _elsewhere(self, call: Call, timed: Timed) -> Finished | None:
         """Try a call at the model's next endpoint, or end it."""
@@ -299,9 +293,10 @@ class Schedule:
                 call.queue, call.n_here, call.n_timeouts_here, call.n_refusals_here = other, 0, 0, 0
                 self._delay(call, 0.0)
                 return None
-        return Finished(
-            queue.model, call.question, queue.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts
-        )
+        if queue.stopped is not None and queue.n_stops > 1:
+            queue.fresh.append(call.question)  # it was to show whether somebody is there again, and waits on
+            return None
+        return _finished(call, call.question, timed)
 
     def _stop_hopeless(self, queue: ModelQueue, outcome: FailedCall) -> None:
         """Stop what a refusal is about: one model at one endpoint, or all that come there with the same key."""
@@ -312,22 +307,49 @@ class Schedule:
             if other.target.credential == queue.target.credential:
                 self._stop(other, outcome)
 
-    def _stop(self, queue: ModelQueue, outcome: FailedCall) -> None:
-        """Ask nothing more in a queue; what waits there goes to the model's next endpoint."""
+    def _stop(self, queue: ModelQueue, outcome: FailedCall, returns_at: float | None = None) -> None:
+        """Ask nothing more in a queue for now, or ever; what waits there goes to the model's next endpoint."""
         if queue.stopped is not None:
             return
-        queue.stopped = outcome
-        waiting = list(queue.fresh)
-        waiting += [call.question for _, _, call in sorted(queue.delayed) if call.question is not None]
-        queue.fresh.clear()
-        queue.delayed.clear()
-        queues = self._queues[queue.model.name]
-        following = next(
-            (other for other in queues[queue.index :] + queues[: queue.index] if other.stopped is None), None
-        )
-        if following is not None:
-            following.fresh.extend(waiting)
-            self.moves.append(Move(queue.model.name, queue.endpoint.name, following.endpoint.name, outcome))
+        queue.stop(outcome, returns_at)
+        name = queue.model.name
+        following = self._following(queue)
+        if following is None:
+            self.stopped[name] = outcome
             return
-        self.stopped[queue.model.name] = outcome
-        self.n_not_asked[queue.model.name] = len(waiting)
+        following.fresh.extend(queue.fresh)
+        queue.fresh.clear()
+        self.news.append(
+            f"{name} goes on at endpoint '{following.endpoint.name}', for '{queue.endpoint.name}' is given up: "
+            f"{outcome.text}"
+        )
+
+    def _following(self, queue: ModelQueue) -> ModelQueue | None:
+        """Find the model's next endpoint that is asked."""
+        queues = self._queues[queue.model.name]
+        return next((other for other in queues[queue.index :] + queues[: queue.index] if other.stopped is None), None)
+
+    def _come_back(self, queue: ModelQueue, now: float) -> None:
+        """Let a queue that has rested ask one call, of its own or of the model's other endpoints: it has to show."""
+        for other in self._queues[queue.model.name]:
+            if other is not queue and other.fresh and (other.stopped is not None or not queue.fresh):
+                queue.fresh.extend(other.fresh.pop() for _ in range(1 if other.stopped is None else len(other.fresh)))
+        if not queue.fresh:
+            return
+        queue.try_again(now, self.policy)
+        self.stopped.pop(queue.model.name, None)
+
+    def _welcome(self, queue: ModelQueue) -> None:
+        """Let a queue that answers again take its part: what waits at endpoints behind it, or its share of the draw."""
+        queue.n_stops = 0
+        self.news.append(f"{queue.model.name}: endpoint '{queue.endpoint.name}' answers again.")
+        for other in self._queues[queue.model.name]:
+            if other is queue:
+                continue
+            n = len(other.fresh) // 2 if queue.model.is_drawn else len(other.fresh) * (other.index > queue.index)
+            queue.fresh.extend(other.fresh.pop() for _ in range(n))
+
+
+def _finished(call: Call, question: int, timed: Timed) -> Finished:
+    queue = call.queue
+    return Finished(queue.model, question, queue.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts)

@@ -43,6 +43,7 @@ class Snapshot:
         n_in_flight: requests under way.
         seconds: since the start.
         cost_usd: so far, earlier records included.
+        waits: what is waited for, where that takes long.
     """
 
     models: tuple[ModelProgress, ...]
@@ -52,6 +53,7 @@ class Snapshot:
     n_in_flight: int
     seconds: float
     cost_usd: float
+    waits: tuple[str, ...] = ()
 
     @property
     def n_done(self) -> int:
@@ -86,10 +88,11 @@ def snapshot(
     schedule: Schedule,
     *,
     seconds: float,
+    now: float,
     n_in_flight: int,
     cost_usd: float,
 ) -> Snapshot:
-    """Look at a run as it is now."""
+    """Look at a run as it is now; `now` is a moment on the clock of its schedule."""
     models = []
     n_left = 0
     for model in plan.models:
@@ -107,7 +110,16 @@ def snapshot(
                 stopped=None if reason is None else reason.text,
             )
         )
-    return Snapshot(tuple(models), len(plan.questions), written.n_records, n_left, n_in_flight, seconds, cost_usd)
+    return Snapshot(
+        tuple(models),
+        len(plan.questions),
+        written.n_records,
+        n_left,
+        n_in_flight,
+        seconds,
+        cost_usd,
+        tuple(schedule.waits(now)),
+    )
 
 
 class Display(Protocol):

@@ -113,6 +113,7 @@ def run_benchmark(
                 recorder.written,
                 run.schedule,
                 seconds=time.monotonic() - started,
+                now=time.monotonic(),  # which is the clock of the event loop, too
                 n_in_flight=run.n_in_flight,
                 cost_usd=budget.spent_usd,
             )

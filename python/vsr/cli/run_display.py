@@ -71,7 +71,9 @@ class _LiveTable:
         head = Table.grid()
         head.add_row(ProgressBar(total=max(now.n_calls, 1), completed=now.n_done, width=40))
         head.add_row(Text(status_line(now)))
-        self._live.update(Group(head, Text(""), table), refresh=True)
+        is_verbose = terminal.verbosity() == terminal.Verbosity.VERBOSE
+        waits = [Text(text) for text in now.waits] if is_verbose else []
+        self._live.update(Group(head, *waits, Text(""), table), refresh=True)
 
 
 class _PlainLines:
@@ -82,6 +84,7 @@ class _PlainLines:
     def __init__(self) -> None:
         self._last = 0.0
         self._stopped: set[str] = set()
+        self._waits: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self._last = time.monotonic()
@@ -100,9 +103,16 @@ class _PlainLines:
             if model.stopped and model.name not in self._stopped:
                 self._stopped.add(model.name)
                 self.say(f"{model.name} stopped: {model.stopped}")
+        names = tuple(text.partition(" waits ")[0] for text in now.waits)
+        if names != self._waits:
+            self._waits = names
+            for text in now.waits:
+                terminal.detail(text)
         if time.monotonic() - self._last >= _LINE_EVERY_S:
             self._last = time.monotonic()
             self.say(status_line(now))
+            for text in now.waits:
+                terminal.detail(text)
 
 
 def status_line(now: Snapshot) -> str:

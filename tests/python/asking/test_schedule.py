@@ -18,6 +18,7 @@ DOWN = Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, "HTTP 500", is_retryable=True),
 LATE = Timed(FailedCall(ErrorKind.TIMEOUT, "no whole answer within 5 s", is_retryable=True), 5.0)
 NO_MODEL = Timed(FailedCall(ErrorKind.MODEL_NOT_FOUND, "HTTP 404", hopeless="model"), None)
 NO_KEY = Timed(FailedCall(ErrorKind.AUTHENTICATION, "HTTP 401", hopeless="endpoint"), None)
+CORRUPT = Timed(FailedCall(ErrorKind.INVALID_ANSWER, "no JSON"), 0.1)
 WRONG = Timed(FailedCall(ErrorKind.BAD_REQUEST, "HTTP 400"), None)
 
 
@@ -214,9 +215,10 @@ def test_retry_after_is_obeyed_by_every_call_of_the_endpoint():
 def test_a_wait_of_hours_stops_the_endpoint():
     driver = one_model(8, concurrency=2, longest_wait_s=60.0)
     driver.run(lambda call, _now: ANSWER if call.question is None else limited(7200.0))
-    assert "asks to come back in 120 minutes" in driver.schedule.stopped["a"].message
-    assert driver.outcomes()["rate_limited"] == 2
-    assert driver.schedule.n_not_asked == {"a": 6}
+    assert "without one success" in driver.schedule.stopped["a"].message
+    assert driver.now < 1300
+    assert driver.outcomes()["rate_limited"] <= 2
+    assert driver.schedule.n_not_asked["a"] >= 6
 
 
 def test_time_outs_are_tried_less_often():
@@ -294,6 +296,88 @@ def test_an_endpoint_that_stays_down_stops_its_model():
     assert driver.outcomes()["endpoint_down"] <= 8
 
 
+def test_one_corrupt_answer_stops_nothing():
+    driver = one_model(40).run(lambda call, _now: CORRUPT if call.question in (3, 17) else ANSWER)
+    assert driver.outcomes() == {"answer": 38, "invalid_answer": 2}
+    assert driver.now < 20.0
+    assert driver.schedule.stopped == {}
+
+
+def test_an_endpoint_that_answers_nonsense_is_asked_ever_more_rarely_and_stopped_and_no_call_is_tried_twice():
+    driver = one_model(1000).run(lambda _call, now: CORRUPT if now > 5 else ANSWER)
+    assert driver.schedule.stopped["a"].kind is ErrorKind.INVALID_ANSWER
+    assert driver.outcomes()["invalid_answer"] < 20
+    assert driver.now < 200.0
+    assert max(Counter(entry[3] for entry in driver.asked).values()) == 1
+
+
+def test_an_endpoint_that_answers_nonsense_for_a_while_goes_on():
+    driver = one_model(100).run(lambda _call, now: CORRUPT if 5 < now < 40 else ANSWER)
+    assert driver.schedule.stopped == {}
+    assert driver.outcomes()["answer"] > 85
+
+
+@pytest.mark.parametrize("failure", [DOWN, LATE, CORRUPT])
+def test_a_stopped_endpoint_is_tried_again_while_the_run_lasts(failure):
+    models = {"a": {"preferred_endpoints": ["one"]}, "b": {"preferred_endpoints": ["two"]}}
+    driver = Driver([local("one"), local("two", 2)], models, 1500, concurrency=2)
+    driver.run(lambda call, now: failure if call.queue.endpoint.name == "one" and 5 < now < 400 else ANSWER)
+    assert driver.schedule.stopped == {}
+    assert driver.outcomes()["answer"] > 2970
+    assert "a: endpoint 'one' answers again." in driver.schedule.news
+    n_tries = sum(entry[1] == "one" and 5 < entry[0] < 400 for entry in driver.asked)
+    assert n_tries < 40
+
+
+def test_a_stopped_endpoint_that_never_comes_back_keeps_no_run_alive():
+    models = {"a": {"preferred_endpoints": ["one"]}, "b": {"preferred_endpoints": ["two"]}}
+    driver = Driver([local("one"), local("two", 2)], models, 300, concurrency=1)
+    driver.run(lambda call, _now: DOWN if call.queue.endpoint.name == "one" else ANSWER)
+    assert driver.outcomes()["answer"] == 300
+    assert driver.now < 600.0
+    n_failed = driver.outcomes()["endpoint_down"]
+    assert n_failed < 8
+    assert driver.schedule.n_not_asked == {"a": 300 - n_failed}
+
+
+def test_the_preferred_endpoint_takes_over_again_when_it_is_back():
+    models = {"a": {"preferred_endpoints": ["one", "two"]}}
+    driver = Driver([local("one"), local("two", 2)], models, 900, concurrency=2)
+    driver.run(lambda call, now: DOWN if call.queue.endpoint.name == "one" and 5 < now < 100 else ANSWER)
+    assert driver.outcomes() == {"answer": 900}
+    found = Counter(done.endpoint for done in driver.finished)
+    assert found["one"] > 400
+    assert found["two"] > 50
+    last = [done.endpoint for done in driver.finished[-50:]]
+    assert set(last) == {"one"}
+
+
+@pytest.mark.parametrize(("asked_s", "least_s", "most_s"), [(0.0, 2.0, 5.1), (30.0, 30.0, 31.1), (1e300, 600.0, 601.1)])
+def test_a_server_decides_between_our_own_wait_and_ten_minutes(asked_s, least_s, most_s):
+    refused = []
+
+    def answer(call, _now):
+        if call.question == 0 and not refused:
+            refused.append(0)
+            return limited(asked_s)
+        return ANSWER
+
+    driver = one_model(1, backoff_s=4.0).run(answer)
+    first, second = (moment for moment, *_ in driver.asked)
+    assert least_s <= second - first - 1.0 <= most_s
+    assert driver.outcomes() == {"answer": 1}
+
+
+def test_what_is_waited_for_is_said():
+    driver = one_model(3)
+    call = driver.schedule.take(0.0)
+    driver.schedule.settle(call, ANSWER, 1.0)
+    call = driver.schedule.take(1.0)
+    driver.schedule.settle(call, limited(40.0), 2.0)
+    assert driver.schedule.waits(2.0) == ["a at endpoint 'one' waits 40 s: unavailable: HTTP 429"]
+    assert driver.schedule.waits(41.0) == []
+
+
 def test_a_call_that_fails_everywhere_is_recorded_once():
     models = {"a": {"preferred_endpoints": ["one", "two"]}}
     driver = Driver([local("one"), local("two", 2)], models, 6, n_attempts=2)
@@ -359,7 +443,9 @@ def test_failures_at_random_lose_no_call_and_repeat_none():
     for seed in range(20):
         rng = __import__("random").Random(seed)
         choices = (
-            [ANSWER] * 12 + [DOWN, LATE, limited(2.0), limited(), WRONG] + ([NO_KEY, NO_MODEL] if seed % 2 else [])
+            [ANSWER] * 12
+            + [CORRUPT, DOWN, LATE, limited(2.0), limited(), WRONG]
+            + ([NO_KEY, NO_MODEL] if seed % 2 else [])
         )
         driver = Driver(endpoints, models, 30, concurrency=6)
         driver.run(lambda _call, _now, rng=rng, choices=choices: rng.choice(choices))
