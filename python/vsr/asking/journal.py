@@ -128,6 +128,11 @@ class Journal(Generic[LineType]):
         os.ftruncate(self._descriptor, 0)
         self._length = 0
 
+    @property
+    def n_bytes(self) -> int:
+        """Length of the file."""
+        return self._length
+
     def lines(self) -> Iterator[LineType]:
         """Read every record, one at a time.
 

@@ -31,6 +31,7 @@ from vsr.scoring import Score
 _SYNC_EVERY_S = 0.5
 # Finished calls that may wait to be written before no new ones are started.
 _LONGEST_QUEUE = 256
+_MOST_BESIDE_BYTES = 1 << 16  # of answers that are scored and written already, before `OUTPUT.unscored` is emptied
 _REMOVED = b"[key removed]"
 _UNSCORED = "unscored"
 # What a query's own fields must not say of its records.
@@ -90,6 +91,7 @@ class Recorder:
         self._encode = msgspec.json.Encoder().encode
         self._beside = Journal(journal.beside(_UNSCORED), Line, OPENING) if journal.is_regular else None
         self._n_lost = 0
+        self._is_moved = False
         self._is_synced = True
         self._looked_at = time.monotonic()
         self._queue: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
@@ -119,8 +121,13 @@ class Recorder:
             if not self._n_lost:
                 self._beside.path.unlink(missing_ok=True)
         if self.failure is not None:
+            kept = (
+                f" What came in since is in {self._journal.path}: add its lines to the output before the next run."
+                if self._is_moved
+                else ""
+            )
             lost = f" {self._n_lost:,} records could not be written anywhere." if self._n_lost else ""
-            raise BenchmarkError(f"{self.failure}{lost}") from self.failure
+            raise BenchmarkError(f"{self.failure}{kept}{lost}") from self.failure
 
     def _work_safely(self) -> None:
         try:
@@ -176,6 +183,8 @@ class Recorder:
         except BenchmarkError as error:
             self._go_on_elsewhere(str(error), line)
         self._is_synced = False
+        if self._beside is not None and self._beside.n_bytes > _MOST_BESIDE_BYTES and self._may_clear:
+            self._beside.clear()
         self._count(finished, msgspec.json.decode(line, type=Line), score)
 
     def _look_after(self) -> None:
@@ -188,20 +197,25 @@ class Recorder:
             return
         try:
             self._journal.sync()
-            if self._beside is not None and not self._n_lost:
-                self._beside.sync() if self._unscored else self._beside.clear()
+            if self._beside is not None and self._beside.n_bytes:
+                self._beside.clear() if self._may_clear else self._beside.sync()
             self._is_synced = not self._unscored
         except BenchmarkError as error:
             self._fail(error)
 
+    @property
+    def _may_clear(self) -> bool:
+        """Whether all that stands in `OUTPUT.unscored` stands in the output as well."""
+        return not self._unscored and not self._n_lost
+
     def _go_on_elsewhere(self, why: str, line: bytes | None = None) -> None:
         """Write the rest of the calls under way into a new file, and let no new ones start."""
+        self._fail(BenchmarkError(why))
         try:
-            path = self._journal.move(line)
-            self._fail(BenchmarkError(f"{why} What is not in it any more, and what came in since, is in {path}."))
-        except BenchmarkError as error:
+            self._journal.move(line)
+            self._is_moved = True
+        except BenchmarkError:
             self._n_lost += line is not None
-            self._fail(BenchmarkError(f"{why} {error}"))
 
     def _fail(self, error: BenchmarkError) -> None:
         if self.failure is None:
