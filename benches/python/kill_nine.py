@@ -55,6 +55,8 @@ def kill_rewrites(folder: Path, config: dict[str, object], n_kills: int, concurr
     for _ in range(n_kills):
         out.write_bytes(b"".join(line + b"\n" for line in old))
         aside.unlink(missing_ok=True)
+        for stale in folder.glob(".out*.tmp"):
+            stale.unlink()
         models = {model.name: {"preferred_endpoints": ["one"], "temperature": 0.5} for model in SIMULATED_MODELS}
         (folder / "c.yaml").write_text(json.dumps({**config, "model_config": models}))
         process = subprocess.Popen(command(folder, concurrency), stdout=subprocess.DEVNULL)
@@ -68,6 +70,7 @@ def kill_rewrites(folder: Path, config: dict[str, object], n_kills: int, concurr
         assert sorted(whole_lines(aside)) == sorted(old), "a record aside is missing or stands there twice"
         calls = Counter(json.loads(line)["call_id"] for line in whole_lines(out))
         assert set(calls.values()) == {1} and len(calls) == len(old)
+        assert not list(folder.glob(".out*.tmp")), "half a file is left behind"
     return n_hits
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import glob
 import itertools
 import os
 import stat
@@ -343,6 +344,8 @@ def _is_json(text: bytes) -> bool:
 def _added_to(path: Path) -> Iterator[Callable[[bytes], None]]:
     """Give a function that adds lines to a file, each once; the file is replaced as a whole at the end."""
     seen: set[bytes] = set()
+    for half in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):  # of a run that was killed; the lock is ours
+        half.unlink()
     with atomic_writer(path) as out:
 
         def add(line: bytes) -> None:
