@@ -31,10 +31,10 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from vsr import _core
-from vsr.choice.category_means import MeanTable
+from vsr.prior.category_means import MeanTable
 from vsr.selectors import mlp as our_mlp
-from vsr.selectors.base import TrainingData
 from vsr.selectors.optimization.adam import Schedule
+from vsr.selectors.training_data import TrainingData
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

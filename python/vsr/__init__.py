@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from vsr.persistence import load_selector, save_selector
     from vsr.routing import DisabledRouter, Router
     from vsr.scoring import Score, score_response
-    from vsr.selectors import Selector
-    from vsr.training.preferences import train_with_preferences
-    from vsr.training.training_table import train_selector
+    from vsr.selectors.base import Selector
+    from vsr.training.pairs import train_with_preferences
+    from vsr.training.trainer import train_selector
 
     __version__: str
 
@@ -94,9 +94,9 @@ _HOMES = {
     "vsr.persistence": ("load_selector", "save_selector"),
     "vsr.data.records": ("Query", "Record", "read_queries", "read_records"),
     "vsr.routing": ("DisabledRouter", "Router"),
-    "vsr.selectors": ("Selector",),
-    "vsr.training.preferences": ("train_with_preferences",),
-    "vsr.training.training_table": ("train_selector",),
+    "vsr.selectors.base": ("Selector",),
+    "vsr.training.pairs": ("train_with_preferences",),
+    "vsr.training.trainer": ("train_selector",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -3,6 +3,9 @@
 import copy
 from typing import Any
 
+from vsr.selectors import registry
+
+FILE_NAMES = {name: registry.algorithm(name).file_names for name in registry.names()}
 WIDTH = 3 + 14
 MODELS = ("llama", "mistral")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vsr.selectors.optimization.adam import Adam, Parameters
+from vsr.selectors.optimization.adam import Adam, Arrays
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class StoppedDescent:
         fill_gradients: Callable[[npt.NDArray[np.int64]], None],
         validation_error: Callable[[], float],
         *_: Any,
-    ) -> Parameters:
+    ) -> Arrays:
         self.adam, self.n_rows = adam, n_rows
         self.fill_gradients, self.validation_error = fill_gradients, validation_error
         self.calls += 1

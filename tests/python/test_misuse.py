@@ -162,12 +162,12 @@ CASES: dict[str, Case] = {
     "train: parameter": (
         lambda w: vsr.train_selector("knn", w.features, w.outcomes, foo=3),
         vsr.TrainingError,
-        "knn: .*'foo'",
+        "knn has no parameter foo; it has k, index",
     ),
     "pairs: parameter": (
         lambda w: vsr.train_with_preferences(w.features[:1], ["m"], ["n"], ["m", "n"], foo=3),
         vsr.TrainingError,
-        "pairs train with no parameter foo; there is num_factors alone",
+        "matrix_factorization has no parameter foo; it has num_factors",
     ),
     "pairs: models": (
         lambda w: vsr.train_with_preferences(w.features[:1], ["m"], ["n"], "mn"),
@@ -297,7 +297,7 @@ CASES: dict[str, Case] = {
     "features: classifier": (
         lambda _: vsr.build_features(np.ones((1, 3)), [None], classifier="x"),  # type: ignore[arg-type]
         vsr.RecordError,
-        "classifier is 'x'; expected vsr.data.categories.CategoryClassifier.fit",
+        "classifier is 'x'; expected vsr.features.CategoryClassifier.fit",
     ),
     "embedder: prompt": (
         lambda _: vsr.load_embedder("bert", "folder", prompt=5),  # type: ignore[arg-type]

@@ -59,8 +59,7 @@ def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> 
         ArtefactError: No such artefact, a damaged one, or one that was trained with another embedder.
         EmbeddingError: The model is not to be had, or is not the one that the artefact names.
     """
-    from vsr.persistence import load_artefact
-    from vsr.persistence.artefact import find_artefact
+    from vsr.persistence import find_artefact, load_artefact
     from vsr.routing import Router
 
     artefact = load_artefact(find_artefact(models_dir, algorithm), algorithm=algorithm)

@@ -7,7 +7,7 @@ from vsr.cli.terminal import Column, Table
 
 if TYPE_CHECKING:
     from vsr.evaluation import Evaluation, Interval, MethodResult
-    from vsr.selectors import TrainedSelector
+    from vsr.selectors.base import TrainedSelector
 
 _COLUMNS = (
     Column("selector"),
@@ -51,16 +51,16 @@ def write_evaluation(evaluation: "Evaluation") -> None:
 
 def selector_label(selector: "TrainedSelector") -> str:
     """Name a selector with its main parameter: `knn (k=100)`."""
-    main = {
-        "knn": ("k", "k"),
-        "kmeans": ("num_clusters", "clusters"),
-        "svm": ("c", "C"),
-        "mlp": ("hidden_layers", "layers"),
-        "matrix_factorization": ("num_factors", "factors"),
-    }[selector.name]
-    value = selector.parameters.get(main[0])
-    shown = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
-    return f"{selector.name} ({main[1]}={shown})"
+    from vsr.selectors import registry
+    from vsr.selectors.parameters import parameters_of, shown
+
+    model = registry.algorithm(selector.name).parameters_model
+    said = [
+        f"{parameter.label}={shown(selector.parameters.get(parameter.name))}"
+        for parameter in parameters_of(selector.name, model)
+        if parameter.label is not None
+    ]
+    return f"{selector.name} ({', '.join(said)})" if said else selector.name
 
 
 def _row(method: "MethodResult") -> tuple[str, ...]:

@@ -56,9 +56,11 @@ class SectionedCommand(click.Command):
                 formatter.write_dl(records, col_max=_FLAG_COLUMN)
 
 
-def command(name: str) -> Callable[[Callable[..., object]], SectionedCommand]:
+def command(
+    name: str, cls: type[SectionedCommand] = SectionedCommand
+) -> Callable[[Callable[..., object]], SectionedCommand]:
     """Declare a command like `click.command`, with headings in its help and the flags that every command has."""
-    return click.command(name, cls=SectionedCommand)
+    return click.command(name, cls=cls)
 
 
 def _section_of(parameter: click.Parameter) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
+from vsr.cli.algorithm_options import AlgorithmChoice
+from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
-from vsr.cli.train import ALGORITHMS, DEFAULT_OUTPUT_DIR, artefact_folder, read_config, with_config
 
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice
@@ -28,21 +29,9 @@ if TYPE_CHECKING:
     help="Route every query of a file; - is standard input.",
 )
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines of --input that cannot be read, and count them.")
-@option(
-    "--models-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    show_default=f"models_path of the configuration, or {DEFAULT_OUTPUT_DIR}",
-    help="Folder of the artefacts.",
-)
-@option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take the folder of the artefacts and of the embedding model from its model_selection.",
-)
-@option("--algorithm", type=click.Choice(ALGORITHMS), default="knn", show_default=True, help="Which selector to ask.")
+@artefacts_option("--models-dir", "Folder of the artefacts.")
+@config_option("Take the folder of the artefacts and of the embedding model from its model_selection.")
+@option("--algorithm", type=AlgorithmChoice(), default="knn", show_default=True, help="Which selector to ask.")
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")

@@ -1,14 +1,15 @@
 """`vsr-train train`: records in, artefacts and a held-out table out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vsr.cli import terminal
+from vsr.cli.algorithm_options import ALGORITHMS, AlgorithmChoice, AlgorithmsCommand, given_parameters
 from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.options import (
@@ -21,57 +22,17 @@ from vsr.cli.options import (
     seed_option,
 )
 from vsr.cli.sections import command, option
+from vsr.selectors import registry
 
 if TYPE_CHECKING:
-    from vsr.config import RouterConfig
-    from vsr.evaluation.train_and_compare import TrainingResult
+    from vsr.evaluation.compare_and_train import TrainingResult
 
-ALGORITHMS = ("knn", "kmeans", "svm", "mlp", "matrix_factorization")
 RECORDS_NAME = "benchmark_training_data.jsonl"
 QUERIES_NAME = "training_data_with_category.jsonl"
-DEFAULT_OUTPUT_DIR = "trained_models"
-_ALGORITHM = "Algorithms"
 _BENCHMARK = "Asking first"
 
 
-class _NumberOrAuto(click.ParamType[Any]):
-    """A positive number, or `auto`."""
-
-    name = "number or auto"
-
-    def __init__(self, kind: type[int] | type[float]) -> None:
-        self._kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        """Read it."""
-        if value == "auto" or isinstance(value, int | float):
-            return value
-        try:
-            number = self._kind(value)
-        except ValueError:
-            number = self._kind(0)
-        if not 0 < number < float("inf"):
-            kind = "a whole number of 1 or more" if self._kind is int else "a number above 0"
-            self.fail(f"{value!r} is neither {kind} nor 'auto'.", param, ctx)
-        return number
-
-
-class _Layers(click.ParamType[Any]):
-    """Widths of hidden layers with commas between them, or `auto`."""
-
-    name = "layers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        """Read them."""
-        if value == "auto" or not isinstance(value, str):
-            return value
-        parts = [part.strip() for part in value.split(",")]
-        if not all(part.isdigit() and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is neither a list of widths such as 256,128 nor 'auto'.", param, ctx)
-        return tuple(int(part) for part in parts)
-
-
-@command("train")
+@command("train", cls=AlgorithmsCommand)
 @option(
     "--data-file",
     type=click.Path(path_type=Path),
@@ -79,20 +40,8 @@ class _Layers(click.ParamType[Any]):
     show_default=f"{RECORDS_NAME}; with --benchmark {QUERIES_NAME}",
     help="Records, one line per query and model; with --benchmark the queries. Also .gz.",
 )
-@option(
-    "--output-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    show_default=f"models_path of the configuration, or {DEFAULT_OUTPUT_DIR}",
-    help="Where the artefacts go.",
-)
-@option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Train on the models that its decisions offer, with its parameters.",
-)
+@artefacts_option("--output-dir", "Where the artefacts go.")
+@config_option("Train on the models that its decisions offer, with its parameters.")
 @option("--analyze-only", is_flag=True, help="Say which decisions of the configuration need training; train nothing.")
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
 @option(
@@ -113,80 +62,11 @@ class _Layers(click.ParamType[Any]):
 @option(
     "--algorithm",
     "algorithms",
-    section=_ALGORITHM,
-    type=click.Choice(ALGORITHMS),
+    section=ALGORITHMS,
+    type=AlgorithmChoice(),
     multiple=True,
-    show_default="all five",
+    show_default="all",
     help="Train this one; may be repeated.",
-)
-@option(
-    "--knn-k",
-    section=_ALGORITHM,
-    type=_NumberOrAuto(int),
-    metavar="N",
-    show_default="auto",
-    help="Neighbours; the documented system has 5.",
-)
-@option(
-    "--knn-index",
-    section=_ALGORITHM,
-    type=click.Choice(("auto", "ball-tree", "flat")),
-    show_default="auto",
-    help="How neighbours are found.",
-)
-@option(
-    "--kmeans-clusters",
-    section=_ALGORITHM,
-    type=_NumberOrAuto(int),
-    metavar="N",
-    show_default="auto",
-    help="Clusters; the documented system has 8.",
-)
-@option(
-    "--svm-kernel",
-    section=_ALGORITHM,
-    type=click.Choice(("rbf", "linear")),
-    show_default="rbf",
-    help="Kernel of the SVM.",
-)
-@option(
-    "--svm-gamma",
-    section=_ALGORITHM,
-    type=_NumberOrAuto(float),
-    metavar="X",
-    show_default="1 / (width * variance)",
-    help="Width of the RBF kernel.",
-)
-@option(
-    "--svm-c",
-    section=_ALGORITHM,
-    type=_NumberOrAuto(float),
-    metavar="X",
-    show_default="auto",
-    help="Weight of an error.",
-)
-@option(
-    "--svm-solver",
-    section=_ALGORITHM,
-    type=click.Choice(("auto", "linfa", "shared-gram")),
-    show_default="auto",
-    help="What fits the SVM.",
-)
-@option(
-    "--mlp-hidden-layers",
-    section=_ALGORITHM,
-    type=_Layers(),
-    metavar="N,N",
-    show_default="256,128",
-    help="Widths of the hidden layers, or auto.",
-)
-@option(
-    "--mf-num-factors",
-    section=_ALGORITHM,
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="16",
-    help="Factors of the matrix factorization.",
 )
 @embedding_options
 @objective_options("0.9")
@@ -218,10 +98,10 @@ def train(
     from vsr.choice.objective import Objective
     from vsr.data.preferences import read_preferences
     from vsr.data.records import read_records
-    from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
+    from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.features.classifier import fill_categories
     from vsr.training.outcomes import read_outcomes
-    from vsr.training.preferences import preference_features
+    from vsr.training.pairs import preference_features
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
     config = None if config_path is None else read_config(config_path)
@@ -230,8 +110,8 @@ def train(
 
         write_analysis(config, as_json=as_json)
         return 0
-    chosen = tuple(dict.fromkeys(algorithms or ALGORITHMS))
-    parameters = _parameters(chosen, flags, config)
+    chosen = tuple(dict.fromkeys(algorithms or registry.names()))
+    parameters = given_parameters(chosen, flags, {} if config is None else config.algorithm_parameters())
     folder = artefact_folder(output_dir, config)
     if config is not None:
         embedding = with_config(embedding, config)
@@ -272,20 +152,21 @@ def train(
     # All at once: a model is loaded once, and texts are reported once.
     vectors = embed_queries([*outcomes.queries, *(() if pairs is None else pairs.queries)], embedding)
     embeddings = vectors.embeddings[: outcomes.n_queries]
+    learnt = None
     if pairs is not None:
         classifier = fill_categories(embeddings, outcomes.categories).classifier
         of_pairs = vectors.embeddings[outcomes.n_queries :]
         learnt = preference_features(pairs, of_pairs, outcomes.models, classifier)
-        parameters.setdefault("matrix_factorization", {})["preferences"] = learnt
     settings = TrainingSettings(
         algorithms=chosen,
         parameters=parameters,
         objective=objective.over(Objective()),
         seed=seed,
         holdout=holdout,
+        preferences=learnt,
     )
     with terminal.progress("Training", "steps") as show:
-        result = train_and_compare(
+        result = compare_and_train(
             outcomes,
             embeddings,
             vectors.fingerprint,
@@ -312,81 +193,11 @@ def _check_combination(config_path: Path | None, *, analyze_only: bool, benchmar
 
 
 def _check_preferences(algorithms: Sequence[str], embedding: EmbeddingOptions) -> None:
-    if "matrix_factorization" not in algorithms:
-        raise click.UsageError("--preferences has no effect here: matrix_factorization is not trained (--algorithm).")
+    learning = [name for name in registry.names() if registry.algorithm(name).learns_from_preferences]
+    if not set(learning) & set(algorithms):
+        raise click.UsageError(f"--preferences has no effect here: {', '.join(learning)} is not trained (--algorithm).")
     if embedding.file is not None:
         raise click.UsageError("--preferences needs an embedding model: --embedding-file lacks vectors of its queries.")
-
-
-def read_config(path: Path) -> "RouterConfig":
-    """Read a configuration and print its warnings.
-
-    Raises:
-        ConfigError: The file cannot be read, or says something that cannot be.
-    """
-    from vsr.config import load_config
-
-    config = load_config(path)
-    for warning in config.warnings:
-        terminal.warn(warning)
-    if not config.model_selection.enabled:
-        terminal.warn(f"{path}: model_selection.enabled is false: a router answers with its default until it is true")
-    return config
-
-
-def artefact_folder(given: Path | None, config: "RouterConfig | None") -> Path:
-    """Say where artefacts go and come from: the flag, else the configuration, else the default."""
-    configured = None if config is None else config.model_selection.models_path
-    return given or Path(DEFAULT_OUTPUT_DIR if configured is None else configured)
-
-
-def with_config(embedding: EmbeddingOptions, config: "RouterConfig") -> EmbeddingOptions:
-    """Take what the configuration says of the embedding where no flag says otherwise."""
-    if embedding.file is not None or embedding.uses_hash:
-        return embedding
-    section = config.model_selection
-    model = embedding.model or section.embedding_model
-    path = embedding.path
-    if path is None and embedding.model is None and section.embedding_path is not None:
-        path = Path(section.embedding_path)
-    return replace(embedding, model=model, path=path, dim=embedding.dim or section.embedding_dim)
-
-
-# Flag -> algorithm and its parameter.
-_PARAMETERS = {
-    "knn_k": ("knn", "k"),
-    "knn_index": ("knn", "index"),
-    "kmeans_clusters": ("kmeans", "num_clusters"),
-    "svm_kernel": ("svm", "kernel"),
-    "svm_gamma": ("svm", "gamma"),
-    "svm_c": ("svm", "c"),
-    "svm_solver": ("svm", "solver"),
-    "mlp_hidden_layers": ("mlp", "hidden_layers"),
-    "mf_num_factors": ("matrix_factorization", "num_factors"),
-}
-
-
-def _parameters(
-    algorithms: tuple[str, ...], flags: dict[str, Any], config: "RouterConfig | None"
-) -> dict[str, dict[str, Any]]:
-    """Sort parameters by algorithm: those of the configuration, over them the flags that were given.
-
-    A flag for an algorithm that is not trained is a usage error.
-    """
-    given = {} if config is None else config.algorithm_parameters()
-    parameters: dict[str, dict[str, Any]] = {name: dict(own) for name, own in given.items() if name in algorithms}
-    for flag, value in flags.items():
-        if value is None:
-            continue
-        algorithm, name = _PARAMETERS[flag]
-        if algorithm not in algorithms:
-            raise click.UsageError(
-                f"--{flag.replace('_', '-')} has no effect here: {algorithm} is not trained (--algorithm)."
-            )
-        parameters.setdefault(algorithm, {})[name] = value
-    if flags.get("svm_kernel") == "linear" and flags.get("svm_gamma") is not None:
-        raise click.UsageError("--svm-gamma has no effect with --svm-kernel linear.")
-    return parameters
 
 
 def _print(result: "TrainingResult", *, as_json: bool) -> None:

@@ -1,8 +1,7 @@
-"""The router's configuration file, as far as measuring and training need it: typed, checked whole, secrets kept."""
+"""The gateway's configuration file, parameters of the algorithms included: typed, checked whole, secrets kept."""
 
 from vsr.config.loading import load_config, parse_config
 from vsr.config.sections import (
-    TRAINED_ALGORITHMS,
     Algorithm,
     Decision,
     Endpoint,
@@ -14,7 +13,6 @@ from vsr.config.sections import (
 )
 
 __all__ = [
-    "TRAINED_ALGORITHMS",
     "Algorithm",
     "Decision",
     "Endpoint",

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from vsr.config.document import Document, Location, Problem, dotted
 from vsr.config.sections import (
     ROUTER_ALGORITHMS,
-    TRAINED_ALGORITHMS,
     Decision,
     Endpoint,
     ModelEntry,
@@ -24,6 +23,7 @@ from vsr.config.servers import (
     shares_key,
     split_address,
 )
+from vsr.selectors import registry
 
 # How alike two words are before one counts as the other misspelt (difflib's ratio); of short ones a letter may differ.
 _NEARLY = 0.75
@@ -127,7 +127,7 @@ def _broken_in_decision(
         if reference.model not in models:
             place = (*here, "modelRefs", index, "model")
             yield _at(place, _unknown("model", reference.model, models), document)
-    algorithms = (*TRAINED_ALGORITHMS, *ROUTER_ALGORITHMS)
+    algorithms = (*registry.names(), *ROUTER_ALGORITHMS)
     if decision.algorithm is not None and decision.algorithm.type not in algorithms:
         wrong = _unknown("algorithm", decision.algorithm.type, algorithms)
         yield _at((*here, "algorithm", "type"), wrong, document)

@@ -2,10 +2,12 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vsr.config.sections import ROUTER_ALGORITHMS, TRAINED_ALGORITHMS, RouterConfig, Section
+from vsr.config.sections import ROUTER_ALGORITHMS, RouterConfig, Section
+from vsr.selectors import registry
 
 
 def config_schema() -> dict[str, Any]:
@@ -13,19 +15,21 @@ def config_schema() -> dict[str, Any]:
     schema = RouterConfig.model_json_schema(by_alias=True)
     for name in [name for name, field in schema["properties"].items() if field.get("internal")]:
         del schema["properties"][name]
-    for section in _all_sections():
+    for section in _below(Section):
         definition = schema["$defs"].get(section.__name__)
         if definition is not None:
             definition["properties"] |= {
                 name: {"description": "read by the router alone"} for name in sorted(section.router_fields)
             }
             definition["additionalProperties"] = False
-    schema["$defs"]["Algorithm"]["properties"]["type"]["enum"] = sorted((*TRAINED_ALGORITHMS, *ROUTER_ALGORITHMS))
+    schema["$defs"]["Algorithm"]["properties"]["type"]["enum"] = sorted((*registry.names(), *ROUTER_ALGORITHMS))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _all_sections() -> list[type[Section]]:
-    return [section for section in Section.__subclasses__() if section is not RouterConfig]
+def _below(section: type[Section]) -> Iterator[type[Section]]:
+    for each in section.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 if __name__ == "__main__":

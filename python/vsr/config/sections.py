@@ -1,15 +1,15 @@
 """The sections of the configuration file as types; what a field means stands here, and in the schema made from it."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
 
 from vsr.errors import ConfigError
+from vsr.selectors import registry
+from vsr.selectors.parameters import parameters_of
 
 ProviderName = Literal["ollama", "vllm", "openai", "huggingface", "nvidia", "openrouter"]
-
-TRAINED_ALGORITHMS = ("knn", "kmeans", "svm", "mlp", "matrix_factorization")
 
 # What the router calls its other ways to choose: valid in a file, nothing that can be trained here.
 ROUTER_ALGORITHMS = (
@@ -141,73 +141,53 @@ class ModelEntry(Section):
     pricing: Pricing | None = Field(None, description="what its tokens cost")
 
 
-_ARTEFACT_FIELDS = frozenset({"pretrained_path", "device"})
+# What the router's documentation shows in the blocks of the trained algorithms, beside their parameters.
+_ARTEFACT_FIELDS = frozenset({"pretrained_path", "device", "efficiency_weight"})
 
 
-class KnnParameters(Section):
-    """Parameters of `knn`."""
-
-    router_fields = _ARTEFACT_FIELDS
-
-    k: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(None, description="neighbours")
-
-
-class KMeansParameters(Section):
-    """Parameters of `kmeans`."""
-
-    router_fields = _ARTEFACT_FIELDS | {"efficiency_weight"}
-
-    num_clusters: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(None, description="clusters")
-
-
-class SvmParameters(Section):
-    """Parameters of `svm`."""
-
-    router_fields = _ARTEFACT_FIELDS
-
-    kernel: Literal["rbf", "linear"] | None = Field(None, description="kernel function")
-    gamma: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(None, description="RBF kernel width")
-    c: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(None, description="cost of an error")
-
-
-class MlpParameters(Section):
-    """Parameters of `mlp`."""
-
-    router_fields = _ARTEFACT_FIELDS
-
-    hidden_layers: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, description="widths: [256, 128]")
-
-
-class MatrixFactorizationParameters(Section):
-    """Parameters of `matrix_factorization`."""
-
-    router_fields = _ARTEFACT_FIELDS
-
-    num_factors: Annotated[int, Field(ge=1)] | None = Field(None, description="latent factors")
-
-
-class Algorithm(Section):
+class _Algorithm(Section):
     """How a decision chooses among its models."""
 
     router_fields = frozenset(ROUTER_ALGORITHMS) | {"on_error"}
 
-    type: str = Field(description="knn, kmeans, svm, mlp, matrix_factorization, or one of the router's own")
-    knn: KnnParameters | None = None
-    kmeans: KMeansParameters | None = None
-    svm: SvmParameters | None = None
-    mlp: MlpParameters | None = None
-    matrix_factorization: MatrixFactorizationParameters | None = None
+    type: str = Field(description="an algorithm that is trained here, or one of the router's own")
 
     @property
     def is_trained(self) -> bool:
         """Whether this algorithm is one that learns from records."""
-        return self.type in TRAINED_ALGORITHMS
+        return self.type in registry.names()
 
     @property
     def parameters(self) -> dict[str, object]:
         """The parameters that the file gives for this algorithm, by name."""
         block: Section | None = getattr(self, self.type, None) if self.is_trained else None
         return {} if block is None else block.model_dump(exclude_unset=True, exclude_none=True)
+
+
+def _block(name: str) -> type[Section]:
+    """Make the section of one algorithm from its parameters; a block may leave out any of them."""
+    model = registry.algorithm(name).parameters_model
+    fields: dict[str, Any] = {
+        parameter.name: (
+            parameter.annotation | None,
+            Field(None, description=parameter.help),
+        )
+        for parameter in parameters_of(name, model)
+    }
+    block = create_model(model.__name__, __base__=Section, __doc__=f"Parameters of `{name}`.", **fields)
+    block.router_fields = _ARTEFACT_FIELDS
+    return block
+
+
+if TYPE_CHECKING:
+    Algorithm = _Algorithm
+else:
+    Algorithm = create_model(
+        "Algorithm",
+        __base__=_Algorithm,
+        __doc__=_Algorithm.__doc__,
+        **{name: (_block(name) | None, None) for name in registry.names()},
+    )
 
 
 class Condition(Section):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.choice.category_means import FloatArray
+from vsr.prior.category_means import FloatArray
 
 _N_RESAMPLES = 2000
 _BLOCK = 50

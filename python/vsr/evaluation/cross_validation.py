@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
-from vsr.choice.category_means import IntArray
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective, as_objective
 from vsr.data.categories import MISSING
@@ -20,9 +19,12 @@ from vsr.errors import TrainingError
 from vsr.evaluation.results import Evaluation
 from vsr.evaluation.summary import BEST_SINGLE, CATEGORY_TABLE, HIGHEST_QUALITY, JUDGED, Choices, summarise
 from vsr.features import join_features, split_features
+from vsr.prior.category_means import IntArray
+from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
+from vsr.selectors.training_data import Preferences
 from vsr.training.folds import stratified_folds
-from vsr.training.training_table import ALGORITHMS, TrainingTable, features_of, parameters_among, require_seed
+from vsr.training.trainer import Trainer, features_of, require_seed
 
 # Single choices are timed on so many queries; the median of these settles within a few microseconds.
 _TIMED_QUERIES = 30
@@ -31,13 +33,14 @@ _TIMED_QUERIES = 30
 def cross_validate(
     features: npt.ArrayLike,
     outcomes: Outcomes,
-    algorithms: Sequence[str] = tuple(ALGORITHMS),
+    algorithms: Sequence[str] | None = None,
     folds: int = 5,
     objective: Objective | None = None,
     seed: int = 0,
     *,
     holdout: float | None = None,
     parameters: dict[str, dict[str, Any]] | None = None,
+    preferences: Preferences | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
     """Compare selectors with the baselines on queries that they have not seen.
@@ -48,12 +51,13 @@ def cross_validate(
     Args:
         features: (n_queries, n_features) float32, as `build_features` makes them.
         outcomes: one row per query, in the same order.
-        algorithms: registry names.
+        algorithms: registry names; all without it.
         folds: number of folds.
         objective: what the choices maximise; `Objective()` without it.
         seed: seed of the folds, the fits and the bootstrap.
         holdout: share of the queries to hold out once, instead of folds.
         parameters: per algorithm, its own parameters.
+        preferences: pairs of the models of `outcomes`, for algorithms that learn from them.
         progress: told what is being done, how many steps are done, and of how many.
 
     Raises:
@@ -63,7 +67,7 @@ def cross_validate(
     """
     seed = require_seed(seed)
     objective = as_objective(objective)
-    names = _names(algorithms)
+    names = _names(registry.names() if algorithms is None else algorithms)
     if parameters is not None:
         require_kind(parameters, dict, "parameters", "a dict of one dict of parameters per algorithm", TrainingError)
     rows = features_of(outcomes, features)
@@ -81,7 +85,7 @@ def cross_validate(
     accuracies = []
     winners: Counter[str] = Counter()
     for number in range(n_folds):
-        fold = _Fold.prepare(rows, outcomes, assignment == number, objective, seed)
+        fold = _Fold.prepare(rows, outcomes, assignment == number, objective, seed, preferences)
         fold.choose_baselines(choices)
         if fold.table.classifier is not None:
             accuracies.append(fold.table.classifier.accuracy)
@@ -90,8 +94,7 @@ def cross_validate(
         for done, name in enumerate(names):
             if progress is not None:
                 progress(f"{name}, fold {number + 1} of {n_folds}", number * len(names) + done, steps)
-            own = parameters_among((parameters or {}).get(name, {}), fold.columns)
-            selector = fold.table.train(name, **own)
+            selector = fold.table.train(name, **(parameters or {}).get(name, {}))
             fold.choose(selector, choices[name])
             if selector.gain > highest_gain:
                 highest_gain, winner = selector.gain, name
@@ -114,7 +117,7 @@ def cross_validate(
 
 
 def _names(algorithms: Sequence[str]) -> tuple[str, ...]:
-    expected = f"a list of at least one of {', '.join(ALGORITHMS)}"
+    expected = f"a list of at least one of {', '.join(registry.names())}"
     names = as_texts(algorithms, "algorithms", expected, TrainingError)
     if not names:
         raise TrainingError(f"algorithms are an empty list; expected {expected}")
@@ -153,7 +156,7 @@ class _Fold:
     `columns` are the models that the training part has measured at all; the others cannot be chosen.
     """
 
-    table: TrainingTable
+    table: Trainer
     columns: IntArray
     chooser: Chooser
     test: IntArray
@@ -170,12 +173,14 @@ class _Fold:
         held_out: npt.NDArray[np.bool_],
         objective: Objective,
         seed: int,
+        preferences: Preferences | None,
     ) -> "_Fold":
         train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
         own = outcomes.take(train)
         columns = np.flatnonzero(own.observed.any(axis=0))
         own = own.with_models([outcomes.models[column] for column in columns])
-        table = TrainingTable.prepare(features[train], own, seed, objective)
+        among = None if preferences is None else preferences.among(columns)
+        table = Trainer.prepare(features[train], own, seed, objective, among)
         given = np.ascontiguousarray(features[test])
         split = split_features(given)
         predicted, codes = None, split.codes

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vsr.choice.category_means import FloatArray, IntArray
 from vsr.choice.objective import EfficiencyScale, Objective, best_columns, measured_utilities
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.bootstrap import Interval, paired_intervals
 from vsr.evaluation.results import Evaluation, MethodKind, MethodResult
 from vsr.evaluation.verdict import Evidence, judge
+from vsr.prior.category_means import FloatArray, IntArray
 
 BEST_SINGLE = "best single"
 HIGHEST_QUALITY = "highest quality"

@@ -1,5 +1,1 @@
-"""The five algorithms. They do not know each other; what they share is in `base`, `stopping` and `adam`."""
-
-from vsr.selectors.base import Selector, TrainedSelector
-
-__all__ = ["Selector", "TrainedSelector"]
+"""The algorithms, one file each. They do not know each other; the registry knows them all."""

@@ -1,71 +1,51 @@
-"""What all five algorithms have in common: what they learn from, what they give, and how the two make a score.
+"""What all algorithms have in common: what they learn, what they give, and how the two make a score.
 
     score = prior + slope * predicted residual
 
-The *prior* is the table of shrunk means in the query's category (`vsr.choice.category_means`). The *predicted residual*
+The *prior* is the table of shrunk means in the query's category (`vsr.prior.category_means`). The *predicted residual*
 is what an algorithm has learnt beyond it, centred over the models, because what all models share on a query does not
 touch the choice. The *calibration slope* is fitted out of fold (`vsr.training.calibration`): 0 where there is nothing
 to learn, at most 1 unless an algorithm predicts on a scale of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable, centred_rows
-from vsr.choice.statistics import Statistics
-from vsr.errors import SelectionError, TrainingError
+from vsr.errors import SelectionError
 from vsr.features import as_features, split_features
 from vsr.features.classifier import CategoryClassifier
+from vsr.prior.category_means import FloatArray, MeanTable, centred_rows
+from vsr.prior.statistics import Statistics
+from vsr.selectors.artefact_fields import Fields
+from vsr.selectors.parameters import Parameters
+from vsr.selectors.training_data import Features, TrainingData
 
-Features = npt.NDArray[np.float32]
+SettingT = TypeVar("SettingT")
+ParametersT = TypeVar("ParametersT", bound=Parameters)
+
+Row = dict[str, str | float | int]
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """Queries with measured quality, as every algorithm learns from them.
+class Predictor(ABC):
+    """What an algorithm has learnt; never changes.
 
     Attributes:
-        features: (n, n_features) float32.
-        codes: (n,) int64, category of each query, -1 where its features hold none.
-        quality: (n, n_models) float64 in [0, 1], NaN = not measured.
-        prior: the table that residuals are measured from, fitted on the same queries.
+        setting: a frozen dataclass of the algorithm: what it was fitted with.
     """
 
-    features: Features
-    codes: IntArray
-    quality: FloatArray
-    prior: MeanTable
-
-    def __post_init__(self) -> None:
-        """Work out the residuals once; every algorithm needs them."""
-        object.__setattr__(self, "residual", self.prior.residuals(self.quality, self.codes))
-
-    #: (n, n_models) float64: quality less prior less the query's own difficulty, NaN = not measured.
-    residual: FloatArray = field(init=False, repr=False)
+    setting: Any
 
     @property
-    def n_queries(self) -> int:
-        """Number of queries."""
-        return len(self.codes)
+    @abstractmethod
+    def n_features(self) -> int:
+        """Width of a feature row."""
 
-    @property
-    def n_models(self) -> int:
-        """Number of models."""
-        return int(self.quality.shape[1])
-
-    @property
-    def adjusted_quality(self) -> FloatArray:
-        """(n, n_models) quality at the usual difficulty of the query's category: prior plus residual."""
-        return self.prior.rows(self.codes) + self.residual
-
-
-class Predictor(Protocol):
-    """What an algorithm has learnt; never changes."""
-
+    @abstractmethod
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:
         """Predict how far every model is off its prior.
 
@@ -77,6 +57,7 @@ class Predictor(Protocol):
             (n, n_models) float64, centred over the models.
         """
 
+    @abstractmethod
     def quality(self, features: Features) -> FloatArray:
         """Predict quality without a prior, as a file of the documented fields alone allows.
 
@@ -87,13 +68,22 @@ class Predictor(Protocol):
             (n, n_models) float64 in [0, 1].
         """
 
+    def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:  # noqa: ARG002
+        """Say what the prediction for one query rests on.
 
-SettingT = TypeVar("SettingT")
+        Args:
+            features: (1, n_features) float32.
+            models: name -> column of the models to explain, most interesting first.
+
+        Returns:
+            Title of a table -> its rows, each a value by column name.
+        """
+        return {}
 
 
 @dataclass(frozen=True, eq=False)
 class SweepResult(Generic[SettingT]):
-    """Deviations of one setting on held-out queries.
+    """Predictions of one setting on held-out queries.
 
     Attributes:
         setting: the setting, a frozen dataclass of the algorithm.
@@ -104,31 +94,103 @@ class SweepResult(Generic[SettingT]):
     predicted_residuals: FloatArray
 
 
-class Algorithm(Protocol[SettingT]):
-    """One of the five: which settings are worth trying, how to fit one, how to try many at once.
+@dataclass(frozen=True, eq=False)
+class FileContext:
+    """What the rest of an artefact says, as far as its predictor needs it.
+
+    Attributes:
+        models: names in the order of the columns.
+        n_features: width of a feature row; None where the file does not say.
+        prior: the table of shrunk means; None for a file of the documented fields alone.
+        own: the block of fields that go beyond the documented ones; None likewise.
+    """
+
+    models: tuple[str, ...]
+    n_features: int | None
+    prior: MeanTable | None
+    own: Fields | None
+
+
+@dataclass(frozen=True, eq=False)
+class FileFields:
+    """A predictor as it stands in its file.
+
+    Attributes:
+        documented: the algorithm's documented fields.
+        own: what goes beyond them, in the block `vsr.predictor`.
+    """
+
+    documented: dict[str, Any]
+    own: dict[str, Any] = field(default_factory=dict)
+
+
+class Algorithm(ABC, Generic[ParametersT, SettingT]):
+    """One algorithm: its parameters, how it is fitted, and how what it has learnt stands in a file.
 
     Attributes:
         name: registry name, module name and value in files.
-        file_name: name of the artefact.
+        file_names: names that its artefact may have; the first one is written.
+        arrays: path of an array in its artefact -> `float32` or `float64`; `*` is any key, `[]` every item of a list.
+        parameters_model: its parameters.
         max_tuning_rows: training rows on which settings are compared; more are sampled.
         largest_slope: largest calibration slope: 1, or infinity where predictions are not in units of quality.
+        learns_from_preferences: whether it uses `TrainingData.preferences`.
     """
 
     name: ClassVar[str]
-    file_name: ClassVar[str]
-    max_tuning_rows: ClassVar[int]
-    largest_slope: ClassVar[float]
+    file_names: ClassVar[tuple[str, ...]]
+    arrays: ClassVar[Mapping[str, str]]
+    parameters_model: ClassVar[type[Parameters]]
+    max_tuning_rows: ClassVar[int] = 20_000
+    largest_slope: ClassVar[float] = 1.0
+    learns_from_preferences: ClassVar[bool] = False
 
+    def __init__(self, parameters: ParametersT) -> None:
+        """Take the parameters, checked."""
+        self.parameters = parameters
+
+    @classmethod
+    def of(cls, **parameters: Any) -> Self:
+        """Make it from parameters as callers give them.
+
+        Raises:
+            TrainingError: There is no such parameter, or a value that it cannot have.
+        """
+        return cls(cast("ParametersT", cls.parameters_model.of(cls.name, parameters)))
+
+    @abstractmethod
     def settings(self, n_rows: int) -> Sequence[SettingT]:
         """Settings to choose from for so many training rows, simplest first."""
 
     def sweep(
         self, data: TrainingData, features: Features, prior: FloatArray, settings: Sequence[SettingT], seed: int
     ) -> Iterator[SweepResult[SettingT]]:
-        """Fit on `data` and predict for `features` with every setting, sharing what they share."""
+        """Fit on `data` and predict for `features` with every setting; algorithms that can, share work between them."""
+        for setting in settings:
+            yield SweepResult(setting, self.fit(data, setting, seed).predicted_residuals(features, prior))
 
+    @abstractmethod
     def fit(self, data: TrainingData, setting: SettingT, seed: int) -> Predictor:
         """Fit one setting."""
+
+    @classmethod
+    @abstractmethod
+    def to_fields(cls, predictor: Any, models: Sequence[str]) -> FileFields:  # noqa: ANN401 -- its own predictor
+        """Write a predictor, whose columns have these names, into the fields of a file."""
+
+    @classmethod
+    def models_in(cls, fields: Fields) -> tuple[str, ...] | None:  # noqa: ARG003 -- most have such a field
+        """Names of the models as the documented fields give them, None where they give none."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def from_fields(cls, fields: Fields, context: FileContext) -> Predictor:
+        """Read a predictor.
+
+        Raises:
+            ArtefactError: A field is missing or wrong.
+        """
 
 
 @runtime_checkable
@@ -162,13 +224,13 @@ class TrainedSelector:
         statistics: quality, latency and cost by model and category, for choosing.
         classifier: predicts the category of a query that comes without one; None where none could be fitted.
         parameters: the algorithm's parameters as chosen or given, by the names that the files use.
+        requested: by algorithm, the parameters that were asked for in the training that it comes from: they tell one
+            training from another, as seed and data do.
         seed: the seed of the training.
         explained: share of the prior's centred error that the prediction takes away out of fold; 0 where unknown.
         gain: utility of its choices less that of the prior's, out of fold, by which selectors are compared; 0 where
             unknown.
         training_digest: SHA-256 of the outcomes that it was trained on, empty where unknown.
-        training_best: name of the best model of each training query under the objective of the training.
-        training_queries: the training queries, shortened, for explanations; empty where unknown.
     """
 
     name: str
@@ -185,8 +247,7 @@ class TrainedSelector:
     explained: float = 0.0
     gain: float = 0.0
     training_digest: str = ""
-    training_best: tuple[str, ...] = ()
-    training_queries: tuple[str, ...] = ()
+    requested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def is_trained(self) -> bool:
@@ -233,35 +294,3 @@ def centred_residuals(raw: FloatArray, prior: FloatArray) -> FloatArray:
         prior: (n, n_models) float64.
     """
     return centred_rows(raw - prior)
-
-
-def require_positive(name: str, value: object, kind: type[int] | type[float], *, or_auto: bool = True) -> None:
-    """Check a parameter that is a positive number or `auto`.
-
-    Args:
-        name: the parameter.
-        value: what was given.
-        kind: `int` for whole numbers, `float` for any.
-        or_auto: whether it may be `auto`.
-
-    Raises:
-        TrainingError: It is neither.
-    """
-    if or_auto and isinstance(value, str) and value == "auto":
-        return
-    numbers = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
-    is_number = isinstance(value, numbers) and not isinstance(value, bool)
-    if not is_number or not 0 < float(str(value)) < float("inf"):
-        expected = "a whole number of 1 or more" if kind is int else "a number above 0"
-        alternative = ", or 'auto'" if or_auto else ""
-        raise TrainingError(f"{name} is {value!r}; expected {expected}{alternative}")
-
-
-def require_one_of(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Check a parameter that is one of a few words.
-
-    Raises:
-        TrainingError: It is none of them.
-    """
-    if value not in allowed:
-        raise TrainingError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")

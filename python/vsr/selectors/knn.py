@@ -1,22 +1,38 @@
 """KNN: the similarity-weighted, shrunk mean of what the nearest training queries say of every model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from vsr._core import KnnIndex
-from vsr.choice.category_means import FloatArray, centred_rows
-from vsr.data.categories import CATEGORIES
-from vsr.selectors.base import Features, SweepResult, TrainingData, require_one_of, require_positive
+from vsr.data.categories import CATEGORIES, category_names
+from vsr.features import split_features
+from vsr.prior.category_means import FloatArray, IntArray, centred_rows
+from vsr.selectors.artefact_fields import Fields
+from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
+from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
+from vsr.selectors.training_data import Features, TrainingData
 
 _K = (400, 200, 100, 50, 25)
 _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
 _SHARPNESS = (1.0, 4.0, 8.0)
 # Rows whose neighbours' outcomes are gathered at once: 128 x 400 x 30 float64 are 12 MB, which stays near the cache.
 _BLOCK_ROWS = 128
+_N_EXPLAINED = 5
+_SHOWN_CHARACTERS = 60
+
+
+class KnnParameters(Parameters):
+    """Parameters of KNN, as they are given."""
+
+    k: Annotated[PositiveInt | Auto, Described("a whole number of 1 or more, or 'auto'", "N", label="k")] = Field(
+        "auto", description="Neighbours; the documented system has 5."
+    )
+    index: Literal["auto", "ball-tree", "flat"] = Field("auto", description="How neighbours are found.")
 
 
 @dataclass(frozen=True)
@@ -35,25 +51,34 @@ class KnnSetting:
 
 
 @dataclass(frozen=True, eq=False)
-class KnnPredictor:
+class KnnPredictor(Predictor):
     """Training queries with their outcomes, and an index over them.
 
     Attributes:
         setting: k, shrinkage and sharpness.
         measured: (n, n_models) float64 quality, NaN = not measured.
         residual: (n, n_models) float64, quality less prior less the query's own difficulty; NaN likewise.
+        best: (n,) int64 column of the best model of each training query.
+        queries: the beginning of each training query's text; empty where it is not known.
         index: holds the features of the training queries and finds the nearest of them.
     """
 
     setting: KnnSetting
     measured: FloatArray
     residual: FloatArray
+    best: IntArray
+    queries: tuple[str, ...]
     index: KnnIndex
 
     @property
     def features(self) -> Features:
         """(n, n_features) float32 of the training queries, read-only."""
         return self.index.features
+
+    @property
+    def n_features(self) -> int:
+        """Width of a feature row."""
+        return int(self.features.shape[1])
 
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
@@ -72,27 +97,36 @@ class KnnPredictor:
         rows, squared = self.index.search(features, self.setting.k)
         return rows, _weights(squared, _squared_norm(features)) ** self.setting.sharpness
 
+    def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:
+        """Show the nearest training queries and what was measured there."""
+        rows, weights = self.neighbours(features)
+        shown: list[Row] = []
+        for row, weight in zip(rows[0, :_N_EXPLAINED].tolist(), weights[0].tolist(), strict=False):
+            line: Row = {"query": self._shown_query(row), "weight": weight}
+            for name, column in models.items():
+                quality = self.measured[row, column]
+                line[name] = float(quality) if np.isfinite(quality) else "not measured"
+            shown.append(line)
+        return {"Nearest training queries and their measured quality": shown}
 
-class Knn:
+    def _shown_query(self, row: int) -> str:
+        text = " ".join(self.queries[row].split()) if self.queries else f"training query {row}"
+        return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
+
+
+class Knn(Algorithm[KnnParameters, KnnSetting]):
     """K nearest neighbours."""
 
-    name: ClassVar[str] = "knn"
-    max_tuning_rows: ClassVar[int] = 20_000
-    largest_slope: ClassVar[float] = 1.0
-    file_name: ClassVar[str] = "knn_model.json"
-
-    def __init__(self, k: int | str = "auto", index: str = "auto") -> None:
-        """Take the parameters of the command line: `k` a number or `auto`, `index` `auto`, `ball-tree` or `flat`."""
-        require_positive("k", k, int)
-        require_one_of("index", index, ("auto", "ball-tree", "flat"))
-        self.k = k
-        self.index = index
+    name = "knn"
+    file_names = ("knn_model.json",)
+    arrays: ClassVar = {"training_records[].embedding": "float32", "vsr.predictor.quality": "float64"}
+    parameters_model = KnnParameters
 
     def settings(self, n_rows: int) -> Sequence[KnnSetting]:
         """Settings to choose from, simplest (largest k, largest shrinkage) first."""
         ks = [k for k in _K if 4 * k <= n_rows] or [max(1, n_rows // 4)]
-        if self.k != "auto":
-            ks = [int(self.k)]
+        if self.parameters.k != "auto":
+            ks = [self.parameters.k]
         return [KnnSetting(k, shrinkage, sharpness) for k in ks for shrinkage in _SHRINKAGE for sharpness in _SHARPNESS]
 
     def sweep(
@@ -128,8 +162,70 @@ class Knn:
             setting=replace(setting, k=min(setting.k, data.n_queries)),
             measured=data.quality,
             residual=data.residual,
-            index=KnnIndex(data.features, len(CATEGORIES), self.index),
+            best=data.best,
+            queries=data.queries,
+            index=KnnIndex(data.features, len(CATEGORIES), self.parameters.index),
         )
+
+    @classmethod
+    def to_fields(cls, predictor: KnnPredictor, models: Sequence[str]) -> FileFields:
+        """Write the training queries with their best models, and beside them every measured quality."""
+        categories = category_names(split_features(predictor.features).codes)
+        missing = ~np.isfinite(predictor.measured)
+        documented = {
+            "k": predictor.setting.k,
+            "training_records": [
+                {"embedding": row, "best_model": models[best], "category": category or "other", "query": query}
+                for row, best, category, query in zip(
+                    predictor.features, predictor.best.tolist(), categories, predictor.queries, strict=True
+                )
+            ],
+        }
+        own = {
+            "shrinkage": predictor.setting.shrinkage,
+            "sharpness": predictor.setting.sharpness,
+            "index": predictor.index.engine,
+            "quality": np.where(missing, 0.0, predictor.measured),
+            "missing_cells": np.flatnonzero(missing).tolist(),
+        }
+        return FileFields(documented, own)
+
+    @classmethod
+    def models_in(cls, fields: Fields) -> tuple[str, ...] | None:
+        """Names of the models that are best somewhere."""
+        return tuple(sorted(set(_best_models(fields))))
+
+    @classmethod
+    def from_fields(cls, fields: Fields, context: FileContext) -> KnnPredictor:
+        """Read the training queries; without measured qualities the best model of each counts 1, the others 0."""
+        features = fields.matrix("training_records[].embedding", context.n_features)
+        k = fields.get("k", int)
+        if k < 1:
+            raise fields.error("k", f"is {k}; expected 1 or more")
+        best = fields.columns("training_records", _best_models(fields), context.models)
+        if context.own is None or context.prior is None:
+            quality = (best[:, None] == np.arange(len(context.models))).astype(np.float64)
+            setting, engine, residual = KnnSetting(k, 0.0, 1.0), "auto", np.zeros_like(quality)
+        else:
+            own = context.own
+            quality = own.array("quality", (len(features), len(context.models))).copy()
+            quality.ravel()[own.integers("missing_cells", quality.size)] = np.nan
+            setting = KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float))
+            engine = own.get("index", str)
+            residual = context.prior.residuals(quality, split_features(features).codes)
+        queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
+        index = KnnIndex(features, len(CATEGORIES), engine)
+        return KnnPredictor(setting, quality, residual, best, queries if any(queries) else (), index)
+
+
+def _best_models(fields: Fields) -> list[str]:
+    """Read the best model of every training record."""
+    records: list[Any] = fields.get("training_records", list)
+    names = [record.get("best_model") if isinstance(record, dict) else None for record in records]
+    for number, name in enumerate(names):
+        if not isinstance(name, str):
+            raise fields.error(f"training_records[{number}].best_model", "is missing or no text")
+    return [str(name) for name in names]
 
 
 def _squared_norm(features: Features) -> npt.NDArray[np.float64]:

@@ -1,24 +1,35 @@
 """MLP: ReLU layers and one sigmoid per model, in NumPy, trained by cross-entropy on quality at usual difficulty."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from vsr.choice.category_means import FloatArray
-from vsr.errors import TrainingError
-from vsr.selectors.base import Features, SweepResult, TrainingData, centred_residuals, require_positive
-from vsr.selectors.optimization.adam import Adam, Parameters, Schedule, descend, logit, sigmoid
+from vsr.prior.category_means import FloatArray
+from vsr.selectors.artefact_fields import Fields
+from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, centred_residuals
+from vsr.selectors.optimization.adam import Adam, Arrays, Schedule, descend, logit, sigmoid
 from vsr.selectors.optimization.early_stopping import StoppingSplit
+from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
+from vsr.selectors.training_data import Features, TrainingData
 
 Matrix = npt.NDArray[np.float32]
 
-_DEFAULT_LAYERS = (256, 128)
 _AUTO_LAYERS: tuple[tuple[int, ...], ...] = ((32,), (64,), (256, 128))
 _SCHEDULE = Schedule(learning_rate=1e-3, weight_decay=0.1, batch_size=128, max_epochs=60, patience=4)
+
+
+class MlpParameters(Parameters):
+    """Parameters of the MLP, as they are given."""
+
+    hidden_layers: Annotated[
+        Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | Auto,
+        Described("widths such as 256,128, or 'auto'", "N,N", label="layers"),
+    ] = Field((256, 128), description="Widths of the hidden layers, or auto.")
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class MlpSetting:
 
 
 @dataclass(frozen=True, eq=False)
-class MlpPredictor:
+class MlpPredictor(Predictor):
     """A trained network.
 
     Attributes:
@@ -46,6 +57,11 @@ class MlpPredictor:
     weights: list[Matrix]
     biases: list[Matrix]
 
+    @property
+    def n_features(self) -> int:
+        """Width of a feature row."""
+        return len(self.weights[0])
+
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
         return centred_residuals(self.quality(features), prior)
@@ -55,32 +71,19 @@ class MlpPredictor:
         return sigmoid(_forward(features, self.weights, self.biases)[-1].astype(np.float64))
 
 
-class Mlp:
+class Mlp(Algorithm[MlpParameters, MlpSetting]):
     """A multilayer perceptron."""
 
-    name: ClassVar[str] = "mlp"
-    max_tuning_rows: ClassVar[int] = 3_000
-    largest_slope: ClassVar[float] = 1.0
-    file_name: ClassVar[str] = "mlp_model.json"
-
-    def __init__(self, hidden_layers: Sequence[int] | str = _DEFAULT_LAYERS) -> None:
-        """Take the parameter of the command line: widths, or `auto` to choose among a few."""
-        self.layers = (
-            _AUTO_LAYERS
-            if isinstance(hidden_layers, str) and hidden_layers == "auto"
-            else (_checked_layers(hidden_layers),)
-        )
+    name = "mlp"
+    file_names = ("mlp_model.json",)
+    arrays: ClassVar = {"weights.*": "float32", "biases.*": "float32"}
+    parameters_model = MlpParameters
+    max_tuning_rows = 3_000
 
     def settings(self, n_rows: int) -> Sequence[MlpSetting]:  # noqa: ARG002 -- weight decay and early stop adapt
         """Settings to choose from, smallest network first."""
-        return [MlpSetting(layers) for layers in self.layers]
-
-    def sweep(
-        self, data: TrainingData, features: Features, prior: FloatArray, settings: Sequence[MlpSetting], seed: int
-    ) -> Iterator[SweepResult[MlpSetting]]:
-        """Train one network for every setting."""
-        for setting in settings:
-            yield SweepResult(setting, self.fit(data, setting, seed).predicted_residuals(features, prior))
+        layers = self.parameters.hidden_layers
+        return [MlpSetting(each) for each in (_AUTO_LAYERS if layers == "auto" else (layers,))]
 
     def fit(self, data: TrainingData, setting: MlpSetting, seed: int) -> MlpPredictor:
         """Train on most rows and stop early on the rest; the best weights are kept."""
@@ -104,18 +107,36 @@ class Mlp:
         )
         return MlpPredictor(setting, best[:n_layers], best[n_layers:])
 
+    @classmethod
+    def to_fields(cls, predictor: MlpPredictor, models: Sequence[str]) -> FileFields:  # noqa: ARG003 -- outputs only
+        """Write the layers."""
+        return FileFields(
+            {
+                "input_dim": predictor.n_features,
+                "hidden_layers": list(predictor.setting.hidden_layers),
+                "weights": list(predictor.weights),
+                "biases": list(predictor.biases),
+            }
+        )
 
-def _checked_layers(hidden_layers: object) -> tuple[int, ...]:
-    is_text = isinstance(hidden_layers, str)
-    widths = tuple(hidden_layers) if isinstance(hidden_layers, Iterable) and not is_text else ()
-    if not widths:
-        raise TrainingError(f"hidden_layers is {hidden_layers!r}; expected widths such as (256, 128), or 'auto'")
-    for width in widths:
-        require_positive("a width of hidden_layers", width, int, or_auto=False)
-    return tuple(map(int, widths))
+    @classmethod
+    def from_fields(cls, fields: Fields, context: FileContext) -> MlpPredictor:
+        """Read the layers, whose widths must follow one another."""
+        hidden = fields.get("hidden_layers", list)
+        if not all(isinstance(width, int) and width > 0 for width in hidden):
+            raise fields.error("hidden_layers", "is no list of positive integers")
+        widths = [fields.get("input_dim", int), *hidden, len(context.models)]
+        if context.n_features is not None and widths[0] != context.n_features:
+            raise fields.error("input_dim", f"is {widths[0]} but the features are {context.n_features} wide")
+        layers = range(len(widths) - 1)
+        return MlpPredictor(
+            setting=MlpSetting(tuple(hidden)),
+            weights=[fields.array(f"weights.{layer}", (widths[layer], widths[layer + 1])) for layer in layers],
+            biases=[fields.array(f"biases.{layer}", (widths[layer + 1],)) for layer in layers],
+        )
 
 
-def _initial_parameters(data: TrainingData, hidden: Sequence[int], generator: np.random.Generator) -> Parameters:
+def _initial_parameters(data: TrainingData, hidden: Sequence[int], generator: np.random.Generator) -> Arrays:
     """He's normal weights (He et al. 2015, eq. 10); the last layer small, its biases at the models' mean quality."""
     widths = [data.features.shape[1], *hidden, data.n_models]
     weights = []

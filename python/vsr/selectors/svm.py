@@ -1,18 +1,22 @@
 """SVM: one against all, "does this LLM succeed on the query", with decisions calibrated to quality out of fold."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from vsr._core import KernelMatrix, SupportVectors, svm_fit_linfa
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable, centred_rows
 from vsr.data.categories import CATEGORIES
 from vsr.errors import TrainingError
 from vsr.features import split_features
-from vsr.selectors.base import Features, SweepResult, TrainingData, require_one_of, require_positive
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable, centred_rows
+from vsr.selectors.artefact_fields import Fields
+from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
+from vsr.selectors.parameters import Auto, Described, Parameters, PositiveNumber
+from vsr.selectors.training_data import Features, TrainingData
 
 _C = (0.1, 0.3, 1.0, 3.0)
 # linfa-svm computes the kernel matrix again for every model; up to here that is not felt.
@@ -23,23 +27,39 @@ _SWEEP_TOLERANCE = 1e-2
 Kernel = Literal["rbf", "linear"]
 
 
+class SvmParameters(Parameters):
+    """Parameters of the SVM, as they are given."""
+
+    needs: ClassVar = {"gamma": ("kernel", "rbf")}
+
+    kernel: Kernel = Field("rbf", description="Kernel of the SVM.")
+    gamma: Annotated[
+        PositiveNumber | Auto, Described("a number above 0, or 'auto'", "X", default="1 / (width * variance)")
+    ] = Field("auto", description="Width of the RBF kernel.")
+    c: Annotated[PositiveNumber | Auto, Described("a number above 0, or 'auto'", "X", label="C")] = Field(
+        "auto", description="Weight of an error."
+    )
+    solver: Literal["auto", "linfa", "shared-gram"] = Field("auto", description="What fits the SVM.")
+
+
 @dataclass(frozen=True)
 class SvmSetting:
     """Parameters of the SVM.
 
     Attributes:
         c: weight of a misjudged query.
-        gamma: width of the RBF kernel exp(-gamma |x - y|^2); no meaning for the linear one.
+        gamma: width of the RBF kernel exp(-gamma |x - y|^2), no meaning for the linear one; None for the default on the
+            rows that are fitted, which a predictor's setting holds as a number.
         kernel: `rbf` or `linear`.
     """
 
     c: float
-    gamma: float
+    gamma: float | None
     kernel: Kernel
 
 
 @dataclass(frozen=True, eq=False)
-class SvmPredictor:
+class SvmPredictor(Predictor):
     """Support vectors of all models, and where a decision stands in its category.
 
     Attributes:
@@ -59,6 +79,11 @@ class SvmPredictor:
     usual_decision: MeanTable | None
     machine: SupportVectors
 
+    @property
+    def n_features(self) -> int:
+        """Width of a feature row."""
+        return int(self.vectors.shape[1])
+
     @classmethod
     def assemble(
         cls,
@@ -69,10 +94,10 @@ class SvmPredictor:
         usual_decision: MeanTable | None,
     ) -> "SvmPredictor":
         """Put the parts together, as they come from a fit or from an artefact."""
-        machine = SupportVectors(vectors, coefficients, biases, setting.kernel, setting.gamma)
+        machine = SupportVectors(vectors, coefficients, biases, setting.kernel, setting.gamma or 1.0)
         return cls(setting, vectors, coefficients, biases, usual_decision, machine)
 
-    def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- on its own scale
+    def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002
         """Decisions less the usual ones, centred; the calibration slope turns them into quality."""
         return decision_residuals(self.machine.decisions(features), self.usual_decision, features)
 
@@ -80,40 +105,37 @@ class SvmPredictor:
         """Squash decisions to (0, 1), uncalibrated: (n, n_features) float32 -> (n, n_models) float64."""
         return np.asarray(0.5 * (1.0 + np.tanh(0.5 * self.machine.decisions(features))))
 
+    def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:
+        """Show on which side of each model's margin the query lies."""
+        decisions = self.machine.decisions(features)[0]
+        rows: list[Row] = [{"model": name, "decision": float(decisions[column])} for name, column in models.items()]
+        return {"Distance from the margin": rows}
 
-class Svm:
+
+class Svm(Algorithm[SvmParameters, SvmSetting]):
     """One support vector machine per model on one shared kernel matrix."""
 
-    name: ClassVar[str] = "svm"
-    max_tuning_rows: ClassVar[int] = 3_000
-    largest_slope: ClassVar[float] = math.inf
-    file_name: ClassVar[str] = "svm_model.json"
-
-    def __init__(
-        self,
-        kernel: Kernel = "rbf",
-        gamma: float | str = "auto",
-        c: float | str = "auto",
-        solver: Literal["auto", "linfa", "shared-gram"] = "auto",
-    ) -> None:
-        """Take the parameters of the command line; `auto` is the default of gamma, and chooses C out of fold."""
-        require_one_of("kernel", kernel, ("rbf", "linear"))
-        require_positive("gamma", gamma, float)
-        require_positive("c", c, float)
-        require_one_of("solver", solver, ("auto", "linfa", "shared-gram"))
-        self.kernel: Kernel = kernel
-        self.gamma = gamma
-        self.c = c
-        self.solver = solver
+    name = "svm"
+    file_names = ("svm_model.json",)
+    arrays: ClassVar = {
+        "support_vectors[]": "float32",  # our form, one list, stacked
+        "support_vectors.*": "float32",  # the documented form, one list per model
+        "alphas.*": "float64",
+        "biases": "float64",
+        "vsr.predictor.usual_decision": "float64",
+        "vsr.predictor.usual_decision_overall": "float64",
+    }
+    parameters_model = SvmParameters
+    max_tuning_rows = 3_000
+    largest_slope = math.inf
 
     def settings(self, n_rows: int) -> Sequence[SvmSetting]:  # noqa: ARG002 -- the same at every size
-        """Settings to choose from, simplest (smallest C) first.
-
-        A gamma here is a multiple of the default 1 / (n_features * variance) where none was given.
-        """
-        cs = _C if isinstance(self.c, str) else (float(self.c),)
-        gamma = 1.0 if isinstance(self.gamma, str) or self.kernel == "linear" else float(self.gamma)
-        return [SvmSetting(c, gamma, self.kernel) for c in cs]
+        """Settings to choose from, simplest (smallest C) first."""
+        c, gamma = self.parameters.c, self.parameters.gamma
+        return [
+            SvmSetting(each, None if gamma == "auto" else gamma, self.parameters.kernel)
+            for each in (_C if c == "auto" else (c,))
+        ]
 
     def sweep(
         self,
@@ -128,22 +150,23 @@ class Svm:
         train = np.arange(n_train, dtype=np.uint32)
         held_out = np.arange(n_train, n_train + len(features), dtype=np.uint32)
         stacked = np.vstack([data.features, features])
-        gamma = self._absolute_gamma(settings[0].gamma, data.features)  # the same in all settings
-        matrix = KernelMatrix(stacked, self.kernel, gamma)
+        gamma = settings[0].gamma or default_gamma(data.features)  # the same in all settings
+        matrix = KernelMatrix(stacked, settings[0].kernel, gamma)
         for setting in settings:
             coefficients, biases = matrix.fit(train, data.quality, setting.c, _SWEEP_TOLERANCE)
             usual = _usual_decision(
-                data, matrix.decisions(train, train, coefficients, biases), coefficients, self.kernel
+                data, matrix.decisions(train, train, coefficients, biases), coefficients, setting.kernel
             )
             decisions = matrix.decisions(held_out, train, coefficients, biases)
             yield SweepResult(setting, decision_residuals(decisions, usual, features))
 
     def fit(self, data: TrainingData, setting: SvmSetting, seed: int) -> SvmPredictor:  # noqa: ARG002
         """Fit every model's machine and keep the union of their support vectors."""
-        gamma = self._absolute_gamma(setting.gamma, data.features)
+        gamma = setting.gamma or default_gamma(data.features)
         rows = np.arange(data.n_queries, dtype=np.uint32)
         matrix = KernelMatrix(data.features, setting.kernel, gamma)
-        if self.solver == "linfa" or (self.solver == "auto" and _suits_linfa(data)):
+        solver = self.parameters.solver
+        if solver == "linfa" or (solver == "auto" and _suits_linfa(data)):
             try:
                 coefficients, biases = svm_fit_linfa(data.features, data.quality, setting.kernel, gamma, setting.c)
             except ValueError as error:
@@ -155,18 +178,84 @@ class Svm:
         if not kept.any():
             kept[0] = True  # every model always or never succeeds: a file of the documented form has a vector
         return SvmPredictor.assemble(
-            SvmSetting(setting.c, gamma, setting.kernel),
+            replace(setting, gamma=gamma),
             np.ascontiguousarray(data.features[kept]),
             np.ascontiguousarray(coefficients[kept]),
             biases,
             usual,
         )
 
-    def _absolute_gamma(self, gamma: float, features: Features) -> float:
-        """Gamma itself: as given, or that multiple of the default."""
-        if not isinstance(self.gamma, str):
-            return gamma
-        return gamma * default_gamma(features)
+    @classmethod
+    def to_fields(cls, predictor: SvmPredictor, models: Sequence[str]) -> FileFields:  # noqa: ARG003 -- numbers name them
+        """Write the union of the support vectors once, with the rows and alphas of every model."""
+        used = [np.flatnonzero(column) for column in predictor.coefficients.T]
+        documented = {
+            "kernel": predictor.setting.kernel,
+            "support_vectors": predictor.vectors,
+            "support_index": {str(j): rows.tolist() for j, rows in enumerate(used)},
+            "alphas": {str(j): predictor.coefficients[rows, j] for j, rows in enumerate(used)},
+            "biases": predictor.biases,
+        }
+        own: dict[str, object] = {"gamma": predictor.setting.gamma, "c": predictor.setting.c}
+        if predictor.usual_decision is not None:
+            own |= {
+                "usual_decision": predictor.usual_decision.by_category,
+                "usual_decision_overall": predictor.usual_decision.overall,
+            }
+        return FileFields(documented, own)
+
+    @classmethod
+    def from_fields(cls, fields: Fields, context: FileContext) -> SvmPredictor:
+        """Read the support vectors, in our form or the documented one."""
+        n_models = len(context.models)
+        kernel = fields.get("kernel", str)
+        if kernel not in ("rbf", "linear"):
+            raise fields.error("kernel", f"is {kernel!r}; expected 'rbf' or 'linear'")
+        biases = fields.array("biases", (n_models,))
+        vectors, coefficients = _support_vectors(fields, n_models, context.n_features)
+        if context.own is None or context.prior is None:
+            gamma = fields.maybe("gamma", float)
+            gamma = default_gamma(vectors) if gamma is None else gamma
+            c, usual = 1.0, None
+        else:
+            own = context.own
+            gamma, c = own.get("gamma", float), own.get("c", float)
+            usual = MeanTable(
+                overall=own.array("usual_decision_overall", (n_models,)),
+                by_category=own.array("usual_decision", (len(CATEGORIES), n_models)),
+                counts=context.prior.counts,
+                shrinkage=context.prior.shrinkage,
+            )
+        setting = SvmSetting(c, gamma, "rbf" if kernel == "rbf" else "linear")
+        return SvmPredictor.assemble(setting, vectors, coefficients, biases, usual)
+
+
+def _support_vectors(fields: Fields, n_models: int, n_features: int | None) -> tuple[Features, FloatArray]:
+    """Union of the support vectors (n, n_features) and coefficients (n, n_models), from either form of the file."""
+    columns = [fields.array(f"alphas.{j}", (None,)) for j in range(n_models)]
+    if fields.has("support_index") or "support_vectors[]" in fields.arrays:
+        vectors = fields.matrix("support_vectors[]", n_features)
+        index = fields.object("support_index")
+        rows = [index.integers(str(j), len(vectors)) for j in range(n_models)]
+    else:
+        each = [fields.matrix(f"support_vectors.{j}", n_features) if len(columns[j]) else None for j in range(n_models)]
+        present = [matrix for matrix in each if matrix is not None]
+        if not present:
+            raise fields.error("support_vectors", "holds no vector")
+        if len({matrix.shape[1] for matrix in present}) > 1:
+            raise fields.error("support_vectors", "holds vectors of different widths")
+        vectors = np.vstack(present)
+        rows, start = [], 0
+        for matrix in each:
+            size = 0 if matrix is None else len(matrix)
+            rows.append(list(range(start, start + size)))
+            start += size
+    coefficients = np.zeros((len(vectors), n_models))
+    for j, (own_rows, column) in enumerate(zip(rows, columns, strict=True)):
+        if len(own_rows) != len(column):
+            raise fields.error(f"alphas.{j}", f"has {len(column)} numbers for {len(own_rows)} support vectors")
+        coefficients[own_rows, j] = column
+    return vectors, coefficients
 
 
 def _suits_linfa(data: TrainingData) -> bool:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable
 from vsr.data.categories import CATEGORIES
-from vsr.selectors.base import Features, TrainingData
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
+from vsr.selectors.training_data import Features, TrainingData
 
 N_INNER_FOLDS = 4
 #: Below so many queries the intervals are too wide to say anything.
@@ -60,7 +60,7 @@ def inner_fold(data: TrainingData, train: IntArray, held_out: IntArray) -> Inner
     codes = data.codes[train]
     prior = MeanTable.fit(quality, codes, len(CATEGORIES), data.prior.shrinkage)
     return InnerFold(
-        data=TrainingData(np.ascontiguousarray(data.features[train]), codes, quality, prior),
+        data=TrainingData(np.ascontiguousarray(data.features[train]), codes, quality, prior, data.preferences),
         features=np.ascontiguousarray(data.features[held_out]),
         prior=prior.rows(data.codes[held_out]),
         residual=prior.residuals(data.quality[held_out], data.codes[held_out]),

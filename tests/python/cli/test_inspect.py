@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Command, write_records
-from documented import document
-from vsr.persistence.artefact import FILE_NAMES
+from documented import FILE_NAMES, document
 
 
 def facts(block: str) -> dict[str, str]:

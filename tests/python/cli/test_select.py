@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from cli.conftest import MODELS, Command, write_records
-from documented import document
+from documented import FILE_NAMES, document
 from vsr.cli import main
 from vsr.embedding import load_embedder
-from vsr.persistence.artefact import FILE_NAMES
 
 LAW = "What is the court statute contract number 7?"
 

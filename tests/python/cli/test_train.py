@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from cli.conftest import MODELS, Command, write_records
-from vsr.evaluation import train_and_compare
+from documented import FILE_NAMES
+from vsr.data.outcomes import Outcomes
+from vsr.evaluation import compare_and_train
 from vsr.persistence import find_artefacts, load_artefact
-from vsr.persistence.artefact import FILE_NAMES
-from vsr.training import outcomes
 
 FAST = ("--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--knn-k", "5", "--holdout", "0.3")
 
@@ -370,13 +370,13 @@ WITHOUT_EFFECT = {
     "--preferences x.jsonl --algorithm knn": "--preferences has no effect here: matrix_factorization is not trained",
 }
 WRONG_VALUES = {
-    "--knn-k 0": "'0' is neither a whole number of 1 or more nor 'auto'.",
-    "--knn-k 2.5": "'2.5' is neither a whole number of 1 or more nor 'auto'.",
-    "--svm-c nan": "'nan' is neither a number above 0 nor 'auto'.",
-    "--svm-c inf": "'inf' is neither a number above 0 nor 'auto'.",
-    "--kmeans-clusters many": "'many' is neither a whole number of 1 or more nor 'auto'.",
-    "--mlp-hidden-layers 8,,4": "'8,,4' is neither a list of widths such as 256,128 nor 'auto'.",
-    "--mf-num-factors 0": "0 is not in the range x>=1.",
+    "--knn-k 0": "'0' is not a whole number of 1 or more, or 'auto'.",
+    "--knn-k 2.5": "'2.5' is not a whole number of 1 or more, or 'auto'.",
+    "--svm-c nan": "'nan' is not a number above 0, or 'auto'.",
+    "--svm-c inf": "'inf' is not a number above 0, or 'auto'.",
+    "--kmeans-clusters many": "'many' is not a whole number of 1 or more, or 'auto'.",
+    "--mlp-hidden-layers 8,,4": "'8,,4' is not widths such as 256,128, or 'auto'.",
+    "--mf-num-factors 0": "'0' is not a whole number of 1 or more.",
     "--quality-weight 1.5": "1.5 is not in the range 0.0<=x<=1.0.",
     "--quality-weight nan": "nan",
     "--holdout 0": "0.0 is not in the range 0.0<x<1.0.",
@@ -463,9 +463,9 @@ def test_an_interrupt_at_any_step_leaves_older_artefacts(
         raise KeyboardInterrupt
 
     steps = (
-        (outcomes.Outcomes, "from_records"),
-        (train_and_compare, "cross_validate"),
-        (train_and_compare, "save_selectors"),
+        (Outcomes, "from_records"),
+        (compare_and_train, "cross_validate"),
+        (compare_and_train, "save_selectors"),
     )
     for holder, step in steps:
         with monkeypatch.context() as patched:

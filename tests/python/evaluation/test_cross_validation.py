@@ -15,8 +15,8 @@ from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation import cross_validation as module
 from vsr.evaluation.cross_validation import _assign
 from vsr.evaluation.document import evaluation_document
-from vsr.selectors.optimization.bpr import Preferences
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.selectors.training_data import Preferences
+from vsr.training.trainer import Trainer, train_selector
 
 FloatArray = NDArray[np.float64]
 QUALITY = Objective(quality_weight=1.0)
@@ -124,20 +124,20 @@ def test_selectors_choose_for_queries_that_they_have_not_seen(monkeypatch: pytes
     pool = planted_pool(60)
     trained: list[set[bytes]] = []
     asked: list[set[bytes]] = []
-    prepare, choose = TrainingTable.prepare.__func__, module._Fold.choose  # type: ignore[attr-defined]
+    prepare, choose = Trainer.prepare.__func__, module._Fold.choose  # type: ignore[attr-defined]
 
-    def spied_prepare(cls: type[TrainingTable], features: Any, *arguments: Any) -> TrainingTable:
+    def spied_prepare(cls: type[Trainer], features: Any, *arguments: Any) -> Trainer:
         trained.append({row.tobytes() for row in features})
-        assert arguments[-1] == QUALITY  # what they are judged by inside is what the table shows
+        assert arguments[2] == QUALITY  # what they are judged by inside is what the table shows
         table = prepare(cls, features, *arguments)
-        assert isinstance(table, TrainingTable)
+        assert isinstance(table, Trainer)
         return table
 
     def spied_choose(self: Any, *arguments: Any) -> None:
         asked.append({row.tobytes() for row in self.given})
         choose(self, *arguments)
 
-    monkeypatch.setattr(TrainingTable, "prepare", classmethod(spied_prepare))
+    monkeypatch.setattr(Trainer, "prepare", classmethod(spied_prepare))
     monkeypatch.setattr(module._Fold, "choose", spied_choose)
     evaluate(pool, "knn", folds=4)
     assert len(trained) == len(asked) == 4
@@ -236,8 +236,10 @@ def test_preference_pairs_follow_the_models_of_a_fold() -> None:
         (preferred + generator.integers(1, 3, 200)) % 3,
         np.ones(200),
     )
-    own = {"matrix_factorization": {"num_factors": 2, "preferences": pairs}}
-    evaluation = evaluate(pool.with_quality(quality), "matrix_factorization", folds=2, parameters=own)
+    own = {"matrix_factorization": {"num_factors": 2}}
+    evaluation = evaluate(
+        pool.with_quality(quality), "matrix_factorization", folds=2, parameters=own, preferences=pairs
+    )
     assert evaluation.n_held_out == 40
 
 

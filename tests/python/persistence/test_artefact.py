@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from documented import FILE_NAMES
 from pools import DIM, planted_pool
 from vsr import _core
 from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, OutputError
+from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
 from vsr.persistence import document, find_artefacts, load_artefact, load_selector, save_selector, save_selectors
-from vsr.persistence.artefact import FILE_NAMES, FORMAT_VERSION
+from vsr.persistence.artefact import FORMAT_VERSION
+from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
-from vsr.training.training_table import ALGORITHMS, TrainingTable
+from vsr.training.trainer import Trainer
 
 WIDTH = DIM + len(CATEGORIES)
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -43,14 +46,14 @@ DOCUMENTED = {
         "global_bias",
     ],
 }
-every_algorithm = pytest.mark.parametrize("name", list(ALGORITHMS))
+every_algorithm = pytest.mark.parametrize("name", registry.names())
 
 
 @pytest.fixture(scope="module")
 def selectors() -> dict[str, TrainedSelector]:
     pool = planted_pool(90)  # of which two categories have twenty queries
-    table = TrainingTable.prepare(pool.features, pool.outcomes)
-    return {name: table.train(name, **PARAMETERS[name]) for name in ALGORITHMS}
+    table = Trainer.prepare(pool.features, pool.outcomes)
+    return {name: table.train(name, **PARAMETERS[name]) for name in registry.names()}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,7 @@ def test_the_documented_fields_come_first(name: str, trained_folder: Path) -> No
 
 
 def test_documented_shapes(trained_folder: Path, selectors: dict[str, TrainedSelector]) -> None:
-    held = {name: read(trained_folder / FILE_NAMES[name][0]) for name in ALGORITHMS}
+    held = {name: read(trained_folder / FILE_NAMES[name][0]) for name in registry.names()}
     models = set(selectors["knn"].models)
     records = held["knn"]["training_records"]
     assert held["knn"]["k"] == 3
@@ -150,8 +153,41 @@ def test_artefacts_of_one_training_share_a_run_id(trained_folder: Path, tmp_path
 
     assert len({run_id(path) for path in find_artefacts(trained_folder).values()}) == 1
     other = planted_pool(50, seed=1)
-    selector = TrainingTable.prepare(other.features, other.outcomes).train("knn", k=3)
+    selector = Trainer.prepare(other.features, other.outcomes).train("knn", k=3)
     assert run_id(save_selector(selector, tmp_path)) != run_id(trained_folder / "knn_model.json")
+
+
+@every_algorithm
+def test_a_file_of_format_1_scores_the_same(
+    name: str, selectors: dict[str, TrainedSelector], edited: Callable[..., Path]
+) -> None:
+    def as_before(content: dict[str, Any]) -> None:
+        block = content["vsr"]
+        block["format_version"] = 1
+        block["parent"], block["belief"] = block.pop("prior"), block.pop("calibration_slope")
+        del block["requested"]
+        if name == "kmeans":
+            block["predictor"]["cluster_deviation"] = block["predictor"].pop("cluster_residual")
+
+    rows = planted_pool(40, seed=9).features
+    loaded = load_artefact(edited(name, as_before)).selector
+    np.testing.assert_array_equal(loaded.scores(rows), selectors[name].scores(rows))
+
+
+def test_a_training_with_other_parameters_has_another_run_id(tmp_path: Path) -> None:
+    pool = planted_pool(60)
+
+    def run_ids(folder: str, **parameters: dict[str, Any]) -> set[str]:
+        settings = TrainingSettings(("knn", "kmeans"), parameters)
+        embeddings, embedder = pool.features[:, :DIM], Fingerprint.external(DIM)
+        result = compare_and_train(pool.outcomes, embeddings, embedder, tmp_path / folder, settings)
+        headers = [load_artefact(path).header for path in result.paths]
+        return {header.run_id for header in headers if header is not None}
+
+    usual, others = run_ids("auto"), run_ids("seven", knn={"k": 7})
+    assert len(usual) == len(others) == 1
+    assert usual != others
+    assert run_ids("again", knn={"k": 7}) == others
 
 
 def test_numbers_are_the_shortest_that_read_back(tmp_path: Path) -> None:

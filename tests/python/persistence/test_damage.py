@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from documented import MODELS, document, shared_vectors
+from documented import FILE_NAMES, MODELS, document, shared_vectors
 from pools import planted_pool
 from vsr.errors import ArtefactError, VsrError
 from vsr.persistence import load_artefact, save_selector
-from vsr.persistence.artefact import FILE_NAMES
-from vsr.training.training_table import ALGORITHMS, train_selector
+from vsr.selectors import registry
+from vsr.training.trainer import train_selector
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "knn": {"k": 2},
@@ -97,7 +97,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[s
     pool = planted_pool(50)
     folder = tmp_path_factory.mktemp("whole")
     held: dict[str, list[dict[str, Any]]] = {}
-    for name in ALGORITHMS:
+    for name in registry.names():
         selector = train_selector(name, pool.features, pool.outcomes, **PARAMETERS[name])
         held[name] = [json.loads(save_selector(selector, folder).read_text()), document(name)]
     held["svm"].append(shared_vectors())
@@ -105,7 +105,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[s
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", list(ALGORITHMS))
+@pytest.mark.parametrize("name", registry.names())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_document(
@@ -117,7 +117,7 @@ def test_a_changed_document(
     check(path)
 
 
-@pytest.mark.parametrize("name", list(ALGORITHMS))
+@pytest.mark.parametrize("name", registry.names())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(data=st.data())
 def test_changed_bytes(
@@ -134,7 +134,7 @@ def test_changed_bytes(
     check(path)
 
 
-@pytest.mark.parametrize("name", list(ALGORITHMS))
+@pytest.mark.parametrize("name", registry.names())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(data=st.data())
 def test_a_truncated_file(

@@ -8,12 +8,13 @@ from pools import planted_pool
 from vsr.choice.objective import Objective
 from vsr.persistence import load_artefact, save_selector
 from vsr.persistence.trainings import run_ids
-from vsr.training.training_table import ALGORITHMS, train_selector
+from vsr.selectors import registry
+from vsr.training.trainer import train_selector
 
 
 def test_run_ids_are_those_of_the_headers(tmp_path: Path) -> None:
     pool = planted_pool(40)
-    selectors = [train_selector(name, pool.features, pool.outcomes) for name in ALGORITHMS]
+    selectors = [train_selector(name, pool.features, pool.outcomes) for name in registry.names()]
     paths = [save_selector(selector, tmp_path) for selector in selectors]
     headers = [load_artefact(path).header for path in paths]
     assert run_ids(paths) == {header.run_id for header in headers if header is not None}

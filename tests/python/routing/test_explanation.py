@@ -9,9 +9,10 @@ from pools import DIM, NAMES, Pool, planted_pool
 from vsr.data.categories import CATEGORIES
 from vsr.features import build_features
 from vsr.routing.explanation import explain
+from vsr.selectors import registry
 from vsr.selectors.kmeans import KMeansPredictor
 from vsr.selectors.svm import SvmPredictor
-from vsr.training.training_table import ALGORITHMS, train_selector
+from vsr.training.trainer import train_selector
 
 SMALL: dict[str, dict[str, Any]] = {"mlp": {"hidden_layers": (8,)}, "knn": {"k": 8}, "kmeans": {"num_clusters": 5}}
 MODELS = ["small", "large"]
@@ -22,7 +23,7 @@ def pool() -> Pool:
     return planted_pool(90)
 
 
-@pytest.mark.parametrize("name", list(ALGORITHMS))
+@pytest.mark.parametrize("name", registry.names())
 def test_differences_from_the_means_of_the_category(name: str, pool: Pool) -> None:
     selector = train_selector(name, pool.features, pool.outcomes, **SMALL.get(name, {}))
     unseen = planted_pool(3, seed=1)

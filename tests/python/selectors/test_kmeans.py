@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pools import planted_pool
-from vsr.selectors.base import TrainingData
 from vsr.selectors.kmeans import KMeans, KMeansSetting
-from vsr.training.training_table import TrainingTable
+from vsr.selectors.training_data import TrainingData
+from vsr.training.trainer import Trainer
 
 SETTING = KMeansSetting(num_clusters=6, shrinkage=4.0, bandwidth=0.1)
 
@@ -17,7 +17,7 @@ def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(120)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def nearest(row: NDArray[np.float32], centroids: NDArray[np.float32]) -> int:
@@ -26,7 +26,7 @@ def nearest(row: NDArray[np.float32], centroids: NDArray[np.float32]) -> int:
 
 
 def test_clusters_hold_the_shrunk_mean_residuals_of_their_queries(data: TrainingData) -> None:
-    predictor = KMeans().fit(data, SETTING, seed=0)
+    predictor = KMeans.of().fit(data, SETTING, seed=0)
     labels = [nearest(row, predictor.centroids) for row in data.features]
     assert predictor.cluster_sizes.tolist() == [labels.count(cluster) for cluster in range(6)]
     for cluster in range(6):
@@ -42,7 +42,7 @@ def test_clusters_hold_the_shrunk_mean_residuals_of_their_queries(data: Training
 
 
 def test_predictions_are_means_of_clusters_weighted_by_distance(data: TrainingData) -> None:
-    predictor = KMeans().fit(data, SETTING, seed=0)
+    predictor = KMeans.of().fit(data, SETTING, seed=0)
     unseen = planted_pool(15, seed=1).features
     for values, predicted in (
         (predictor.cluster_residual, predictor.predicted_residuals(unseen, np.zeros((15, 3)))),
@@ -55,14 +55,14 @@ def test_predictions_are_means_of_clusters_weighted_by_distance(data: TrainingDa
 
 
 def test_centroids_are_the_means_of_their_members(data: TrainingData) -> None:
-    predictor = KMeans().fit(data, SETTING, seed=0)
+    predictor = KMeans.of().fit(data, SETTING, seed=0)
     labels = np.array([nearest(row, predictor.centroids) for row in data.features])
     means = np.stack([data.features[labels == cluster].mean(axis=0) for cluster in range(6)])
     np.testing.assert_allclose(predictor.centroids, means, atol=0.02)  # the last step moved them by less
 
 
 def test_a_sweep_tries_every_setting(data: TrainingData) -> None:
-    kmeans = KMeans()
+    kmeans = KMeans.of()
     settings = kmeans.settings(120)
     unseen = planted_pool(10, seed=1).features
     results = list(kmeans.sweep(data, unseen, np.zeros((10, 3)), settings, 0))
@@ -72,14 +72,14 @@ def test_a_sweep_tries_every_setting(data: TrainingData) -> None:
 
 
 def test_settings_fit_the_number_of_rows() -> None:
-    assert {setting.num_clusters for setting in KMeans().settings(3000)} == {8, 16, 32, 64}
-    assert {setting.num_clusters for setting in KMeans().settings(100)} == {8}
-    assert {setting.num_clusters for setting in KMeans().settings(1)} == {1}
-    assert {setting.num_clusters for setting in KMeans(num_clusters=5).settings(3000)} == {5}
+    assert {setting.num_clusters for setting in KMeans.of().settings(3000)} == {8, 16, 32, 64}
+    assert {setting.num_clusters for setting in KMeans.of().settings(100)} == {8}
+    assert {setting.num_clusters for setting in KMeans.of().settings(1)} == {1}
+    assert {setting.num_clusters for setting in KMeans.of(num_clusters=5).settings(3000)} == {5}
 
 
 def test_as_many_clusters_as_queries() -> None:
-    few = TrainingTable.prepare(planted_pool(5).features, planted_pool(5).outcomes).data
-    predictor = KMeans().fit(few, KMeansSetting(64, 1.0, 0.1), seed=0)
+    few = Trainer.prepare(planted_pool(5).features, planted_pool(5).outcomes).data
+    predictor = KMeans.of().fit(few, KMeansSetting(64, 1.0, 0.1), seed=0)
     assert predictor.centroids.shape == (5, few.features.shape[1])
     assert predictor.cluster_sizes.tolist() == [1] * 5

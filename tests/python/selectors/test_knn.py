@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pools import Pool, planted_pool
-from vsr.selectors.base import TrainingData
 from vsr.selectors.knn import Knn, KnnPredictor, KnnSetting
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.selectors.training_data import TrainingData
+from vsr.training.trainer import Trainer, train_selector
 
 FloatArray = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ def with_gaps(pool: Pool, share: float = 0.3) -> Pool:
 
 
 def examples_of(pool: Pool) -> TrainingData:
-    return TrainingTable.prepare(pool.features, pool.outcomes).data
+    return Trainer.prepare(pool.features, pool.outcomes).data
 
 
 def slow_neighbours(data: TrainingData, query: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
@@ -55,7 +55,7 @@ def slow_means(
 def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing: float) -> None:
     data = examples_of(with_gaps(planted_pool(90), share_missing))
     unseen = planted_pool(12, seed=1).features
-    predictor = Knn().fit(data, setting, seed=0)
+    predictor = Knn.of().fit(data, setting, seed=0)
     expected = []
     for query in unseen:
         means = slow_means(slow_neighbours(data, query, setting.k), data.residual, setting.sharpness, setting.shrinkage)
@@ -67,7 +67,7 @@ def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing:
 def test_quality_is_the_weighted_mean_of_the_neighbours() -> None:
     data = examples_of(with_gaps(planted_pool(90)))
     unseen = planted_pool(12, seed=1).features
-    predictor = Knn().fit(data, KnnSetting(9, 3.0, 1.0), seed=0)
+    predictor = Knn.of().fit(data, KnnSetting(9, 3.0, 1.0), seed=0)
     expected = [slow_means(slow_neighbours(data, query, 9), data.quality, 1.0, 0.0) for query in unseen]
     np.testing.assert_allclose(predictor.quality(unseen), expected, atol=2e-6)
 
@@ -91,7 +91,8 @@ def test_both_engines_find_the_same_neighbours() -> None:
     data = examples_of(planted_pool(150))
     unseen = planted_pool(40, seed=1).features
     found = [
-        Knn(index=engine).fit(data, KnnSetting(20, 1.0, 1.0), 0).neighbours(unseen) for engine in ("flat", "ball-tree")
+        Knn.of(index=engine).fit(data, KnnSetting(20, 1.0, 1.0), 0).neighbours(unseen)
+        for engine in ("flat", "ball-tree")
     ]
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1], found[1][1])
@@ -100,7 +101,7 @@ def test_both_engines_find_the_same_neighbours() -> None:
 def test_a_sweep_gives_what_single_fits_give() -> None:
     data = examples_of(with_gaps(planted_pool(120)))
     unseen = planted_pool(20, seed=1).features
-    knn = Knn()
+    knn = Knn.of()
     settings = [*knn.settings(120), KnnSetting(1000, 1.0, 2.0)]
     prior = data.prior.rows(np.zeros(20, dtype=np.int64))
     swept = {result.setting: result.predicted_residuals for result in knn.sweep(data, unseen, prior, settings, 0)}
@@ -111,9 +112,9 @@ def test_a_sweep_gives_what_single_fits_give() -> None:
 
 
 def test_settings_fit_the_number_of_rows() -> None:
-    assert {setting.k for setting in Knn().settings(3000)} == {400, 200, 100, 50, 25}
-    assert {setting.k for setting in Knn().settings(120)} == {25}
-    assert {setting.k for setting in Knn().settings(2)} == {1}
-    assert {setting.k for setting in Knn(k=5).settings(3000)} == {5}
-    simplest = Knn().settings(3000)[0]
-    assert (simplest.k, simplest.shrinkage) == (400, max(setting.shrinkage for setting in Knn().settings(3000)))
+    assert {setting.k for setting in Knn.of().settings(3000)} == {400, 200, 100, 50, 25}
+    assert {setting.k for setting in Knn.of().settings(120)} == {25}
+    assert {setting.k for setting in Knn.of().settings(2)} == {1}
+    assert {setting.k for setting in Knn.of(k=5).settings(3000)} == {5}
+    simplest = Knn.of().settings(3000)[0]
+    assert (simplest.k, simplest.shrinkage) == (400, max(setting.shrinkage for setting in Knn.of().settings(3000)))

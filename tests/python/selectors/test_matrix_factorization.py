@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from gradients import StoppedDescent, cross_entropy, finite_differences
 from pools import planted_pool
 from vsr.selectors import matrix_factorization
-from vsr.selectors.base import TrainingData
 from vsr.selectors.matrix_factorization import MatrixFactorization, MatrixFactorizationSetting
 from vsr.selectors.optimization.early_stopping import StoppingSplit
-from vsr.training.training_table import TrainingTable
+from vsr.selectors.training_data import TrainingData
+from vsr.training.trainer import Trainer
 
 FloatArray = NDArray[np.float64]
 SETTING = MatrixFactorizationSetting(num_factors=3, weight_decay=0.3)
@@ -21,13 +21,13 @@ def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def test_gradients_are_those_of_finite_differences(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
     descent = StoppedDescent()
     monkeypatch.setattr(matrix_factorization, "descend", descent)
-    MatrixFactorization().fit(data, SETTING, seed=3)
+    MatrixFactorization.of().fit(data, SETTING, seed=3)
     split = StoppingSplit.draw(data, np.random.default_rng(3))
     batch = np.array([0, 7, 12, 40])
     features = split.features[batch].astype(np.float64)
@@ -50,7 +50,7 @@ def test_gradients_are_those_of_finite_differences(data: TrainingData, monkeypat
 
 
 def test_quality_is_the_documented_formula(data: TrainingData) -> None:
-    predictor = MatrixFactorization().fit(data, SETTING, seed=0)
+    predictor = MatrixFactorization.of().fit(data, SETTING, seed=0)
     unseen = planted_pool(10, seed=1).features
     for row, qualities in zip(unseen.astype(np.float64), predictor.quality(unseen), strict=True):
         for factor, bias, quality in zip(predictor.model_factors, predictor.model_biases, qualities, strict=True):
@@ -60,9 +60,9 @@ def test_quality_is_the_documented_formula(data: TrainingData) -> None:
 
 
 def test_all_parts_are_trained(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = MatrixFactorization().fit(data, SETTING, seed=0)
+    trained = MatrixFactorization.of().fit(data, SETTING, seed=0)
     monkeypatch.setattr(matrix_factorization, "descend", StoppedDescent())
-    start = MatrixFactorization().fit(data, SETTING, seed=0)
+    start = MatrixFactorization.of().fit(data, SETTING, seed=0)
     assert np.abs(trained.projection - start.projection).max() > 1e-3
     assert np.abs(trained.model_factors - start.model_factors).max() > 1e-3
     assert np.abs(trained.model_biases - start.model_biases).max() > 1e-3
@@ -70,7 +70,7 @@ def test_all_parts_are_trained(data: TrainingData, monkeypatch: pytest.MonkeyPat
 
 
 def test_settings_go_from_strong_decay_to_weak() -> None:
-    settings = MatrixFactorization(num_factors=5).settings(100)
+    settings = MatrixFactorization.of(num_factors=5).settings(100)
     decays = [setting.weight_decay for setting in settings]
     assert decays == sorted(decays, reverse=True)
     assert {setting.num_factors for setting in settings} == {5}

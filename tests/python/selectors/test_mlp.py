@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from gradients import StoppedDescent, cross_entropy, finite_differences
 from pools import planted_pool
 from vsr.selectors import mlp
-from vsr.selectors.base import TrainingData
 from vsr.selectors.mlp import Mlp, MlpSetting
 from vsr.selectors.optimization.early_stopping import StoppingSplit
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.selectors.training_data import TrainingData
+from vsr.training.trainer import Trainer, train_selector
 
 FloatArray = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def plain_logits(features: FloatArray, weights: list[FloatArray], biases: list[FloatArray]) -> FloatArray:
@@ -41,7 +41,7 @@ def test_gradients_are_those_of_finite_differences(
 ) -> None:
     descent = StoppedDescent()
     monkeypatch.setattr(mlp, "descend", descent)
-    Mlp().fit(data, MlpSetting(layers), seed=3)
+    Mlp.of().fit(data, MlpSetting(layers), seed=3)
     split = StoppingSplit.draw(data, np.random.default_rng(3))
     assert descent.n_rows == len(split.features) == data.n_queries - round(0.15 * data.n_queries)
     batch = np.array([0, 7, 12, 40])
@@ -60,7 +60,7 @@ def test_gradients_are_those_of_finite_differences(
 
 
 def test_quality_is_the_squashed_output_of_the_last_layer(data: TrainingData) -> None:
-    predictor = Mlp().fit(data, MlpSetting((6, 4)), seed=0)
+    predictor = Mlp.of().fit(data, MlpSetting((6, 4)), seed=0)
     unseen = planted_pool(10, seed=1).features
     logits = plain_logits(
         unseen.astype(np.float64),
@@ -79,14 +79,14 @@ def test_the_network_starts_at_the_mean_quality_of_each_model(
     data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mlp, "descend", StoppedDescent())
-    predictor = Mlp().fit(data, MlpSetting((64,)), seed=0)
+    predictor = Mlp.of().fit(data, MlpSetting((64,)), seed=0)
     np.testing.assert_allclose(predictor.quality(data.features).mean(axis=0), data.prior.overall, atol=0.1)
 
 
 def test_early_stop_looks_at_rows_that_do_not_descend(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
     descent = StoppedDescent()
     monkeypatch.setattr(mlp, "descend", descent)
-    predictor = Mlp().fit(data, MlpSetting((5,)), seed=3)
+    predictor = Mlp.of().fit(data, MlpSetting((5,)), seed=3)
     split = StoppingSplit.draw(data, np.random.default_rng(3))
     assert descent.validation_error is not None
     expected = split.error(predictor.quality(split.held_out_features))
@@ -96,6 +96,7 @@ def test_early_stop_looks_at_rows_that_do_not_descend(data: TrainingData, monkey
 def test_layers_of_auto_are_chosen_on_the_data() -> None:
     pool = planted_pool(120)
     selector = train_selector("mlp", pool.features, pool.outcomes, hidden_layers="auto")
-    assert selector.parameters["hidden_layers"] in [setting.hidden_layers for setting in Mlp("auto").settings(120)]
-    sizes = [sum(setting.hidden_layers) for setting in Mlp("auto").settings(120)]
+    offered = [setting.hidden_layers for setting in Mlp.of(hidden_layers="auto").settings(120)]
+    assert selector.parameters["hidden_layers"] in offered
+    sizes = [sum(layers) for layers in offered]
     assert sizes == sorted(sizes)

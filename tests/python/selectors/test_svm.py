@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from pools import Pool, planted_pool
 from vsr._core import KernelMatrix, svm_fit_linfa
-from vsr.choice.category_means import MeanTable
 from vsr.errors import TrainingError
-from vsr.selectors.base import TrainingData
+from vsr.prior.category_means import MeanTable
 from vsr.selectors.svm import Svm, SvmPredictor, SvmSetting, default_gamma
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.selectors.training_data import TrainingData
+from vsr.training.trainer import Trainer, train_selector
 
 Kernel = Literal["rbf", "linear"]
 FloatArray = NDArray[np.float64]
@@ -20,7 +20,7 @@ KERNELS: tuple[Kernel, ...] = ("rbf", "linear")
 
 
 def examples_of(pool: Pool) -> TrainingData:
-    return TrainingTable.prepare(pool.features, pool.outcomes).data
+    return Trainer.prepare(pool.features, pool.outcomes).data
 
 
 def graded(pool: Pool) -> Pool:
@@ -28,7 +28,8 @@ def graded(pool: Pool) -> Pool:
     return pool.with_quality(generator.binomial(2, pool.expected) / 2)
 
 
-def kernel_value(a: FloatArray, b: FloatArray, kernel: Kernel, gamma: float) -> float:
+def kernel_value(a: FloatArray, b: FloatArray, kernel: Kernel, gamma: float | None) -> float:
+    assert gamma is not None
     return float(np.exp(-gamma * ((a - b) ** 2).sum())) if kernel == "rbf" else float(a @ b)
 
 
@@ -45,7 +46,7 @@ def plain_decisions(predictor: SvmPredictor, features: NDArray[np.float32]) -> F
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_decisions_are_plain_sums_over_the_support_vectors(kernel: Kernel) -> None:
     data = examples_of(planted_pool(80))
-    predictor = Svm(kernel=kernel, c=1.0).fit(data, SvmSetting(1.0, 1.0, kernel), 0)
+    predictor = Svm.of(kernel=kernel, c=1.0).fit(data, SvmSetting(1.0, 1.0, kernel), 0)
     unseen = planted_pool(10, seed=1).features
     np.testing.assert_allclose(predictor.machine.decisions(unseen), plain_decisions(predictor, unseen), atol=1e-5)
     squashed = 1.0 / (1.0 + np.exp(-plain_decisions(predictor, unseen)))
@@ -55,7 +56,7 @@ def test_decisions_are_plain_sums_over_the_support_vectors(kernel: Kernel) -> No
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_deviations_are_decisions_less_the_usual_ones_of_the_category(kernel: Kernel) -> None:
     data = examples_of(planted_pool(80))
-    predictor = Svm(kernel=kernel, c=0.3).fit(data, SvmSetting(0.3, 1.0, kernel), 0)
+    predictor = Svm.of(kernel=kernel, c=0.3).fit(data, SvmSetting(0.3, 1.0, kernel), 0)
     unseen = planted_pool(10, seed=1).features
     usual = predictor.usual_decision
     assert usual is not None
@@ -72,7 +73,7 @@ def test_usual_decisions_are_those_of_queries_without_their_own_part(kernel: Ker
     data = TrainingData(
         pool.features, codes, pool.outcomes.quality, MeanTable.fit(pool.outcomes.quality, codes, 14, 5.0)
     )
-    predictor = Svm(kernel=kernel, c=0.3).fit(data, SvmSetting(0.3, 1.0, kernel), 0)
+    predictor = Svm.of(kernel=kernel, c=0.3).fit(data, SvmSetting(0.3, 1.0, kernel), 0)
     decisions = plain_decisions(predictor, data.features)
     vectors = {row.tobytes(): alphas for row, alphas in zip(predictor.vectors, predictor.coefficients, strict=True)}
     for i, row in enumerate(data.features):
@@ -126,7 +127,7 @@ def test_grades_that_linfa_cannot_take_go_to_the_shared_matrix() -> None:
 def test_a_sweep_gives_what_single_fits_give(kernel: Kernel) -> None:
     data = examples_of(planted_pool(100))
     unseen = planted_pool(20, seed=1).features
-    svm = Svm(kernel=kernel, solver="shared-gram")
+    svm = Svm.of(kernel=kernel, solver="shared-gram")
     settings = svm.settings(100)
     assert [setting.c for setting in settings] == sorted(setting.c for setting in settings)
     for result in svm.sweep(data, unseen, np.zeros((20, 3)), settings, 0):
@@ -142,6 +143,6 @@ def test_the_default_gamma_is_the_documented_one() -> None:
 
 def test_the_union_of_the_support_vectors_is_kept_alone() -> None:
     data = examples_of(planted_pool(80))
-    predictor = Svm(c=0.1).fit(data, SvmSetting(0.1, 1.0, "rbf"), 0)
+    predictor = Svm.of(c=0.1).fit(data, SvmSetting(0.1, 1.0, "rbf"), 0)
     assert (predictor.coefficients != 0.0).any(axis=1).all()
     assert np.abs(predictor.coefficients).max() <= 0.1 + 1e-12

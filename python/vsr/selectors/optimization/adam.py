@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floating = TypeVar("Floating", bound=np.floating)
-Parameters = list[npt.NDArray[np.float32]]
+Arrays = list[npt.NDArray[np.float32]]
 
 _BETA_1 = 0.9
 _BETA_2 = 0.999
@@ -41,7 +41,7 @@ class Adam:
     many layers there are.
     """
 
-    def __init__(self, parameters: Parameters, decayed: Sequence[bool], schedule: Schedule) -> None:
+    def __init__(self, parameters: Arrays, decayed: Sequence[bool], schedule: Schedule) -> None:
         """Take the starting values.
 
         Args:
@@ -61,11 +61,9 @@ class Adam:
         shapes = [parameter.shape for parameter in parameters]
         spans = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
         self._decayed_spans = [span for span, decays in zip(spans, decayed, strict=True) if decays]
-        self.parameters: Parameters = [
-            self._flat[span].reshape(shape) for span, shape in zip(spans, shapes, strict=True)
-        ]
+        self.parameters: Arrays = [self._flat[span].reshape(shape) for span, shape in zip(spans, shapes, strict=True)]
         #: Views to write the gradients into before `step`.
-        self.gradients: Parameters = [
+        self.gradients: Arrays = [
             self._gradient[span].reshape(shape) for span, shape in zip(spans, shapes, strict=True)
         ]
 
@@ -91,7 +89,7 @@ class Adam:
         scratch *= np.float32(rate * correction / (1.0 - _BETA_1**self._step))
         self._flat -= scratch
 
-    def snapshot(self) -> Parameters:
+    def snapshot(self) -> Arrays:
         """Copy the parameters as they are now."""
         return [parameter.copy() for parameter in self.parameters]
 
@@ -103,7 +101,7 @@ def descend(
     validation_error: Callable[[], float],
     schedule: Schedule,
     generator: np.random.Generator,
-) -> Parameters:
+) -> Arrays:
     """Descend until the validation error no longer falls, and give the parameters where it was lowest.
 
     Args:

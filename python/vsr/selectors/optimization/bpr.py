@@ -5,64 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, IntArray
-from vsr.errors import TrainingError
-from vsr.selectors.base import Features
-from vsr.selectors.optimization.adam import Adam, Parameters, Schedule, descend, sigmoid
+from vsr.selectors.optimization.adam import Adam, Arrays, Schedule, descend, sigmoid
+from vsr.selectors.training_data import Preferences
 
 _HELD_OUT_SHARE = 0.15
 _SCALES = np.linspace(0.0, 1.0, 21)
 _SCHEDULE = Schedule(learning_rate=3e-3, weight_decay=1.0, batch_size=128, max_epochs=60, patience=4)
-
-
-@dataclass(frozen=True, eq=False)
-class Preferences:
-    """Pairs of models of which one was preferred on a query.
-
-    Attributes:
-        features: (n_pairs, n_features) float32.
-        preferred: (n_pairs,) int64 column of the model that was preferred.
-        other: (n_pairs,) int64 column of the other one.
-        confidence: (n_pairs,) float64 above 0, the weight of each pair.
-    """
-
-    features: Features
-    preferred: IntArray
-    other: IntArray
-    confidence: FloatArray
-
-    def __post_init__(self) -> None:
-        """Check that the parts fit.
-
-        Raises:
-            TrainingError: They differ in length, there are none, a model is paired with itself, or a weight is not
-                above 0.
-        """
-        n_pairs = len(self.features)
-        if n_pairs == 0 or any(len(part) != n_pairs for part in (self.preferred, self.other, self.confidence)):
-            raise TrainingError(
-                f"{n_pairs} feature rows, {len(self.preferred)} preferred models, {len(self.other)} other models and "
-                f"{len(self.confidence)} confidences; expected the same number of each, at least 1"
-            )
-        same = np.flatnonzero(self.preferred == self.other)
-        if same.size:
-            raise TrainingError(f"pair {same[0]} has the same model twice; expected two different ones")
-        confidence = self.confidence
-        if confidence.ndim != 1 or not (np.isfinite(confidence).all() and (confidence > 0).all()):
-            raise TrainingError("a confidence is not a number above 0; expected one for every pair")
-
-    def among(self, columns: IntArray) -> "Preferences | None":
-        """Give the pairs between some of the models, numbered by their place in `columns`; None where there is none."""
-        kept = np.isin(self.preferred, columns) & np.isin(self.other, columns)
-        if not kept.any():
-            return None
-        order = np.argsort(columns)
-        return Preferences(
-            features=self.features[kept],
-            preferred=order[np.searchsorted(columns, self.preferred[kept], sorter=order)],
-            other=order[np.searchsorted(columns, self.other[kept], sorter=order)],
-            confidence=self.confidence[kept],
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,18 +36,24 @@ def fit_pairs(preferences: Preferences, n_models: int, n_factors: int, seed: int
     the factors are to be believed beside the biases.
 
     Args:
-        preferences: the pairs.
+        preferences: the pairs; without any, all factors and biases are 0.
         n_models: number of models.
         n_factors: length of a factor vector.
         seed: seed of the split and the start.
     """
+    n_features = preferences.features.shape[1]
+    if preferences.n_pairs == 0:  # nothing is known of any difference
+        return PairwiseFactors(
+            projection=np.zeros((n_features, n_factors), dtype=np.float32),
+            model_factors=np.zeros((n_models, n_factors), dtype=np.float32),
+            model_biases=np.zeros(n_models, dtype=np.float32),
+        )
     generator = np.random.default_rng(seed)
-    order = generator.permutation(len(preferences.features))
+    order = generator.permutation(preferences.n_pairs)
     n_held_out = max(1, round(_HELD_OUT_SHARE * len(order)))
     stopping, judging, train = order[:n_held_out], order[n_held_out : 2 * n_held_out], order[2 * n_held_out :]
     if not len(train):
         stopping = judging = train = order
-    n_features = preferences.features.shape[1]
     projection = generator.standard_normal((n_features, n_factors)) / np.sqrt(n_factors)
     factors = 0.1 * generator.standard_normal((n_models, n_factors))
     adam = Adam(
@@ -127,7 +81,7 @@ def fit_pairs(preferences: Preferences, n_models: int, n_factors: int, seed: int
 
 
 def _margins(
-    preferences: Preferences, rows: npt.NDArray[np.int64], parameters: Parameters, scale: float
+    preferences: Preferences, rows: npt.NDArray[np.int64], parameters: Arrays, scale: float
 ) -> npt.NDArray[np.float32]:
     projection, factors, biases = parameters
     better, worse = preferences.preferred[rows], preferences.other[rows]
@@ -140,7 +94,7 @@ def _loss(
     preferences: Preferences,
     rows: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float32],
-    parameters: Parameters,
+    parameters: Arrays,
     scale: float,
 ) -> float:
     margins = _margins(preferences, rows, parameters, scale).astype(np.float64)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from gradients import StoppedDescent, finite_differences
 from pools import NAMES, Pool, planted_pool
 from vsr.errors import TrainingError
+from vsr.features import split_features
 from vsr.persistence import load_selector, save_selector
 from vsr.selectors.optimization import bpr as preferences_module
-from vsr.selectors.optimization.bpr import Preferences, fit_pairs
-from vsr.training.preferences import train_with_preferences
-from vsr.training.training_table import train_selector
+from vsr.selectors.optimization.bpr import fit_pairs
+from vsr.selectors.training_data import Preferences
+from vsr.training.pairs import train_with_preferences
+from vsr.training.trainer import train_selector
 
 FloatArray = NDArray[np.float64]
 
@@ -164,6 +166,18 @@ def test_pairs_that_do_not_fit_the_records_are_refused() -> None:
             train_selector("matrix_factorization", pool.features, pool.outcomes, preferences=wrong)
 
 
+def test_without_a_pair_left_nothing_is_learnt_of_any_difference() -> None:
+    # Not even from the measured quality: that would be another algorithm than the one that was asked for.
+    pool = planted_pool(200)
+    pairs = pairs_of(pool, 100)
+    none_left = pairs.among(np.array([1]))
+    assert none_left.n_pairs == 0
+    selector = train_selector("matrix_factorization", pool.features, pool.outcomes, preferences=none_left)
+    assert selector.prior is not None
+    codes = split_features(pool.features).codes
+    np.testing.assert_array_equal(selector.scores(pool.features), selector.prior.rows(codes))
+
+
 def test_pairs_among_some_of_the_models() -> None:
     pairs = pairs_of(planted_pool(20), 30)
     columns = np.array([2, 0])
@@ -174,7 +188,7 @@ def test_pairs_among_some_of_the_models() -> None:
     assert columns[left.other].tolist() == pairs.other[kept].tolist()
     np.testing.assert_array_equal(left.features, pairs.features[kept])
     np.testing.assert_array_equal(left.confidence, pairs.confidence[kept])
-    assert pairs.among(np.array([1])) is None
+    assert pairs.among(np.array([1])).n_pairs == 0
     same = pairs.among(np.arange(3))
     assert same is not None
     np.testing.assert_array_equal(same.preferred, pairs.preferred)

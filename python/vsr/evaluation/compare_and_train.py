@@ -1,4 +1,4 @@
-"""The whole jobs as the commands run them: outcomes and vectors in, artefacts and a held-out table out."""
+"""The whole of `vsr-train train` once queries are vectors: compare, train on all queries, write the artefacts."""
 
 import os
 import time
@@ -22,9 +22,11 @@ from vsr.evaluation.document import evaluation_document
 from vsr.features import join_features
 from vsr.features.classifier import fill_categories
 from vsr.persistence import save_selectors
-from vsr.selectors import TrainedSelector
+from vsr.selectors import registry
+from vsr.selectors.base import TrainedSelector
+from vsr.selectors.training_data import Preferences
 from vsr.training.folds import FEW_QUERIES
-from vsr.training.training_table import ALGORITHMS, TrainingTable, parameters_among
+from vsr.training.trainer import Trainer
 
 N_FOLDS = 5
 
@@ -43,14 +45,16 @@ class TrainingSettings:
         seed: seed of folds, fits and bootstrap.
         holdout: share of the queries to hold out once; None for folds.
         category_weight: what stands in the category columns of a feature row.
+        preferences: pairs of the models of the outcomes, for algorithms that learn from them.
     """
 
-    algorithms: tuple[str, ...] = tuple(ALGORITHMS)
+    algorithms: tuple[str, ...] = field(default_factory=registry.names)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     objective: Objective = field(default_factory=Objective)
     seed: int = 0
     holdout: float | None = None
     category_weight: float = 1.0
+    preferences: Preferences | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,7 @@ class TrainingResult:
     duration_s: float
 
 
-def train_and_compare(
+def compare_and_train(
     outcomes: Outcomes,
     embeddings: npt.ArrayLike,
     fingerprint: Fingerprint,
@@ -125,8 +129,11 @@ def train_and_compare(
         notes.append(f"left out, because no answer of theirs has a quality: {', '.join(never)}")
         outcomes = outcomes.with_models([name for name in outcomes.models if name not in never])
         left = np.flatnonzero(seen)
-        parameters = {name: parameters_among(own, left) for name, own in settings.parameters.items()}
-        settings = replace(settings, parameters=parameters)
+        if settings.preferences is not None:
+            preferences = settings.preferences.among(left)
+            settings = replace(settings, preferences=preferences)
+            if not preferences.n_pairs:
+                raise TrainingError("no preference pair is left between models whose quality was measured")
     if outcomes.n_queries < FEW_QUERIES:
         notes.append(
             f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "
@@ -144,7 +151,7 @@ def train_and_compare(
             progress(what, done, total + n_last)
 
     evaluation = _evaluate(features, outcomes, settings, notes, tell)
-    table = TrainingTable.prepare(features, outcomes, settings.seed, settings.objective)
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
     selectors = []
     for done, name in enumerate(settings.algorithms):
         if progress is not None:
@@ -187,5 +194,6 @@ def _evaluate(
         settings.seed,
         holdout=settings.holdout,
         parameters={name: dict(own) for name, own in settings.parameters.items()},
+        preferences=settings.preferences,
         progress=progress,
     )

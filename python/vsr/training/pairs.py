@@ -1,4 +1,4 @@
-"""Training on preference pairs: which of two models was preferred on a query."""
+"""Preference pairs: their features, and training on pairs alone."""
 
 import math
 from collections.abc import Sequence
@@ -9,19 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated
-from vsr.choice.category_means import IntArray, MeanTable
-from vsr.choice.statistics import Statistics
 from vsr.data.categories import CATEGORIES, OTHER, category_codes
 from vsr.data.preferences import PreferencePairs
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import TrainingError
 from vsr.features import as_features, join_features, resolve_categories, split_features
 from vsr.features.classifier import CategoryClassifier
+from vsr.prior.category_means import IntArray, MeanTable
+from vsr.prior.statistics import Statistics
 from vsr.selectors.base import TrainedSelector
-from vsr.selectors.matrix_factorization import MatrixFactorization, MatrixFactorizationSetting, from_preferences
+from vsr.selectors.matrix_factorization import (
+    MatrixFactorization,
+    MatrixFactorizationParameters,
+    MatrixFactorizationSetting,
+    from_preferences,
+)
 from vsr.selectors.optimization.adam import sigmoid
-from vsr.selectors.optimization.bpr import Preferences
-from vsr.training.training_table import require_seed
+from vsr.selectors.training_data import Preferences
+from vsr.training.trainer import require_seed
 
 
 def train_with_preferences(
@@ -52,10 +57,7 @@ def train_with_preferences(
         RecordError: The features are no matrix of finite numbers.
     """
     seed = require_seed(seed)
-    unknown = sorted(parameters.keys() - {"num_factors"})
-    if unknown:
-        raise TrainingError(f"pairs train with no parameter {', '.join(unknown)}; there is num_factors alone")
-    num_factors = MatrixFactorization(**parameters).num_factors
+    num_factors = MatrixFactorizationParameters.of(MatrixFactorization.name, parameters).num_factors
     rows = as_features(features)
     models = as_texts(models, "models", "a list of names", TrainingError)
     preferred = as_texts(preferred, "preferred", "a list of one name per pair", TrainingError)
@@ -86,7 +88,7 @@ def train_with_preferences(
     )
     unmeasured = np.full((n_categories + 1, n_models), np.nan)
     return TrainedSelector(
-        name="matrix_factorization",
+        name=MatrixFactorization.name,
         models=models,
         n_features=rows.shape[1],
         category_weight=split_features(rows).category_weight,

@@ -1,7 +1,7 @@
-"""What all selectors share in training: folds, the centred error, the choice of settings, the calibration slope."""
+"""One trainer for all algorithms: choose the setting out of fold, then fit on all queries."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,28 +10,20 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from vsr._checks import require_kind
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
-from vsr.choice.statistics import Statistics
 from vsr.data.categories import CATEGORIES, category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.features import as_features, split_features
 from vsr.features.classifier import CategoryClassifier, labelled_enough
-from vsr.selectors.base import Algorithm, Features, TrainedSelector, TrainingData
-from vsr.selectors.kmeans import KMeans
-from vsr.selectors.knn import Knn
-from vsr.selectors.matrix_factorization import MatrixFactorization
-from vsr.selectors.mlp import Mlp
-from vsr.selectors.svm import Svm
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
+from vsr.prior.statistics import Statistics
+from vsr.selectors import registry
+from vsr.selectors.base import Algorithm, TrainedSelector
+from vsr.selectors.training_data import Features, Preferences, TrainingData
 from vsr.training.calibration import Chosen, Tally, calibration_slope, simplest
-from vsr.training.folds import N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds
-
-ALGORITHMS: dict[str, Callable[..., Algorithm[Any]]] = {
-    algorithm.name: algorithm for algorithm in (Knn, KMeans, Svm, Mlp, MatrixFactorization)
-}
-"""Registry name -> class that takes the algorithm's parameters."""
+from vsr.training.folds import FEW_QUERIES, N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds
 
 # Enough of a query to recognise it in an explanation.
 _QUERY_CHARACTERS = 120
@@ -40,7 +32,7 @@ _TABLE_SHRINKAGE = (math.inf, 300.0, 100.0, 30.0, 10.0)
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingTable:
+class Trainer:
     """Features and outcomes, checked, with the table of means chosen: what each algorithm then trains on.
 
     Attributes:
@@ -61,8 +53,13 @@ class TrainingTable:
 
     @classmethod
     def prepare(
-        cls, features: npt.ArrayLike, outcomes: Outcomes, seed: int = 0, objective: Objective | None = None
-    ) -> "TrainingTable":
+        cls,
+        features: npt.ArrayLike,
+        outcomes: Outcomes,
+        seed: int = 0,
+        objective: Objective | None = None,
+        preferences: Preferences | None = None,
+    ) -> "Trainer":
         """Check that features and outcomes fit, choose the shrinkage of the table, fit the category classifier.
 
         Args:
@@ -70,6 +67,7 @@ class TrainingTable:
             outcomes: one row per query, in the same order.
             seed: seed of folds and fits.
             objective: says which model was the best one of a training query; `Objective()` without it.
+            preferences: pairs of the models of `outcomes`, for algorithms that learn from them.
 
         Raises:
             TrainingError: The number of rows differs, there are fewer than two queries, nothing was measured, or the
@@ -86,7 +84,7 @@ class TrainingTable:
         if outcomes.n_queries < 2:
             raise TrainingError(
                 f"{outcomes.n_queries} unique queries have a measured quality; at least 2 are needed to learn "
-                "anything, 50 to judge it"
+                f"anything, {FEW_QUERIES} to judge it"
             )
         seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
         never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
@@ -99,7 +97,15 @@ class TrainingTable:
         classifier = CategoryClassifier.fit(split.embeddings, labels) if labelled_enough(labels) else None
         return cls(
             outcomes=outcomes,
-            data=TrainingData(rows, split.codes, outcomes.quality, prior),
+            data=TrainingData(
+                rows,
+                split.codes,
+                outcomes.quality,
+                prior,
+                preferences,
+                best=best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective),
+                queries=tuple(query[:_QUERY_CHARACTERS] for query in outcomes.queries),
+            ),
             category_weight=split.category_weight,
             classifier=classifier,
             seed=seed,
@@ -111,13 +117,12 @@ class TrainingTable:
 
         Args:
             name: registry name.
-            **parameters: the algorithm's own, as on the command line in snake_case (`k`, `num_clusters`, `kernel`,
-                `gamma`, `c`, `solver`, `hidden_layers`, `num_factors`, `index`).
+            **parameters: the algorithm's own (`k`, `num_clusters`, `hidden_layers`, ...: its module has them).
 
         Raises:
             TrainingError: No such algorithm or parameter.
         """
-        algorithm = make_algorithm(name, **parameters)
+        algorithm = registry.algorithm(name).of(**parameters)
         # NumPy's products here are small: a second BLAS thread gains little and, on a busy machine, spins.
         with threadpool_limits(limits=1, user_api="blas"):
             chosen = self.choose(algorithm)
@@ -132,25 +137,19 @@ class TrainingTable:
             predictor=predictor,
             statistics=self.statistics(),
             classifier=self.classifier,
-            parameters=asdict(getattr(predictor, "setting", chosen.setting)),
+            parameters=asdict(predictor.setting),
             seed=self.seed,
             explained=chosen.explained,
             gain=chosen.gain,
             training_digest=self.outcomes.digest(),
-            training_best=self.best_models(),
-            training_queries=tuple(query[:_QUERY_CHARACTERS] for query in self.outcomes.queries),
+            requested={name: parameters} if parameters else {},
         )
 
     def statistics(self) -> Statistics:
         """Quality, latency and cost by model and category, as every selector of this table carries them."""
         return Statistics.from_outcomes(self.outcomes, self.data.codes, self.data.prior)
 
-    def best_models(self) -> tuple[str, ...]:
-        """Name of the model of highest measured utility for every query, under the objective."""
-        columns = best_columns(self.outcomes.quality, self.outcomes.latency_s, self.outcomes.cost_usd, self.objective)
-        return tuple(self.outcomes.models[column] for column in columns.tolist())
-
-    def choose(self, algorithm: Algorithm[Any]) -> Chosen:
+    def choose(self, algorithm: Algorithm[Any, Any]) -> Chosen:
         """Choose the setting of least centred error out of fold, the simplest within one standard error of it."""
         n_rows = min(self.data.n_queries, algorithm.max_tuning_rows)
         n_train = n_rows - n_rows // min(N_INNER_FOLDS, n_rows)
@@ -261,47 +260,26 @@ def _choose_table_shrinkage(quality: FloatArray, codes: IntArray, seed: int) -> 
     return _TABLE_SHRINKAGE[simplest([np.concatenate(each) for each in errors])]
 
 
-def parameters_among(parameters: Mapping[str, Any], columns: IntArray) -> dict[str, Any]:
-    """Give an algorithm's parameters where only some models are left: preference pairs between those alone.
-
-    Args:
-        parameters: the algorithm's own.
-        columns: (n_left,) their columns among all models.
-    """
-    preferences = parameters.get("preferences")
-    if preferences is None:
-        return dict(parameters)
-    return {**parameters, "preferences": preferences.among(columns)}
-
-
-def make_algorithm(name: str, **parameters: Any) -> Algorithm[Any]:
-    """Make an algorithm with its parameters.
-
-    Raises:
-        TrainingError: No such algorithm, or it has no such parameter.
-    """
-    algorithm = ALGORITHMS.get(name) if isinstance(name, str) else None
-    if algorithm is None:
-        raise TrainingError(f"no algorithm is called {name!r}; there are {', '.join(ALGORITHMS)}")
-    try:
-        return algorithm(**parameters)
-    except TypeError as error:
-        raise TrainingError(f"{name}: {error}".replace("__init__() ", "")) from error
-
-
 def train_selector(
-    name: str, features: npt.ArrayLike, outcomes: Outcomes, *, seed: int = 0, **parameters: Any
+    name: str,
+    features: npt.ArrayLike,
+    outcomes: Outcomes,
+    *,
+    seed: int = 0,
+    preferences: Preferences | None = None,
+    **parameters: Any,
 ) -> TrainedSelector:
     """Train one selector.
 
     Args:
-        name: `knn`, `kmeans`, `svm`, `mlp` or `matrix_factorization`.
+        name: registry name: `knn`, `kmeans`, `svm`, `mlp`, `matrix_factorization`, or one of another package.
         features: (n_queries, n_features) float32, as `build_features` makes them.
         outcomes: one row per query, in the same order.
         seed: the same seed and thread count give the same selector.
+        preferences: pairs of the models of `outcomes`, for algorithms that learn from them.
         **parameters: the algorithm's own, as on the command line in snake_case.
 
     Raises:
         TrainingError: Features and outcomes do not fit, fewer than two queries, no such algorithm or parameter.
     """
-    return TrainingTable.prepare(features, outcomes, seed).train(name, **parameters)
+    return Trainer.prepare(features, outcomes, seed, preferences=preferences).train(name, **parameters)

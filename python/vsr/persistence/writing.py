@@ -1,0 +1,183 @@
+"""Selectors into artefacts: the documented fields and the block `vsr`, all files of a training or none."""
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsr._checks import require_kind, require_path
+from vsr.choice.objective import Objective, as_objective
+from vsr.data.categories import CATEGORIES
+from vsr.embedding import Fingerprint
+from vsr.errors import ArtefactError
+from vsr.features.classifier import CategoryClassifier
+from vsr.persistence.artefact import FORMAT_VERSION
+from vsr.persistence.document import null_for_nan, write_documents
+from vsr.selectors import registry
+from vsr.selectors.base import TrainedSelector
+
+
+def save_selector(
+    selector: TrainedSelector,
+    directory: str | os.PathLike[str],
+    embedder: Fingerprint | None = None,
+    *,
+    objective: Objective | None = None,
+    held_out: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a selector to its file in a folder, whole or not at all.
+
+    Args:
+        selector: what `train_selector` or `load_selector` gave.
+        directory: the folder; made if it is missing.
+        embedder: fingerprint of what made the features; without it the artefact says `external`.
+        objective: the default objective of choices; `Objective()` without it.
+        held_out: held-out result as plain JSON values.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        OutputError: The folder or the file cannot be written.
+        ArtefactError: The selector came from a file of the documented fields alone, the embedder has another width, or
+            an argument is of another kind.
+        SelectionError: `objective` is none.
+    """
+    return save_selectors([selector], directory, embedder, objective=objective, held_out=held_out)[0]
+
+
+def save_selectors(
+    selectors: Sequence[TrainedSelector],
+    directory: str | os.PathLike[str],
+    embedder: Fingerprint | None = None,
+    *,
+    objective: Objective | None = None,
+    held_out: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Write selectors to their files in a folder, all of them or none.
+
+    Args:
+        selectors: as in `save_selector`, each of another algorithm.
+        directory: likewise, as are the others.
+        embedder: fingerprint of what made the features.
+        objective: the default objective of choices.
+        held_out: held-out result as plain JSON values.
+
+    Returns:
+        Paths of the files, in the order of the selectors.
+
+    Raises:
+        OutputError: The folder or a file cannot be written.
+        ArtefactError: A selector came from a file of the documented fields alone, the embedder has another width, or an
+            argument is of another kind.
+        SelectionError: `objective` is none.
+    """
+    objective = as_objective(objective)
+    require_path(directory, "directory", ArtefactError)
+    for selector in selectors:
+        require_kind(selector, TrainedSelector, "selector", "what vsr.train_selector(...) gives", ArtefactError)
+    if embedder is not None:
+        require_kind(embedder, Fingerprint, "embedder", "the fingerprint of one: embedder.fingerprint", ArtefactError)
+    if held_out is not None:
+        require_kind(held_out, Mapping, "held_out", "a mapping of plain JSON values", ArtefactError)
+    paths = [Path(directory) / registry.algorithm(selector.name).file_names[0] for selector in selectors]
+    # What is saved together comes from one training, whatever was asked of each.
+    requested = {name: own for selector in selectors for name, own in selector.requested.items()}
+    documents = [
+        _document(replace(selector, requested=requested), embedder, objective, held_out) for selector in selectors
+    ]
+    write_documents(dict(zip(paths, documents, strict=True)))
+    return paths
+
+
+def _document(
+    selector: TrainedSelector, embedder: Fingerprint | None, objective: Objective, held_out: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Everything that a file holds."""
+    if selector.prior is None:
+        raise ArtefactError(
+            f"this {selector.name} selector came from a file of the documented fields alone, which lack what a full "
+            "artefact holds; train it on records"
+        )
+    dim = selector.n_features - len(CATEGORIES)
+    embedder = Fingerprint.external(dim) if embedder is None else embedder
+    if embedder.width != dim:
+        raise ArtefactError(f"the embedder gives {embedder.width} dimensions but the selector was trained on {dim}")
+    written = registry.algorithm(selector.name).to_fields(selector.predictor, selector.models)
+    header: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "vsr_version": _version(),
+        "created_at": _now(),
+        "run_id": _run_id(selector, embedder, objective),
+        "models": list(selector.models),
+        "embedder": embedder.to_json(),
+        "n_features": selector.n_features,
+        "categories": list(CATEGORIES),
+        "category_weight": selector.category_weight,
+        "objective": asdict(objective),
+        "parameters": _plain(selector.parameters),
+        "requested": {name: _plain(own) for name, own in selector.requested.items() if own},
+        "seed": selector.seed,
+        "training_digest": selector.training_digest,
+        "calibration_slope": selector.slope,
+        "explained": selector.explained,
+        "gain": selector.gain,
+        "held_out": None if held_out is None else dict(held_out),
+        "statistics": {
+            "quality": selector.statistics.quality.tolist(),
+            "latency_s": null_for_nan(selector.statistics.latency_s),
+            "cost_usd": null_for_nan(selector.statistics.cost_usd),
+            "counts": selector.statistics.counts,
+        },
+        "prior": {
+            "shrinkage": None if np.isinf(selector.prior.shrinkage) else selector.prior.shrinkage,
+            "overall": selector.prior.overall,
+            "by_category": selector.prior.by_category,
+        },
+        "classifier": _encode_classifier(selector.classifier),
+        "predictor": written.own,
+    }
+    return {"algorithm": selector.name, "trained": True, **written.documented, "vsr": header}
+
+
+def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] | None:
+    if classifier is None:
+        return None
+    return {
+        "weights": classifier.weights,
+        "bias": classifier.bias,
+        "codes": classifier.codes.tolist(),
+        "regularisation": classifier.regularisation,
+        "accuracy": classifier.accuracy,
+        "n_labelled": classifier.n_labelled,
+    }
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn parameters into what JSON gives back for them: lists and Python's own numbers."""
+    plain = {key: value.tolist() if isinstance(value, np.generic) else value for key, value in parameters.items()}
+    return {key: [int(each) for each in value] if isinstance(value, tuple) else value for key, value in plain.items()}
+
+
+def _run_id(selector: TrainedSelector, embedder: Fingerprint, objective: Objective) -> str:
+    """The same for all artefacts of one training, and for a repetition of it: no clock, so that bytes repeat."""
+    requested = {name: _plain(own) for name, own in sorted(selector.requested.items()) if own}
+    content = (selector.training_digest, embedder.key(), selector.seed, asdict(objective), requested, _version())
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+
+
+def _version() -> str:
+    return metadata.version("vsr-train")
+
+
+def _now() -> str:
+    """Now in UTC, or what SOURCE_DATE_EPOCH says (reproducible-builds.org)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch and epoch.isdigit() else dt.datetime.now(dt.UTC)
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")

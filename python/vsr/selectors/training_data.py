@@ -1,0 +1,109 @@
+"""What algorithms learn from: queries with measured quality, and pairs of models of which one was preferred."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.errors import TrainingError
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
+
+Features = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Preferences:
+    """Pairs of models of which one was preferred on a query; there may be none.
+
+    Attributes:
+        features: (n_pairs, n_features) float32.
+        preferred: (n_pairs,) int64 column of the model that was preferred.
+        other: (n_pairs,) int64 column of the other one.
+        confidence: (n_pairs,) float64 above 0, the weight of each pair.
+    """
+
+    features: Features
+    preferred: IntArray
+    other: IntArray
+    confidence: FloatArray
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit.
+
+        Raises:
+            TrainingError: They differ in length, a model is paired with itself, or a weight is not above 0.
+        """
+        n_pairs = len(self.features)
+        if any(len(part) != n_pairs for part in (self.preferred, self.other, self.confidence)):
+            raise TrainingError(
+                f"{n_pairs} feature rows, {len(self.preferred)} preferred models, {len(self.other)} other models and "
+                f"{len(self.confidence)} confidences; expected the same number of each"
+            )
+        same = np.flatnonzero(self.preferred == self.other)
+        if same.size:
+            raise TrainingError(f"pair {same[0]} has the same model twice; expected two different ones")
+        confidence = self.confidence
+        if confidence.ndim != 1 or not (np.isfinite(confidence).all() and (confidence > 0).all()):
+            raise TrainingError("a confidence is not a number above 0; expected one for every pair")
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs."""
+        return len(self.features)
+
+    def among(self, columns: IntArray) -> "Preferences":
+        """Give the pairs between some of the models, numbered by their place in `columns`."""
+        kept = np.isin(self.preferred, columns) & np.isin(self.other, columns)
+        order = np.argsort(columns)
+        return Preferences(
+            features=self.features[kept],
+            preferred=order[np.searchsorted(columns, self.preferred[kept], sorter=order)],
+            other=order[np.searchsorted(columns, self.other[kept], sorter=order)],
+            confidence=self.confidence[kept],
+        )
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Queries with measured quality, as every algorithm learns from them.
+
+    Attributes:
+        features: (n, n_features) float32.
+        codes: (n,) int64, category of each query, -1 where its features hold none.
+        quality: (n, n_models) float64 in [0, 1], NaN = not measured.
+        prior: the table that residuals are measured from, fitted on the same queries.
+        preferences: pairs to learn differences between models from, for algorithms that can; None without a file of
+            pairs.
+        best: (n,) int64 column of the best model of each query under the objective; empty where nobody asks for it.
+        queries: the beginning of each query's text; empty likewise.
+    """
+
+    features: Features
+    codes: IntArray
+    quality: FloatArray
+    prior: MeanTable
+    preferences: Preferences | None = None
+    best: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    queries: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Work out the residuals once; every algorithm needs them."""
+        object.__setattr__(self, "residual", self.prior.residuals(self.quality, self.codes))
+
+    #: (n, n_models) float64: quality less prior less the query's own difficulty, NaN = not measured.
+    residual: FloatArray = field(init=False, repr=False)
+
+    @property
+    def n_queries(self) -> int:
+        """Number of queries."""
+        return len(self.codes)
+
+    @property
+    def n_models(self) -> int:
+        """Number of models."""
+        return int(self.quality.shape[1])
+
+    @property
+    def adjusted_quality(self) -> FloatArray:
+        """(n, n_models) quality at the usual difficulty of the query's category: prior plus residual."""
+        return self.prior.rows(self.codes) + self.residual
