@@ -26,7 +26,6 @@ from vsr.benchmark.rescoring import score_line
 from vsr.benchmark.resume import OPENING, Line, Measured, OutputSummary
 from vsr.data.prompts import Choices, option_label
 from vsr.errors import BenchmarkError
-from vsr.scoring import Score
 
 _SYNC_EVERY_S = 0.5
 # Finished calls that may wait to be written before no new ones are started.
@@ -175,9 +174,8 @@ class Recorder:
 
     def _finish(self, finished: Finished, line: bytes) -> None:
         """Score an answer and append the record to the output."""
-        score: Score | None = None
         if isinstance(finished.outcome, Answer):
-            line, score = score_line(line)
+            line = score_line(line)
         try:
             self._journal.append(line)
         except BenchmarkError as error:
@@ -185,7 +183,7 @@ class Recorder:
         self._is_synced = False
         if self._beside is not None and self._beside.n_bytes > _MOST_BESIDE_BYTES and self._may_clear:
             self._beside.clear()
-        self._count(finished, msgspec.json.decode(line, type=Line), score)
+        self._count(finished, msgspec.json.decode(line, type=Line))
 
     def _look_after(self) -> None:
         """Carry what was written to the disk, and see that the output is still there."""
@@ -222,7 +220,7 @@ class Recorder:
             self.failure = error
             self.on_failure()
 
-    def _count(self, finished: Finished, line: Line, score: Score | None) -> None:
+    def _count(self, finished: Finished, line: Line) -> None:
         name = finished.model.name
         cost_usd = line.cost or 0.0
         if line.error is not None:
@@ -233,9 +231,7 @@ class Recorder:
             measured.latency_s += finished.latency_s or 0.0
             measured.output_tokens += line.output_tokens or 0
             measured.cost_usd += cost_usd
-            if score is not None and not score.unscored:
-                measured.quality += score.value
-                measured.n_scored += 1
+            line.score_into(measured)
         self.written.cost_usd += cost_usd
         self.written.n_records += 1
 
@@ -304,7 +300,7 @@ def finish_scoring(journal: Journal[Line]) -> int:
         for line in journal.lines():
             due.pop(line.call_id, None)
         for raw in due.values():
-            journal.append(score_line(raw)[0])
+            journal.append(score_line(raw))
         journal.sync()
     path.unlink()
     return len(due)

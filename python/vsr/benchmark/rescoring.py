@@ -85,18 +85,17 @@ class _Scorable(msgspec.Struct, frozen=True, gc=False):
 _decode = msgspec.json.Decoder(_Scorable).decode
 
 
-def score_line(line: bytes) -> tuple[bytes, Score]:
-    """Score the response of a record: its line with the score in it, and the score.
+def score_line(line: bytes) -> bytes:
+    """Score the response of a record, and write the score into its line.
 
     Args:
         line: a record with a response. One that breaks the scorer gets no score and says why, as `scoring_error`.
     """
     try:
-        score = _decode(line).score()
+        return _with_fields(line, _fields(_decode(line).score()))
     except Exception as error:  # one odd answer must not cost those behind it
-        score = Score(UNSCORED, "none", unscored=True)
-        return _with_fields(line, {**_fields(score), "scoring_error": f"{type(error).__name__}: {error}"}), score
-    return _with_fields(line, _fields(score)), score
+        no_score = _fields(Score(UNSCORED, "none", unscored=True))
+        return _with_fields(line, {**no_score, "scoring_error": f"{type(error).__name__}: {error}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +144,11 @@ class Rescoring:
             report.n_without_response += 1
             return line.text
         own = record.own_quality
-        rescored, score = score_line(line.text)
+        score = record.score()
         if score.kind == "none":
             report.n_without_truth += 1
             # A quality of the record's own is not ours to touch.
-            return rescored if score.unscored else line.text
+            return _with_fields(line.text, _fields(score)) if score.unscored else line.text
         report.n_scored += 1
         report.rules[score.kind] += 1
         report.n_unparsed += score.unparsed
@@ -158,7 +157,7 @@ class Rescoring:
             report.n_compared += 1
             report.quality_before += own
             report.quality_after += score.value
-        return rescored
+        return _with_fields(line.text, _fields(score))
 
 
 def rescore_file(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> RescoringReport:
@@ -215,5 +214,6 @@ def _fields(score: Score) -> Mapping[str, object]:
         "scoring_rule": score.kind,
         "unparsed": score.unparsed,
         "unscored": score.unscored,
+        "scoring_error": None,
         "vsr_scorer": SCORER_VERSION,
     }

@@ -45,6 +45,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         ground_truth: what the answer was scored against.
         performance: the score it got.
         unscored: whether that is a filler.
+        unparsed: whether it is 0 since the response commits to no answer.
     """
 
     query: str
@@ -60,6 +61,15 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     ground_truth: str | int | float | None = None
     performance: Share | None = None
     unscored: bool | None = None
+    unparsed: bool | None = None
+
+    def score_into(self, measured: "Measured") -> None:
+        """Add the quality of an answer to the sums of its model."""
+        measured.n_unscored += bool(self.unscored)
+        measured.n_unparsed += bool(self.unparsed)
+        if self.performance is not None and not self.unscored:
+            measured.quality += self.performance
+            measured.n_scored += 1
 
 
 def open_output(path: str | os.PathLike[str], *, is_read_only: bool = False) -> Journal[Line]:
@@ -89,6 +99,8 @@ class Measured:
     cost_usd: float = 0.0
     quality: float = 0.0
     n_scored: int = 0
+    n_unparsed: int = 0
+    n_unscored: int = 0
 
     @property
     def mean_latency_s(self) -> float | None:
@@ -109,6 +121,8 @@ class Measured:
             self.cost_usd + other.cost_usd,
             self.quality + other.quality,
             self.n_scored + other.n_scored,
+            self.n_unparsed + other.n_unparsed,
+            self.n_unscored + other.n_unscored,
         )
 
 
@@ -260,9 +274,7 @@ def _note_call(held: OutputSummary, plan: Plan, line: Line, index: int) -> None:
     measured.latency_s += line.response_time or 0.0
     measured.output_tokens += line.output_tokens or 0
     measured.cost_usd += line.cost or 0.0
-    if line.performance is not None and not line.unscored:
-        measured.quality += line.performance
-        measured.n_scored += 1
+    line.score_into(measured)
 
 
 def clear(journal: Journal[Line], plan: Plan, held: OutputSummary, *, retry_failed: bool) -> Path | None:

@@ -25,6 +25,8 @@ class ModelSummary:
         quality: mean over the scored answers; None where nothing was scored.
         latency_s: mean over the answers; None without answers.
         cost_usd: of all its answers.
+        n_unparsed: answers that commit to nothing and count as 0.
+        n_unscored: answers that there is nothing to score against.
     """
 
     name: str
@@ -36,6 +38,8 @@ class ModelSummary:
     quality: float | None
     latency_s: float | None
     cost_usd: float
+    n_unparsed: int
+    n_unscored: int
 
     @property
     def n_failed(self) -> int:
@@ -148,4 +152,6 @@ def _summary_of(
         quality=measured.mean_quality,
         latency_s=measured.mean_latency_s,
         cost_usd=measured.cost_usd,
+        n_unparsed=measured.n_unparsed,
+        n_unscored=measured.n_unscored,
     )

@@ -167,9 +167,12 @@ def test_a_kill_between_output_and_emptying_doubles_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_disk_that_fills_at_a_random_point_loses_no_answer(tmp_path, seed):
+def test_a_disk_that_fills_at_a_random_point_loses_no_answer(tmp_path, monkeypatch, seed):
     """The long version, with twenty points, is benches/python/hostile_files.py."""
     size = random.Random(seed).randrange(500, 20_000)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
     with Scripted(always("The answer is 4.", wait_s=0.003)) as server:
         setting = Setting(tmp_path, server, 60)
         _, stderr = setting.run(
@@ -178,11 +181,9 @@ def test_a_disk_that_fills_at_a_random_point_loses_no_answer(tmp_path, seed):
         assert "File too large" in stderr
         lines = setting.out.read_bytes()
         assert lines == b"" or lines.endswith(b"\n")
-        paths = (*tmp_path.glob("out*.jsonl"), *Path("/tmp").glob("out.rescued*.jsonl"), *tmp_path.glob("*.unscored"))
+        paths = (*tmp_path.glob("out*.jsonl"), *elsewhere.glob("*.jsonl"), *tmp_path.glob("*.unscored"))
         calls = {record["call_id"] for path in paths for record in records(path)}
         assert len(calls) == len(server.asked())
-        for path in Path("/tmp").glob("out.rescued*.jsonl"):
-            path.unlink()
         setting.run("--concurrency", "8")
     assert Counter(Counter(record["call_id"] for record in setting.records()).values()) == {1: 120}
 

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from servers.command import Setting
+from servers.scripted import Scripted, chat, json_response
 from vsr.scoring import score_response
 from vsr.scoring.expressions import evaluate, normalise_expression
 
@@ -70,17 +72,21 @@ PIECES = st.sampled_from(
      "\\frac", "\\frac{", "}{", "\\sqrt", "\\sqrt[", "\\ln", "e", "\\pi", "\\begin{matrix}", "\\end{matrix}",
      "\\\\", "&", "±", "∞", " ", ".", "10^{9999}", "\\text{or}", "π", "√", "%"]
 )  # fmt: skip
+
+
+@st.composite
+def built(draw, depth=5):
+    """An expression of expressions."""
+    if depth == 0 or draw(st.integers(0, 5)) == 0:
+        return draw(st.sampled_from(["x", "y", "2", "x+1", "9!"]))
+    first, second = draw(built(depth=depth - 1)), draw(built(depth=depth - 1))
+    form = draw(st.sampled_from(["\\{%s,%s\\}", "(%s)^{%s}", "\\frac{%s}{%s}", "(%s,%s)", "%s=%s", "%s∪%s", "%s(%s)"]))
+    return form % (first, second)
+
+
 EXPRESSIONS = st.one_of(
     st.lists(PIECES, max_size=120).map("".join),
-    st.recursive(
-        st.sampled_from(["x", "y", "2", "x+1", "9!"]),
-        lambda inner: st.one_of(
-            st.lists(inner, min_size=2, max_size=4).map(lambda parts: "\\{" + ",".join(parts) + "\\}"),
-            st.tuples(inner, inner).map(lambda pair: f"({pair[0]})^{{{pair[1]}}}"),
-            st.tuples(inner, inner).map(lambda pair: f"\\frac{{{pair[0]}}}{{{pair[1]}}}"),
-        ),
-        max_leaves=60,
-    ),
+    built(),
 )
 
 
@@ -116,3 +122,17 @@ def test_a_response_beyond_the_limit_is_unparsed_at_once(metric):
 
 def test_a_truth_of_five_thousand_digits_raises_nothing():
     assert score_response("7", 10**5000).kind == "none"
+
+
+def test_a_run_says_how_many_responses_were_unparsed(tmp_path):
+    def reply(seen):
+        return json_response(chat("4 " * 200_001 if "0?" in seen.prompt or seen.model == "b" else "4"))
+
+    with Scripted(reply) as server:
+        setting = Setting(tmp_path, server, 3)
+        _, stderr = setting.run()
+        _, again = setting.run()
+    for text in (stderr, again):
+        assert "a: 1 response without a committed answer, counted as 0." in text
+        assert "b: 3 responses without a committed answer, counted as 0." in text
+    assert sum(record.get("unparsed", False) for record in setting.records()) == 4
