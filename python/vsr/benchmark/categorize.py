@@ -238,7 +238,7 @@ class RouterApi:
         labels: dict[str, Label] = {}
         if not texts:
             return []
-        with Journal(self._kept, _Kept) as journal:
+        with Journal(self._kept, _Kept, b'{"key":') as journal:
             for line in journal.lines():
                 labels[line.key] = Label(line.category, line.named or None)
             due = [text for text in texts if unique_key(text) not in labels]

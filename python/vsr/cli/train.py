@@ -8,7 +8,7 @@ import click
 
 from vsr.cli import terminal
 from vsr.cli.algorithm_options import ALGORITHMS, AlgorithmChoice, AlgorithmsCommand, given_parameters
-from vsr.cli.asking import INTERRUPTED, TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
@@ -132,7 +132,7 @@ def train(
 
         say_summary(asked)
         if asked.is_interrupted:
-            return INTERRUPTED
+            return asking.exit_code(asked)
         terminal.say()
     outcomes = read_outcomes(
         read_records(records_path, skip_bad_lines=skip_bad_lines),

@@ -1,52 +1,14 @@
-"""What calls cost: an estimate beforehand, and a limit that a run does not exceed."""
+"""What lies before a run: how many calls, how long, how dear."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vsr.asking.budget import TEMPLATE_TOKENS, highest_cost_usd
 from vsr.asking.models import AskedModel
 from vsr.benchmark.plan import Plan
-from vsr.benchmark.resume import Measured, Previous
+from vsr.benchmark.resume import Measured, OutputSummary
 
-# A prompt has at most about one token per two bytes (code, digits, scripts other than Latin), usually one per four.
 _BYTES_PER_TOKEN = 4
-_FEWEST_BYTES_PER_TOKEN = 2
-_TEMPLATE_TOKENS = 32
-# What an answer without a limit may be expected to stay under.
-_UNLIMITED_TOKENS = 4096
-
-
-def highest_cost_usd(model: AskedModel, prompt: str) -> float:
-    """Return what a call can cost at most: every token of its limit used."""
-    n_bytes = len(prompt.encode("utf-8", "surrogatepass"))
-    n_input = n_bytes // _FEWEST_BYTES_PER_TOKEN + _TEMPLATE_TOKENS
-    return model.cost_usd(n_input, model.max_tokens or _UNLIMITED_TOKENS) or 0.0
-
-
-class Budget:
-    """Money for a run: what is spent, and what the calls under way may still cost."""
-
-    def __init__(self, limit_usd: float | None, spent_usd: float) -> None:
-        """Begin with what the output has cost already.
-
-        Args:
-            limit_usd: never exceeded; None for no limit.
-            spent_usd: cost of the records that are there.
-        """
-        self.limit_usd = limit_usd
-        self.spent_usd = spent_usd
-        self._reserved_usd = 0.0
-
-    def reserve(self, cost_usd: float) -> bool:
-        """Put money aside for a call; return whether there was enough."""
-        if self.limit_usd is not None and self.spent_usd + self._reserved_usd + cost_usd > self.limit_usd:
-            return False
-        self._reserved_usd += cost_usd
-        return True
-
-    def settle(self, reserved_usd: float, spent_usd: float) -> None:
-        """Replace what was put aside for a call by what it cost."""
-        self._reserved_usd -= reserved_usd
-        self.spent_usd += spent_usd
 
 
 @dataclass(frozen=True)
@@ -72,16 +34,16 @@ class Estimate:
     unpriced: tuple[str, ...]
 
 
-def estimate(plan: Plan, previous: Previous, *, concurrency: int, delay_s: float) -> Estimate:
+def estimate(plan: Plan, held: OutputSummary, *, concurrency: int, delay_s: float) -> Estimate:
     """Say what a run will take, as far as that can be known.
 
     Args:
         plan: what is asked.
-        previous: what the output holds; its answers are the measure for the others.
+        held: what the output holds; its answers are the measure for the others.
         concurrency: requests in flight.
         delay_s: seconds between the starts of two requests to one endpoint.
     """
-    missing = {model.name: previous.missing(model.name) for model in plan.models}
+    missing = {model.name: held.missing(model.name) for model in plan.models}
     due = [model for model in plan.models if missing[model.name]]
     at_endpoint: dict[str, int] = {}
     for model in due:
@@ -93,13 +55,13 @@ def estimate(plan: Plan, previous: Previous, *, concurrency: int, delay_s: float
     highest_usd = sum(
         highest_cost_usd(model, plan.questions[index].prompt) for model in due for index in missing[model.name]
     )
-    means = {model.name: previous.measured[model.name] for model in due}
+    means = {model.name: held.measured[model.name] for model in due}
     is_known = bool(due) and all(measured.n_answers >= 3 for measured in means.values())
     likely_usd = sum(_likely(model, plan, missing[model.name], means[model.name]) for model in due)
     busy_s = sum(len(missing[model.name]) * (means[model.name].mean_latency_s or 0.0) for model in due)
     return Estimate(
         n_calls=sum(map(len, missing.values())),
-        n_there=previous.n_done,
+        n_there=held.n_done,
         highest_usd=highest_usd if is_priced else None,
         likely_usd=likely_usd if is_priced and is_known else None,
         shortest_s=shortest_s,
@@ -110,7 +72,5 @@ def estimate(plan: Plan, previous: Previous, *, concurrency: int, delay_s: float
 
 def _likely(model: AskedModel, plan: Plan, questions: Iterable[int], measured: Measured) -> float:
     n_output = round(measured.output_tokens / max(measured.n_answers, 1))
-    n_inputs = (
-        len(plan.questions[index].prompt.encode()) // _BYTES_PER_TOKEN + _TEMPLATE_TOKENS for index in questions
-    )
+    n_inputs = (len(plan.questions[index].prompt.encode()) // _BYTES_PER_TOKEN + TEMPLATE_TOKENS for index in questions)
     return sum(model.cost_usd(n_input, n_output) or 0.0 for n_input in n_inputs)
