@@ -354,7 +354,7 @@ def test_the_preferred_endpoint_takes_over_again_when_it_is_back():
 
 @pytest.mark.parametrize(("asked_s", "least_s", "most_s"), [(0.0, 2.0, 5.1), (30.0, 30.0, 31.1), (1e300, 600.0, 601.1)])
 def test_a_server_decides_between_our_own_wait_and_ten_minutes(asked_s, least_s, most_s):
-    refused = []
+    refused: list[float] = []
 
     def answer(call, _now):
         if call.question == 0 and not refused:

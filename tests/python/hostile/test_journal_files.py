@@ -160,7 +160,7 @@ def test_what_cannot_be_synced_at_all_is_none(tmp_path, monkeypatch, number):
     def unable(_descriptor):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(_files.os, "fsync", unable)
+    monkeypatch.setattr(os, "fsync", unable)
     with open_output(tmp_path / "out.jsonl") as journal:
         journal.append(line(1))
     with atomic_writer(tmp_path / "x") as out:
@@ -176,7 +176,7 @@ def test_a_new_file_is_synced_with_its_folder(tmp_path, monkeypatch):
         synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         fsync(descriptor)
 
-    monkeypatch.setattr(_files.os, "fsync", noting)
+    monkeypatch.setattr(os, "fsync", noting)
     with open_output(tmp_path / "out.jsonl") as journal:
         assert str(tmp_path) in synced
         journal.append(line(1))

@@ -4,6 +4,7 @@ import re
 import socket
 import time
 from collections import Counter
+from typing import Any
 
 from servers.command import Setting
 from servers.scripted import Scripted, always, chat, config_for, endpoint, is_warm_up, json_response
@@ -13,7 +14,7 @@ from vsr.benchmark.runner import RunSettings, run_benchmark
 from vsr.data.records import Query
 from vsr.simulation.server.http import Response
 
-QUICK = {"backoff_s": 0.01, "longest_backoff_s": 0.05, "patience_s": 0.3}
+QUICK: dict[str, Any] = {"backoff_s": 0.01, "longest_backoff_s": 0.05, "patience_s": 0.3}
 
 
 class Sayings:

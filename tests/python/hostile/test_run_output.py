@@ -120,6 +120,7 @@ def test_an_answer_is_written_before_it_is_scored(tmp_path, monkeypatch):
 KILLED_WHILE_SCORING = """
 import os, signal, sys
 from vsr.benchmark import rescoring
+from vsr.scoring import score_response
 from vsr.cli import main
 n, score = [0], rescoring.score_response
 def killing(*args, **fields):
@@ -133,16 +134,20 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
-def test_a_kill_between_writing_and_scoring_loses_nothing_and_doubles_nothing(tmp_path, n):
+def test_a_kill_between_writing_and_scoring_loses_nothing_and_doubles_nothing(tmp_path, n, monkeypatch):
     with Scripted(lambda seen: json_response(chat(f"The answer to {seen.prompt} is 4."))) as server:
         setting = Setting(tmp_path, server, 6)
         plain = setting.command
-        setting.command = lambda *flags: (*plain(*flags)[:2], KILLED_WHILE_SCORING.format(n=n), *plain(*flags)[3:])
-        setting.run(code=-signal.SIGKILL)
+        with monkeypatch.context() as killed:
+            killed.setattr(
+                setting,
+                "command",
+                lambda *flags: (*plain(*flags)[:2], KILLED_WHILE_SCORING.format(n=n), *plain(*flags)[3:]),
+            )
+            setting.run(code=-signal.SIGKILL)
         assert len(setting.records()) == n - 1
         kept = records(tmp_path / "out.jsonl.unscored")
         assert {record["call_id"] for record in kept} > {record["call_id"] for record in setting.records()}
-        setting.command = plain
         _, stderr = setting.run()
         assert "answers of a run that was killed are scored and written now." in stderr
         asked = Counter((seen.model, seen.prompt) for seen in server.asked())
@@ -269,12 +274,11 @@ def test_counts_that_cannot_be_are_written_as_unknown_and_max_cost_goes_on(tmp_p
 
 def test_an_answer_that_breaks_the_scorer_costs_itself_alone(tmp_path, monkeypatch):
     out = tmp_path / "out.jsonl"
-    score = rescoring.score_response
 
     def breaking(response, *args, **fields):
         if "1?" in response:
             raise RecursionError("too deep")
-        return score(response, *args, **fields)
+        return score_response(response, *args, **fields)
 
     with monkeypatch.context() as patch, Scripted(lambda seen: json_response(chat(f"4 {seen.prompt} 4"))) as server:
         patch.setattr(rescoring, "score_response", breaking)

@@ -16,7 +16,7 @@ from hostile.attack import peak_mib
 from hostile.faults import FAULTS, Fault
 from vsr.asking.client import ChatClient, Timed
 from vsr.asking.models import Target
-from vsr.asking.queue import Pace
+from vsr.asking.queue import RetryPolicy
 from vsr.benchmark.plan import make_plan
 from vsr.benchmark.runner import RunSettings, run_benchmark
 from vsr.config import parse_config
@@ -66,7 +66,7 @@ def main(port: int, output: Path, n_calls: int, concurrency: int) -> dict[str, o
     models = {name: {"preferred_endpoints": [kind]} for name, kind in PROTOCOLS.items()}
     config = parse_config(json.dumps({"vllm_endpoints": endpoints, "model_config": models}), environment={})
     plan = make_plan(queries(n_calls // len(PROTOCOLS)), config, environment={})
-    pace = Pace(
+    pace = RetryPolicy(
         concurrency=concurrency, n_attempts=1, backoff_s=0.001, longest_backoff_s=0.01, n_timeouts_in_row=1_000_000
     )
     longest = time_calls()
