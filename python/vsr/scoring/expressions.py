@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 from vsr.scoring.numbers import Number
 from vsr.scoring.plain_text import closing_braces
 
-_N_PLACES = 6
-_FEWEST_PLACES = 3  # at which both have a value
+_N_PLACES, _FEWEST_PLACES = 6, 3  # at so many of them, both must have a value
 _PRECISION = 1e-9
 _MOST_COMPARISONS = 3000  # of parts, sets within sets: half a second
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)  # variables of one expression
@@ -183,8 +182,8 @@ def _same_function(first: str, second: str) -> bool:
     tokens, others = _tokens(first), _tokens(second)
     if tokens is None or others is None or not _OPERATOR.search(first + second):
         return False
-    names = sorted({token for token in tokens if _is_variable(token)})
-    if not names or names != sorted({token for token in others if _is_variable(token)}) or len(names) > len(_PRIMES):
+    names = sorted(filter(_is_variable, set(tokens)))
+    if not 0 < len(names) <= len(_PRIMES) or names != sorted(filter(_is_variable, set(others))):
         return False
     n_places = 0
     for place in range(_N_PLACES):

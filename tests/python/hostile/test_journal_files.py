@@ -10,7 +10,6 @@ import pytest
 
 from servers.command import Setting
 from servers.scripted import Scripted, always
-from vsr import _files
 from vsr._files import atomic_writer
 from vsr.benchmark.resume import open_output
 from vsr.errors import BenchmarkError, OutputError
@@ -147,7 +146,7 @@ def test_a_disk_that_fails_to_sync_is_an_error(tmp_path, monkeypatch, number):
     with open_output(tmp_path / "out.jsonl") as journal:
         journal.append(line(1))
         with monkeypatch.context() as patch:
-            patch.setattr(_files.os, "fsync", failing)
+            patch.setattr(os, "fsync", failing)
             with pytest.raises(BenchmarkError, match="cannot be carried to the disk"):
                 journal.sync()
             with pytest.raises(OutputError, match="cannot be written"), atomic_writer(tmp_path / "x") as out:
