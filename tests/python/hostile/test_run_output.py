@@ -21,7 +21,7 @@ from vsr.benchmark.plan import make_plan
 from vsr.benchmark.runner import RunSettings, preview, run_benchmark
 from vsr.data.records import Query
 from vsr.errors import BenchmarkError, RecordError
-from vsr.scoring import rules
+from vsr.scoring import rules, score_response
 
 
 def records(path):
