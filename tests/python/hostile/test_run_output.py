@@ -120,7 +120,6 @@ def test_an_answer_is_written_before_it_is_scored(tmp_path, monkeypatch):
 KILLED_WHILE_SCORING = """
 import os, signal, sys
 from vsr.benchmark import rescoring
-from vsr.scoring import score_response
 from vsr.cli import main
 n, score = [0], rescoring.score_response
 def killing(*args, **fields):
