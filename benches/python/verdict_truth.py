@@ -36,7 +36,9 @@ from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation import cross_validate
+from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, hold_out
+from vsr.evaluation.intervals import luck_of_the_pick
+from vsr.evaluation.summary import Held, summarise
 from vsr.features import join_features
 from vsr.selectors import registry
 from vsr.training.training_table import TrainingTable
@@ -138,18 +140,21 @@ def repeat(pool: Pool, cell: Cell, world: World, options: argparse.Namespace, se
         quality=world.quality[world.sample],
         latency_s=world.latency_s[world.sample],
     )
-    started = time.perf_counter()
-    evaluation = cross_validate(
-        features[world.sample], outcomes, options.algorithm, objective=objective, seed=seed, **options.extra
+    settings = ComparisonSettings(
+        algorithms=tuple(options.algorithm),
+        splits=options.splits,
+        objective=objective,
+        categories=options.categories,
+        seed=seed,
     )
+    started = time.perf_counter()
+    held, selectors = hold_out(features[world.sample], outcomes, settings)
+    evaluation = summarise(held, objective, settings.categories, seed)
     seconds = time.perf_counter() - started
-    judged = evaluation.method("judged")
-    interval = judged.gain
-    if options.categories == "predicted" and judged.gain_predicted is not None:
-        interval = judged.gain_predicted
+    interval = evaluation.method("judged").gain
 
     table = TrainingTable.prepare(features[world.sample], outcomes, seed, objective)
-    selector = table.train(evaluation.recommended)
+    selector = next(each for each in selectors if each.name == evaluation.recommended)
     rest_codes = codes[world.rest]
     if options.categories == "predicted" and table.classifier is not None:
         rest_codes = table.classifier.predict(pool.vectors[world.rest])
@@ -182,7 +187,60 @@ def repeat(pool: Pool, cell: Cell, world: World, options: argparse.Namespace, se
         # What an estimate from a sample of this size is off by, whoever estimates.
         "unit": float(np.std(over_named) / np.sqrt(cell.n_queries)),
         "seconds": round(seconds, 3),
+        "recipes": {} if interval is None else recipes(held, utility_of(outcomes, objective), named, options),
     }
+
+
+def utility_of(outcomes: Outcomes, objective: Objective) -> Float:
+    """(n_queries, n_models) utility as measured."""
+    scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
+    return measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
+
+
+def recipes(held: Held, utility: Float, named: int, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
+    """Work out the interval over the named model by other recipes: name -> low, high."""
+    choices = held.choices["judged"]
+    columns = choices.given if options.categories == "given" else choices.predicted
+    n_queries = len(utility)
+    differences = utility[np.arange(n_queries), columns] - utility[:, named][None, :]
+    mean = float(differences.mean())
+    plain = 1.96 * float(np.sqrt(differences.var(axis=1).mean() / n_queries))
+    floored = 1.96 * float(np.sqrt(differences.var(axis=1).mean() / n_queries + 4.0 / n_queries**2))
+    averaged = 1.96 * float(differences.mean(axis=0).std()) / n_queries**0.5
+    luck = luck_of_the_pick(utility, named)
+    # Nadeau and Bengio (2003): the variance of the folds' means, held-out over training queries 1 : n_folds - 1.
+    parts = np.array([split[fold].mean() for split, fold in _parts(differences, held)])
+    corrected = 1.96 * float(np.sqrt(parts.var(ddof=1) * (1.0 / len(parts) + 1.0 / (held.n_folds - 1))))
+    anew = _luck_by_bootstrap(utility)
+    every = {
+        "plain, splits averaged": (0.0, averaged),
+        "plain": (0.0, plain),
+        "corrected resampled variance": (0.0, corrected),
+        "1.2 x as wide": (0.0, 1.2 * floored),
+        "bootstrap that picks anew, 1.2 x": (anew, 1.2 * floored),
+        "bootstrap that picks anew, corrected resampled": (anew, corrected),
+        "empirical Bayes, 1.0 x": (luck, floored),
+        "empirical Bayes, corrected resampled": (luck, corrected),
+        "empirical Bayes, 1.2 x (the recipe)": (luck, 1.2 * floored),
+        "empirical Bayes, 1.3 x": (luck, 1.3 * floored),
+    }
+    return {name: (mean + shift - half, mean + shift + half) for name, (shift, half) in every.items()}
+
+
+def _parts(differences: Float, held: Held) -> Iterator[tuple[Float, npt.NDArray[np.bool_]]]:
+    """Differences of every split, with the rows of every fold of it."""
+    for split, folds in zip(differences, held.folds, strict=True):
+        for number in range(held.n_folds):
+            yield split, folds == number
+
+
+def _luck_by_bootstrap(utility: Float, n_resamples: int = 400) -> float:
+    """What the best mean of a resample is above the same model's mean in the sample, on average."""
+    n_queries = len(utility)
+    counts = np.random.default_rng(0).multinomial(n_queries, np.full(n_queries, 1.0 / n_queries), n_resamples)
+    resampled = counts @ utility / n_queries
+    picked = resampled.argmax(axis=1)
+    return float((resampled[np.arange(n_resamples), picked] - utility.mean(axis=0)[picked]).mean())
 
 
 def _standard_error(values: Float) -> float:
@@ -247,6 +305,43 @@ def print_tables(rows: list[dict[str, Any]]) -> None:
             inside = [row["verdict"] == "route" for row in learnable if low <= row["truth_named"] / row["unit"] < high]
             if inside:
                 print(f"| {low:g} to {high:g} | {len(inside)} | {_share(inside)} |")
+        _print_recipes(own)
+
+
+def _print_recipes(rows: list[dict[str, Any]]) -> None:
+    """Print what other recipes would have said of the same choices."""
+    rows = [row for row in rows if row.get("recipes")]
+    if not rows:
+        return
+    print(
+        "\n| interval over the named model | repeats | holds truth over named | over truly best | by queries (named) | "
+        "worst kind (named) | centre off by | width | above 0 where the truth is not | above 0 at 2.7 to 3.7 |\n"
+        "|---|---|---|---|---|---|---|---|---|---|"
+    )
+    for name in rows[0]["recipes"]:
+        own = [row | dict(zip(("low", "high"), row["recipes"][name], strict=True)) for row in rows]
+        natural = [row for row in own if row["kind"] != "planted"]
+        by_size, by_kind = (
+            {
+                value: float(np.mean([_is_covered(row, "named") for row in natural if row[field] == value]))
+                for value in sorted({row[field] for row in natural})
+            }
+            for field in ("n_queries", "kind")
+        )
+        off = [(row["high"] + row["low"]) / 2.0 - row["truth_named"] for row in natural]
+        high = [
+            row["low"] > 0.0
+            for row in own
+            if row["kind"] == "planted" and row["unit"] > 0.0 and 2.7 <= row["truth_named"] / row["unit"] < 3.7
+        ]
+        sizes = ", ".join(f"{value:.3f}" for value in by_size.values())
+        print(
+            f"| {name} | {len(natural)} | {_share([_is_covered(row, 'named') for row in natural])} | "
+            f"{_share([_is_covered(row, 'best') for row in natural])} | {sizes} | {min(by_kind.values()):.3f} | "
+            f"{100.0 * np.mean(off):+.2f} | {100.0 * np.mean([row['high'] - row['low'] for row in natural]):.2f} | "
+            f"{_share([row['low'] > 0.0 and row['truth_named'] <= 0.0 for row in natural])} | "
+            f"{_share(high)} of {len(high)} |"
+        )
 
 
 def _of(rows: list[dict[str, Any]], data: str, kind: str, n_models: int, n_queries: int) -> list[dict[str, Any]]:
@@ -266,10 +361,10 @@ def main() -> None:
     parser.add_argument("--models", action="append", type=int)
     parser.add_argument("--queries", action="append", type=int)
     parser.add_argument("--quality-weight", type=float, default=1.0)
-    parser.add_argument("--categories", choices=("given", "predicted"), default="given")
+    parser.add_argument("--categories", choices=("given", "predicted"), default="predicted")
+    parser.add_argument("--splits", type=int, default=N_SPLITS)
     parser.add_argument("--seeds", choices=list(SEEDS), default="tuning")
     options = parser.parse_args()
-    options.extra = {}
     options.algorithm = options.algorithm or list(registry.names())
     names = "+".join(options.algorithm)
     label = f"{options.label} {names}, weight {options.quality_weight:g}, {options.categories}, {options.seeds}".strip()
