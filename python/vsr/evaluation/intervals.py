@@ -52,7 +52,8 @@ def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
 
     Args:
         differences: (n_splits, n_queries) float64.
-        luck: e, what the other side owes to having been picked (`luck_of_the_pick`).
+        luck: e, what the other side owes to having been picked (`luck_of_the_pick`), times the share of queries on
+            which the two sides differ.
     """
     n_queries = differences.shape[1]
     variance = float(differences.var(axis=1).mean()) / n_queries + (_LEAST_QUERIES / n_queries) ** 2

@@ -28,7 +28,7 @@ class MethodResult:
         gain: utility less that of the best single model, less what that one owes to having been picked, with its
             interval; None for that model itself, for random and for what is identical to it.
         gain_over_table: utility less that of the category table; None for baselines.
-        n_unmeasured: choices that fell on cells that were not measured, over all splits; their values are estimates.
+        n_unmeasured: queries whose chosen model was not measured (mean over the splits); their values are estimates.
         selection: share of the choices that each model has.
         seconds_per_query: median time of one choice from a feature row; None for baselines.
         hit_rate: share of the choices of a best model, as the documented system counts.

@@ -71,9 +71,15 @@ class _Measured:
         scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
         utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
         best = np.where(outcomes.observed, outcomes.quality, -1.0)
-        every = (utility, outcomes.quality, outcomes.latency_s, outcomes.cost_usd)
+
+        def all_of(values: FloatArray) -> FloatArray:
+            return values if seed is None else completed(values, held.codes, seed)
+
         return cls(
-            *(every if seed is None else [completed(values, held.codes, seed) for values in every]),
+            utility=all_of(utility),
+            quality=all_of(outcomes.quality),
+            latency_s=all_of(outcomes.latency_s),
+            cost_usd=all_of(outcomes.cost_usd),
             is_missing=(~outcomes.observed).astype(np.float64),
             is_best=(best >= best.max(axis=1, keepdims=True)).astype(np.float64),
         )
@@ -117,8 +123,9 @@ class _Lines:
         return bool(((choices.given if source == "given" else choices.predicted) == self.named).all())
 
     def gain(self, columns: IntArray) -> Interval:
-        """Gain over the named model."""
-        return gain_interval(_at(self.measured.utility, columns) - self.base, self.luck)
+        """Gain over the named model, whose luck counts where another one is chosen: the rest is the same answers."""
+        luck = self.luck * float((columns != self.named).mean())
+        return gain_interval(_at(self.measured.utility, columns) - self.base, luck)
 
     def line(
         self,
@@ -149,7 +156,7 @@ class _Lines:
             is_identical=is_identical,
             gain=gain,
             gain_over_table=over_table,
-            n_unmeasured=int(_at(measured.is_missing, columns).sum()),
+            n_unmeasured=round(float(_at(measured.is_missing, columns).sum()) / len(columns)),
             selection={
                 model: float(share) for model, share in zip(outcomes.models, counts.tolist(), strict=True) if share > 0
             },
@@ -255,7 +262,8 @@ def _oracle(lines: _Lines, objective: Objective) -> MethodResult:
     outcomes = lines.held.outcomes.take(lines.held.rows)
     columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective)[None, :]
     measured = _Measured.of(lines.held, objective, None).take(lines.held.rows)
-    gain = gain_interval(_at(measured.utility, columns) - lines.base, lines.luck)
+    luck = lines.luck * float((columns != lines.named).mean())
+    gain = gain_interval(_at(measured.utility, columns) - lines.base, luck)
     return lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured)
 
 

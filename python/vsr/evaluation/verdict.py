@@ -78,33 +78,33 @@ def judge(
     judged = evidence.judged
     needed = None
     over_single = f"always using {best_single}"
-    where = "" if categories is None else f" where categories are {categories}"
-    chosen = f"the selector that is chosen by its own folds, {recommended},"
+    where = "" if categories is None else f", categories {categories}"
+    chosen = f"the recommended selector, {recommended},"
     if kind == "category_table" and evidence.table is not None:
         sentence = (
-            f"A table of the best model per category is enough{where}: it gains {_gain(evidence.table, unit)} over "
+            f"A table of the best model per category is enough: it gains {_gain(evidence.table, unit, where)} over "
             f"{over_single}, and no selector is surely better"
         )
     elif judged is None:
-        sentence = f"Do not route{where}: trained on all queries, {recommended} would be identical to {over_single}"
+        sentence = f"Do not route: trained on all queries, {recommended} would be identical to {over_single}"
     elif kind == "route":
-        sentence = f"Routing pays{where}: {chosen} gains {_gain(judged, unit)} over {over_single}"
+        sentence = f"Routing pays: {chosen} gains {_gain(judged, unit, where)} over {over_single}"
     elif kind == "inconclusive":
         needed = _said_needed(evidence)
         if judged.is_above_zero and evidence.judged_over_table is not None:
             sentence = (
-                f"Not decided yet{where}: {chosen} gains {_gain(judged, unit)} over {over_single}, but its gain over a "
+                f"Not decided yet: {chosen} gains {_gain(judged, unit, where)} over {over_single}, but its gain over a "
                 f"table of the best model per category, {_gain(evidence.judged_over_table, unit)}, is not surely there"
             )
         else:
-            sentence = (
-                f"Do not route yet{where}: the gain over {over_single}, {_gain(judged, unit)}, is not surely there"
-            )
+            gained = _gain(judged, unit, where)
+            sentence = f"Do not route yet: the gain over {over_single}, {gained}, is not surely there"
         if needed is not None:
             sentence += f"; if it stays what it is, about {needed:,} queries would decide"
     else:
+        gained = _gain(judged, unit, where)
         sentence = (
-            f"Do not route{where}: nothing surely beats {over_single} (chosen inside the folds: {_gain(judged, unit)})"
+            f"Do not route: nothing surely beats {over_single} (the recommended selector, {recommended}: {gained})"
         )
     return Verdict(kind=kind, sentence=sentence + ".", categories=categories, queries_needed=needed)
 
@@ -117,7 +117,7 @@ def _said_needed(evidence: Evidence) -> int | None:
     return int(float(f"{needed:.1e}"))
 
 
-def _gain(interval: Interval, unit: str) -> str:
-    """Write a difference in utility with its interval."""
+def _gain(interval: Interval, unit: str, where: str = "") -> str:
+    """Write a difference in utility with its interval, and what it is for."""
     mean, low, high = (f"{round(100 * value, 1) + 0.0:+.1f}" for value in (interval.mean, interval.low, interval.high))
-    return f"{mean} {unit} (95 % {low} .. {high})"
+    return f"{mean} {unit} (95 % {low} .. {high}{where})"
