@@ -93,7 +93,7 @@ def _write_notes(evaluation: "Evaluation") -> None:
     if round(100.0 * evaluation.luck, 1) > 0.0:
         terminal.write(
             f"{evaluation.best_single} was picked on these queries: {100.0 * evaluation.luck:.1f} points of its lead "
-            "are counted as luck, so gains over it are larger than the differences in the column before."
+            "are counted as luck wherever another one is chosen, so gains exceed the differences between the means."
         )
     if evaluation.classifier_accuracy is not None:
         terminal.write(f"Predicted categories are right for {evaluation.classifier_accuracy:.0%} of the queries.")
