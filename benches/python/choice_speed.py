@@ -20,7 +20,7 @@ import vsr
 from vsr._threads import set_n_threads
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 # Algorithm, its parameters, and the milliseconds that are promised.
 SETTINGS: tuple[tuple[str, dict[str, Any], float], ...] = (
@@ -51,7 +51,7 @@ def main() -> None:
         models=[f"model-{number}" for number in range(arguments.models)],
         quality=outcomes(rows, arguments.models),
     )
-    table = TrainingTable.prepare(rows, measured, 0)
+    table = Trainer.prepare(rows, measured, 0)
     unseen = features(500, 1)
     vectors = np.ascontiguousarray(unseen[:, :DIM])
     given = [CATEGORIES[column] for column in unseen[:, -N_CATEGORIES:].argmax(axis=1)]

@@ -25,7 +25,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._core import hash_embed, squared_distances
-from vsr.choice.category_means import MeanTable
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.categories import CATEGORIES, category_codes
@@ -33,9 +32,10 @@ from vsr.data.outcomes import Outcomes
 from vsr.data.prompts import unique_key
 from vsr.embedding.vectors import unit_rows
 from vsr.features import join_features, split_features
+from vsr.prior.category_means import MeanTable
 from vsr.selectors import registry
 from vsr.training.folds import stratified_folds
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 Float = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
@@ -202,7 +202,7 @@ def measure(
         folds = stratified_folds(codes, 5, np.random.default_rng(seed))
         for fold in range(5):
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            table = TrainingTable.prepare(features[train], training.take(train), seed)
+            table = Trainer.prepare(features[train], training.take(train), seed)
             chooser = Chooser.prepare(table.statistics(), objective)
             test_codes = codes[test]
             if predicted and table.classifier is not None:
@@ -230,7 +230,7 @@ def measure(
     return tally
 
 
-def plain_knn(table: TrainingTable, features: Vectors, k: int = 100, shrinkage: float = 20.0) -> Float:
+def plain_knn(table: Trainer, features: Vectors, k: int = 100, shrinkage: float = 20.0) -> Float:
     """Similarity-weighted mean of the k nearest, shrunk to category means: fixed parameters, nothing chosen."""
     data = table.data
     prior = MeanTable.fit(data.quality, data.codes, len(CATEGORIES), 30.0)

@@ -31,7 +31,7 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from vsr import _core
-from vsr.choice.category_means import MeanTable
+from vsr.prior.category_means import MeanTable
 from vsr.selectors import mlp as our_mlp
 from vsr.selectors.optimization.adam import Schedule
 from vsr.selectors.training_data import TrainingData

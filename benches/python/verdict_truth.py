@@ -41,7 +41,7 @@ from vsr.evaluation.intervals import luck_of_the_pick
 from vsr.evaluation.summary import Held, summarise
 from vsr.features import join_features
 from vsr.selectors import registry
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 Float = npt.NDArray[np.float64]
 
@@ -153,7 +153,7 @@ def repeat(pool: Pool, cell: Cell, world: World, options: argparse.Namespace, se
     seconds = time.perf_counter() - started
     interval = evaluation.method("judged").gain
 
-    table = TrainingTable.prepare(features[world.sample], outcomes, seed, objective)
+    table = Trainer.prepare(features[world.sample], outcomes, seed, objective)
     selector = next(each for each in selectors if each.name == evaluation.recommended)
     rest_codes = codes[world.rest]
     if options.categories == "predicted" and table.classifier is not None:

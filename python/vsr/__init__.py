@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from vsr.routing import DisabledRouter, Router
     from vsr.scoring import Score, score_response
     from vsr.selectors.base import Selector
-    from vsr.training.preferences import train_with_preferences
-    from vsr.training.training_table import train_selector
+    from vsr.training.pairs import train_with_preferences
+    from vsr.training.trainer import train_selector
 
     __version__: str
 
@@ -95,8 +95,8 @@ _HOMES = {
     "vsr.data.records": ("Query", "Record", "read_queries", "read_records"),
     "vsr.routing": ("DisabledRouter", "Router"),
     "vsr.selectors.base": ("Selector",),
-    "vsr.training.preferences": ("train_with_preferences",),
-    "vsr.training.training_table": ("train_selector",),
+    "vsr.training.pairs": ("train_with_preferences",),
+    "vsr.training.trainer": ("train_selector",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -297,7 +297,7 @@ CASES: dict[str, Case] = {
     "features: classifier": (
         lambda _: vsr.build_features(np.ones((1, 3)), [None], classifier="x"),  # type: ignore[arg-type]
         vsr.RecordError,
-        "classifier is 'x'; expected vsr.data.categories.CategoryClassifier.fit",
+        "classifier is 'x'; expected vsr.features.CategoryClassifier.fit",
     ),
     "embedder: prompt": (
         lambda _: vsr.load_embedder("bert", "folder", prompt=5),  # type: ignore[arg-type]

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from vsr._checks import as_list, require_kind
 from vsr.choice.candidates import Candidate, Offer
-from vsr.choice.category_means import FloatArray, IntArray
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective
-from vsr.choice.statistics import Statistics
 from vsr.data.categories import CATEGORIES, MISSING, category_codes
 from vsr.errors import SelectionError
+from vsr.prior.category_means import FloatArray, IntArray
+from vsr.prior.statistics import Statistics
 
 Reason = Literal["predicted", "single_candidate", "default"]
 CategorySource = Literal["given", "predicted"]

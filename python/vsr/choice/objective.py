@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr._checks import require_kind, require_number
-from vsr.choice.category_means import FloatArray, IntArray
 from vsr.errors import SelectionError
+from vsr.prior.category_means import FloatArray, IntArray
 
 # The slowest model counts as at least so many times the fastest: 1.00 s against 1.01 s is no difference.
 _MIN_SPAN = 100.0

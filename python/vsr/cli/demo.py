@@ -70,7 +70,7 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
     from vsr.cli.embedding import embed_with_progress
     from vsr.data.records import read_records
     from vsr.embedding import load_embedder
-    from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
+    from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.routing import Router
     from vsr.simulation import N_QUERIES, SIMULATED_MODELS, generate_queries, write_queries
     from vsr.simulation.server import SimulatedPool
@@ -98,7 +98,7 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
         vectors = embed_with_progress(embedder, outcomes.queries).vectors
         terminal.say("2. queries embedded by feature hashing, selectors trained and compared on held-out queries\n")
         with terminal.progress("Training", "steps") as show:
-            result = train_and_compare(
+            result = compare_and_train(
                 outcomes,
                 vectors,
                 embedder.fingerprint,

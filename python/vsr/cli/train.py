@@ -25,7 +25,7 @@ from vsr.cli.sections import command, option
 from vsr.selectors import registry
 
 if TYPE_CHECKING:
-    from vsr.evaluation.train_and_compare import TrainingResult
+    from vsr.evaluation.compare_and_train import TrainingResult
 
 RECORDS_NAME = "benchmark_training_data.jsonl"
 QUERIES_NAME = "training_data_with_category.jsonl"
@@ -114,11 +114,11 @@ def train(
     from vsr.choice.objective import Objective
     from vsr.data.preferences import read_preferences
     from vsr.data.records import read_records
+    from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.cross_validation import N_SPLITS
-    from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
     from vsr.features.classifier import fill_categories
     from vsr.training.outcomes import read_outcomes
-    from vsr.training.preferences import preference_features
+    from vsr.training.pairs import preference_features
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
     if splits is not None and holdout is not None:
@@ -187,7 +187,7 @@ def train(
         preferences=learnt,
     )
     with terminal.progress("Training", "steps") as show:
-        result = train_and_compare(
+        result = compare_and_train(
             outcomes,
             embeddings,
             vectors.fingerprint,

@@ -1,4 +1,4 @@
-"""The router's configuration file, as far as measuring and training need it: typed, checked whole, secrets kept."""
+"""The gateway's configuration file, parameters of the algorithms included: typed, checked whole, secrets kept."""
 
 from vsr.config.loading import load_config, parse_config
 from vsr.config.sections import (

@@ -1,4 +1,4 @@
-"""The categories of queries: their fixed order, their other names, and a classifier from embedding to category."""
+"""The categories of queries: their fixed order, codes and other names."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
-from vsr.choice.category_means import IntArray
 from vsr.choice.objective import Objective, as_objective
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
@@ -16,11 +15,12 @@ from vsr.evaluation.fold import CATEGORY_TABLE, JUDGED, Choices, Fold
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.summary import Held, summarise
 from vsr.features import split_features
+from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
 from vsr.training.folds import stratified_folds
-from vsr.training.training_table import features_of, require_seed
+from vsr.training.trainer import features_of, require_seed
 
 #: How often the queries are split into folds: the choice of one split is half luck.
 N_SPLITS = 3

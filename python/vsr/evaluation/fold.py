@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import IntArray
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
 from vsr.data.categories import OTHER
 from vsr.data.outcomes import Outcomes
 from vsr.features import join_features, split_features
+from vsr.prior.category_means import IntArray
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 CATEGORY_TABLE = "category table"
 JUDGED = "judged"
@@ -59,7 +59,7 @@ class Fold:
         predicted_codes: (n_test,) category of each.
     """
 
-    table: TrainingTable
+    table: Trainer
     columns: IntArray
     chooser: Chooser
     test: IntArray
@@ -84,7 +84,7 @@ class Fold:
         columns = np.flatnonzero(own.observed.any(axis=0))
         own = own.with_models([outcomes.models[column] for column in columns])
         among = None if preferences is None else preferences.among(columns)
-        table = TrainingTable.prepare(features[train], own, seed, objective, among)
+        table = Trainer.prepare(features[train], own, seed, objective, among)
         given = np.ascontiguousarray(features[test])
         split = split_features(given)
         predicted, codes = given, split.codes

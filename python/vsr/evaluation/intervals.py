@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from vsr.choice.category_means import FloatArray
+from vsr.prior.category_means import FloatArray
 
 #: What a plain interval is widened by: the spread over trainings, which no reuse of one sample shows. Found on real
 #: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).

@@ -8,8 +8,8 @@ right if either of the two is; where all was measured it is the value itself.
 
 import numpy as np
 
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable
 from vsr.data.categories import CATEGORIES
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 from vsr.training.folds import stratified_folds
 
 _N_FOLDS = 5

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.choice.category_means import FloatArray, IntArray
 from vsr.choice.objective import EfficiencyScale, Objective, best_columns, measured_utilities
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.fold import CATEGORY_TABLE, JUDGED, Choices
@@ -12,6 +11,7 @@ from vsr.evaluation.intervals import Interval, gain_interval, shrunk_means
 from vsr.evaluation.missing_cells import completed
 from vsr.evaluation.results import CategorySource, Evaluation, MethodKind, MethodResult
 from vsr.evaluation.verdict import Evidence, judge
+from vsr.prior.category_means import FloatArray, IntArray
 
 BEST_SINGLE = "best single"
 RANDOM = "random"

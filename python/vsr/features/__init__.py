@@ -1,4 +1,4 @@
-"""What selectors read of a query: the feature vector, and the classifier of its category."""
+"""The feature vector that selectors read, and where a query's category comes from when none is given."""
 
 from vsr.features.classifier import CategoryClassifier, FilledCategories, fill_categories
 from vsr.features.layout import (

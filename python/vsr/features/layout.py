@@ -90,9 +90,7 @@ def resolve_categories(
             f"{int(missing.sum())} of {len(codes)} queries have no category (the first is row {int(missing.argmax())}) "
             "and there is no classifier to predict it; give the categories, or `other`, or a classifier"
         )
-    require_kind(
-        classifier, CategoryClassifier, "classifier", "vsr.data.categories.CategoryClassifier.fit(...)", RecordError
-    )
+    require_kind(classifier, CategoryClassifier, "classifier", "vsr.features.CategoryClassifier.fit(...)", RecordError)
     resolved = codes.copy()
     resolved[missing] = classifier.predict(embeddings[missing])
     return resolved

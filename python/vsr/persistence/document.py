@@ -14,7 +14,7 @@ import numpy.typing as npt
 from vsr._core import read_json_arrays, write_json_parts
 from vsr._files import replaced_file
 from vsr.errors import ArtefactError, OutputError
-from vsr.selectors.fields import Fields
+from vsr.selectors.artefact_fields import Fields
 
 
 def write_documents(documents: Mapping[Path, Mapping[str, Any]]) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from vsr._checks import as_texts, require_path
-from vsr.choice.category_means import MeanTable
 from vsr.choice.objective import Objective
-from vsr.choice.statistics import Statistics
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, TrainingError, VsrError
 from vsr.features.classifier import CategoryClassifier
 from vsr.persistence.artefact import FORMAT_VERSION, Artefact, Header
 from vsr.persistence.document import read_fields
+from vsr.prior.category_means import MeanTable
+from vsr.prior.statistics import Statistics
 from vsr.selectors import registry
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, TrainedSelector
-from vsr.selectors.fields import Fields
 
 _HEADER_PATTERNS = {
     "vsr.prior.overall": "float64",

@@ -1,4 +1,4 @@
-"""What a prediction rests on: how far it is from the category's means, and what its algorithm says of it."""
+"""On request (`select --explain`): what a prediction rests on, by its category's means and its algorithm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a gateway imports: text in, model out."""
+"""The router: embed a query, resolve its category, predict every model's quality, choose."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ import numpy.typing as npt
 from vsr._checks import as_list, require_kind, require_path
 from vsr._threads import apply_environment
 from vsr.choice.candidates import Candidate
-from vsr.choice.category_means import IntArray
 from vsr.choice.chooser import CategorySource, Choice, Chooser
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import RouterConfig, load_config
@@ -22,6 +21,7 @@ from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
 from vsr.features import join_features
 from vsr.persistence import Artefact, find_artefact, load_artefact
+from vsr.prior.category_means import IntArray
 
 DEFAULT_MODELS_DIR = "trained_models"
 _WARM_UP = "a"  # within the shortest limit of tokens

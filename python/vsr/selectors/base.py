@@ -2,7 +2,7 @@
 
     score = prior + slope * predicted residual
 
-The *prior* is the table of shrunk means in the query's category (`vsr.choice.category_means`). The *predicted residual*
+The *prior* is the table of shrunk means in the query's category (`vsr.prior.category_means`). The *predicted residual*
 is what an algorithm has learnt beyond it, centred over the models, because what all models share on a query does not
 touch the choice. The *calibration slope* is fitted out of fold (`vsr.training.calibration`): 0 where there is nothing
 to learn, at most 1 unless an algorithm predicts on a scale of its own.
@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, cast, runtim
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, MeanTable, centred_rows
-from vsr.choice.statistics import Statistics
 from vsr.errors import SelectionError
 from vsr.features import as_features, split_features
 from vsr.features.classifier import CategoryClassifier
-from vsr.selectors.fields import Fields
+from vsr.prior.category_means import FloatArray, MeanTable, centred_rows
+from vsr.prior.statistics import Statistics
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.parameters import Parameters
 from vsr.selectors.training_data import Features, TrainingData
 

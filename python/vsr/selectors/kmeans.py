@@ -9,9 +9,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from vsr._core import kmeans_fit, squared_distances
-from vsr.choice.category_means import FloatArray, centred_rows
+from vsr.prior.category_means import FloatArray, centred_rows
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
-from vsr.selectors.fields import Fields
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
 from vsr.selectors.training_data import Features, TrainingData
 

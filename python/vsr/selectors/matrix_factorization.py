@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from vsr.choice.category_means import FloatArray
 from vsr.errors import TrainingError
+from vsr.prior.category_means import FloatArray
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, SweepResult, centred_residuals
-from vsr.selectors.fields import Fields
 from vsr.selectors.optimization.adam import Adam, Schedule, descend, logit, sigmoid
 from vsr.selectors.optimization.bpr import fit_pairs
 from vsr.selectors.optimization.early_stopping import StoppingSplit

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from vsr.choice.category_means import FloatArray
+from vsr.prior.category_means import FloatArray
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, centred_residuals
-from vsr.selectors.fields import Fields
 from vsr.selectors.optimization.adam import Adam, Arrays, Schedule, descend, logit, sigmoid
 from vsr.selectors.optimization.early_stopping import StoppingSplit
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt

@@ -1,4 +1,4 @@
-"""The algorithms by name: the five modules beside this one, and what other packages offer as `vsr.selectors`.
+"""The algorithms by name: those beside this module, and what other packages offer as `vsr.selectors`.
 
 Another package adds one with an entry point that names a subclass of `Algorithm`:
 

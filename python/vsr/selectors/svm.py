@@ -9,12 +9,12 @@ import numpy as np
 from pydantic import Field
 
 from vsr._core import KernelMatrix, SupportVectors, svm_fit_linfa
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable, centred_rows
 from vsr.data.categories import CATEGORIES
 from vsr.errors import TrainingError
 from vsr.features import split_features
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable, centred_rows
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
-from vsr.selectors.fields import Fields
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveNumber
 from vsr.selectors.training_data import Features, TrainingData
 

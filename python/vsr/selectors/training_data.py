@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable
 from vsr.errors import TrainingError
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 
 Features = npt.NDArray[np.float32]
 

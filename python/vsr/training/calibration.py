@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, centred_rows
+from vsr.prior.category_means import FloatArray, centred_rows
 
 # Mean size of predicted residuals that are more than rounding errors, on which a slope of 1e14 can be fitted.
 _LEAST_RESIDUAL = 1e-9

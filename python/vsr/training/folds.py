@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable
 from vsr.data.categories import CATEGORIES
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 from vsr.selectors.training_data import Features, TrainingData
 
 N_INNER_FOLDS = 4

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
-from vsr.choice.category_means import MeanTable
 from vsr.choice.chooser import Choice, Chooser, choose
 from vsr.choice.objective import EfficiencyScale, Objective, Scale, best_columns
-from vsr.choice.statistics import Statistics
 from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
 from vsr.errors import SelectionError
+from vsr.prior.category_means import MeanTable
+from vsr.prior.statistics import Statistics
 
 MODELS = ("a", "b", "c")
 NAN = math.nan

@@ -37,7 +37,8 @@ def test_the_table_shows_five_single_models_and_says_what_it_leaves_out(capsys: 
     assert singles == [method.label for method in ranked[:4]]
     text = " ".join(lines)
     assert "2 more single models below these: --json has them." in text
-    assert "20% of the cells were not measured: every line is an estimate over all queries, which assumes" in text
+    share = f"{evaluation.n_missing_cells / (200 * 7):.0%}"
+    assert f"{share} of the cells were not measured: every line is an estimate over all queries, which assumes" in text
     assert f"{evaluation.best_single} was picked on these queries: " in text
     assert f"{100 * evaluation.luck:.1f} points of its lead are counted as luck" in text
     assert lines[-1] == evaluation.verdict.sentence

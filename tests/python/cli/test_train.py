@@ -20,7 +20,7 @@ import pytest
 from cli.conftest import MODELS, Command, write_records
 from documented import FILE_NAMES
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation import train_and_compare
+from vsr.evaluation import compare_and_train
 from vsr.persistence import find_artefacts, load_artefact
 
 FAST = ("--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--knn-k", "5", "--holdout", "0.3")
@@ -485,8 +485,8 @@ def test_an_interrupt_at_any_step_leaves_older_artefacts(
 
     steps = (
         (Outcomes, "from_records"),
-        (train_and_compare, "compare"),
-        (train_and_compare, "save_selectors"),
+        (compare_and_train, "compare"),
+        (compare_and_train, "save_selectors"),
     )
     for holder, step in steps:
         with monkeypatch.context() as patched:

@@ -1,11 +1,6 @@
-import gzip
-import json
-from dataclasses import replace
-from pathlib import Path
+"""Category names and codes as people write them."""
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from vsr.data.categories import (
     CATEGORIES,
@@ -17,17 +12,6 @@ from vsr.data.categories import (
     normalise_category,
     unknown_categories,
 )
-from vsr.errors import RecordError
-from vsr.features.classifier import CategoryClassifier, fill_categories, labelled_enough
-
-
-def clusters(
-    n: int, dim: int, n_categories: int, noise: float, seed: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    random = np.random.default_rng(seed)
-    codes = random.integers(0, n_categories, n)
-    centres = random.standard_normal((n_categories, dim))
-    return (centres[codes] + noise * random.standard_normal((n, dim))).astype(np.float32), codes
 
 
 def test_the_order_is_the_documented_one() -> None:
@@ -63,125 +47,3 @@ def test_codes_and_unknown_ones() -> None:
     assert category_names(codes) == ("math", None, "other", "other", None, "other", "other")
     assert unknown_categories(names) == (UnknownCategory("geography", 2), UnknownCategory("unknown", 1))
     assert category_codes([]).shape == (0,)
-
-
-@pytest.mark.parametrize(("counts", "enough"), [((20, 20), True), ((19, 500), False), ((500,), False), ((), False)])
-def test_what_is_labelled_enough(counts: tuple[int, ...], enough: bool) -> None:
-    codes = np.repeat(np.arange(len(counts)), counts)
-    assert labelled_enough(np.concatenate([codes, np.full(50, MISSING)])) is enough
-
-
-def slow_ridge(
-    rows: NDArray[np.float32], codes: NDArray[np.int64], penalty: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ridge by its normal equations in float64, the mean taken off."""
-    rows = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    targets = (codes[:, None] == np.unique(codes)).astype(np.float64)
-    mean, centred = rows.mean(axis=0), rows - rows.mean(axis=0)
-    weights = np.linalg.solve(
-        centred.T @ centred + penalty * np.eye(rows.shape[1]), centred.T @ (targets - targets.mean(axis=0))
-    )
-    return weights, targets.mean(axis=0) - mean @ weights
-
-
-@pytest.mark.parametrize(("n", "dim"), [(300, 20), (40, 60), (30, 30)])
-def test_it_is_ridge_and_its_accuracy_leaves_each_row_out(n: int, dim: int) -> None:
-    rows, codes = clusters(n, dim, 4, noise=3.0)
-    fitted = CategoryClassifier.fit(rows, codes)
-    weights, bias = slow_ridge(rows, codes, fitted.regularisation)
-    np.testing.assert_allclose(fitted.weights, weights, atol=2e-4)
-    np.testing.assert_allclose(fitted.bias, bias, atol=2e-4)
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    right = []
-    for row in range(n):
-        others = np.arange(n) != row
-        weights, bias = slow_ridge(rows[others], codes[others], fitted.regularisation)
-        right.append((unit[row] @ weights + bias).argmax() == np.searchsorted(np.unique(codes[others]), codes[row]))
-    assert fitted.accuracy == pytest.approx(np.mean(right), abs=0.02)
-    assert fitted.n_labelled == n
-
-
-def test_missing_labels_are_left_out_and_absent_categories_never_predicted() -> None:
-    rows, codes = clusters(400, 16, 3, noise=0.1)
-    names = np.array([2, 5, 13])[codes]
-    partly = np.where(np.arange(400) % 4 == 0, MISSING, names)
-    fitted = CategoryClassifier.fit(rows, partly)
-    assert fitted.codes.tolist() == [2, 5, 13]
-    assert fitted.n_labelled == 300
-    assert (fitted.predict(rows) == names).all()
-    assert (fitted.predict(rows * 7.0) == names).all()  # length does not matter
-
-
-def test_one_category_one_query_and_constant_embeddings() -> None:
-    rows, _ = clusters(10, 8, 2, noise=1.0)
-    assert CategoryClassifier.fit(rows, np.full(10, 3)).predict(rows).tolist() == [3] * 10
-    assert CategoryClassifier.fit(rows[:1], np.array([4])).predict(rows).tolist() == [4] * 10
-    constant = np.ones((9, 8), dtype=np.float32)
-    assert CategoryClassifier.fit(constant, np.array([1] * 6 + [2] * 3)).predict(constant).tolist() == [1] * 9
-    zeros = np.zeros((9, 8), dtype=np.float32)
-    assert CategoryClassifier.fit(zeros, np.array([1] * 6 + [2] * 3)).predict(zeros).tolist() == [1] * 9
-
-
-def test_noise_asks_for_a_larger_penalty() -> None:
-    quiet = CategoryClassifier.fit(*clusters(200, 50, 4, noise=0.5))
-    noisy = CategoryClassifier.fit(*clusters(200, 50, 4, noise=20.0))
-    assert noisy.regularisation > quiet.regularisation
-
-
-def test_through_plain_arrays_it_predicts_the_same() -> None:
-    rows, codes = clusters(200, 12, 5, noise=3.0)
-    fitted = CategoryClassifier.fit(rows, codes)
-    saved = json.dumps([fitted.weights.tolist(), fitted.bias.tolist(), fitted.codes.tolist()])
-    weights, bias, present = json.loads(saved)
-    again = replace(fitted, weights=np.array(weights), bias=np.array(bias), codes=np.array(present))
-    assert again.weights.tobytes() == fitted.weights.tobytes()
-    assert again.bias.tobytes() == fitted.bias.tobytes()
-    assert (again.predict(rows) == fitted.predict(rows)).all()
-    assert (np.concatenate([again.predict(rows[i : i + 1]) for i in range(200)]) == fitted.predict(rows)).all()
-
-
-def test_missing_categories_are_filled_where_enough_are_labelled() -> None:
-    rows, codes = clusters(100, 16, 2, noise=0.1)
-    names = [["law", "math"][code] for code in codes]
-    partly = [None if row % 5 == 0 else name for row, name in enumerate(names)]
-    filled = fill_categories(rows, partly)
-    assert filled.categories == tuple(names)
-    assert (filled.n_predicted, filled.n_other) == (20, 0)
-    assert filled.lines() == ["20 missing categories predicted from the embedding (100% of 80 labelled ones right)"]
-    few = fill_categories(rows[:30], partly[:30])
-    assert few.categories == tuple("other" if name is None else name for name in partly[:30])
-    assert (few.classifier, few.n_predicted, few.n_other) == (None, 0, 6)
-    wanted = "no classifier could be fitted; label at least 20 queries of each of two categories"
-    assert few.lines() == [f"6 queries without a category count as other, and so will those routed: {wanted}"]
-    assert fill_categories(rows[:30], names[:30]).lines() == [
-        f"queries without a category will be taken as other when they are routed: {wanted}"
-    ]
-    assert fill_categories(rows, names).lines() == []
-
-
-def test_bad_input() -> None:
-    rows, codes = clusters(10, 8, 2, noise=1.0)
-    with pytest.raises(RecordError, match="no query has a category"):
-        CategoryClassifier.fit(rows, np.full(10, MISSING))
-    with pytest.raises(RecordError, match="10 embeddings but codes of shape"):
-        CategoryClassifier.fit(rows, codes[:5])
-    fitted = CategoryClassifier.fit(rows, codes)
-    with pytest.raises(RecordError, match="embeddings have 5 dimensions; expected 8"):
-        fitted.predict(rows[:, :5])
-    with pytest.raises(RecordError, match="do not fit"):
-        replace(fitted, bias=fitted.bias[:1])
-    with pytest.raises(RecordError, match="NaN or infinity"):
-        replace(fitted, bias=fitted.bias * np.inf)
-    with pytest.raises(RecordError, match="codes \\[0, 99\\]"):
-        replace(fitted, codes=np.array([0, 99]))
-
-
-def test_mmlu_pro_categories_are_told_from_minilm_vectors(shared: Path) -> None:
-    with gzip.open(shared / "data" / "mmlu_pro_outcomes.jsonl.gz", "rt", encoding="utf-8") as lines:
-        next(lines)
-        codes = category_codes([json.loads(line)["category"] for line in lines])
-    vectors = np.load(shared / "data" / "mmlu_pro_minilm.npy")
-    held_out = np.random.default_rng(0).random(len(codes)) < 0.3
-    fitted = CategoryClassifier.fit(vectors[~held_out], codes[~held_out])
-    assert (fitted.predict(vectors[held_out]) == codes[held_out]).mean() > 0.77
-    assert fitted.accuracy == pytest.approx((fitted.predict(vectors[held_out]) == codes[held_out]).mean(), abs=0.02)

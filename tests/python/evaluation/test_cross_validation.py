@@ -17,7 +17,7 @@ from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.intervals import luck_of_the_pick
 from vsr.selectors.training_data import Preferences
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.training.trainer import Trainer, train_selector
 
 FloatArray = NDArray[np.float64]
 QUALITY = Objective(quality_weight=1.0)
@@ -211,20 +211,20 @@ def test_selectors_choose_for_queries_that_they_have_not_seen(monkeypatch: pytes
     pool = planted_pool(60)
     trained: list[set[bytes]] = []
     asked: list[set[bytes]] = []
-    prepare, choose = TrainingTable.prepare.__func__, Fold.choose  # type: ignore[attr-defined]
+    prepare, choose = Trainer.prepare.__func__, Fold.choose  # type: ignore[attr-defined]
 
-    def spied_prepare(cls: type[TrainingTable], features: Any, *arguments: Any) -> TrainingTable:
+    def spied_prepare(cls: type[Trainer], features: Any, *arguments: Any) -> Trainer:
         trained.append({row.tobytes() for row in features})
         assert arguments[2] == QUALITY  # what they are judged by inside is what the table shows
         table = prepare(cls, features, *arguments)
-        assert isinstance(table, TrainingTable)
+        assert isinstance(table, Trainer)
         return table
 
     def spied_choose(self: Any, *arguments: Any, **options: Any) -> None:
         asked.append({row.tobytes() for row in self.given})
         choose(self, *arguments, **options)
 
-    monkeypatch.setattr(TrainingTable, "prepare", classmethod(spied_prepare))
+    monkeypatch.setattr(Trainer, "prepare", classmethod(spied_prepare))
     monkeypatch.setattr(Fold, "choose", spied_choose)
     evaluate(pool, "knn", folds=4, splits=2)
     assert len(trained) == len(asked) == 9

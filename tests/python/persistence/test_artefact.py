@@ -17,12 +17,12 @@ from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, OutputError
-from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
+from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
 from vsr.persistence import document, find_artefacts, load_artefact, load_selector, save_selector, save_selectors
 from vsr.persistence.artefact import FORMAT_VERSION
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 WIDTH = DIM + len(CATEGORIES)
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -52,7 +52,7 @@ every_algorithm = pytest.mark.parametrize("name", registry.names())
 @pytest.fixture(scope="module")
 def selectors() -> dict[str, TrainedSelector]:
     pool = planted_pool(90)  # of which two categories have twenty queries
-    table = TrainingTable.prepare(pool.features, pool.outcomes)
+    table = Trainer.prepare(pool.features, pool.outcomes)
     return {name: table.train(name, **PARAMETERS[name]) for name in registry.names()}
 
 
@@ -153,7 +153,7 @@ def test_artefacts_of_one_training_share_a_run_id(trained_folder: Path, tmp_path
 
     assert len({run_id(path) for path in find_artefacts(trained_folder).values()}) == 1
     other = planted_pool(50, seed=1)
-    selector = TrainingTable.prepare(other.features, other.outcomes).train("knn", k=3)
+    selector = Trainer.prepare(other.features, other.outcomes).train("knn", k=3)
     assert run_id(save_selector(selector, tmp_path)) != run_id(trained_folder / "knn_model.json")
 
 
@@ -180,7 +180,7 @@ def test_a_training_with_other_parameters_has_another_run_id(tmp_path: Path) -> 
     def run_ids(folder: str, **parameters: dict[str, Any]) -> set[str]:
         settings = TrainingSettings(("knn", "kmeans"), parameters)
         embeddings, embedder = pool.features[:, :DIM], Fingerprint.external(DIM)
-        result = train_and_compare(pool.outcomes, embeddings, embedder, tmp_path / folder, settings)
+        result = compare_and_train(pool.outcomes, embeddings, embedder, tmp_path / folder, settings)
         headers = [load_artefact(path).header for path in result.paths]
         return {header.run_id for header in headers if header is not None}
 

@@ -16,7 +16,7 @@ from pools import planted_pool
 from vsr.errors import ArtefactError, VsrError
 from vsr.persistence import load_artefact, save_selector
 from vsr.selectors import registry
-from vsr.training.training_table import train_selector
+from vsr.training.trainer import train_selector
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "knn": {"k": 2},

@@ -9,7 +9,7 @@ from vsr.choice.objective import Objective
 from vsr.persistence import load_artefact, save_selector
 from vsr.persistence.trainings import run_ids
 from vsr.selectors import registry
-from vsr.training.training_table import train_selector
+from vsr.training.trainer import train_selector
 
 
 def test_run_ids_are_those_of_the_headers(tmp_path: Path) -> None:

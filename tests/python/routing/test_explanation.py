@@ -12,7 +12,7 @@ from vsr.routing.explanation import explain
 from vsr.selectors import registry
 from vsr.selectors.kmeans import KMeansPredictor
 from vsr.selectors.svm import SvmPredictor
-from vsr.training.training_table import train_selector
+from vsr.training.trainer import train_selector
 
 SMALL: dict[str, dict[str, Any]] = {"mlp": {"hidden_layers": (8,)}, "knn": {"k": 8}, "kmeans": {"num_clusters": 5}}
 MODELS = ["small", "large"]

@@ -25,7 +25,7 @@ from vsr.features import build_features
 from vsr.persistence import save_selector
 from vsr.routing import Router
 from vsr.selectors.base import TrainedSelector
-from vsr.training.training_table import train_selector
+from vsr.training.trainer import train_selector
 
 TOPICS = {
     "math": ("integral", "equation", "triangle", "prime"),

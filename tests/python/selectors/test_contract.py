@@ -18,7 +18,7 @@ from vsr.features import build_features
 from vsr.persistence import load_artefact, load_selector, save_selector
 from vsr.selectors import registry
 from vsr.selectors.base import Selector, TrainedSelector
-from vsr.training.training_table import train_selector
+from vsr.training.trainer import train_selector
 
 # Networks small enough for a quick suite; everything else is chosen as in the field.
 SMALL: dict[str, dict[str, Any]] = {"mlp": {"hidden_layers": (16,)}, "matrix_factorization": {"num_factors": 4}}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pools import planted_pool
 from vsr.selectors.kmeans import KMeans, KMeansSetting
 from vsr.selectors.training_data import TrainingData
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 SETTING = KMeansSetting(num_clusters=6, shrinkage=4.0, bandwidth=0.1)
 
@@ -17,7 +17,7 @@ def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(120)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def nearest(row: NDArray[np.float32], centroids: NDArray[np.float32]) -> int:
@@ -79,7 +79,7 @@ def test_settings_fit_the_number_of_rows() -> None:
 
 
 def test_as_many_clusters_as_queries() -> None:
-    few = TrainingTable.prepare(planted_pool(5).features, planted_pool(5).outcomes).data
+    few = Trainer.prepare(planted_pool(5).features, planted_pool(5).outcomes).data
     predictor = KMeans.of().fit(few, KMeansSetting(64, 1.0, 0.1), seed=0)
     assert predictor.centroids.shape == (5, few.features.shape[1])
     assert predictor.cluster_sizes.tolist() == [1] * 5

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pools import Pool, planted_pool
 from vsr.selectors.knn import Knn, KnnPredictor, KnnSetting
 from vsr.selectors.training_data import TrainingData
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.training.trainer import Trainer, train_selector
 
 FloatArray = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ def with_gaps(pool: Pool, share: float = 0.3) -> Pool:
 
 
 def examples_of(pool: Pool) -> TrainingData:
-    return TrainingTable.prepare(pool.features, pool.outcomes).data
+    return Trainer.prepare(pool.features, pool.outcomes).data
 
 
 def slow_neighbours(data: TrainingData, query: NDArray[np.float32], k: int) -> list[tuple[int, float]]:

@@ -10,7 +10,7 @@ from vsr.selectors import matrix_factorization
 from vsr.selectors.matrix_factorization import MatrixFactorization, MatrixFactorizationSetting
 from vsr.selectors.optimization.early_stopping import StoppingSplit
 from vsr.selectors.training_data import TrainingData
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 FloatArray = NDArray[np.float64]
 SETTING = MatrixFactorizationSetting(num_factors=3, weight_decay=0.3)
@@ -21,7 +21,7 @@ def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def test_gradients_are_those_of_finite_differences(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from vsr.selectors import mlp
 from vsr.selectors.mlp import Mlp, MlpSetting
 from vsr.selectors.optimization.early_stopping import StoppingSplit
 from vsr.selectors.training_data import TrainingData
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.training.trainer import Trainer, train_selector
 
 FloatArray = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def plain_logits(features: FloatArray, weights: list[FloatArray], biases: list[FloatArray]) -> FloatArray:

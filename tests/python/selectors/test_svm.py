@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from pools import Pool, planted_pool
 from vsr._core import KernelMatrix, svm_fit_linfa
-from vsr.choice.category_means import MeanTable
 from vsr.errors import TrainingError
+from vsr.prior.category_means import MeanTable
 from vsr.selectors.svm import Svm, SvmPredictor, SvmSetting, default_gamma
 from vsr.selectors.training_data import TrainingData
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.training.trainer import Trainer, train_selector
 
 Kernel = Literal["rbf", "linear"]
 FloatArray = NDArray[np.float64]
@@ -20,7 +20,7 @@ KERNELS: tuple[Kernel, ...] = ("rbf", "linear")
 
 
 def examples_of(pool: Pool) -> TrainingData:
-    return TrainingTable.prepare(pool.features, pool.outcomes).data
+    return Trainer.prepare(pool.features, pool.outcomes).data
 
 
 def graded(pool: Pool) -> Pool:

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from vsr.choice.category_means import FloatArray, centred_rows
+from vsr.prior.category_means import FloatArray, centred_rows
+from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, centred_residuals
-from vsr.selectors.fields import Fields
 from vsr.selectors.parameters import Parameters, PositiveInt
 from vsr.selectors.training_data import Features, TrainingData
 

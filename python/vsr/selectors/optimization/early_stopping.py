@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.category_means import FloatArray, centred_rows
+from vsr.prior.category_means import FloatArray, centred_rows
 from vsr.selectors.training_data import Features, TrainingData
 
 _HELD_OUT_SHARE = 0.15

@@ -15,8 +15,8 @@ from vsr.persistence import load_selector, save_selector
 from vsr.selectors.optimization import bpr as preferences_module
 from vsr.selectors.optimization.bpr import fit_pairs
 from vsr.selectors.training_data import Preferences
-from vsr.training.preferences import train_with_preferences
-from vsr.training.training_table import train_selector
+from vsr.training.pairs import train_with_preferences
+from vsr.training.trainer import train_selector
 
 FloatArray = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from pools import planted_pool
 from vsr.selectors.optimization.early_stopping import StoppingSplit
 from vsr.selectors.training_data import TrainingData
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 
 def examples_of(n_queries: int, missing: float = 0.0) -> TrainingData:
@@ -12,7 +12,7 @@ def examples_of(n_queries: int, missing: float = 0.0) -> TrainingData:
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(9).random(quality.shape) < missing] = np.nan
     quality[:, 0] = pool.outcomes.quality[:, 0]
-    return TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
 
 
 def row_of(data: TrainingData, features: NDArray[np.float32]) -> list[int]:

@@ -13,7 +13,7 @@ from vsr.data.records import read_records
 from vsr.embedding import Fingerprint
 from vsr.embedding.vector_file import read_embedding_file
 from vsr.errors import OutputError, RecordError, TrainingError
-from vsr.evaluation.train_and_compare import TrainingSettings, train_and_compare
+from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
 from vsr.persistence import load_artefact
 from vsr.selectors.training_data import Preferences
 from vsr.training.outcomes import read_outcomes
@@ -25,7 +25,7 @@ QUICK = TrainingSettings(algorithms=("knn", "kmeans"), parameters={"knn": {"k": 
 def test_a_training_gives_what_it_wrote(tmp_path: Path) -> None:
     pool = planted_pool(100)
     told: list[tuple[str, int, int]] = []
-    result = train_and_compare(
+    result = compare_and_train(
         pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK, lambda *state: told.append(state)
     )
     assert [selector.name for selector in result.selectors] == ["knn", "kmeans"]
@@ -57,7 +57,7 @@ def test_vectors_are_brought_to_unit_length(tmp_path: Path) -> None:
     settings = TrainingSettings(algorithms=("knn",), parameters={"knn": {"k": 3}})
     unseen = planted_pool(10, seed=1).features
     scores = [
-        train_and_compare(pool.outcomes, factor * pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+        compare_and_train(pool.outcomes, factor * pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
         .selectors[0]
         .scores(unseen)
         for factor in (1.0, 7.0)
@@ -70,7 +70,7 @@ def test_queries_that_nobody_answered_and_models_that_answered_nothing_are_left_
     quality = np.column_stack([pool.outcomes.quality, np.full(80, np.nan)])
     quality[70:] = np.nan
     outcomes = Outcomes(pool.outcomes.queries, pool.outcomes.categories, [*pool.outcomes.models, "silent"], quality)
-    result = train_and_compare(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    result = compare_and_train(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
     assert result.notes == ("left out, because no answer of theirs has a quality: silent",)
     assert result.evaluation is not None
     assert (result.evaluation.n_queries, result.evaluation.n_models) == (70, 3)
@@ -89,7 +89,7 @@ def test_preference_pairs_follow_the_models_that_are_left(tmp_path: Path) -> Non
         parameters={"matrix_factorization": {"num_factors": 4}},
         preferences=pairs,
     )
-    result = train_and_compare(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+    result = compare_and_train(outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
     assert result.selectors[0].models == pool.outcomes.models
     chosen = result.selectors[0].scores(pool.features).argmax(axis=1)
     assert (chosen == pool.expected.argmax(axis=1)).mean() > 0.6
@@ -98,12 +98,12 @@ def test_preference_pairs_follow_the_models_that_are_left(tmp_path: Path) -> Non
 def test_missing_categories_are_predicted_and_counted(tmp_path: Path) -> None:
     pool = planted_pool(120)
     categories = [None if row < 15 else name for row, name in enumerate(pool.outcomes.categories)]
-    result = train_and_compare(
+    result = compare_and_train(
         pool.outcomes.with_categories(categories), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK
     )
     assert result.n_predicted_categories == 15
     assert result.notes[0].startswith("15 missing categories predicted from the embedding")
-    nothing = train_and_compare(
+    nothing = compare_and_train(
         pool.outcomes.with_categories([None] * 120), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK
     )
     assert nothing.n_predicted_categories == 0
@@ -112,11 +112,11 @@ def test_missing_categories_are_predicted_and_counted(tmp_path: Path) -> None:
 
 def test_what_few_queries_mean_is_noted(tmp_path: Path) -> None:
     pool = planted_pool(49)
-    notes = train_and_compare(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK).notes
+    notes = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK).notes
     assert notes[0].startswith("queries without a category will be taken as other when they are routed: no classifier")
     assert notes[1].startswith("only 49 unique queries: the intervals are too wide to say whether routing pays")
     few = planted_pool(3)
-    result = train_and_compare(few.outcomes, few.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    result = compare_and_train(few.outcomes, few.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
     assert result.evaluation is None
     assert result.notes[-1] == "too few queries to hold any out: there is no table"
     assert len(result.paths) == 2
@@ -124,7 +124,7 @@ def test_what_few_queries_mean_is_noted(tmp_path: Path) -> None:
 
 def test_one_model_is_nothing_to_choose(tmp_path: Path) -> None:
     pool = planted_pool(120)
-    result = train_and_compare(pool.outcomes.with_models(["small"]), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
+    result = compare_and_train(pool.outcomes.with_models(["small"]), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
     assert result.evaluation is None
     assert result.notes == ("small is the only model: there is nothing to choose",)
     assert load_artefact(result.paths[0]).selector.models == ("small",)
@@ -134,13 +134,13 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     pool = planted_pool(30)
     vectors = pool.features[:, :DIM]
     with pytest.raises(RecordError, match="29 embeddings for 30 unique queries"):
-        train_and_compare(pool.outcomes, vectors[1:], EXTERNAL, tmp_path, QUICK)
+        compare_and_train(pool.outcomes, vectors[1:], EXTERNAL, tmp_path, QUICK)
     with pytest.raises(TrainingError, match="1 unique queries have a measured quality"):
-        train_and_compare(pool.outcomes.take([0]), vectors[:1], EXTERNAL, tmp_path, QUICK)
+        compare_and_train(pool.outcomes.take([0]), vectors[:1], EXTERNAL, tmp_path, QUICK)
     with pytest.raises(TrainingError, match="no algorithm is called 'forest'"):
-        train_and_compare(pool.outcomes, vectors, EXTERNAL, tmp_path, TrainingSettings(algorithms=("forest",)))
+        compare_and_train(pool.outcomes, vectors, EXTERNAL, tmp_path, TrainingSettings(algorithms=("forest",)))
     with pytest.raises(RecordError, match="category weight is -1"):
-        train_and_compare(
+        compare_and_train(
             pool.outcomes, vectors, EXTERNAL, tmp_path, TrainingSettings(algorithms=("knn",), category_weight=-1.0)
         )
     assert list(tmp_path.iterdir()) == []
@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 def test_a_category_weight_stands_in_the_artefact(tmp_path: Path) -> None:
     pool = planted_pool(40)
     settings = TrainingSettings(algorithms=("knn",), category_weight=0.25)
-    result = train_and_compare(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+    result = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
     assert load_artefact(result.paths[0]).selector.category_weight == 0.25
 
 
@@ -163,7 +163,7 @@ def test_a_folder_is_tried_or_refused(tmp_path: Path) -> None:
         require_writable(tmp_path / "file" / "c")
     pool = planted_pool(30)
     with pytest.raises(OutputError, match=r"file: cannot be written to"):  # before any work: the vectors are wrong too
-        train_and_compare(pool.outcomes, pool.features[1:, :DIM], EXTERNAL, tmp_path / "file", QUICK)
+        compare_and_train(pool.outcomes, pool.features[1:, :DIM], EXTERNAL, tmp_path / "file", QUICK)
 
 
 def test_records_of_one_query_are_refused(tmp_path: Path) -> None:

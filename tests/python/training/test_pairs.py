@@ -13,7 +13,7 @@ from vsr.data.categories import CATEGORIES
 from vsr.data.preferences import read_preferences
 from vsr.errors import RecordError
 from vsr.features.classifier import CategoryClassifier
-from vsr.training.preferences import preference_features
+from vsr.training.pairs import preference_features
 
 MODELS = NAMES[:3]
 

@@ -1,4 +1,4 @@
-"""Training on preference pairs: which of two models was preferred on a query."""
+"""Preference pairs: their features, and training on pairs alone."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated
-from vsr.choice.category_means import IntArray, MeanTable
-from vsr.choice.statistics import Statistics
 from vsr.data.categories import CATEGORIES, OTHER, category_codes
 from vsr.data.preferences import PreferencePairs
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import TrainingError
 from vsr.features import as_features, join_features, resolve_categories, split_features
 from vsr.features.classifier import CategoryClassifier
+from vsr.prior.category_means import IntArray, MeanTable
+from vsr.prior.statistics import Statistics
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.matrix_factorization import (
     MatrixFactorization,
@@ -26,7 +26,7 @@ from vsr.selectors.matrix_factorization import (
 )
 from vsr.selectors.optimization.adam import sigmoid
 from vsr.selectors.training_data import Preferences
-from vsr.training.training_table import require_seed
+from vsr.training.trainer import require_seed
 
 
 def train_with_preferences(

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pools import DIM, Pool, make_pool, planted_pool, signalless_pool
-from vsr.choice.category_means import MeanTable
 from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
+from vsr.prior.category_means import MeanTable
 from vsr.selectors.base import Algorithm, SweepResult
 from vsr.selectors.parameters import Parameters
 from vsr.selectors.training_data import Features, TrainingData
 from vsr.training.calibration import Chosen, Tally, calibration_slope, simplest
 from vsr.training.folds import stratified_folds
-from vsr.training.training_table import TrainingTable, train_selector
+from vsr.training.trainer import Trainer, train_selector
 
 FloatArray = NDArray[np.float64]
 
@@ -189,7 +189,7 @@ class HastyOracle(Oracle):
 
 
 def choose(pool: Pool, *settings: Told, oracle: type[Oracle] = Oracle) -> Chosen:
-    return TrainingTable.prepare(pool.features, pool.outcomes).choose(oracle(*settings))
+    return Trainer.prepare(pool.features, pool.outcomes).choose(oracle(*settings))
 
 
 def test_what_is_right_is_believed_and_what_exaggerates_is_scaled() -> None:
@@ -223,7 +223,7 @@ def test_explained_is_the_share_of_the_error_that_goes_away() -> None:
 def test_everything_is_judged_on_rows_that_were_not_fitted() -> None:
     pool = planted_pool(100)
     oracle = Oracle(Told(1.0, 0.0))
-    TrainingTable.prepare(pool.features, pool.outcomes).choose(oracle)
+    Trainer.prepare(pool.features, pool.outcomes).choose(oracle)
     assert oracle.n_rows == 75
     held_out: list[bytes] = []
     for data, features, prior in oracle.seen:
@@ -240,7 +240,7 @@ def test_everything_is_judged_on_rows_that_were_not_fitted() -> None:
 def test_no_more_than_the_tuning_rows_are_looked_at() -> None:
     pool = planted_pool(100)
     oracle = HastyOracle(Told(1.0, 0.0))
-    TrainingTable.prepare(pool.features, pool.outcomes).choose(oracle)
+    Trainer.prepare(pool.features, pool.outcomes).choose(oracle)
     assert {len(data.features) + len(features) for data, features, _ in oracle.seen} == {40}
 
 
@@ -249,7 +249,7 @@ def test_folds_in_which_a_model_was_never_measured_are_left_out() -> None:
     quality = pool.outcomes.quality.copy()
     quality[1:, 0] = np.nan
     oracle = Oracle(Told(1.0, 0.0))
-    TrainingTable.prepare(pool.features, pool.with_quality(quality).outcomes).choose(oracle)
+    Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).choose(oracle)
     assert len(oracle.seen) == 3
 
 
@@ -258,7 +258,7 @@ def test_folds_in_which_a_model_was_never_measured_are_left_out() -> None:
 
 def test_categories_that_say_nothing_are_shrunk_away() -> None:
     pool = signalless_pool(400)
-    assert TrainingTable.prepare(pool.features, pool.outcomes).data.prior.shrinkage == math.inf
+    assert Trainer.prepare(pool.features, pool.outcomes).data.prior.shrinkage == math.inf
 
 
 def test_categories_that_say_much_are_kept() -> None:
@@ -266,21 +266,21 @@ def test_categories_that_say_much_are_kept() -> None:
     codes = np.arange(300) % 3
     quality = np.where(codes[:, None] == np.arange(3), 0.9, 0.3) + 0.05 * generator.random((300, 3))
     pool = make_pool(generator.standard_normal((300, DIM)), tuple(CATEGORIES[code] for code in codes), quality)
-    prior = TrainingTable.prepare(pool.features, pool.outcomes).data.prior
+    prior = Trainer.prepare(pool.features, pool.outcomes).data.prior
     assert prior.shrinkage <= 30.0
     assert prior.by_category[:3].argmax(axis=1).tolist() == [0, 1, 2]
 
 
 def test_the_classifier_of_missing_categories_needs_enough_labels() -> None:
     pool = planted_pool(100)
-    assert TrainingTable.prepare(pool.features, pool.outcomes).classifier is not None
+    assert Trainer.prepare(pool.features, pool.outcomes).classifier is not None
     few = Outcomes(
         queries=pool.outcomes.queries,
         categories=["math"] * 81 + ["law"] * 19,
         models=pool.outcomes.models,
         quality=pool.outcomes.quality,
     )
-    assert TrainingTable.prepare(pool.features, few).classifier is None
+    assert Trainer.prepare(pool.features, few).classifier is None
 
 
 def test_the_best_model_of_a_training_query_is_that_of_the_objective() -> None:
@@ -291,7 +291,7 @@ def test_the_best_model_of_a_training_query_is_that_of_the_objective() -> None:
         latency_s=np.array([[10.0, 0.1], [10.0, 0.1], [1.0, 0.5]]),
     )
     best = {
-        weight: TrainingTable.prepare(pool.features, pool.outcomes, 0, Objective(weight)).data.best.tolist()
+        weight: Trainer.prepare(pool.features, pool.outcomes, 0, Objective(weight)).data.best.tolist()
         for weight in (1.0, 0.5)
     }
     assert best == {1.0: [0, 1, 1], 0.5: [1, 1, 1]}

@@ -1,4 +1,4 @@
-"""What all selectors share in training: folds, the centred error, the choice of settings, the calibration slope."""
+"""One trainer for all algorithms: choose the setting out of fold, then fit on all queries."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,20 +10,20 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from vsr._checks import require_kind
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
-from vsr.choice.statistics import Statistics
 from vsr.data.categories import CATEGORIES, category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.features import as_features, split_features
 from vsr.features.classifier import CategoryClassifier, labelled_enough
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
+from vsr.prior.statistics import Statistics
 from vsr.selectors import registry
 from vsr.selectors.base import Algorithm, TrainedSelector
 from vsr.selectors.training_data import Features, Preferences, TrainingData
 from vsr.training.calibration import Chosen, Tally, calibration_slope, simplest
-from vsr.training.folds import N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds
+from vsr.training.folds import FEW_QUERIES, N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds
 
 # Enough of a query to recognise it in an explanation.
 _QUERY_CHARACTERS = 120
@@ -32,7 +32,7 @@ _TABLE_SHRINKAGE = (math.inf, 300.0, 100.0, 30.0, 10.0)
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingTable:
+class Trainer:
     """Features and outcomes, checked, with the table of means chosen: what each algorithm then trains on.
 
     Attributes:
@@ -59,7 +59,7 @@ class TrainingTable:
         seed: int = 0,
         objective: Objective | None = None,
         preferences: Preferences | None = None,
-    ) -> "TrainingTable":
+    ) -> "Trainer":
         """Check that features and outcomes fit, choose the shrinkage of the table, fit the category classifier.
 
         Args:
@@ -84,7 +84,7 @@ class TrainingTable:
         if outcomes.n_queries < 2:
             raise TrainingError(
                 f"{outcomes.n_queries} unique queries have a measured quality; at least 2 are needed to learn "
-                "anything, 50 to judge it"
+                f"anything, {FEW_QUERIES} to judge it"
             )
         seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
         never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
@@ -282,4 +282,4 @@ def train_selector(
     Raises:
         TrainingError: Features and outcomes do not fit, fewer than two queries, no such algorithm or parameter.
     """
-    return TrainingTable.prepare(features, outcomes, seed, preferences=preferences).train(name, **parameters)
+    return Trainer.prepare(features, outcomes, seed, preferences=preferences).train(name, **parameters)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vsr.choice.category_means import MeanTable, centred_rows
 from vsr.errors import TrainingError
+from vsr.prior.category_means import MeanTable, centred_rows
 
 N_CATEGORIES = 4
 FloatArray = NDArray[np.float64]

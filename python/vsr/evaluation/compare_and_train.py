@@ -1,4 +1,4 @@
-"""The whole jobs as the commands run them: outcomes and vectors in, artefacts and a held-out table out."""
+"""The whole of `vsr-train train` once queries are vectors: compare, train on all queries, write the artefacts."""
 
 import os
 import time
@@ -27,7 +27,7 @@ from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
 from vsr.training.folds import FEW_QUERIES
-from vsr.training.training_table import TrainingTable
+from vsr.training.trainer import Trainer
 
 N_FOLDS = 5
 
@@ -85,7 +85,7 @@ class TrainingResult:
     duration_s: float
 
 
-def train_and_compare(
+def compare_and_train(
     outcomes: Outcomes,
     embeddings: npt.ArrayLike,
     fingerprint: Fingerprint,
@@ -165,7 +165,7 @@ def _train(
     features: npt.NDArray[np.float32], outcomes: Outcomes, settings: TrainingSettings, progress: ProgressCallback | None
 ) -> tuple[TrainedSelector, ...]:
     """Train without a comparison."""
-    table = TrainingTable.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
     selectors = []
     for done, name in enumerate(settings.algorithms):
         if progress is not None:

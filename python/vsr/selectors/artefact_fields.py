@@ -1,4 +1,4 @@
-"""The fields of a JSON document, read one by one with errors that name file and field."""
+"""The fields of an artefact, read one by one with errors that name file and field."""
 
 import math
 from collections.abc import Mapping, Sequence

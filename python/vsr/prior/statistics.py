@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.choice.category_means import FloatArray, IntArray, MeanTable
 from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 
 # Latency and cost vary far less by category than they do between models: a category's own mean needs a few dozen
 # queries before it outweighs the model's.
