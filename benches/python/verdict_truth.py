@@ -37,7 +37,7 @@ from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, hold_out
-from vsr.evaluation.intervals import luck_of_the_pick
+from vsr.evaluation.intervals import luck_in_gain, luck_of_the_pick
 from vsr.evaluation.summary import Held, summarise
 from vsr.features import join_features
 from vsr.selectors import registry
@@ -220,9 +220,9 @@ def recipes(held: Held, utility: Float, named: int, options: argparse.Namespace)
         "empirical Bayes, 1.0 x": (luck, floored),
         "empirical Bayes, corrected resampled": (luck, corrected),
         "empirical Bayes, 1.2 x": (luck, 1.2 * floored),
-        "empirical Bayes where choices differ, 1.0 x": (luck * differing, floored),
-        "empirical Bayes where choices differ, 1.2 x": (luck * differing, 1.2 * floored),
-        "empirical Bayes where choices differ, 1.3 x": (luck * differing, 1.3 * floored),
+        "empirical Bayes x share of other choices, 1.2 x": (luck * differing, 1.2 * floored),
+        "empirical Bayes x min(1, 3 share), 1.0 x": (luck_in_gain(luck, differing), floored),
+        "empirical Bayes x min(1, 3 share), 1.2 x": (luck_in_gain(luck, differing), 1.2 * floored),
     }
     return {name: (mean + shift - half, mean + shift + half) for name, (shift, half) in every.items()}
 

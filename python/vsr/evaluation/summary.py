@@ -7,7 +7,7 @@ import numpy as np
 from vsr.choice.objective import EfficiencyScale, Objective, best_columns, measured_utilities
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.fold import CATEGORY_TABLE, JUDGED, Choices
-from vsr.evaluation.intervals import Interval, gain_interval, shrunk_means
+from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
 from vsr.evaluation.missing_cells import completed
 from vsr.evaluation.results import CategorySource, Evaluation, MethodKind, MethodResult
 from vsr.evaluation.verdict import Evidence, judge
@@ -123,9 +123,12 @@ class _Lines:
         return bool(((choices.given if source == "given" else choices.predicted) == self.named).all())
 
     def gain(self, columns: IntArray) -> Interval:
-        """Gain over the named model, whose luck counts where another one is chosen: the rest is the same answers."""
-        luck = self.luck * float((columns != self.named).mean())
-        return gain_interval(_at(self.measured.utility, columns) - self.base, luck)
+        """Gain over the named model."""
+        return gain_interval(_at(self.measured.utility, columns) - self.base, self.luck_in(columns))
+
+    def luck_in(self, columns: IntArray) -> float:
+        """How much of the named model's luck stands in the gain of some choices over it."""
+        return luck_in_gain(self.luck, float((columns != self.named).mean()))
 
     def line(
         self,
@@ -262,8 +265,7 @@ def _oracle(lines: _Lines, objective: Objective) -> MethodResult:
     outcomes = lines.held.outcomes.take(lines.held.rows)
     columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective)[None, :]
     measured = _Measured.of(lines.held, objective, None).take(lines.held.rows)
-    luck = lines.luck * float((columns != lines.named).mean())
-    gain = gain_interval(_at(measured.utility, columns) - lines.base, luck)
+    gain = gain_interval(_at(measured.utility, columns) - lines.base, lines.luck_in(columns))
     return lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured)
 
 

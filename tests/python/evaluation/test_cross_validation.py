@@ -15,7 +15,7 @@ from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation.cross_validation import _assign
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.fold import Fold
-from vsr.evaluation.intervals import luck_of_the_pick
+from vsr.evaluation.intervals import luck_in_gain, luck_of_the_pick
 from vsr.selectors.training_data import Preferences
 from vsr.training.trainer import Trainer, train_selector
 
@@ -119,7 +119,8 @@ def test_luck_counts_only_where_something_else_is_chosen() -> None:
     named_share = judged.selection.get(evaluation.best_single, 0.0)
     difference = judged.utility - evaluation.method("best single").utility
     assert named_share > 0.5
-    assert judged.gain is None or judged.gain.mean == pytest.approx(difference + (1 - named_share) * evaluation.luck)
+    luck = luck_in_gain(evaluation.luck, 1 - named_share)
+    assert judged.gain is None or judged.gain.mean == pytest.approx(difference + luck)
 
 
 def test_repeated_splits_are_averaged() -> None:
@@ -202,7 +203,7 @@ def test_baselines_are_what_they_say() -> None:
         assert method.utility == pytest.approx(method.quality)  # at a quality weight of 1
         assert method.n_unmeasured == 0
         if method.gain is not None and method.kind != "single":
-            luck = evaluation.luck * (1.0 - method.selection.get(evaluation.best_single, 0.0))
+            luck = luck_in_gain(evaluation.luck, 1.0 - method.selection.get(evaluation.best_single, 0.0))
             assert method.gain.mean == pytest.approx(method.quality - line.quality + luck)
     assert evaluation.luck == pytest.approx(luck_of_the_pick(quality, single))
 

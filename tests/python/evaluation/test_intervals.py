@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vsr.evaluation.intervals import Interval, gain_interval, luck_of_the_pick, shrunk_means
+from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick, shrunk_means
 
 FloatArray = NDArray[np.float64]
 
@@ -71,6 +71,15 @@ def test_luck_is_on_average_what_the_pick_owes_to_it() -> None:
         owed.append(values[:, named].mean() - 0.5)
         taken.append(luck_of_the_pick(values, named))
     assert np.mean(taken) == pytest.approx(np.mean(owed), rel=0.2)
+
+
+def test_what_never_leaves_the_named_model_owes_nothing_to_its_luck() -> None:
+    assert luck_in_gain(0.02, 0.0) == 0.0
+    assert luck_in_gain(0.02, 0.1) == pytest.approx(0.006)
+    assert luck_in_gain(0.02, 0.5) == luck_in_gain(0.02, 1.0) == 0.02
+    # Two queries of 300 chosen otherwise: no certain gain, however lucky the pick.
+    barely = gain_interval(np.zeros((3, 300)), luck_in_gain(0.03, 2 / 300))
+    assert not barely.is_above_zero
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.03])
