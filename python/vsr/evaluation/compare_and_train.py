@@ -17,8 +17,9 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import RecordError, TrainingError
-from vsr.evaluation import Evaluation, cross_validate
+from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, best_of, compare
 from vsr.evaluation.document import evaluation_document
+from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.features import join_features
 from vsr.features.classifier import fill_categories
 from vsr.persistence import save_selectors
@@ -44,6 +45,8 @@ class TrainingSettings:
         objective: what a choice maximises.
         seed: seed of folds, fits and bootstrap.
         holdout: share of the queries to hold out once; None for folds.
+        splits: how often the queries are split into folds.
+        categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
     """
@@ -53,6 +56,8 @@ class TrainingSettings:
     objective: Objective = field(default_factory=Objective)
     seed: int = 0
     holdout: float | None = None
+    splits: int = N_SPLITS
+    categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
 
@@ -65,7 +70,7 @@ class TrainingResult:
         selectors: the trained selectors, in the order asked for.
         paths: their artefacts, in the same order.
         evaluation: the held-out comparison; None where there was nothing to compare.
-        recommended: the algorithm whose choices gain most out of fold.
+        recommended: the algorithm whose choices gain most out of fold, trained on all queries.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
         duration_s: how long it took.
@@ -140,44 +145,42 @@ def compare_and_train(
             f"measure {FEW_QUERIES} at the very least, some hundreds are better"
         )
     features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
-    n_last = len(settings.algorithms)
-    n_before = 0
-
-    def tell(what: str, done: int, total: int) -> None:
-        """Count the comparison and the last fits as one job: what is left is estimated over both."""
-        nonlocal n_before
-        n_before = total
-        if progress is not None:
-            progress(what, done, total + n_last)
-
-    evaluation = _evaluate(features, outcomes, settings, notes, tell)
-    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
-    selectors = []
-    for done, name in enumerate(settings.algorithms):
-        if progress is not None:
-            progress(f"{name} on all queries", n_before + done, n_before + n_last)
-        selectors.append(table.train(name, **settings.parameters.get(name, {})))
+    comparison = _compare(features, outcomes, settings, notes, progress)
+    evaluation = None if comparison is None else comparison.evaluation
+    selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
     held_out = None if evaluation is None else evaluation_document(evaluation)
     paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
-    best = max(selectors, key=lambda selector: selector.gain)
     return TrainingResult(
-        selectors=tuple(selectors),
+        selectors=selectors,
         paths=tuple(paths),
         evaluation=evaluation,
-        recommended=best.name if evaluation is None else evaluation.recommended,
+        recommended=best_of(selectors).name,
         notes=tuple(notes),
         n_predicted_categories=filled.n_predicted,
         duration_s=time.monotonic() - started,
     )
 
 
-def _evaluate(
+def _train(
+    features: npt.NDArray[np.float32], outcomes: Outcomes, settings: TrainingSettings, progress: ProgressCallback | None
+) -> tuple[TrainedSelector, ...]:
+    """Train without a comparison."""
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
+    selectors = []
+    for done, name in enumerate(settings.algorithms):
+        if progress is not None:
+            progress(f"{name} on all queries", done, len(settings.algorithms))
+        selectors.append(table.train(name, **settings.parameters.get(name, {})))
+    return tuple(selectors)
+
+
+def _compare(
     features: npt.NDArray[np.float32],
     outcomes: Outcomes,
     settings: TrainingSettings,
     notes: list[str],
-    progress: ProgressCallback,
-) -> Evaluation | None:
+    progress: ProgressCallback | None,
+) -> Comparison | None:
     if outcomes.n_models == 1:
         notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
         return None
@@ -185,15 +188,15 @@ def _evaluate(
     if n_folds < 2:
         notes.append("too few queries to hold any out: there is no table")
         return None
-    return cross_validate(
-        features,
-        outcomes,
-        settings.algorithms,
-        n_folds,
-        settings.objective,
-        settings.seed,
+    how = ComparisonSettings(
+        algorithms=settings.algorithms,
+        folds=n_folds,
+        splits=settings.splits,
         holdout=settings.holdout,
-        parameters={name: dict(own) for name, own in settings.parameters.items()},
+        objective=settings.objective,
+        categories=settings.categories,
+        seed=settings.seed,
+        parameters=settings.parameters,
         preferences=settings.preferences,
-        progress=progress,
     )
+    return compare(features, outcomes, how, progress)
