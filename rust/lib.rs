@@ -14,6 +14,7 @@ pub mod svm;
 pub mod threads;
 
 mod cpu;
+mod product;
 #[cfg(feature = "python")]
 mod python;
 

@@ -2,21 +2,19 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::ValueError;
 
 /// Refuses a matrix with a value that is not finite and names its row.
 ///
 /// # Errors
-/// [`Error::Value`] with the row and the column of the first such value.
-pub fn check_finite(name: &str, matrix: ArrayView2<'_, f32>) -> Result<()> {
+/// [`ValueError`] with the row and the column of the first such value.
+pub fn check_finite(name: &'static str, matrix: ArrayView2<'_, f32>) -> Result<()> {
     for (index, row) in matrix.outer_iter().enumerate() {
         // A sum is finite only if all terms are (or, rarely, overflows): one branch a row.
         let suspicious = !row.sum().is_finite();
         if suspicious && let Some(column) = row.iter().position(|value| !value.is_finite()) {
-            return Err(Error::Value(format!(
-                "{name}: row {index}, column {column} is {}; every value must be a finite number",
-                row[column]
-            )));
+            return Err(ValueError::NotFinite { name, row: index, column, value: row[column] }.into());
         }
     }
     Ok(())
@@ -25,12 +23,12 @@ pub fn check_finite(name: &str, matrix: ArrayView2<'_, f32>) -> Result<()> {
 /// Refuses a matrix of another width.
 ///
 /// # Errors
-/// [`Error::Value`] with both widths.
-pub fn check_width(name: &str, found: usize, expected: usize) -> Result<()> {
+/// [`ValueError`] with both widths.
+pub fn check_width(name: &'static str, found: usize, expected: usize) -> Result<()> {
     if found == expected {
         return Ok(());
     }
-    Err(Error::Value(format!("{name}: rows of width {found}, expected {expected}")))
+    Err(ValueError::Width { name, found, expected }.into())
 }
 
 /// A contiguous copy, its rows filled up with zeros to a multiple of eight columns.
@@ -41,4 +39,13 @@ pub fn with_padded_rows(matrix: ArrayView2<'_, f32>) -> Array2<f32> {
     let mut padded = Array2::zeros((matrix.nrows(), matrix.ncols().next_multiple_of(8)));
     padded.slice_mut(ndarray::s![.., ..matrix.ncols()]).assign(&matrix);
     padded
+}
+
+/// A matrix of values that were computed row after row.
+///
+/// # Errors
+/// [`ValueError`] for more or fewer values than the shape says.
+pub fn matrix<T>(shape: (usize, usize), values: Vec<T>) -> Result<Array2<T>> {
+    Array2::from_shape_vec(shape, values)
+        .map_err(|error| ValueError::Refused { library: "matrix", cause: error.into() }.into())
 }

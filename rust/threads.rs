@@ -1,11 +1,11 @@
 //! One private thread pool, because rayon's global one does not survive `fork` and cannot be resized.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::error::ValueError;
 use crate::{Error, Result};
 
 /// A pool with the process and size that it was made for.
@@ -47,7 +47,7 @@ fn default_n_threads() -> usize {
 /// Runs `work` inside the pool, made on first use and made again after a `fork` or a change of size.
 ///
 /// # Errors
-/// [`Error::Value`] when the operating system gives no threads.
+/// [`ValueError`] when the operating system gives no threads.
 pub fn install<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
     Ok(pool()?.install(work))
 }
@@ -62,7 +62,7 @@ pub fn install_watched<T: Send>(work: impl FnOnce() -> T + Send, mut watch: impl
     let result = pool()?.in_place_scope(|scope| {
         scope.spawn(move |_| {
             // The receiver outlives this task: it waits below.
-            let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+            let _ = sender.send(guarded(work));
         });
         loop {
             match receiver.recv_timeout(INTERVAL) {
@@ -71,17 +71,29 @@ pub fn install_watched<T: Send>(work: impl FnOnce() -> T + Send, mut watch: impl
             }
         }
     });
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(panic)) => Err(Error::Panic(panic_message(panic.as_ref()))),
-        Err(_) => Err(Error::Panic("a thread ended without a result".to_owned())),
-    }
+    result.unwrap_or_else(|_| Err(Error::Panic("a thread ended without a result".to_owned())))
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no message".to_owned())
+/// Starts a thread for work that may be left alone before its end.
+///
+/// # Errors
+/// [`ValueError`] when the operating system gives none.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = std::thread::Builder::new().name("vsr-alone".to_owned()).spawn(work);
+    thread.map_err(|error| ValueError::Threads { wanted: 1, cause: error.into() })?;
+    Ok(())
+}
+
+/// Runs code of another library that may panic.
+///
+/// # Errors
+/// [`Error::Panic`] when it did, with its message.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Error::Panic(text.unwrap_or_else(|| "no message".to_owned()))
+    })
 }
 
 fn pool() -> Result<Arc<rayon::ThreadPool>> {
@@ -98,7 +110,7 @@ fn pool() -> Result<Arc<rayon::ThreadPool>> {
         .num_threads(wanted)
         .thread_name(|i| format!("vsr-{i}"))
         .build()
-        .map_err(|e| Error::Value(format!("cannot start {wanted} threads: {e}")))?;
+        .map_err(|error| ValueError::Threads { wanted, cause: error.into() })?;
     let pool = Arc::new(pool);
     // A pool of the parent process has no threads here; dropping it would wait for them.
     if let Some(old) = slot.take()

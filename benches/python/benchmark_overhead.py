@@ -23,7 +23,7 @@ from pathlib import Path
 
 import httpx
 
-from vsr.asking.queue import Pace
+from vsr.asking.queue import RetryPolicy
 from vsr.benchmark.plan import Plan, make_plan
 from vsr.benchmark.runner import RunSettings, run_benchmark
 from vsr.config import parse_config
@@ -65,7 +65,7 @@ def runner_rate(port: int, n: int, folder: Path) -> float:
     """Return the runner's calls per second."""
     plan = plan_for(port, n)
     started = time.perf_counter()
-    summary = run_benchmark(plan, folder / "out.jsonl", RunSettings(Pace(concurrency=CONCURRENCY)))
+    summary = run_benchmark(plan, folder / "out.jsonl", RunSettings(RetryPolicy(concurrency=CONCURRENCY)))
     seconds = time.perf_counter() - started
     assert summary.models[0].n_answers == n
     assert summary.models[0].quality == 1.0
@@ -132,8 +132,8 @@ def measure_latency(n: int) -> None:
             n_calls = n if concurrency > 1 else max(n // 8, 10)
             with server("--wait-ms", str(WAIT_MS), *flags) as port, tempfile.TemporaryDirectory() as folder:
                 output = Path(folder) / "out.jsonl"
-                pace = Pace(concurrency=concurrency, delay_s=delay_s, n_attempts=20, patience_s=600.0)
-                run_benchmark(plan_for(port, n_calls), output, RunSettings(pace))
+                policy = RetryPolicy(concurrency=concurrency, delay_s=delay_s, n_attempts=20, patience_s=600.0)
+                run_benchmark(plan_for(port, n_calls), output, RunSettings(policy))
                 records = [json.loads(line) for line in output.read_text().splitlines()]
             found = sorted(record["response_time"] * 1000 for record in records)
             retried = sorted(record["response_time"] * 1000 for record in records if record["attempts"] > 1)
@@ -148,7 +148,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from benchmark_overhead import plan_for
-from vsr.asking.queue import Pace
+from vsr.asking.queue import RetryPolicy
 from vsr.benchmark.runner import RunSettings, run_benchmark
 import time
 
@@ -158,7 +158,7 @@ def peak_kib():
 plan = plan_for(int(sys.argv[2]), int(sys.argv[4]))
 before = peak_kib()
 started = time.perf_counter()
-summary = run_benchmark(plan, sys.argv[3], RunSettings(Pace(concurrency=32)))
+summary = run_benchmark(plan, sys.argv[3], RunSettings(RetryPolicy(concurrency=32)))
 print(summary.n_asked, round(time.perf_counter() - started, 2), (peak_kib() - before) // 1024, peak_kib() // 1024)
 """
 

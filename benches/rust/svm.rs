@@ -22,7 +22,9 @@ fn training(criterion: &mut Criterion) {
         let Ok(matrix) = KernelMatrix::new(features.view(), RBF, &stop) else { return };
         group.bench_function("shared-gram", |b| b.iter(|| matrix.fit(rows.view(), quality.view(), &PARAMS, &stop)));
         if n_rows == 500 {
-            group.bench_function("linfa", |b| b.iter(|| fit_linfa(features.view(), quality.view(), RBF, &PARAMS)));
+            group.bench_function("linfa", |b| {
+                b.iter(|| fit_linfa(features.view(), quality.view(), RBF, &PARAMS, &stop));
+            });
         }
         group.finish();
     }

@@ -219,6 +219,8 @@ def svm_fit_linfa(
 
     Raises:
         ValueError: As `KernelMatrix.fit`, and for finer grades.
+        vsr.errors.TrainingError: linfa-svm gave up.
+        KeyboardInterrupt: At Ctrl-C; threads of linfa-svm then go on until the model that they are at is done.
     """
 
 @final

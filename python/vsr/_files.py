@@ -62,9 +62,9 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as written:
             os.fchmod(written.fileno(), _mode_of(target))
-            os.fsync(written.fileno())
+            sync(written.fileno())
         temporary.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
@@ -82,21 +82,40 @@ def _cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
 def _mode_of(target: Path) -> int:
     """Permissions for the new file: those of the one that it replaces, else what the umask leaves of 0666."""
     try:
-        return target.stat().st_mode & 0o777
+        return target.stat().st_mode & 0o7777
     except FileNotFoundError:
         umask = os.umask(0)
         os.umask(umask)
         return 0o666 & ~umask
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power loss, where the file system can."""
-    with contextlib.suppress(OSError):
+def sync(descriptor: int) -> None:
+    """Carry a file or a folder to the disk, where it is of a kind that can be: no pipe, no file system without sync.
+
+    Raises:
+        OSError: The disk fails or is full: what was written may be lost.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the new name of a file survive a power loss.
+
+    Raises:
+        OSError: The disk fails.
+    """
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    except PermissionError:  # a folder that one may write to but not list
+        return
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def require_writable(directory: str | os.PathLike[str]) -> None:

@@ -1,7 +1,5 @@
 //! Several texts as one row of tokens: no padding, so nothing is computed that no text needs.
 
-use candle_core::{Device, Result, Tensor};
-
 /// Packed token numbers and where each text begins.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -34,19 +32,14 @@ impl Batch {
     }
 
     /// The token numbers, (n).
-    ///
-    /// # Errors
-    /// The device refuses.
-    pub fn ids(&self, device: &Device) -> Result<Tensor> {
-        Tensor::from_slice(&self.ids, self.ids.len(), device)
+    #[must_use]
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
     }
 
     /// The place of every token in its own text, (n).
-    ///
-    /// # Errors
-    /// The device refuses.
-    pub fn positions(&self, device: &Device) -> Result<Tensor> {
-        let positions: Vec<u32> = self.starts.windows(2).flat_map(|pair| 0..(pair[1] - pair[0]) as u32).collect();
-        Tensor::from_vec(positions, self.ids.len(), device)
+    #[must_use]
+    pub fn positions(&self) -> Vec<u32> {
+        self.starts.windows(2).flat_map(|pair| 0..(pair[1] - pair[0]) as u32).collect()
     }
 }

@@ -5,15 +5,16 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 
 use super::batch::Batch;
-use super::bert::Bert;
-use super::folder::{Architecture, ModelFolder, refuse};
-use super::gemma3::Gemma3;
-use super::network_error;
+use super::config::ModelConfig;
+use super::dense::Dense;
+use super::files::mismatch;
+use super::folder::ModelFolder;
+use super::networks::{self, Network};
 use super::ops::{ProductDtype, WeightLayout};
-use super::pooling::{Dense, Pooling, cut_and_normalise};
-use super::qwen3::Qwen3;
+use super::pooling::{Pooling, cut_and_normalise};
 use super::text::{TextTokenizer, TokenizedTexts};
 use super::weights::Weights;
+use crate::error::{EmbeddingError, ValueError, network_error};
 use crate::stop::Stop;
 use crate::{Error, Result};
 
@@ -35,55 +36,9 @@ pub struct EncoderOptions {
     pub dtype: ProductDtype,
 }
 
-/// One of the networks.
-enum Network {
-    Bert(Bert),
-    Qwen3(Qwen3),
-    Gemma3(Gemma3),
-}
-
-impl Network {
-    fn load(folder: &ModelFolder, weights: &Weights) -> Result<Self> {
-        match folder.architecture {
-            Architecture::Bert => Ok(Self::Bert(Bert::load(folder, weights)?)),
-            Architecture::Qwen3 => Ok(Self::Qwen3(Qwen3::load(folder, weights)?)),
-            Architecture::Gemma3 => Ok(Self::Gemma3(Gemma3::load(folder, weights)?)),
-        }
-    }
-
-    fn width(&self) -> usize {
-        match self {
-            Self::Bert(network) => network.width(),
-            Self::Qwen3(network) => network.width(),
-            Self::Gemma3(network) => network.width(),
-        }
-    }
-
-    fn vocabulary(&self) -> usize {
-        match self {
-            Self::Bert(network) => network.vocabulary(),
-            Self::Qwen3(network) => network.vocabulary(),
-            Self::Gemma3(network) => network.vocabulary(),
-        }
-    }
-
-    fn forward(
-        &self,
-        batch: &Batch,
-        rows: Option<&Tensor>,
-        go_on: &dyn Fn() -> candle_core::Result<()>,
-    ) -> candle_core::Result<Tensor> {
-        match self {
-            Self::Bert(network) => network.forward(batch, rows, go_on),
-            Self::Qwen3(network) => network.forward(batch, rows, go_on),
-            Self::Gemma3(network) => network.forward(batch, rows, go_on),
-        }
-    }
-}
-
 /// A loaded embedding model.
 pub struct TextEncoder {
-    network: Network,
+    network: Box<dyn Network>,
     tokenizer: TextTokenizer,
     pooling: Pooling,
     dense: Vec<Dense>,
@@ -100,49 +55,36 @@ impl TextEncoder {
     /// # Errors
     /// Something is missing, damaged, not supported, or does not fit `options`; the message names it.
     pub fn load(path: &Path, options: &EncoderOptions, device: &Device) -> Result<Self> {
-        let folder = ModelFolder::read(path)?;
-        if let Some(expected) = &options.architecture
-            && expected != folder.architecture.name()
-        {
-            return Err(refuse(
-                path,
-                &format!("expected a model of the architecture {expected}, found {}", folder.architecture.name()),
-            ));
+        let config = ModelConfig::read(path)?;
+        let architecture = networks::architecture(&config)?;
+        let folder = ModelFolder::read(path, &config)?;
+        if let Some(expected) = options.architecture.as_deref().filter(|expected| *expected != architecture.name) {
+            let what = format!("expected a model of the architecture {expected}, found {}", architecture.name);
+            return Err(mismatch(path, what));
         }
         let layout = layout(options.dtype, device)?;
-        let prompt = prompt(&folder, options.prompt.as_deref())?;
+        let prompt = folder.prompt(options.prompt.as_deref())?;
         let mut hasher = blake3::Hasher::new();
         let weights = Weights::open(path, device)?.with_layout(layout);
         weights.digest(&mut hasher);
-        let network = Network::load(&folder, &weights)?;
+        let network = architecture.load(&config, &weights)?;
         weights.finish()?;
         let limit = options.max_tokens.map_or(folder.max_tokens, |limit| limit.min(folder.max_tokens));
         let (tokenizer, tokenizer_file) =
             TextTokenizer::read(path, &prompt, folder.lower_case, limit, network.vocabulary())?;
         hasher.update_rayon(&tokenizer_file);
-        hasher.update(serde_json::Value::Object(folder.config.clone()).to_string().as_bytes());
+        hasher.update(serde_json::Value::Object(config.fields).to_string().as_bytes());
         let mut native_dim = network.width();
         let mut dense = Vec::new();
         for layer in &folder.dense {
-            if layer.n_in != native_dim {
-                return Err(refuse(
-                    &layer.path,
-                    &format!("'in_features' is {}, but what comes before is {native_dim} wide", layer.n_in),
-                ));
-            }
-            // Few rows and little work: float32 whatever the dtype.
-            let weights = Weights::open_file(&layer.path.join("model.safetensors"), device)?;
-            weights.digest(&mut hasher);
-            hasher.update(format!("{:?}", layer.activation).as_bytes());
-            dense.push(Dense::load(layer, weights)?);
+            let layer = Dense::load(layer, native_dim, device, &mut hasher)?;
             native_dim = layer.n_out;
+            dense.push(layer);
         }
         let dim = options.dim.unwrap_or(DEFAULT_DIM.min(native_dim));
         if dim == 0 || dim > native_dim {
-            return Err(refuse(
-                path,
-                &format!("vectors of width {dim} were asked for; this model gives {native_dim} at most"),
-            ));
+            let what = format!("vectors of width {dim} were asked for; this model gives {native_dim} at most");
+            return Err(mismatch(path, what));
         }
         let digest = hasher.finalize().to_hex()[..32].to_owned();
         Ok(Self {
@@ -175,7 +117,7 @@ impl TextEncoder {
         let mut filled = Vec::with_capacity(rows.len());
         for (place, &row) in rows.iter().enumerate() {
             match texts.ids.get(row) {
-                None => return Err(Error::Value(format!("row {row}: there are {} texts", texts.ids.len()))),
+                None => return Err(ValueError::NoSuchText { row, n_texts: texts.ids.len() }.into()),
                 // A text without any token points nowhere: a fixed direction.
                 Some(ids) if ids.is_empty() => out[place * self.dim] = 1.0,
                 Some(_) => filled.push(place),
@@ -189,12 +131,8 @@ impl TextEncoder {
         let vectors = self
             .pooled(&batch, &go_on)
             .map_err(|error| if stop.requested() { Error::Interrupted } else { network_error(error) })?;
-        let vectors = cut_and_normalise(&vectors, self.dim).map_err(network_error)?.map_err(|number| {
-            Error::Embedding(format!(
-                "the vector of text {} is not finite; the model's weights are damaged",
-                rows[filled[number]]
-            ))
-        })?;
+        let vectors = cut_and_normalise(&vectors, self.dim).map_err(network_error)?;
+        let vectors = vectors.map_err(|number| EmbeddingError::NotFinite { text: rows[filled[number]] })?;
         for (&place, vector) in filled.iter().zip(vectors.chunks_exact(self.dim)) {
             out[place * self.dim..(place + 1) * self.dim].copy_from_slice(vector);
         }
@@ -251,31 +189,6 @@ impl TextEncoder {
 fn layout(dtype: ProductDtype, device: &Device) -> Result<WeightLayout> {
     match dtype {
         ProductDtype::Float32 => Ok(WeightLayout::best(device)),
-        ProductDtype::Bfloat16 => WeightLayout::bfloat16(device).ok_or_else(|| {
-            Error::Embedding(
-                "the dtype 'bfloat16' needs a processor with avx512_bf16, which this machine has not; use 'float32', and \
-                 train again with it what was trained in bfloat16"
-                    .to_owned(),
-            )
-        }),
+        ProductDtype::Bfloat16 => Ok(WeightLayout::bfloat16(device).ok_or(EmbeddingError::NoBfloat16)?),
     }
-}
-
-fn prompt(folder: &ModelFolder, name: Option<&str>) -> Result<String> {
-    let Some(name) = name else {
-        return Ok(String::new());
-    };
-    let Some(prompt) = folder.prompts.get(name) else {
-        let known: Vec<&str> = folder.prompts.keys().map(String::as_str).collect();
-        let known =
-            if known.is_empty() { "it has none".to_owned() } else { format!("expected one of {}", known.join(", ")) };
-        return Err(refuse(&folder.path, &format!("the model has no prompt '{name}'; {known}")));
-    };
-    if !folder.include_prompt && !prompt.is_empty() && folder.pooling == Pooling::Mean {
-        return Err(refuse(
-            &folder.path,
-            "a prompt whose own tokens do not count ('include_prompt': false) is not supported",
-        ));
-    }
-    Ok(prompt.clone())
 }

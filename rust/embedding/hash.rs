@@ -8,7 +8,8 @@ use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{Error, Result, threads};
+use crate::error::ValueError;
+use crate::{Result, threads};
 
 /// Lengths of character n-grams.
 const CHARACTERS: std::ops::RangeInclusive<usize> = 3..=5;
@@ -25,10 +26,10 @@ const BYTES_WORTH_THREADS: usize = 1 << 15;
 /// the first unit vector.
 ///
 /// # Errors
-/// [`Error::Value`] for `dim` = 0.
+/// [`ValueError`] for `dim` = 0.
 pub fn embed<T: AsRef<str> + Sync>(texts: &[T], dim: usize) -> Result<Array2<f32>> {
     if dim == 0 {
-        return Err(Error::Value("dim: 0, expected at least 1".to_owned()));
+        return Err(ValueError::at_least_one("dim").into());
     }
     let mut vectors = Array2::zeros((texts.len(), dim));
     let mut tasks: Vec<_> = texts.iter().zip(vectors.axis_iter_mut(Axis(0))).collect();

@@ -2,10 +2,6 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::folder::DenseFolder;
-use super::ops::{Activation, Linear};
-use super::weights::Weights;
-
 /// How token vectors become one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
@@ -60,32 +56,6 @@ impl Pooling {
         }
         let means = starts.windows(2).map(|pair| tokens.narrow(0, pair[0], pair[1] - pair[0])?.mean_keepdim(0));
         Tensor::cat(&means.collect::<Result<Vec<_>>>()?, 0)
-    }
-}
-
-/// A dense layer after pooling.
-pub struct Dense {
-    layer: Linear,
-    activation: Activation,
-}
-
-impl Dense {
-    /// Loads the layer of a folder.
-    ///
-    /// # Errors
-    /// Its weights are missing, damaged or of another shape.
-    pub fn load(folder: &DenseFolder, weights: Weights) -> crate::Result<Self> {
-        let layer = weights.linear(&[("linear".to_owned(), folder.n_out)], folder.n_in, folder.bias)?;
-        weights.finish()?;
-        Ok(Self { layer, activation: folder.activation })
-    }
-
-    /// Applies the layer to (n, in).
-    ///
-    /// # Errors
-    /// Shapes that do not fit.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.layer.forward(x, self.activation)
     }
 }
 

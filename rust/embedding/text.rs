@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use tokenizers::Tokenizer;
 use tokenizers::tokenizer::{Encoding, PostProcessor};
 
-use super::folder::{read_small, refuse};
-use crate::{Error, Result};
+use super::files::{invalid, read_small};
+use crate::Result;
+use crate::error::{Cause, EmbeddingError};
 
 /// The texts of one call, cut into tokens.
 #[derive(Debug, Clone, Default)]
@@ -43,14 +44,12 @@ impl TextTokenizer {
         let path = folder.join("tokenizer.json");
         let bytes = read_small(&path)?;
         let mut tokenizer =
-            Tokenizer::from_bytes(&bytes).map_err(|error| refuse(&path, &format!("no usable tokenizer: {error}")))?;
+            Tokenizer::from_bytes(&bytes).map_err(|error| invalid(&path, format!("no usable tokenizer: {error}")))?;
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|error| refuse(&path, &error.to_string()))?;
+        tokenizer.with_truncation(None).map_err(|error| invalid(&path, error.to_string()))?;
         let n_special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         if limit <= n_special {
-            return Err(Error::Embedding(format!(
-                "a limit of {limit} tokens leaves no room for text: the tokenizer adds {n_special} tokens of its own; raise --embedding-max-tokens"
-            )));
+            return Err(EmbeddingError::NoRoom { limit, n_special }.into());
         }
         Ok((Self { tokenizer, prompt: prompt.to_owned(), lower_case, n_special, limit, vocabulary }, bytes))
     }
@@ -76,9 +75,7 @@ impl TextTokenizer {
     }
 
     fn one(&self, number: usize, text: &str) -> Result<(Vec<u32>, bool)> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::Embedding(format!("text {number}: the model's tokenizer failed: {error}"))
-        };
+        let failed = |cause: Cause| EmbeddingError::Tokenizer { text: number, cause };
         let whole = if self.prompt.is_empty() && !self.lower_case {
             std::borrow::Cow::Borrowed(text)
         } else {
@@ -94,11 +91,9 @@ impl TextTokenizer {
         }
         let encoding = self.tokenizer.post_process(encoding, None, true).map_err(failed)?;
         let ids = encoding.get_ids().to_vec();
-        if let Some(unknown) = ids.iter().find(|&&id| id as usize >= self.vocabulary) {
-            return Err(Error::Embedding(format!(
-                "text {number}: the tokenizer gives token {unknown}, the network knows {} tokens; tokenizer.json belongs to another model",
-                self.vocabulary
-            )));
+        let vocabulary = self.vocabulary;
+        if let Some(&token) = ids.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(EmbeddingError::UnknownToken { text: number, token, vocabulary }.into());
         }
         Ok((ids, truncated))
     }

@@ -2,7 +2,8 @@
 //!
 //! The documents stay ordinary JSON; everything but the arrays is left to an ordinary parser.
 
-mod number;
+mod array;
+mod lists;
 mod pattern;
 mod read;
 mod window;

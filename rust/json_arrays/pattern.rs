@@ -1,7 +1,8 @@
 //! Which values of a document are arrays to take out.
 
 use super::Precision;
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::ValueError;
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Pattern {
                 None => (part, false),
             };
             if key.is_empty() {
-                return Err(Error::Value(format!("patterns: {text:?} has an empty key")));
+                return Err(ValueError::Pattern { pattern: text.to_owned(), problem: "has an empty key" }.into());
             }
             steps.push(if key == "*" { Step::Any } else { Step::Key(key.to_owned()) });
             if stacked {
@@ -44,7 +45,7 @@ impl Pattern {
             }
         }
         if steps.iter().filter(|step| **step == Step::Stack).count() > 1 {
-            return Err(Error::Value(format!("patterns: {text:?} has more than one []")));
+            return Err(ValueError::Pattern { pattern: text.to_owned(), problem: "has more than one []" }.into());
         }
         Ok(Self { steps, precision })
     }

@@ -1,12 +1,12 @@
 //! One pass over a document: arrays that were asked for are parsed here, everything else is copied.
 
-use rayon::prelude::*;
-
-use super::number::{Number, read_number};
+use super::array::Array;
+use super::lists::{Pending, WrongList, n_items, parse_lists};
 use super::pattern::{self, Pattern, Place};
 use super::window::Window;
 use super::{NumberArray, Precision, Values};
-use crate::{Error, Result, threads};
+use crate::error::ArtefactProblem;
+use crate::{Error, Result};
 
 /// Objects and lists may be nested this deep; documents of ours need six levels.
 const DEEPEST: usize = 64;
@@ -39,7 +39,7 @@ pub fn read(path: &str, patterns: &[(String, Precision)]) -> Result<(String, Vec
     }
     reader.parse_pending()?;
     let document = String::from_utf8(reader.document)
-        .map_err(|_| Error::Artefact(format!("{path}: not UTF-8; expected a JSON document")))?;
+        .map_err(|_| Error::Artefact { file: path.to_owned(), problem: ArtefactProblem::NotUtf8 })?;
     Ok((document, reader.arrays.into_iter().map(Array::finish).collect()))
 }
 
@@ -47,46 +47,6 @@ pub fn read(path: &str, patterns: &[(String, Precision)]) -> Result<(String, Vec
 enum Step {
     Key(String),
     Item { index: usize, stacked: bool },
-}
-
-/// An array that is being read.
-struct Array {
-    /// Path with the wildcards filled in; `[]` where items are stacked.
-    path: String,
-    stacked: bool,
-    n_items: usize,
-    /// Shape of one item, or of the whole where nothing is stacked; known after the first.
-    item_shape: Option<Vec<usize>>,
-    /// Length of the innermost lists; known after the first.
-    width: Option<usize>,
-    n_lists: usize,
-    values: Values,
-}
-
-impl Array {
-    fn finish(self) -> (String, NumberArray) {
-        let mut shape = self.item_shape.unwrap_or_default();
-        if self.stacked {
-            shape.insert(0, self.n_items);
-        }
-        let mut values = self.values;
-        match &mut values {
-            Values::Float32(values) => values.shrink_to_fit(),
-            Values::Float64(values) => values.shrink_to_fit(),
-        }
-        (self.path, NumberArray { shape, values })
-    }
-}
-
-/// A list of numbers that was found and not yet parsed.
-struct Pending {
-    array: usize,
-    /// Which of the array's innermost lists.
-    list: usize,
-    /// Between the brackets, in the window's kept bytes.
-    start: usize,
-    end: usize,
-    width: usize,
 }
 
 struct Reader<'a> {
@@ -200,12 +160,9 @@ impl Reader<'_> {
             .iter()
             .find(|array| array.stacked && array.path.starts_with(&prefix) && array.n_items != n_items)
         {
-            Some(array) => Err(Error::Artefact(format!(
-                "{}: {} is missing in item {} of {n_items}",
-                self.window.path(),
-                array.path,
-                array.n_items
-            ))),
+            Some(array) => {
+                Err(self.failed(ArtefactProblem::Missing { array: array.path.clone(), item: array.n_items, n_items }))
+            }
             None => Ok(()),
         }
     }
@@ -336,7 +293,7 @@ impl Reader<'_> {
         let end = self.window.position() - 1;
         let own = &mut self.arrays[array];
         let text = &self.window.kept()[start..end];
-        let width = *own.width.get_or_insert_with(|| memchr::memchr_iter(b',', text).count() + 1);
+        let width = *own.width.get_or_insert_with(|| n_items(text));
         self.pending.push(Pending { array, list: own.n_lists, start, end, width });
         own.n_lists += 1;
         Ok(vec![width])
@@ -361,10 +318,12 @@ impl Reader<'_> {
                 Values::Float32(values) => parse_lists(text, lists, values)?,
                 Values::Float64(values) => parse_lists(text, lists, values)?,
             };
-            if let Err((list, problem)) = parsed {
-                let array = &self.arrays[lists[0].array];
-                let message = format!("{}: {}: {problem}", self.window.path(), place_of_list(array, list));
-                return Err(Error::Artefact(message));
+            if let Err((list, wrong)) = parsed {
+                let list = self.arrays[lists[0].array].place_of_list(list);
+                return Err(self.failed(match wrong {
+                    WrongList::Length { found, expected } => ArtefactProblem::Length { list, found, expected },
+                    WrongList::NotANumber { index, shown } => ArtefactProblem::NotANumber { list, index, shown },
+                }));
             }
         }
         Ok(())
@@ -389,11 +348,12 @@ impl Reader<'_> {
 
     fn wrong(&self, what: &str) -> Error {
         let place = self.write_place(|index| format!("[{index}]"));
-        let separator = if place.is_empty() { "" } else { ": " };
-        Error::Artefact(format!(
-            "{}: {place}{separator}{what}; the file is damaged or of another kind",
-            self.window.path()
-        ))
+        let place = if place.is_empty() { place } else { format!("{place}: ") };
+        self.failed(ArtefactProblem::Json { place, problem: what.to_owned() })
+    }
+
+    fn failed(&self, problem: ArtefactProblem) -> Error {
+        Error::Artefact { file: self.window.path().to_owned(), problem }
     }
 
     fn unexpected(&self, expected: &str, found: Option<u8>) -> Error {
@@ -410,83 +370,4 @@ fn append_step(path: &mut String, step: &str) {
         path.push('.');
     }
     path.push_str(step);
-}
-
-/// Names one innermost list of an array.
-fn place_of_list(array: &Array, list: usize) -> String {
-    let shape = array.item_shape.as_deref().unwrap_or_default();
-    let lists_an_item = shape.iter().take(shape.len().saturating_sub(1)).product::<usize>().max(1);
-    if array.stacked {
-        array.path.replace("[]", &format!("[{}]", list / lists_an_item))
-    } else if shape.len() == 1 {
-        array.path.clone()
-    } else {
-        format!("{}, row {list}", array.path)
-    }
-}
-
-/// Parses lists in parallel into the end of `values`; the inner error is the first list that is wrong, and why.
-fn parse_lists<T: Number>(
-    text: &[u8],
-    lists: &[Pending],
-    values: &mut Vec<T>,
-) -> Result<std::result::Result<(), (usize, String)>> {
-    let start = values.len();
-    values.resize(start + lists.iter().map(|list| list.width).sum::<usize>(), T::default());
-    let mut rest = &mut values[start..];
-    let mut tasks = Vec::with_capacity(lists.len());
-    for list in lists {
-        let (own, others) = rest.split_at_mut(list.width);
-        tasks.push((list, own));
-        rest = others;
-    }
-    let parse = |(list, out): &mut (&Pending, &mut [T])| {
-        parse_list(&text[list.start..list.end], out).map_err(|problem| (list.list, problem))
-    };
-    // All errors are waited for, so that the one reported does not depend on timing.
-    let results: Vec<_> = if text.len() < 1 << 16 {
-        tasks.iter_mut().map(parse).collect()
-    } else {
-        threads::install(|| tasks.par_iter_mut().with_min_len(8).map(parse).collect())?
-    };
-    Ok(results.into_iter().collect())
-}
-
-fn parse_list<T: Number>(text: &[u8], out: &mut [T]) -> std::result::Result<(), String> {
-    let mut rest = text;
-    let width = out.len();
-    for (index, out) in out.iter_mut().enumerate() {
-        if index > 0 {
-            rest = skip_space(rest);
-            rest = match rest.split_first() {
-                Some((b',', rest)) => rest,
-                None => return Err(format!("{index} numbers, expected {width}")),
-                Some(_) => return Err(not_a_number(index - 1, text)),
-            };
-        }
-        rest = skip_space(rest);
-        let Some((value, length)) = read_number(rest) else { return Err(not_a_number(index, text)) };
-        *out = value;
-        rest = &rest[length..];
-    }
-    match skip_space(rest).first() {
-        None => Ok(()),
-        Some(b',') => Err(format!("{} numbers, expected {width}", memchr::memchr_iter(b',', text).count() + 1)),
-        Some(_) => Err(not_a_number(width.saturating_sub(1), text)),
-    }
-}
-
-#[inline]
-fn skip_space(mut text: &[u8]) -> &[u8] {
-    while let Some((b' ' | b'\n' | b'\r' | b'\t', rest)) = text.split_first() {
-        text = rest;
-    }
-    text
-}
-
-/// Describes item `index` of a list, cut short.
-fn not_a_number(index: usize, text: &[u8]) -> String {
-    let item = text.split(|byte| *byte == b',').nth(index).unwrap_or_default();
-    let shown: String = String::from_utf8_lossy(item).trim().chars().take(40).collect();
-    format!("item {index} is {shown:?}, expected a finite number")
 }

@@ -6,6 +6,7 @@ use std::io::Write;
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
+use crate::error::ValueError;
 use crate::{Error, Result, threads};
 
 /// Numbers that one task formats.
@@ -57,12 +58,10 @@ fn check(index: usize, part: &Part) -> Result<()> {
         Part::Int64(array) => (array.ndim(), None),
     };
     if rank == 0 {
-        return Err(Error::Value(format!("parts[{index}]: an array of rank 0, expected at least 1")));
+        return Err(ValueError::PartRank { index }.into());
     }
     match wrong {
-        Some(position) => {
-            Err(Error::Value(format!("parts[{index}]: number {position} is not finite, which JSON cannot say")))
-        }
+        Some(position) => Err(ValueError::PartNumber { index, position }.into()),
         None => Ok(()),
     }
 }

@@ -6,7 +6,8 @@ use ndarray::{ArcArray2, ArrayView2, aview1};
 use self_cell::self_cell;
 
 use crate::distance::{Euclidean, relative_error};
-use crate::{Error, Result};
+use crate::error::{Cause, ValueError};
+use crate::{Error, Result, threads};
 
 /// Linfa's own default.
 const LEAF_SIZE: usize = 16;
@@ -45,9 +46,10 @@ impl Tree {
         if rows.ncols() == 0 || diameter > LARGEST || !splits_evenly(rows.view()) {
             return Ok(None);
         }
-        OwnedTree::try_new(rows, |rows| BallTree.from_batch_with_leaf_size(rows, LEAF_SIZE, Euclidean))
-            .map(|tree| Some(Self { tree, diameter }))
-            .map_err(|error| Error::Value(format!("cannot build a ball tree: {error}")))
+        let build =
+            |rows| OwnedTree::try_new(rows, |rows| BallTree.from_batch_with_leaf_size(rows, LEAF_SIZE, Euclidean));
+        let tree = threads::guarded(|| build(rows))?.map_err(refused)?;
+        Ok(Some(Self { tree, diameter }))
     }
 
     /// Whether Linfa's arithmetic can take `query`, as wide as the rows.
@@ -57,21 +59,21 @@ impl Tree {
 
     /// Positions of the `k` rows that are nearest, up to rounding.
     pub(super) fn nearest(&self, query: &[f32], k: usize) -> Result<Vec<usize>> {
-        let found = self.tree.borrow_dependent().k_nearest(aview1(query), k);
-        Ok(found.map_err(wrong_width)?.into_iter().map(|(_, position)| position).collect())
+        let found = threads::guarded(|| self.tree.borrow_dependent().k_nearest(aview1(query), k))?;
+        Ok(found.map_err(refused)?.into_iter().map(|(_, position)| position).collect())
     }
 
     /// Positions of all rows within `range`, and perhaps of some just beyond it.
     pub(super) fn within(&self, query: &[f32], range: f32) -> Result<Vec<usize>> {
         // The tree's bounds are differences of distances to centres, each with a relative rounding error of its own.
         let range = range + 4.0 * relative_error(query.len()) * (range + self.diameter);
-        let found = self.tree.borrow_dependent().within_range(aview1(query), range);
-        Ok(found.map_err(wrong_width)?.into_iter().map(|(_, position)| position).collect())
+        let found = threads::guarded(|| self.tree.borrow_dependent().within_range(aview1(query), range))?;
+        Ok(found.map_err(refused)?.into_iter().map(|(_, position)| position).collect())
     }
 }
 
-fn wrong_width(error: linfa_nn::NnError) -> Error {
-    Error::Value(error.to_string())
+fn refused(error: impl Into<Cause>) -> Error {
+    ValueError::Refused { library: "ball tree", cause: error.into() }.into()
 }
 
 /// Whether Linfa's rule of splitting (widest column, at its median) ends after about log n levels.

@@ -225,3 +225,28 @@ for_each_cpu! {
         minima: &mut [f32; LANES],
     ) = bound_tile_body
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::ArrayView2;
+
+    use super::*;
+    use crate::cpu::Tier;
+    use crate::cpu::forced::{numbers, same_on_every_tier};
+
+    #[test]
+    fn every_tier_gives_the_same_bounds() -> Result<(), ndarray::ShapeError> {
+        for (n_rows, width) in [(1, 1), (5, 33), (600, 96)] {
+            let (rows, query) = (numbers(n_rows * width, 37), numbers(width, 101));
+            let heads = ArrayView2::from_shape((n_rows, width), &rows)?;
+            same_on_every_tier(Tier::Baseline, || {
+                let origin = Origin::mean_of(heads);
+                let codes = Codes::of(heads, &(0..n_rows as u32).collect::<Vec<_>>(), &origin);
+                let (query, mut bounds) = (QueryCodes::of(&query, &origin), Bounds::default());
+                codes.bound(&mut [(&query, &mut bounds)]);
+                format!("{codes:?} {query:?} {bounds:?}")
+            });
+        }
+        Ok(())
+    }
+}

@@ -2,10 +2,10 @@
 
 use ndarray::{ArrayView2, Axis, s};
 
-use super::Engine;
 use super::ball_tree::Tree;
 use super::bounds::Bounds;
 use super::codes::{Codes, Origin, QueryCodes};
+use super::engine::Engine;
 use super::nearest::Nearest;
 use crate::Result;
 use crate::distance::{relative_error, squared_l2};

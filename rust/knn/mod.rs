@@ -10,19 +10,21 @@
 mod ball_tree;
 mod bounds;
 mod codes;
+mod engine;
 mod group;
 mod nearest;
 mod products;
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use crate::matrix::{check_finite, check_width, with_padded_rows};
-use crate::{Error, Result, threads};
+use crate::error::ValueError;
+use crate::matrix::{check_finite, check_width, matrix, with_padded_rows};
+use crate::{Result, threads};
 use codes::Origin;
+pub use engine::Engine;
 use group::{Group, Search};
 
 /// With more patterns of trailing columns than this, the rows stay one group.
@@ -31,40 +33,6 @@ const MOST_GROUPS: usize = 256;
 const BYTES_WORTH_THREADS: usize = 4 << 20;
 /// Queries that go over the same codes together.
 const QUERIES_A_TASK: usize = 8;
-
-/// How rows within a group are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// A scan of byte codes with proven bounds, then float32 for the rows within them.
-    Flat,
-    /// Linfa's ball tree.
-    BallTree,
-}
-
-impl Engine {
-    /// The name in files and flags.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Flat => "flat",
-            Self::BallTree => "ball-tree",
-        }
-    }
-}
-
-impl FromStr for Engine {
-    type Err = Error;
-
-    /// `auto` is the scan: at the widths of embeddings a ball tree visits nearly every row and was slower at every
-    /// size measured (benches/README.md).
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "auto" | "flat" => Ok(Self::Flat),
-            "ball-tree" => Ok(Self::BallTree),
-            _ => Err(Error::Value(format!("engine: {name:?} is none of auto, flat, ball-tree"))),
-        }
-    }
-}
 
 /// An index over the rows of a matrix; it never changes.
 #[derive(Debug)]
@@ -109,17 +77,14 @@ impl KnnIndex {
         let features = padded.slice(s![.., ..n_features]);
         let n_rows = features.nrows();
         if n_rows == 0 || n_features == 0 {
-            return Err(Error::Value(format!(
-                "features: shape ({n_rows}, {n_features}), expected at least one row and one column"
-            )));
+            return Err(ValueError::Empty { name: "features", shape: (n_rows, n_features) }.into());
         }
         if u32::try_from(n_rows).is_err() {
-            return Err(Error::Value(format!("features: {n_rows} rows, at most {} are supported", u32::MAX)));
+            let what = format!("{n_rows} rows, at most {} are supported", u32::MAX);
+            return Err(ValueError::TooLarge { name: "features", what }.into());
         }
         let Some(mut head_width) = n_features.checked_sub(n_category_columns) else {
-            return Err(Error::Value(format!(
-                "n_category_columns: {n_category_columns}, but features have {n_features} columns only"
-            )));
+            return Err(ValueError::CategoryColumns { found: n_category_columns, width: n_features }.into());
         };
         check_finite("features", features)?;
         let mut members = group_rows(features.slice(s![.., head_width..]));
@@ -166,7 +131,7 @@ impl KnnIndex {
     pub fn search(&self, queries: ArrayView2<'_, f32>, k: usize) -> Result<Neighbours> {
         check_width("features", queries.ncols(), self.n_features)?;
         if k == 0 {
-            return Err(Error::Value("k: 0, expected at least 1".to_owned()));
+            return Err(ValueError::at_least_one("k").into());
         }
         check_finite("features", queries)?;
         let queries = with_padded_rows(queries);
@@ -187,12 +152,7 @@ impl KnnIndex {
                 tasks.par_iter_mut().try_for_each(|(first, (rows, distances))| answer(*first, rows, distances))
             })??;
         }
-        let wrong_shape = |error: ndarray::ShapeError| Error::Value(error.to_string());
-        let found = Neighbours {
-            rows: Array2::from_shape_vec(shape, rows).map_err(wrong_shape)?,
-            squared_distances: Array2::from_shape_vec(shape, distances).map_err(wrong_shape)?,
-        };
-        Ok(found)
+        Ok(Neighbours { rows: matrix(shape, rows)?, squared_distances: matrix(shape, distances)? })
     }
 
     /// Writes the neighbours of a few padded queries, those in the same group together.

@@ -3,28 +3,20 @@
 //! Compilers turn the plain loop into the right instructions (`vpmovsxbw`, `vpmaddwd`, `vpaddd`) for one query only,
 //! and 25 % slower than written out; for four queries at once, which halves the time of each, they do not at all.
 
+use crate::cpu::for_each_cpu;
+
 /// Rows of codes and of queries are filled up with zeros to a multiple of this.
 pub(super) const BLOCK: usize = 32;
 /// How many queries share one pass over the codes.
 pub(super) const QUERIES: usize = 4;
 
-/// Products of each row of `codes` with each query, exact: `products[q][row]`.
-///
-/// All queries are equally long, a multiple of [`BLOCK`] greater than 0, as are the rows; sums fit into 32 bits by the
-/// caller's choice of codes.
-pub(super) fn products<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], products: [&mut [i32]; Q]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if crate::cpu::has_avx512() {
-            // SAFETY: the processor has just said that it knows these instructions.
-            return unsafe { x86::products_avx512(codes, queries, products) };
-        }
-        if crate::cpu::has_avx2() {
-            // SAFETY: as above.
-            return unsafe { x86::products_avx2(codes, queries, products) };
-        }
-    }
-    plain(codes, queries, products);
+for_each_cpu! {
+    /// Products of each row of `codes` with each query, exact: `products[q][row]`.
+    ///
+    /// All queries are equally long, a multiple of [`BLOCK`] greater than 0, as are the rows; sums fit into 32 bits by
+    /// the caller's choice of codes.
+    pub(super) fn products[const Q: usize](codes: &[i8], queries: [&[i16]; Q], products: [&mut [i32]; Q]) =
+        avx512 x86::products_avx512, avx2 x86::products_avx2, baseline plain
 }
 
 fn plain<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], products: [&mut [i32]; Q]) {
@@ -46,6 +38,7 @@ mod x86 {
 
     use super::BLOCK;
 
+    #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn products_avx2<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], mut products: [&mut [i32]; Q]) {
         let width = queries[0].len();
@@ -84,6 +77,7 @@ mod x86 {
         _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))
     }
 
+    #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx2")]
     pub(super) fn products_avx512<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], mut products: [&mut [i32]; Q]) {
         let width = queries[0].len();
@@ -118,9 +112,11 @@ mod x86 {
 #[cfg(test)]
 mod tests {
     use super::{plain, products};
+    use crate::cpu::Tier;
+    use crate::cpu::forced::same_on_every_tier;
 
     #[test]
-    fn every_processor_gives_the_plain_products() {
+    fn every_tier_gives_the_plain_products() {
         for (n_rows, width) in [(1, 32), (2, 64), (7, 800)] {
             let mut state = 1_u32;
             let mut next = || {
@@ -132,15 +128,17 @@ mod tests {
                 (0..4).map(|_| (0..width).map(|_| (next() % 40_000) as u16 as i16 / 2).collect()).collect();
             let queries: [&[i16]; 4] = std::array::from_fn(|query| queries[query].as_slice());
             let mut expected = vec![vec![0; n_rows]; 4];
-            let mut found = expected.clone();
             let [a, b, c, d] = expected.as_mut_slice() else { return };
             plain(&codes, queries, [a, b, c, d]);
-            let [a, b, c, d] = found.as_mut_slice() else { return };
-            products(&codes, queries, [a, b, c, d]);
-            assert_eq!(found, expected);
-            let mut single = vec![0; n_rows];
-            products(&codes, [queries[2]], [&mut single]);
-            assert_eq!(single, expected[2]);
+            same_on_every_tier(Tier::Baseline, || {
+                let mut found = vec![vec![0; n_rows]; 4];
+                let mut single = vec![0; n_rows];
+                let [a, b, c, d] = found.as_mut_slice() else { return };
+                products(&codes, queries, [a, b, c, d]);
+                assert_eq!(found, expected);
+                products(&codes, [queries[2]], [&mut single]);
+                assert_eq!(single, expected[2]);
+            });
         }
     }
 }

@@ -7,36 +7,16 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 
+use super::interrupt::interruptible_or;
 use crate::embedding::ops::ProductDtype;
 use crate::embedding::{self, EncoderOptions};
+use crate::error::EmbeddingError;
 use crate::stop::Stop;
 use crate::{Error, Result};
 
-/// Runs `work` in the pool without the GIL and asks it to stop when a signal comes. A panic is an `EmbeddingError`.
+/// Runs `work` in the pool until a signal comes; a panic is an `EmbeddingError`.
 fn watched<T: Send>(py: Python<'_>, what: &str, work: impl FnOnce(&Stop) -> Result<T> + Send) -> PyResult<T> {
-    let stop = Stop::default();
-    let mut signal = None;
-    let result = py.detach(|| {
-        crate::threads::install_watched(
-            || work(&stop),
-            || {
-                if let Err(error) = Python::attach(|py| py.check_signals()) {
-                    stop.request();
-                    signal = Some(error);
-                }
-            },
-        )
-    });
-    if let Some(error) = signal {
-        return Err(error);
-    }
-    match result {
-        Ok(result) => Ok(result?),
-        Err(Error::Panic(message)) => {
-            Err(Error::Embedding(format!("{what}: {message}; the model's files are damaged or not supported")).into())
-        }
-        Err(error) => Err(error.into()),
-    }
+    interruptible_or(py, |panic| EmbeddingError::GaveUp { what: what.to_owned(), panic }.into(), work)
 }
 
 /// Texts as token numbers.
@@ -143,7 +123,7 @@ fn product_dtype(name: &str) -> Result<ProductDtype> {
     match name {
         "float32" => Ok(ProductDtype::Float32),
         "bfloat16" => Ok(ProductDtype::Bfloat16),
-        other => Err(Error::Embedding(format!("unknown dtype '{other}'; expected float32 or bfloat16"))),
+        _ => Err(unknown("dtype", name, "float32 or bfloat16")),
     }
 }
 
@@ -151,11 +131,16 @@ fn open_device(name: &str) -> Result<Device> {
     match name {
         "cpu" => Ok(Device::Cpu),
         "cuda" if cfg!(feature = "cuda") => {
-            Device::new_cuda(0).map_err(|error| Error::Embedding(format!("no CUDA device: {error}")))
+            Ok(Device::new_cuda(0).map_err(|error| EmbeddingError::Cuda(format!("no CUDA device: {error}")))?)
         }
-        "cuda" => Err(Error::Embedding(
-            "this build has no CUDA; install it with the feature 'cuda', or use the device 'cpu'".to_owned(),
-        )),
-        other => Err(Error::Embedding(format!("unknown device '{other}'; expected cpu or cuda"))),
+        "cuda" => {
+            let what = "this build has no CUDA; install it with the feature 'cuda', or use the device 'cpu'";
+            Err(EmbeddingError::Cuda(what.to_owned()).into())
+        }
+        _ => Err(unknown("device", name, "cpu or cuda")),
     }
+}
+
+fn unknown(option: &'static str, found: &str, known: &'static str) -> Error {
+    EmbeddingError::Unknown { option, found: found.to_owned(), known }.into()
 }

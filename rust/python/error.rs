@@ -1,23 +1,14 @@
 //! The one map from the core's errors to Python's.
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyRuntimeError, PyValueError};
-use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::PyErr;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
 
 use crate::Error;
 
-/// Makes an instance of a class of `vsr.errors`.
-fn own_class(name: &str, message: &str) -> PyErr {
-    Python::attach(|py| {
-        let class = py
-            .import("vsr.errors")
-            .and_then(|module| module.getattr(name))
-            .and_then(|class| Ok(class.cast_into::<PyType>()?));
-        match class {
-            Ok(class) => PyErr::from_type(class, message.to_owned()),
-            Err(error) => error,
-        }
-    })
+mod own {
+    pyo3::import_exception!(vsr.errors, ArtefactError);
+    pyo3::import_exception!(vsr.errors, EmbeddingError);
+    pyo3::import_exception!(vsr.errors, TrainingError);
 }
 
 impl From<Error> for PyErr {
@@ -25,13 +16,13 @@ impl From<Error> for PyErr {
         let message = error.to_string();
         match error {
             Error::Value(_) => PyValueError::new_err(message),
-            Error::Embedding(_) => own_class("EmbeddingError", &message),
-            Error::Artefact(_) => own_class("ArtefactError", &message),
+            Error::Embedding(_) => own::EmbeddingError::new_err(message),
+            Error::Artefact { .. } => own::ArtefactError::new_err(message),
             Error::Io { path, source } => match source.raw_os_error() {
                 Some(number) => PyOSError::new_err((number, source.to_string(), path)),
                 None => PyOSError::new_err(message),
             },
-            Error::Panic(_) => PyRuntimeError::new_err(message),
+            Error::Panic { .. } => own::TrainingError::new_err(message),
             Error::Interrupted => PyKeyboardInterrupt::new_err(()),
         }
     }

@@ -7,6 +7,7 @@ use numpy::{IntoPyArray, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::error::{ArtefactProblem, ValueError};
 use crate::json_arrays::{self, NumberArray, Part, Precision, Values};
 use crate::{Error, Result};
 
@@ -44,14 +45,18 @@ pub(super) fn read_json_arrays<'py>(
     path: String,
     patterns: HashMap<String, String>,
 ) -> PyResult<(String, Bound<'py, PyDict>)> {
+    let file = path;
     let mut wanted =
         patterns.into_iter().map(|(pattern, name)| Ok((pattern, precision(&name)?))).collect::<Result<Vec<_>>>()?;
     // Dictionaries arrive here in no order; the first of two patterns that fit one array wins.
     wanted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let (document, arrays) = py.detach(|| json_arrays::read(&path, &wanted))?;
+    let (document, arrays) = py.detach(|| json_arrays::read(&file, &wanted))?;
     let result = PyDict::new(py);
     for (path, NumberArray { shape, values }) in arrays {
-        let wrong_shape = |error: ndarray::ShapeError| Error::Artefact(format!("{path}: {error}"));
+        let wrong_shape = |cause| Error::Artefact {
+            file: file.clone(),
+            problem: ArtefactProblem::Shape { array: path.clone(), cause },
+        };
         match values {
             Values::Float32(values) => {
                 let array = ArrayD::from_shape_vec(shape, values).map_err(wrong_shape)?;
@@ -70,6 +75,6 @@ fn precision(name: &str) -> Result<Precision> {
     match name {
         "float32" => Ok(Precision::Float32),
         "float64" => Ok(Precision::Float64),
-        _ => Err(Error::Value(format!("patterns: type {name:?} is none of float32, float64"))),
+        _ => Err(ValueError::Unknown { name: "patterns", found: name.to_owned(), known: "float32, float64" }.into()),
     }
 }

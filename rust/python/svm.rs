@@ -78,11 +78,11 @@ pub(super) fn svm_fit_linfa<'py>(
     gamma: f64,
     c: f64,
     tolerance: f64,
-) -> Result<PyMachines<'py>> {
+) -> PyResult<PyMachines<'py>> {
     let kernel = Kernel::named(kernel, gamma)?;
     let (features, quality) = (features.copied(), quality.copied());
     let params = SvmParams { c, tolerance, max_iterations: MAX_ITERATIONS };
-    let machines = py.detach(|| svm::fit_linfa(features.view(), quality.view(), kernel, &params))?;
+    let machines = interruptible(py, |stop| svm::fit_linfa(features.view(), quality.view(), kernel, &params, stop))?;
     Ok(give(py, machines))
 }
 

@@ -1,7 +1,8 @@
 //! The two kernels.
 
+use crate::Result;
 use crate::cpu::for_each_cpu;
-use crate::{Error, Result};
+use crate::error::ValueError;
 
 /// How alike two rows are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,10 +30,10 @@ impl Kernel {
                 if narrow > 0.0 && narrow.is_finite() {
                     Ok(Self::Rbf { gamma: narrow })
                 } else {
-                    Err(Error::Value(format!("gamma: {gamma}, expected a finite number above 0")))
+                    Err(ValueError::not_above_zero("gamma", gamma).into())
                 }
             }
-            _ => Err(Error::Value(format!("kernel: {name:?} is none of rbf, linear"))),
+            _ => Err(ValueError::Unknown { name: "kernel", found: name.to_owned(), known: "rbf, linear" }.into()),
         }
     }
 }

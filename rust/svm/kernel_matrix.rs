@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use gemm::{Parallelism, gemm};
+use gemm::Parallelism;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::kernel::rbf_of_products;
 use super::smo::{self, Problem};
 use super::{Kernel, Machines, SvmParams, add_weighted_rows, check_quality, constant_decision};
-use crate::matrix::{check_finite, with_padded_rows};
+use crate::error::ValueError;
+use crate::matrix::{check_finite, matrix, with_padded_rows};
+use crate::product::{Matrix, multiply};
 use crate::stop::Stop;
 use crate::{Error, Result, threads};
 
@@ -31,19 +33,15 @@ impl KernelMatrix {
     /// [`Error::Interrupted`].
     pub fn new(features: ArrayView2<'_, f32>, kernel: Kernel, stop: &Stop) -> Result<Self> {
         if features.is_empty() {
-            return Err(Error::Value(format!(
-                "features: shape {:?}, expected at least one row and one column",
-                features.dim()
-            )));
+            return Err(ValueError::Empty { name: "features", shape: features.dim() }.into());
         }
         check_finite("features", features)?;
         let n_rows = features.nrows();
         let mut values = Vec::new();
         let n_values = n_rows.checked_mul(n_rows).filter(|n| values.try_reserve_exact(*n).is_ok());
         let Some(n_values) = n_values else {
-            return Err(Error::Value(format!(
-                "features: a kernel matrix of {n_rows} rows does not fit into memory; train on fewer rows"
-            )));
+            let what = format!("a kernel matrix of {n_rows} rows does not fit into memory; train on fewer rows");
+            return Err(ValueError::TooLarge { name: "features", what }.into());
         };
         values.resize(n_values, 0.0);
         let mut rows = with_padded_rows(features);
@@ -124,11 +122,9 @@ impl KernelMatrix {
         self.check_rows("fit_rows", fit_rows)?;
         let (n_fit_rows, n_models) = machines.coefficients.dim();
         if n_fit_rows != fit_rows.len() || n_models != machines.biases.len() {
-            return Err(Error::Value(format!(
-                "coefficients: shape ({n_fit_rows}, {n_models}), expected ({}, {}) as of fit_rows and biases",
-                fit_rows.len(),
-                machines.biases.len()
-            )));
+            let expected = (fit_rows.len(), machines.biases.len());
+            let (name, others) = ("coefficients", "fit_rows and biases");
+            return Err(ValueError::Shape { name, found: (n_fit_rows, n_models), expected, others }.into());
         }
         let coefficients = machines.coefficients.as_standard_layout();
         let coefficients = coefficients.as_slice().unwrap_or_default();
@@ -143,14 +139,12 @@ impl KernelMatrix {
         };
         let tasks = rows.par_iter().zip(decisions.par_chunks_exact_mut(n_models.max(1)));
         threads::install(|| tasks.for_each_init(Vec::new, decide))?;
-        Array2::from_shape_vec((rows.len(), n_models), decisions).map_err(|error| Error::Value(error.to_string()))
+        matrix((rows.len(), n_models), decisions)
     }
 
-    fn check_rows(&self, name: &str, rows: ArrayView1<'_, u32>) -> Result<()> {
+    fn check_rows(&self, name: &'static str, rows: ArrayView1<'_, u32>) -> Result<()> {
         match rows.iter().find(|row| **row as usize >= self.n_rows) {
-            Some(row) => {
-                Err(Error::Value(format!("{name}: {row} is not among the {} rows of this matrix", self.n_rows)))
-            }
+            Some(&row) => Err(ValueError::NoSuchRow { name, row, n_rows: self.n_rows }.into()),
             None => Ok(()),
         }
     }
@@ -182,37 +176,12 @@ fn fill_band(
     stop.check()?;
     let (n_rows, width) = rows.dim();
     let band = values.len() / n_rows;
-    let (Some(features), Ok(row_stride), Ok(step)) = (rows.as_slice(), isize::try_from(n_rows), isize::try_from(width))
-    else {
-        return Err(Error::Value("features: too large".to_owned()));
-    };
-    let features = &features[first * width..];
+    let features = &rows.as_slice().unwrap_or_default()[first * width..];
     let products = &mut values[first..];
-    // SAFETY: the left operand is the first `band` rows of `features` and the right one all of them, transposed;
-    // the last product written is at (band - 1) * n_rows + (n_rows - first) - 1, the end of `products`.
-    unsafe {
-        gemm(
-            band,
-            n_rows - first,
-            width,
-            products.as_mut_ptr(),
-            1,
-            row_stride,
-            false,
-            features.as_ptr(),
-            1,
-            step,
-            features.as_ptr(),
-            step,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    let left = Matrix::rows(features, band, width, width);
+    let right = Matrix::rows(features, n_rows - first, width, width).transposed();
+    // SAFETY: the last product written is at (band - 1) * n_rows + (n_rows - first) - 1, the end of `products`.
+    unsafe { multiply(products.as_mut_ptr(), n_rows, left, right, false, Parallelism::None) };
     if let Kernel::Rbf { gamma } = kernel {
         for (row, values) in (first..).zip(values.chunks_exact_mut(n_rows)) {
             rbf_of_products(gamma, norms[row], &norms[first..], &mut values[first..]);

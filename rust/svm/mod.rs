@@ -13,8 +13,9 @@ mod working_set;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
+use crate::Result;
 use crate::cpu::for_each_cpu;
-use crate::{Error, Result};
+use crate::error::ValueError;
 
 pub use self::linfa::fit_linfa;
 pub use kernel::Kernel;
@@ -45,7 +46,7 @@ impl SvmParams {
     fn check(&self) -> Result<()> {
         for (name, value) in [("c", self.c), ("tolerance", self.tolerance)] {
             if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::Value(format!("{name}: {value}, expected a finite number above 0")));
+                return Err(ValueError::not_above_zero(name, value).into());
             }
         }
         Ok(())
@@ -55,12 +56,10 @@ impl SvmParams {
 /// Refuses qualities outside [0, 1] and shapes that do not fit.
 fn check_quality(quality: ArrayView2<'_, f64>, n_rows: usize) -> Result<()> {
     if quality.nrows() != n_rows {
-        return Err(Error::Value(format!("quality: {} rows, expected one for each of {n_rows}", quality.nrows())));
+        return Err(ValueError::QualityRows { found: quality.nrows(), expected: n_rows }.into());
     }
     match quality.indexed_iter().find(|(_, q)| !(q.is_nan() || (0.0..=1.0).contains(*q))) {
-        Some(((row, model), q)) => Err(Error::Value(format!(
-            "quality: row {row}, column {model} is {q}; expected 0 to 1, or NaN where it was not measured"
-        ))),
+        Some(((row, column), &value)) => Err(ValueError::Quality { row, column, value }.into()),
         None => Ok(()),
     }
 }
@@ -90,4 +89,34 @@ fn add_weighted_rows_body(weights: &[f32], rows: &[f64], sums: &mut [f64]) {
 for_each_cpu! {
     /// Adds `weights` (n,) times `rows` (n, m) to `sums` (m,), row after row.
     fn add_weighted_rows(weights: &[f32], rows: &[f64], sums: &mut [f64]) = add_weighted_rows_body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kernel::{rbf_of_products, rbf_of_squared_distances};
+    use super::smo::product;
+    use super::working_set::{find_partner, move_and_find_up};
+    use crate::cpu::Tier;
+    use crate::cpu::forced::{bits, numbers, same_on_every_tier};
+
+    #[test]
+    fn every_tier_gives_the_same_bits() {
+        for n in [1, 15, 16, 33, 255, 256, 700] {
+            let (a, b, c, d) = (numbers(n, 37), numbers(n, 101), numbers(n, 7), numbers(n, 53));
+            let wide: Vec<f64> = numbers(5 * n, 13).into_iter().map(f64::from).collect();
+            same_on_every_tier(Tier::Baseline, || {
+                let mut sums = [0.0; 5];
+                super::add_weighted_rows(&a, &wide, &mut sums);
+                let (mut distances, mut products, mut f) = (b.clone(), c.clone(), d.clone());
+                distances.iter_mut().for_each(|distance| *distance = 50.0 * distance.abs());
+                rbf_of_squared_distances(1.7, &mut distances);
+                rbf_of_products(0.9, 1.5, &a, &mut products);
+                let up = move_and_find_up(0.3, &a, &b, &c, &mut f);
+                let down = find_partner(up, &a, &b, &c, &f);
+                let single = [up.value, down.violation];
+                let sums = sums.iter().chain([&product(&a, &wide[..n])]).map(|sum| sum.to_bits()).collect::<Vec<_>>();
+                (sums, [bits(&distances), bits(&products), bits(&f), bits(&single)], [up.row, down.row])
+            });
+        }
+    }
 }

@@ -194,7 +194,7 @@ fn product_body(row: &[f32], coefficients: &[f64]) -> f64 {
 
 for_each_cpu! {
     /// Scalar product in float64, 16 partial sums.
-    fn product(row: &[f32], coefficients: &[f64]) -> f64 = product_body
+    pub(super) fn product(row: &[f32], coefficients: &[f64]) -> f64 = product_body
 }
 
 /// The largest `upward - f` and the least `downward - f`.

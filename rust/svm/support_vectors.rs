@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use super::kernel::rbf_of_squared_distances;
 use super::{Kernel, Machines, add_weighted_rows};
 use crate::distance::Euclidean;
+use crate::error::ValueError;
 use crate::matrix::{check_finite, check_width, with_padded_rows};
-use crate::{Error, Result, threads};
+use crate::{Result, threads};
 
 /// Vectors that stay in the second-level cache while the queries of a task go over them.
 const TILE: usize = 64;
@@ -47,15 +48,13 @@ impl SupportVectors {
     pub fn new(vectors: ArrayView2<'_, f32>, machines: &Machines, kernel: Kernel) -> Result<Self> {
         let (n_vectors, n_models) = machines.coefficients.dim();
         if n_vectors != vectors.nrows() || n_models != machines.biases.len() {
-            return Err(Error::Value(format!(
-                "coefficients: shape ({n_vectors}, {n_models}), expected ({}, {}) as of vectors and biases",
-                vectors.nrows(),
-                machines.biases.len()
-            )));
+            let expected = (vectors.nrows(), machines.biases.len());
+            let (name, others) = ("coefficients", "vectors and biases");
+            return Err(ValueError::Shape { name, found: (n_vectors, n_models), expected, others }.into());
         }
         check_finite("vectors", vectors)?;
         if !machines.coefficients.iter().chain(&machines.biases).all(|value| value.is_finite()) {
-            return Err(Error::Value("coefficients and biases: every value must be a finite number".to_owned()));
+            return Err(ValueError::SomeNotFinite("coefficients and biases").into());
         }
         let form = match kernel {
             Kernel::Rbf { gamma } => Form::Rbf {

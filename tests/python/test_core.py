@@ -161,3 +161,26 @@ def test_ctrl_c_ends_a_long_fit() -> None:
         _core.kmeans_fit(rows, 200, 500, 100_000, 0.0, 0)
     assert time.monotonic() - start < 30
     timer.join()
+
+
+# In a process of its own: whoever is interrupted leaves linfa's threads at work until their model ends.
+INTERRUPTED = """
+import os, signal, threading, time
+import numpy as np
+from vsr import _core
+
+rows = np.random.default_rng(1).standard_normal((6_000, 64)).astype(np.float32)
+quality = (np.random.default_rng(2).random((6_000, 2)) < 0.5).astype(np.float64)
+threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+try:
+    _core.svm_fit_linfa(rows, quality, "rbf", 0.01, 1.0)
+except KeyboardInterrupt:
+    print(time.monotonic() - start)
+os._exit(0)
+"""
+
+
+def test_ctrl_c_ends_a_fit_of_linfa() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True, timeout=120)
+    assert float(done.stdout) < 3

@@ -276,8 +276,8 @@ CASES: dict[str, Case] = {
     ),
     "router: queries": (
         lambda w: w.router.select_many(5),
-        vsr.EmbeddingError,
-        "texts are 5; expected a list",
+        vsr.SelectionError,
+        "queries are 5; expected a list of texts",
     ),
     "router: blank": (
         lambda w: w.router.select(" \n "),
@@ -337,7 +337,7 @@ CASES: dict[str, Case] = {
     "router that is disabled: queries": (
         lambda _: vsr.DisabledRouter("m").select_many("abc"),
         vsr.SelectionError,
-        "queries are the text 'abc'; expected a list of texts",
+        "queries are one text; expected a list of texts",
     ),
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 import vsr
 
-HEAVY = {"scipy", "rich", "click", "httpx", "pydantic", "msgspec", "ruamel", "huggingface_hub", "vsr._core"}
+HEAVY = {"scipy", "rich", "click", "httpx", "pydantic", "msgspec", "yaml", "huggingface_hub", "vsr._core"}
 
 
 @pytest.mark.parametrize("name", vsr.__all__)

@@ -46,7 +46,7 @@ fn float64(shape: &[usize], values: &[f64]) -> NumberArray {
 /// The message without the file's name.
 fn refusal(name: &str, text: impl AsRef<[u8]>, pattern: &str) -> String {
     match read_text(name, text, &[(pattern, Precision::Float64)]) {
-        Err(Error::Artefact(message)) => message.split_once(".json: ").unwrap().1.to_owned(),
+        Err(error @ Error::Artefact { .. }) => error.to_string().split_once(".json: ").unwrap().1.to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -141,7 +141,7 @@ fn both_solvers_decide_alike() {
     let params = SvmParams { tolerance: 1e-4, ..PARAMS };
     for kernel in [RBF, Kernel::Linear] {
         let ours = fit(&matrix(&features, kernel), &quality, &params);
-        let linfas = fit_linfa(features.view(), quality.view(), kernel, &params).unwrap();
+        let linfas = fit_linfa(features.view(), quality.view(), kernel, &params, &Stop::default()).unwrap();
         let queries = data::features(50, 15, 3, 8);
         let decide = |machines: &Machines| {
             SupportVectors::new(features.view(), machines, kernel).unwrap().decisions(queries.view()).unwrap()
@@ -154,7 +154,9 @@ fn both_solvers_decide_alike() {
 #[test]
 fn linfa_refuses_grades_that_copies_cannot_express() {
     let features = data::normal(3, 2, 0);
-    let error = fit_linfa(features.view(), array![[0.123], [1.0], [0.0]].view(), RBF, &PARAMS).unwrap_err().to_string();
+    let error = fit_linfa(features.view(), array![[0.123], [1.0], [0.0]].view(), RBF, &PARAMS, &Stop::default())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("shared-gram"), "{error}");
 }
 
@@ -163,7 +165,7 @@ fn one_class_alone_gives_a_constant() {
     let features = data::normal(6, 3, 1);
     let mut quality = Array2::from_shape_fn((6, 4), |(_, model)| [1.0, 0.0, f64::NAN, 1.0][model]);
     quality[(2, 3)] = f64::NAN;
-    let linfas = fit_linfa(features.view(), quality.view(), RBF, &PARAMS).unwrap();
+    let linfas = fit_linfa(features.view(), quality.view(), RBF, &PARAMS, &Stop::default()).unwrap();
     for machines in [fit(&matrix(&features, RBF), &quality, &PARAMS), linfas] {
         assert_eq!(machines.biases.to_vec(), [1.0, -1.0, 0.0, 1.0]);
         assert!(machines.coefficients.iter().all(|coefficient| *coefficient == 0.0));
@@ -253,6 +255,8 @@ fn ends_at_the_iteration_limit_and_when_asked() {
     let rows = data::numbers_to(100);
     let stopped = matrix(&features, RBF).fit(rows.view(), quality.view(), &PARAMS, &stop);
     assert!(matches!(stopped, Err(Error::Interrupted)));
+    let linfas = fit_linfa(features.view(), quality.view(), RBF, &PARAMS, &stop);
+    assert!(matches!(linfas, Err(Error::Interrupted)));
 }
 
 #[test]

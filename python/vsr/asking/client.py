@@ -1,9 +1,8 @@
 """One attempt at one call over HTTP: timed from the first byte sent to the last byte received."""
 
 import asyncio
-import contextlib
-import re
-from collections.abc import Sequence
+import http.cookiejar
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -11,23 +10,18 @@ from typing import Self
 import httpx
 import msgspec
 
-from vsr.asking.call import Answer, ChatRequest, ErrorKind, FailedCall
-from vsr.asking.connections import SmallPools
+from vsr.asking.answers import NoJsonError, UnreadableAnswerError, decode_json, read_response, stream_of
+from vsr.asking.connections import Connections, UnusableRouteError
 from vsr.asking.models import Target
-from vsr.asking.providers.errors import failure_of_status
-from vsr.asking.transport import TimedStream
+from vsr.asking.secrets import Secrets
+from vsr.asking.transport import Connection, OversizedAnswerError
+from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
+from vsr.providers.errors import failure_of_status
 
-# An answer of this size is no answer; reading on would fill the memory.
-_LARGEST_BODY = 64 << 20
 _LONGEST_CONNECT_S = 15.0
-
-_LONE_SURROGATE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-)
-
-_encode = msgspec.json.encode
-_decode = msgspec.json.decode
+_MOST_LARGE_BODIES = 8
+# What an error response says is for people; its beginning is enough where it is no JSON.
+_LONGEST_TEXT = 100_000
 
 
 @dataclass(frozen=True)
@@ -47,19 +41,26 @@ class Timed:
 class ChatClient:
     """The one HTTP client of a run; use it as an asynchronous context."""
 
-    def __init__(self, secrets: Sequence[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
         """Prepare the client.
 
         Args:
-            secrets: texts that no message of a failure may hold, though a server says them.
+            secrets: texts that no answer and no message of a failure may hold, though a server says them.
         """
-        self._secrets = tuple(secrets)
+        self._secrets = Secrets(secrets)
+        self._large_bodies = asyncio.Semaphore(_MOST_LARGE_BODIES)
         self._client = httpx.AsyncClient(
-            # A key is bound to its host: nothing follows a redirect.
+            # A key is bound to its host: nothing follows a redirect, and no server is told what another one said.
             follow_redirects=False,
-            transport=SmallPools(),
+            cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+            transport=Connections(),
             timeout=None,  # noqa: S113 every attempt has a limit on the whole, below
-            headers={"User-Agent": "vsr-train", "Content-Type": "application/json", "Accept": "application/json"},
+            headers={
+                "User-Agent": "vsr-train",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+            },
         )
 
     async def __aenter__(self) -> Self:
@@ -78,29 +79,24 @@ class ChatClient:
             The answer or the failure; nothing is raised for what servers and networks do.
         """
         timed = await self._attempt(target, request)
-        if isinstance(timed.outcome, FailedCall):
-            return replace(timed, outcome=timed.outcome.without(self._secrets))
-        return timed
+        return replace(timed, outcome=self._secrets.without(timed.outcome))
 
     async def _attempt(self, target: Target, request: ChatRequest) -> Timed:
-        content = _encode(target.provider.body(request))
+        latency_s: float | None = None
         try:
-            async with asyncio.timeout(target.timeout_s):
+            content = msgspec.json.encode(target.provider.body(request))
+            async with asyncio.timeout(target.timeout_s) as limit:
                 response, body, latency_s = await self._exchange(target, content)
+                outcome = _read(target, response, body)
+                if (moment := limit.when()) is not None and asyncio.get_running_loop().time() > moment:
+                    raise TimeoutError  # noqa: TRY301 reading is part of the call
         except TimeoutError:
             message = f"no whole answer within {target.timeout_s:g} s"
             return Timed(FailedCall(ErrorKind.TIMEOUT, message, is_retryable=True), target.timeout_s)
-        except httpx.ConnectTimeout:
-            message = f"no connection within {_LONGEST_CONNECT_S:g} s"
-            return Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, message, is_retryable=True), None)
-        except httpx.TransportError as error:
-            return Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, _connection_problem(error), is_retryable=True), None)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            message = f"the request could not be sent: {type(error).__name__}: {error}"
-            return Timed(FailedCall(ErrorKind.ENDPOINT_DOWN, message, hopeless="endpoint"), None)
-        outcome = _read(target, response, body)
-        if isinstance(outcome, Answer):
-            latency_s = max(0.0, latency_s - outcome.load_s)
+        except Exception as error:  # whatever one answer does to us costs that call alone
+            return Timed(_failure_of(error), latency_s)
+        if isinstance(outcome, Answer) and latency_s is not None and outcome.load_s <= latency_s:
+            latency_s -= outcome.load_s
         return Timed(outcome, latency_s)
 
     async def _exchange(self, target: Target, content: bytes) -> tuple[httpx.Response, bytes, float]:
@@ -112,24 +108,19 @@ class ChatClient:
             content=content,
             headers=target.headers,
             timeout=httpx.Timeout(None, connect=connect_s),
+            extensions={"ca_file": target.ca_file},
         )
         response = await self._client.send(request, stream=True)
         try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > _LARGEST_BODY:
-                    break
-            stream = response.extensions["network_stream"]
-            assert isinstance(stream, TimedStream)
-            latency_s = stream.exchange_s
+            connection = response.extensions["network_stream"]
+            assert isinstance(connection, Connection)
+            body = await read_response(response, target.largest_response, self._large_bodies)
         finally:
             await response.aclose()
-        return response, bytes(body), latency_s
+        return response, body, connection.exchange_s
 
 
 def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | FailedCall:
-    payload, is_json = _decoded(body)
     if response.is_redirect:
         elsewhere = response.headers.get("location", "elsewhere")
         message = (
@@ -137,32 +128,35 @@ def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | Fai
         )
         return FailedCall(ErrorKind.ENDPOINT_DOWN, message, hopeless="endpoint")
     if not response.is_success:
-        return failure_of_status(response.status_code, payload, response.headers)
-    if len(body) > _LARGEST_BODY:
-        return FailedCall(ErrorKind.INVALID_ANSWER, f"the answer is larger than {_LARGEST_BODY >> 20} MiB")
-    if not is_json:
-        return FailedCall(ErrorKind.INVALID_ANSWER, "the answer cannot be understood: it is no JSON")
+        try:
+            said = decode_json(body)
+        except UnreadableAnswerError:
+            said = body[:_LONGEST_TEXT].decode("utf-8", "replace")
+        return failure_of_status(response.status_code, said, response.headers)
+    try:
+        payload = decode_json(body)
+    except NoJsonError:
+        pieces = stream_of(body)
+        if pieces is None:
+            raise
+        payload = target.provider.joined(pieces)
+        if payload is None:
+            raise UnreadableAnswerError("it is a stream without its end") from None
     return target.provider.answer(payload)
 
 
-def _decoded(body: bytes) -> tuple[object, bool]:
-    """Return the decoded JSON, or the text of what is none.
-
-    Half a character (an emoji that the limit cut in two, written as one surrogate) does not spoil an answer.
-    """
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return _decode(body), True
-    text = body.decode("utf-8", "replace")
-    with contextlib.suppress(msgspec.DecodeError):
-        return _decode(_LONE_SURROGATE.sub(r"\\ufffd", text)), True
-    return text[:4000], False
-
-
-def _connection_problem(error: httpx.TransportError) -> str:
-    """Say in plain words what went wrong with a connection."""
-    said = str(error).strip() or str(error.__cause__ or "").strip()
-    if isinstance(error, httpx.ConnectError):
-        return f"no connection: {said or 'refused'}"
-    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
-        return f"the connection was cut: {said or type(error).__name__}"
-    return f"{type(error).__name__}: {said}"
+def _failure_of(error: Exception) -> FailedCall:
+    """Say in plain words what went wrong, and whether it may go better in a moment."""
+    said = str(error).strip() or type(error).__name__
+    if isinstance(error, UnreadableAnswerError | OversizedAnswerError):
+        return FailedCall(ErrorKind.INVALID_ANSWER, f"the answer cannot be understood: {said}")
+    if isinstance(error, UnusableRouteError):
+        return FailedCall(ErrorKind.ENDPOINT_DOWN, f"no connection: {said}", hopeless="endpoint")
+    if isinstance(error, httpx.InvalidURL | httpx.LocalProtocolError | UnicodeEncodeError):
+        message = f"the request could not be sent: {type(error).__name__}: {said}"
+        return FailedCall(ErrorKind.ENDPOINT_DOWN, message, hopeless="endpoint")
+    if isinstance(error, httpx.TransportError):
+        is_cut = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+        what = "the connection was cut" if is_cut else "no connection"
+        return FailedCall(ErrorKind.ENDPOINT_DOWN, f"{what}: {said}", is_retryable=True)
+    return FailedCall(ErrorKind.INVALID_ANSWER, f"the answer cannot be understood: {type(error).__name__}: {said}")

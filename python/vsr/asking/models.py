@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from vsr.asking.call import Answer, ChatRequest
-from vsr.asking.providers import PROVIDERS, Provider
+from vsr.asking.connections import trusted
 from vsr.config import Endpoint, ModelEntry, Pricing, RouterConfig
-from vsr.config.servers import endpoints_of, is_public, is_secret_header, server_url, shares_key
+from vsr.config.servers import endpoints_of, is_public, server_url, shares_key
 from vsr.errors import BenchmarkError
+from vsr.providers import PROVIDERS, Provider
+from vsr.providers.call import Answer, ChatRequest
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Target:
         credential: tells keys apart without holding one: models that share it share the key.
         timeout_s: seconds that a whole answer may take.
         weight: share of the calls, where the model names no endpoint.
+        largest_response: most bytes that an answer may have.
+        ca_file: file of the certificates that are trusted here; None for the usual authorities.
     """
 
     model_name: str
@@ -37,6 +40,8 @@ class Target:
     credential: str = field(repr=False)
     timeout_s: float = 300.0
     weight: float = 1.0
+    largest_response: int = 8 << 20
+    ca_file: str | None = None
 
     @property
     def host(self) -> str:
@@ -83,7 +88,7 @@ class AskedModel:
 
 
 @dataclass(frozen=True)
-class Cast:
+class AskedModels:
     """Everybody who is asked.
 
     Attributes:
@@ -99,7 +104,7 @@ class Cast:
     warnings: tuple[str, ...] = ()
 
 
-def cast_of(config: RouterConfig, environment: Mapping[str, str]) -> Cast:
+def asked_models(config: RouterConfig, environment: Mapping[str, str]) -> AskedModels:
     """Work out who is asked where.
 
     Args:
@@ -107,11 +112,17 @@ def cast_of(config: RouterConfig, environment: Mapping[str, str]) -> Cast:
         environment: the providers' own key variables are read from it.
 
     Raises:
-        BenchmarkError: There is nothing to ask, or a model has no endpoint.
+        BenchmarkError: There is nobody to ask, a model has no endpoint, or a `ca_file` no certificates.
     """
     where = config.path or "configuration"
     if not config.vllm_endpoints:
         raise BenchmarkError(f"{where}: there is nobody to ask: vllm_endpoints is empty; name at least one endpoint.")
+    for endpoint in config.vllm_endpoints:
+        if endpoint.ca_file is not None:
+            try:
+                trusted(endpoint.ca_file)
+            except OSError as error:
+                raise BenchmarkError(f"{where}: endpoint '{endpoint.name}': {error}") from error
     warnings: list[str] = []
     models = [
         _asked_model(name, entry, lora, use_reasoning, config, environment, warnings)
@@ -119,7 +130,7 @@ def cast_of(config: RouterConfig, environment: Mapping[str, str]) -> Cast:
     ]
     if not models:
         raise BenchmarkError(f"{where}: there is nobody to ask: model_config is empty; name at least one model.")
-    return Cast(
+    return AskedModels(
         tuple(models),
         {endpoint.name: endpoint.max_concurrency for endpoint in config.vllm_endpoints if endpoint.max_concurrency},
         _secrets(config, environment),
@@ -192,6 +203,8 @@ def _asked_model(
                 credential=hashlib.sha256((key or "").encode()).hexdigest()[:16],
                 timeout_s=endpoint.timeout_s,
                 weight=endpoint.weight,
+                largest_response=int(endpoint.max_response_mib * (1 << 20)),
+                ca_file=endpoint.ca_file,
             )
         )
     return AskedModel(
@@ -230,16 +243,10 @@ def _key(entry: ModelEntry, endpoint: Endpoint, home: Endpoint, environment: Map
 
 
 def _secrets(config: RouterConfig, environment: Mapping[str, str]) -> tuple[str, ...]:
-    found = [endpoint.api_key for endpoint in config.vllm_endpoints]
-    found += [
-        value
-        for endpoint in config.vllm_endpoints
-        for header, value in endpoint.headers.items()
-        if is_secret_header(header, value.get_secret_value())
-    ]
-    found += [entry.access_key for entry in config.models.values()]
-    texts = [secret.get_secret_value() for secret in found if secret is not None]
-    texts += [value.removeprefix("Bearer ") for value in texts]
-    texts += [environment.get(name, "") for provider in PROVIDERS.values() for name in provider.key_variables]
-    # A "key" of a few letters (vLLM's EMPTY) is no secret, and taking it out would spoil the answers.
-    return tuple(sorted({text.strip() for text in texts if len(text.strip()) >= 8}, key=len, reverse=True))
+    """Return every key, and the value of every header: nobody can tell by its name which of them is one."""
+    found = [entry.access_key for entry in config.models.values()]
+    for endpoint in config.vllm_endpoints:
+        found += [endpoint.api_key, *endpoint.headers.values()]
+    texts = {secret.get_secret_value().strip() for secret in found if secret is not None}
+    texts |= {environment.get(name, "").strip() for provider in PROVIDERS.values() for name in provider.key_variables}
+    return tuple(sorted(texts - {""}))

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from vsr.asking.call import Answer, ErrorKind, FailedCall
 from vsr.asking.client import Timed
-from vsr.asking.models import AskedModel, Cast
-from vsr.asking.queue import Call, EndpointState, Lane, Pace
+from vsr.asking.models import AskedModel, AskedModels
+from vsr.asking.queue import Call, EndpointState, ModelQueue, RetryPolicy
+from vsr.providers.call import Answer, ErrorKind, FailedCall
+
+_LONG_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,72 +36,72 @@ class Finished:
     n_attempts: int
 
 
-@dataclass(frozen=True)
-class Move:
-    """A model that goes on at its next endpoint.
-
-    Attributes:
-        model: its name.
-        given_up: the endpoint that is not asked any more.
-        following: the endpoint that takes its calls.
-        reason: why.
-    """
-
-    model: str
-    given_up: str
-    following: str
-    reason: FailedCall
-
-
 class Schedule:
-    """The queue of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
+    """The order of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
 
-    def __init__(self, cast: Cast, missing: Mapping[str, Iterable[int]], pace: Pace, seed: int = 0) -> None:
+    def __init__(
+        self, asked: AskedModels, missing: Mapping[str, Iterable[int]], policy: RetryPolicy, seed: int = 0
+    ) -> None:
         """Queue the calls that are missing.
 
         Args:
-            cast: who is asked, and what their endpoints allow.
+            asked: who is asked, and what their endpoints allow.
             missing: indices of the plan's questions that are to be asked, by model.
-            pace: limits and patience.
+            policy: limits and patience.
             seed: decides the draws by weight and the jitter of waits.
         """
-        self.pace = pace
+        self.policy = policy
         self.stopped: dict[str, FailedCall] = {}
-        self.n_not_asked: dict[str, int] = {}
-        self.moves: list[Move] = []
+        self.news: list[str] = []
         self._rng = Random(seed)  # noqa: S311 jitter, no secret
         self._numbers = itertools.count()
         self._endpoints: dict[str, EndpointState] = {}
-        self._lanes: dict[str, list[Lane]] = {}
+        self._queues: dict[str, list[ModelQueue]] = {}
         self._loaded: dict[str, str] = {}  # by host that loads on demand: the model it is busy with
-        for model in cast.models:
-            self._lanes[model.name] = lanes = [
-                self._new_lane(cast, model, index) for index in range(len(model.targets))
+        for model in asked.models:
+            self._queues[model.name] = queues = [
+                self._new_queue(asked, model, index) for index in range(len(model.targets))
             ]
             questions = list(missing.get(model.name, ()))
-            if model.is_drawn and len(lanes) > 1:
+            if model.is_drawn and len(queues) > 1:
                 weights = [target.weight for target in model.targets]
-                for question, lane in zip(questions, self._rng.choices(lanes, weights, k=len(questions)), strict=True):
-                    lane.fresh.append(question)
+                for question, queue in zip(
+                    questions, self._rng.choices(queues, weights, k=len(questions)), strict=True
+                ):
+                    queue.fresh.append(question)
             else:
-                lanes[0].fresh.extend(questions)
+                queues[0].fresh.extend(questions)
         self._order: deque[EndpointState] = deque(self._endpoints.values())
 
-    def _new_lane(self, cast: Cast, model: AskedModel, index: int) -> Lane:
+    def _new_queue(self, asked: AskedModels, model: AskedModel, index: int) -> ModelQueue:
         target = model.targets[index]
         endpoint = self._endpoints.get(target.endpoint)
         if endpoint is None:
             host = target.host if target.provider.loads_on_demand else None
-            endpoint = EndpointState(target.endpoint, cast.limits.get(target.endpoint), host=host)
+            endpoint = EndpointState(target.endpoint, asked.limits.get(target.endpoint), host=host)
             self._endpoints[target.endpoint] = endpoint
-        lane = Lane(model, index, endpoint)
-        endpoint.lanes.append(lane)
-        return lane
+        queue = ModelQueue(model, index, endpoint)
+        endpoint.queues.append(queue)
+        return queue
 
     @property
     def n_waiting(self) -> int:
         """Questions that wait to be asked."""
-        return sum(lane.n_waiting for lanes in self._lanes.values() for lane in lanes if lane.stopped is None)
+        return sum(queue.n_waiting for queues in self._queues.values() for queue in queues if queue.stopped is None)
+
+    @property
+    def n_not_asked(self) -> dict[str, int]:
+        """Questions that were given up with their model."""
+        return {name: sum(queue.n_waiting for queue in self._queues[name]) for name in self.stopped}
+
+    def waits(self, now: float) -> list[str]:
+        """Say what is waited for, where that takes more than a moment."""
+        return [
+            f"{queue.model.name} at endpoint '{queue.endpoint.name}' waits {until - now:.0f} s: {queue.last_problem}"
+            for queues in self._queues.values()
+            for queue in queues
+            if (until := queue.waits_until()) - now >= _LONG_S and (queue.fresh or queue.delayed)
+        ]
 
     def take(self, now: float) -> Call | float | None:
         """Start the next call, if one may start.
@@ -126,19 +128,21 @@ class Schedule:
 
     def _take_at(self, endpoint: EndpointState, now: float) -> Call | float | None:
         soonest: float | None = None
-        for _ in range(len(endpoint.lanes)):
-            lane = endpoint.lanes[0]
-            endpoint.lanes.rotate(-1)
-            if endpoint.host is not None and not self._may_load(endpoint.host, lane):
+        for _ in range(len(endpoint.queues)):
+            queue = endpoint.queues[0]
+            endpoint.queues.rotate(-1)
+            if queue.returns_at is not None and queue.returns_at <= now:
+                self._come_back(queue, now)
+            if endpoint.host is not None and not self._may_load(endpoint.host, queue):
                 continue
-            if endpoint.open_at > now and lane.stopped is None and (lane.fresh or lane.delayed):
+            if endpoint.open_at > now and queue.stopped is None and (queue.fresh or queue.delayed):
                 return endpoint.open_at
-            found = lane.take(now)
+            found = queue.take(now)
             if isinstance(found, Call):
-                lane.in_flight += 1
+                queue.in_flight += 1
                 endpoint.in_flight += 1
-                endpoint.open_at = now + self.pace.delay_s
-                found.limit_field = lane.limit_field
+                endpoint.open_at = now + self.policy.delay_s
+                found.limit_field = queue.limit_field
                 found.n_attempts += 1
                 found.n_here += 1
                 return found
@@ -146,15 +150,15 @@ class Schedule:
                 soonest = found if soonest is None else min(soonest, found)
         return soonest
 
-    def _may_load(self, host: str, lane: Lane) -> bool:
+    def _may_load(self, host: str, queue: ModelQueue) -> bool:
         """Whether a model may be asked on a host that holds one model's weights at a time."""
         loaded = self._loaded.get(host)
-        if loaded != lane.model.name and not (loaded is not None and self._has_work(host, loaded)) and lane.has_work:
-            self._loaded[host] = loaded = lane.model.name
-        return loaded == lane.model.name
+        if loaded != queue.model.name and not (loaded is not None and self._has_work(host, loaded)) and queue.has_work:
+            self._loaded[host] = loaded = queue.model.name
+        return loaded == queue.model.name
 
     def _has_work(self, host: str, model: str) -> bool:
-        return any(lane.has_work and lane.endpoint.host == host for lane in self._lanes[model])
+        return any(queue.has_work and queue.endpoint.host == host for queue in self._queues[model])
 
     def put_back(self, call: Call) -> None:
         """Undo `take`: the call was not sent."""
@@ -162,9 +166,9 @@ class Schedule:
         call.n_attempts -= 1
         call.n_here -= 1
         if call.question is None:
-            call.lane.warm = "no"
+            call.queue.warm = "no"
         else:
-            call.lane.fresh.appendleft(call.question)
+            call.queue.fresh.appendleft(call.question)
 
     def settle(self, call: Call, timed: Timed, now: float) -> Finished | None:
         """Take note of what an attempt brought and decide what follows.
@@ -174,144 +178,180 @@ class Schedule:
         """
         self._land(call)
         outcome = timed.outcome
-        lane = call.lane
-        if isinstance(outcome, Answer) or not (outcome.is_retryable or outcome.hopeless):
-            lane.failing_since, lane.n_failing, lane.n_timeouts_in_row = None, 0, 0
+        queue = call.queue
+        is_corrupt = isinstance(outcome, FailedCall) and outcome.kind is ErrorKind.INVALID_ANSWER
+        if isinstance(outcome, Answer) or not (outcome.is_retryable or outcome.hopeless or is_corrupt):
+            queue.failing_since, queue.n_failing, queue.n_timeouts_in_row = None, 0, 0
         if isinstance(outcome, Answer):
-            lane.n_refusals_in_row = 0
+            queue.n_refusals_in_row = 0
+            if queue.n_stops and queue.stopped is None:
+                self._welcome(queue)
         if isinstance(outcome, FailedCall):
+            queue.last_problem = outcome.text
             if outcome.wants_completion_tokens and call.limit_field == "max_tokens":
-                lane.limit_field = "max_completion_tokens"
+                queue.limit_field = "max_completion_tokens"
                 self._delay(call, now)
                 return None
             if outcome.hopeless is not None:
-                if self._is_odd(lane, outcome):
+                if self._is_odd(queue, outcome):
                     return self._after_odd_refusal(call, timed, now)
-                self._stop_hopeless(lane, outcome)
+                self._stop_hopeless(queue, outcome)
                 return self._elsewhere(call, timed)
             if call.question is None and outcome.kind is ErrorKind.BAD_REQUEST:
                 # Even a greeting is refused: the settings do not suit the model.
-                self._stop(lane, outcome)
+                self._stop(queue, outcome)
                 return None
             if outcome.is_retryable:
                 return self._again(call, timed, outcome, now)
+            if is_corrupt:
+                self._note_failing(queue, outcome, now)  # one stops nothing, several in a row do
         return self._end(call, timed)
 
-    def _is_odd(self, lane: Lane, outcome: FailedCall) -> bool:
-        """Whether a refusal contradicts answers that the same lane gave to the same key: then one alone stops nothing.
+    def _is_odd(self, queue: ModelQueue, outcome: FailedCall) -> bool:
+        """Whether a refusal contradicts answers that the same queue gave to the same key: then one alone stops nothing.
 
         Gateways refuse a single call now and then, while they start anew or since its prompt looks like an attack.
         """
-        if lane.n_refusals_in_row is None or outcome.kind not in (ErrorKind.AUTHENTICATION, ErrorKind.MODEL_NOT_FOUND):
+        if queue.n_refusals_in_row is None or outcome.kind not in (ErrorKind.AUTHENTICATION, ErrorKind.MODEL_NOT_FOUND):
             return False
-        lane.n_refusals_in_row += 1
-        return lane.n_refusals_in_row < self.pace.n_refusals_in_row
+        queue.n_refusals_in_row += 1
+        return queue.n_refusals_in_row < self.policy.n_refusals_in_row
 
     def _after_odd_refusal(self, call: Call, timed: Timed, now: float) -> Finished | None:
         call.n_refusals_here += 1
-        if call.n_refusals_here < self.pace.n_refusals:
+        if call.n_refusals_here < self.policy.n_refusals:
             self._delay(call, now + self._backoff_s(call.n_refusals_here))
             return None
         return self._elsewhere(call, timed)
 
     def _again(self, call: Call, timed: Timed, outcome: FailedCall, now: float) -> Finished | None:
         """Decide whether and when a call is tried again."""
-        lane, pace = call.lane, self.pace
-        wait_s = outcome.retry_after_s
-        if wait_s is not None and wait_s > pace.longest_wait_s:
-            message = f"{outcome.message}; asks to come back in {wait_s / 60:.0f} minutes"
-            self._stop_hopeless(lane, FailedCall(outcome.kind, message, hopeless="endpoint"))
-            return self._elsewhere(call, timed)
-        if wait_s is None:
-            wait_s = self._backoff_s(call.n_here)
+        queue, policy = call.queue, self.policy
+        asked_s = outcome.retry_after_s or 0.0
+        wait_s = min(max(self._backoff_s(call.n_here), asked_s), policy.longest_wait_s)
         if outcome.kind is ErrorKind.RATE_LIMITED or outcome.retry_after_s is not None:
             # The limit is the endpoint's: others need not run into it.
-            lane.endpoint.open_at = max(lane.endpoint.open_at, now + wait_s)
+            queue.endpoint.open_at = max(queue.endpoint.open_at, now + wait_s)
         if outcome.kind is ErrorKind.TIMEOUT:
             call.n_timeouts_here += 1
-        elif outcome.kind is ErrorKind.ENDPOINT_DOWN:
-            self._note_failing(lane, outcome, now)
-        if lane.stopped is not None:
+        elif outcome.kind is ErrorKind.ENDPOINT_DOWN or asked_s > policy.longest_wait_s:
+            self._note_failing(queue, outcome, now)
+        if queue.stopped is not None:
             return self._elsewhere(call, timed)
-        if call.n_here < pace.n_attempts and call.n_timeouts_here < pace.n_timeouts:
+        if call.n_here < policy.n_attempts and call.n_timeouts_here < policy.n_timeouts:
             self._delay(call, now + wait_s)
             return None
         if outcome.kind is ErrorKind.TIMEOUT:
-            lane.n_timeouts_in_row += 1
-            if lane.n_timeouts_in_row >= pace.n_timeouts_in_row:
-                message = f"{lane.n_timeouts_in_row} calls in a row: {outcome.message}"
-                self._stop(lane, FailedCall(ErrorKind.TIMEOUT, message))
+            queue.n_timeouts_in_row += 1
+            if queue.n_timeouts_in_row >= policy.n_timeouts_in_row:
+                message = f"{queue.n_timeouts_in_row} calls in a row: {outcome.message}"
+                self._stop(queue, FailedCall(ErrorKind.TIMEOUT, message), now + policy.rest_s(queue.n_stops))
         return self._elsewhere(call, timed)
 
-    def _note_failing(self, lane: Lane, outcome: FailedCall, now: float) -> None:
-        lane.n_failing += 1
-        if lane.failing_since is None:
-            lane.failing_since = now
-        failing_s = now - lane.failing_since
-        if lane.n_failing >= self.pace.n_attempts and failing_s >= self.pace.patience_s:
-            self._stop(lane, FailedCall(outcome.kind, f"{outcome.message}; for {failing_s:.0f} s without one success"))
-        elif lane.is_probing():
-            lane.open_at = now + self._backoff_s(lane.n_failing - 2)
+    def _note_failing(self, queue: ModelQueue, outcome: FailedCall, now: float) -> None:
+        queue.n_failing += 1
+        if queue.failing_since is None:
+            queue.failing_since = now
+        failing_s = now - queue.failing_since
+        policy = self.policy
+        if failing_s >= policy.patience_s * (1 if queue.n_failing >= policy.n_attempts else 10):
+            message = f"{outcome.message}; for {failing_s:.0f} s without one success"
+            self._stop(queue, FailedCall(outcome.kind, message), now + policy.rest_s(queue.n_stops))
+        elif queue.is_probing():
+            queue.open_at = now + self._backoff_s(queue.n_failing - 2)
 
     def _backoff_s(self, n_before: int) -> float:
         """Return how long to wait before trying again: exponential, half of it jitter."""
-        longest = min(self.pace.longest_backoff_s, self.pace.backoff_s * 2.0 ** (n_before - 1))
+        longest = min(self.policy.longest_backoff_s, self.policy.backoff_s * 2.0 ** (n_before - 1))
         return longest * (0.5 + 0.5 * self._rng.random())
 
     def _land(self, call: Call) -> None:
-        call.lane.in_flight -= 1
-        call.lane.endpoint.in_flight -= 1
+        call.queue.in_flight -= 1
+        call.queue.endpoint.in_flight -= 1
 
     def _delay(self, call: Call, moment: float) -> None:
         if call.question is None:
-            call.lane.delayed_warm_up = (moment, call)
+            call.queue.delayed_warm_up = (moment, call)
+        elif call.queue.stopped is not None:
+            (self._following(call.queue) or call.queue).fresh.append(call.question)
         else:
-            heapq.heappush(call.lane.delayed, (moment, next(self._numbers), call))
+            heapq.heappush(call.queue.delayed, (moment, next(self._numbers), call))
 
     def _end(self, call: Call, timed: Timed) -> Finished | None:
         if call.question is None:
-            call.lane.warm = "yes"
+            call.queue.warm = "yes"
             return None
-        lane = call.lane
-        return Finished(lane.model, call.question, lane.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts)
+        return _finished(call, call.question, timed)
 
     def _elsewhere(self, call: Call, timed: Timed) -> Finished | None:
         """Try a call at the model's next endpoint, or end it."""
-        lane = call.lane
+        queue = call.queue
         if call.question is None:
-            lane.warm = "yes"  # it was tried often enough: the calls themselves will tell
+            queue.warm = "yes"  # it was tried often enough: the calls themselves will tell
             return None
-        call.tried.add(lane.index)
-        for other in self._lanes[lane.model.name]:
+        call.tried.add(queue.index)
+        for other in self._queues[queue.model.name]:
             if other.stopped is None and other.index not in call.tried:
-                call.lane, call.n_here, call.n_timeouts_here, call.n_refusals_here = other, 0, 0, 0
+                call.queue, call.n_here, call.n_timeouts_here, call.n_refusals_here = other, 0, 0, 0
                 self._delay(call, 0.0)
                 return None
-        return Finished(lane.model, call.question, lane.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts)
+        if queue.stopped is not None and queue.n_stops > 1:
+            queue.fresh.append(call.question)  # it was to show whether somebody is there again, and waits on
+            return None
+        return _finished(call, call.question, timed)
 
-    def _stop_hopeless(self, lane: Lane, outcome: FailedCall) -> None:
+    def _stop_hopeless(self, queue: ModelQueue, outcome: FailedCall) -> None:
         """Stop what a refusal is about: one model at one endpoint, or all that come there with the same key."""
         if outcome.hopeless == "model":
-            self._stop(lane, outcome)
+            self._stop(queue, outcome)
             return
-        for other in list(lane.endpoint.lanes):
-            if other.target.credential == lane.target.credential:
+        for other in list(queue.endpoint.queues):
+            if other.target.credential == queue.target.credential:
                 self._stop(other, outcome)
 
-    def _stop(self, lane: Lane, outcome: FailedCall) -> None:
-        """Ask nothing more in a lane; what waits there goes to the model's next endpoint."""
-        if lane.stopped is not None:
+    def _stop(self, queue: ModelQueue, outcome: FailedCall, returns_at: float | None = None) -> None:
+        """Ask nothing more in a queue for now, or ever; what waits there goes to the model's next endpoint."""
+        if queue.stopped is not None:
             return
-        lane.stopped = outcome
-        waiting = list(lane.fresh)
-        waiting += [call.question for _, _, call in sorted(lane.delayed) if call.question is not None]
-        lane.fresh.clear()
-        lane.delayed.clear()
-        lanes = self._lanes[lane.model.name]
-        following = next((other for other in lanes[lane.index :] + lanes[: lane.index] if other.stopped is None), None)
-        if following is not None:
-            following.fresh.extend(waiting)
-            self.moves.append(Move(lane.model.name, lane.endpoint.name, following.endpoint.name, outcome))
+        queue.stop(outcome, returns_at)
+        name = queue.model.name
+        following = self._following(queue)
+        if following is None:
+            self.stopped[name] = outcome
             return
-        self.stopped[lane.model.name] = outcome
-        self.n_not_asked[lane.model.name] = len(waiting)
+        following.fresh.extend(queue.fresh)
+        queue.fresh.clear()
+        self.news.append(
+            f"{name} goes on at endpoint '{following.endpoint.name}', for '{queue.endpoint.name}' is given up: "
+            f"{outcome.text}"
+        )
+
+    def _following(self, queue: ModelQueue) -> ModelQueue | None:
+        """Find the model's next endpoint that is asked."""
+        queues = self._queues[queue.model.name]
+        return next((other for other in queues[queue.index :] + queues[: queue.index] if other.stopped is None), None)
+
+    def _come_back(self, queue: ModelQueue, now: float) -> None:
+        """Let a queue that has rested ask one call, of its own or of the model's other endpoints: it has to show."""
+        for other in self._queues[queue.model.name]:
+            if other is not queue and other.fresh and (other.stopped is not None or not queue.fresh):
+                queue.fresh.extend(other.fresh.pop() for _ in range(1 if other.stopped is None else len(other.fresh)))
+        if not queue.fresh:
+            return
+        queue.try_again(now, self.policy)
+        self.stopped.pop(queue.model.name, None)
+
+    def _welcome(self, queue: ModelQueue) -> None:
+        """Let a queue that answers again take its part: what waits at endpoints behind it, or its share of the draw."""
+        queue.n_stops = 0
+        self.news.append(f"{queue.model.name}: endpoint '{queue.endpoint.name}' answers again.")
+        for other in self._queues[queue.model.name]:
+            if other is queue:
+                continue
+            n = len(other.fresh) // 2 if queue.model.is_drawn else len(other.fresh) * (other.index > queue.index)
+            queue.fresh.extend(other.fresh.pop() for _ in range(n))
+
+
+def _finished(call: Call, question: int, timed: Timed) -> Finished:
+    queue = call.queue
+    return Finished(queue.model, question, queue.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts)

@@ -14,13 +14,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vsr.asking.connections import SmallPools
+from vsr.asking.answers import UnreadableAnswerError, read_response
+from vsr.asking.connections import Connections
 from vsr.asking.journal import Journal
-from vsr.asking.providers.errors import retry_after_s
 from vsr.data.categories import CATEGORIES, normalise_category
 from vsr.data.json_lines import write_json_lines
 from vsr.data.records import read_objects, render_prompt, unique_key
 from vsr.errors import BenchmarkError, RecordError
+from vsr.providers.errors import retry_after_s
 
 _N_NEIGHBOURS = 10
 _BLOCK = 1000
@@ -29,6 +30,9 @@ _N_ATTEMPTS = 5
 _TIMEOUT_S = 30.0
 _BACKOFF_S = 0.5
 _LONGEST_WAIT_S = 60.0
+_LARGEST_RESPONSE = 1 << 20
+_NOT_UNDERSTOOD = "an answer that cannot be understood"
+_TROUBLE = (httpx.HTTPError, httpx.InvalidURL, UnreadableAnswerError, TimeoutError)
 
 ShowProgress = Callable[[int, int], None]
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -234,7 +238,7 @@ class RouterApi:
         labels: dict[str, Label] = {}
         if not texts:
             return []
-        with Journal(self._kept, _Kept) as journal:
+        with Journal(self._kept, _Kept, b'{"key":') as journal:
             for line in journal.lines():
                 labels[line.key] = Label(line.category, line.named or None)
             due = [text for text in texts if unique_key(text) not in labels]
@@ -248,7 +252,8 @@ class RouterApi:
     ) -> None:
         waiting = iter(texts)
         n_done = n_failed_in_row = 0
-        async with httpx.AsyncClient(transport=SmallPools(), timeout=_TIMEOUT_S) as client:
+        headers = {"Accept-Encoding": "gzip, deflate"}
+        async with httpx.AsyncClient(transport=Connections(), timeout=_TIMEOUT_S, headers=headers) as client:
             await self._check_health(client)
 
             async def work() -> None:
@@ -273,10 +278,10 @@ class RouterApi:
     async def _check_health(self, client: httpx.AsyncClient) -> None:
         url = f"{self._url}/health"
         try:
-            response = await client.get(url)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            response, _ = await self._exchange(client, client.build_request("GET", url))
+        except _TROUBLE as error:
             raise BenchmarkError(
-                f"{url}: the router does not answer ({error}); start it, or correct --from-api."
+                f"{url}: the router does not answer ({_named(error)}); start it, or correct --from-api."
             ) from error
         if not response.is_success:
             raise BenchmarkError(f"{url}: the router is not healthy (HTTP {response.status_code}).")
@@ -285,21 +290,36 @@ class RouterApi:
         problem = ""
         for attempt in range(1, _N_ATTEMPTS + 1):
             wait_s: float | None = None
+            request = client.build_request("POST", f"{self._url}/api/v1/classify/intent", json={"text": text})
             try:
-                response = await client.post(f"{self._url}/api/v1/classify/intent", json={"text": text})
-            except httpx.HTTPError as error:
+                response, body = await self._exchange(client, request)
+            except UnreadableAnswerError:
+                return Label(None, _NOT_UNDERSTOOD)
+            except _TROUBLE as error:
                 problem = f"no connection: {type(error).__name__}"
             else:
                 if response.is_success:
-                    return _label_of(response.content)
+                    return _label_of(body)
                 problem = f"HTTP {response.status_code}"
                 if response.status_code < 500 and response.status_code not in (408, 409, 425, 429):
                     break
                 wait_s = retry_after_s(response.headers)
             if attempt < _N_ATTEMPTS:
                 backoff_s = _BACKOFF_S * 2 ** (attempt - 1) * (0.5 + 0.5 * self._rng.random())
-                await asyncio.sleep(min(backoff_s if wait_s is None else wait_s, _LONGEST_WAIT_S))
+                await asyncio.sleep(min(max(backoff_s, wait_s or 0.0), _LONGEST_WAIT_S))
         return Label(None, problem)
+
+    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+        async with asyncio.timeout(_TIMEOUT_S):
+            response = await client.send(request, stream=True)
+            try:
+                return response, await read_response(response, _LARGEST_RESPONSE, asyncio.Semaphore())
+            finally:
+                await response.aclose()
+
+
+def _named(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 class _Classification(msgspec.Struct):
@@ -314,7 +334,7 @@ class _Classified(msgspec.Struct):
 def _label_of(body: bytes) -> Label:
     try:
         name = msgspec.json.decode(body, type=_Classified).classification.category
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Label(None, "an answer that cannot be understood")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Label(None, _NOT_UNDERSTOOD)
     known = normalise_category(name)
     return Label("other", name) if known is None else Label(known)

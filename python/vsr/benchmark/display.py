@@ -1,14 +1,13 @@
 """How a run goes, for whoever watches: a moving table on a terminal, a line now and then elsewhere."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from vsr.asking.call import FailedCall
+from vsr.asking.schedule import Schedule
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Written
-from vsr.benchmark.resume import Previous
+from vsr.benchmark.resume import OutputSummary
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Snapshot:
         n_in_flight: requests under way.
         seconds: since the start.
         cost_usd: so far, earlier records included.
+        waits: what is waited for, where that takes long.
     """
 
     models: tuple[ModelProgress, ...]
@@ -53,6 +53,7 @@ class Snapshot:
     n_in_flight: int
     seconds: float
     cost_usd: float
+    waits: tuple[str, ...] = ()
 
     @property
     def n_done(self) -> int:
@@ -82,33 +83,43 @@ class Snapshot:
 
 def snapshot(
     plan: Plan,
-    previous: Previous,
+    held: OutputSummary,
     written: Written,
-    stopped: Mapping[str, FailedCall],
+    schedule: Schedule,
     *,
     seconds: float,
+    now: float,
     n_in_flight: int,
     cost_usd: float,
 ) -> Snapshot:
-    """Look at a run as it is now."""
+    """Look at a run as it is now; `now` is a moment on the clock of its schedule."""
     models = []
     n_left = 0
     for model in plan.models:
         measured, failures = written.measured[model.name], written.failures[model.name].total()
-        n_done = previous.n_done_of(model.name) + measured.n_answers + failures
-        reason = stopped.get(model.name)
+        n_done = held.n_done_of(model.name) + measured.n_answers + failures
+        reason = schedule.stopped.get(model.name)
         n_left += 0 if reason else len(plan.questions) - n_done
         models.append(
             ModelProgress(
                 name=model.name,
                 n_done=n_done,
-                n_failed=previous.failures[model.name].total() + failures,
+                n_failed=held.failures[model.name].total() + failures,
                 latency_s=measured.mean_latency_s,
                 cost_usd=measured.cost_usd,
                 stopped=None if reason is None else reason.text,
             )
         )
-    return Snapshot(tuple(models), len(plan.questions), written.n_records, n_left, n_in_flight, seconds, cost_usd)
+    return Snapshot(
+        tuple(models),
+        len(plan.questions),
+        written.n_records,
+        n_left,
+        n_in_flight,
+        seconds,
+        cost_usd,
+        tuple(schedule.waits(now)),
+    )
 
 
 class Display(Protocol):

@@ -8,7 +8,7 @@ from random import Random
 
 import msgspec
 
-from vsr.asking.models import AskedModel, Cast, cast_of
+from vsr.asking.models import AskedModel, AskedModels, asked_models
 from vsr.config import RouterConfig
 from vsr.data.categories import normalise_category
 from vsr.data.prompts import unique_key
@@ -44,14 +44,14 @@ class Plan:
 
     Attributes:
         questions: what is asked, in the order of the file.
-        cast: who is asked.
+        asked: who is asked.
         n_in_file: unique queries in the file, of which `questions` may be a part.
         n_repeated: lines whose query stood in the file before.
         is_concise: whether the bare answer is asked for.
     """
 
     questions: tuple[Question, ...]
-    cast: Cast
+    asked: AskedModels
     n_in_file: int
     n_repeated: int = 0
     is_concise: bool = False
@@ -60,7 +60,7 @@ class Plan:
     @property
     def models(self) -> tuple[AskedModel, ...]:
         """The models in the order of the configuration."""
-        return self.cast.models
+        return self.asked.models
 
     @property
     def n_calls(self) -> int:
@@ -96,7 +96,7 @@ def make_plan(
     Raises:
         BenchmarkError: There is nothing to ask, or nobody.
     """
-    cast = cast_of(config, os.environ if environment is None else environment)
+    asked = asked_models(config, os.environ if environment is None else environment)
     unique: dict[str, Question] = {}
     n_lines = 0
     for query in queries:
@@ -111,8 +111,8 @@ def make_plan(
     questions = tuple(unique.values())
     if query_limit is not None and query_limit < len(questions):
         questions = spread(questions, query_limit, seed)
-    settings = {model.name: _settings_digest(model) for model in cast.models}
-    return Plan(questions, cast, len(unique), n_lines - len(unique), is_concise, settings)
+    settings = {model.name: _settings_digest(model) for model in asked.models}
+    return Plan(questions, asked, len(unique), n_lines - len(unique), is_concise, settings)
 
 
 def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, ...]:

@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from vsr._files import atomic_writer
 from vsr.data.json_lines import JsonLines
 from vsr.data.prompts import RawChoices
 from vsr.errors import BenchmarkError
-from vsr.scoring import SCORER_VERSION, Score, score_response
+from vsr.scoring import SCORER_VERSION, UNSCORED, Score, score_response
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,8 +60,42 @@ class _Scorable(msgspec.Struct, frozen=True, gc=False):
     metric: str | None = None
     category: str | None = None
     task_name: str | None = None
-    performance: float | None = None
+    performance: Annotated[float, Meta(ge=-1e9, le=1e9)] | None = None  # of records from elsewhere; sums stay finite
     unscored: bool | None = None
+
+    @property
+    def own_quality(self) -> float | None:
+        """The quality that the record came with, where that is no filler."""
+        return None if self.unscored else self.performance
+
+    def score(self) -> Score:
+        """Score the response."""
+        return score_response(
+            self.response,
+            self.ground_truth,
+            query=self.query,
+            choices=self.choices,
+            metric=self.metric,
+            category=self.category,
+            task_name=self.task_name,
+            performance=self.own_quality,
+        )
+
+
+_decode = msgspec.json.Decoder(_Scorable).decode
+
+
+def score_line(line: bytes) -> bytes:
+    """Score the response of a record, and write the score into its line.
+
+    Args:
+        line: a record with a response. One that breaks the scorer gets no score and says why, as `scoring_error`.
+    """
+    try:
+        return _with_fields(line, _fields(_decode(line).score()))
+    except Exception as error:  # one odd answer must not cost those behind it
+        no_score = _fields(Score(UNSCORED, "none", unscored=True))
+        return _with_fields(line, {**no_score, "scoring_error": f"{type(error).__name__}: {error}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +124,8 @@ class Rescoring:
             RecordError: There is no such file.
         """
         self.report = RescoringReport()
-        decode = msgspec.json.Decoder(_Scorable).decode
         self._lines = JsonLines(
-            path, lambda line: _Line(line.strip(), decode(line)), lambda _value: None, noun="records"
+            path, lambda line: _Line(line.strip(), _decode(line)), lambda _value: None, noun="records"
         )
 
     def __iter__(self) -> Iterator[bytes]:
@@ -108,21 +143,12 @@ class Rescoring:
         if record.response is None or not record.response.strip():
             report.n_without_response += 1
             return line.text
-        own = None if record.unscored else record.performance
-        score = score_response(
-            record.response,
-            record.ground_truth,
-            query=record.query,
-            choices=record.choices,
-            metric=record.metric,
-            category=record.category,
-            task_name=record.task_name,
-            performance=own,
-        )
+        own = record.own_quality
+        score = record.score()
         if score.kind == "none":
             report.n_without_truth += 1
             # A quality of the record's own is not ours to touch.
-            return _with_score(line.text, score) if score.unscored else line.text
+            return _with_fields(line.text, _fields(score)) if score.unscored else line.text
         report.n_scored += 1
         report.rules[score.kind] += 1
         report.n_unparsed += score.unparsed
@@ -131,7 +157,7 @@ class Rescoring:
             report.n_compared += 1
             report.quality_before += own
             report.quality_after += score.value
-        return _with_score(line.text, score)
+        return _with_fields(line.text, _fields(score))
 
 
 def rescore_file(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> RescoringReport:
@@ -171,22 +197,23 @@ def _not_in_use(path: Path) -> Iterator[None]:
         yield
 
 
-def _with_score(line: bytes, score: Score) -> bytes:
-    """Write a score into a line: fields that are there keep their place, new ones come last."""
+def _with_fields(line: bytes, new: Mapping[str, object]) -> bytes:
+    """Write fields into a line: those that are there keep their place, new ones come last."""
     fields: dict[str, msgspec.Raw] = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    for name, value in _score_fields(score).items():
+    for name, value in new.items():
         # What says nothing is only written over what was there before.
         if (value is not None and value is not False) or name in fields:
             fields[name] = msgspec.Raw(_encode(value))
     return _encode(fields)
 
 
-def _score_fields(score: Score) -> Mapping[str, object]:
+def _fields(score: Score) -> Mapping[str, object]:
     return {
         "performance": score.value,
         "extracted": score.extracted,
         "scoring_rule": score.kind,
         "unparsed": score.unparsed,
         "unscored": score.unscored,
+        "scoring_error": None,
         "vsr_scorer": SCORER_VERSION,
     }

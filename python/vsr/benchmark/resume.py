@@ -1,14 +1,84 @@
 """What an output already holds of a plan: calls that are done, calls that failed, and records that no longer belong."""
 
+import os
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Annotated
 
-from vsr.asking.journal import Journal, Line
+import msgspec
+from msgspec import Meta
+
+from vsr.asking.budget import MOST_TOKENS, MOST_USD
+from vsr.asking.journal import Journal
 from vsr.benchmark.plan import Plan, Question
+from vsr.data.prompts import RawChoices
 from vsr.data.records import render_prompt, unique_key
+
+OPENING = b'{"task_name":'
+"""How every record begins that a run writes."""
+
+# Numbers in records that are there: within limits, so that no sum overflows and a line that is beyond them is named.
+Cost = Annotated[float, Meta(ge=0, le=MOST_USD)]
+Seconds = Annotated[float, Meta(ge=0, le=1e8)]
+Tokens = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
+Place = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """What a run has to know of a record that it finds; responses are not kept.
+
+    Attributes:
+        query: the query's text.
+        model_name: the LLM.
+        call_id: the key of the call; None for records from elsewhere.
+        error: why the call failed, if it did.
+        error_kind: the same in one word.
+        choices: the options of the query.
+        cost: USD.
+        response_time: seconds.
+        output_tokens: length of the answer.
+        embedding_id: groups the records of one query.
+        ground_truth: what the answer was scored against.
+        performance: the score it got.
+        unscored: whether that is a filler.
+        unparsed: whether it is 0 since the response commits to no answer.
+    """
+
+    query: str
+    model_name: str
+    call_id: str | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    choices: RawChoices = None
+    cost: Cost | None = None
+    response_time: Seconds | None = None
+    output_tokens: Tokens | None = None
+    embedding_id: Place | str | None = None
+    ground_truth: str | int | float | None = None
+    performance: Share | None = None
+    unscored: bool | None = None
+    unparsed: bool | None = None
+
+    def score_into(self, measured: "Measured") -> None:
+        """Add the quality of an answer to the sums of its model."""
+        measured.n_unscored += bool(self.unscored)
+        measured.n_unparsed += bool(self.unparsed)
+        if self.performance is not None and not self.unscored:
+            measured.quality += self.performance
+            measured.n_scored += 1
+
+
+def open_output(path: str | os.PathLike[str], *, is_read_only: bool = False) -> Journal[Line]:
+    """Open the records of a run as a journal.
+
+    Raises:
+        BenchmarkError: It cannot be written, is no file of records, or another run has it open.
+    """
+    return Journal(path, Line, OPENING, is_read_only=is_read_only)
 
 
 class State(IntEnum):
@@ -29,6 +99,8 @@ class Measured:
     cost_usd: float = 0.0
     quality: float = 0.0
     n_scored: int = 0
+    n_unparsed: int = 0
+    n_unscored: int = 0
 
     @property
     def mean_latency_s(self) -> float | None:
@@ -49,11 +121,13 @@ class Measured:
             self.cost_usd + other.cost_usd,
             self.quality + other.quality,
             self.n_scored + other.n_scored,
+            self.n_unparsed + other.n_unparsed,
+            self.n_unscored + other.n_unscored,
         )
 
 
 @dataclass
-class Previous:
+class OutputSummary:
     """The part of a plan that an output already holds.
 
     Attributes:
@@ -128,7 +202,7 @@ class Previous:
         return sum(states.count(State.FAILED) for states in self.states.values())
 
 
-class _Survey:
+class _Matcher:
     """Looks at each line of an output once and says what it is."""
 
     def __init__(self, plan: Plan) -> None:
@@ -147,9 +221,9 @@ class _Survey:
         return "call" if line.call_id == self._plan.call_id(model, self._plan.questions[index]) else "superseded", index
 
 
-def nothing_yet(plan: Plan) -> Previous:
+def nothing_yet(plan: Plan) -> OutputSummary:
     """Return what a new output holds of a plan."""
-    return Previous(
+    return OutputSummary(
         states={model.name: bytearray(len(plan.questions)) for model in plan.models},
         n_in_file=plan.n_in_file,
         embedding_ids=array("q", [-1]) * len(plan.questions),
@@ -159,53 +233,51 @@ def nothing_yet(plan: Plan) -> Previous:
     )
 
 
-def survey(journal: Journal[Line], plan: Plan) -> Previous:
+def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
     """Find out what an output holds of a plan; nothing is changed.
 
     Raises:
         BenchmarkError: A line of the output is no record.
     """
-    previous = nothing_yet(plan)
-    look = _Survey(plan)
+    held = nothing_yet(plan)
+    look = _Matcher(plan)
     for line in journal.lines():
         kind, index = look.place(line)
         if isinstance(line.embedding_id, int):
-            previous.note_id(line.embedding_id, index)
+            held.note_id(line.embedding_id, index)
         if kind == "call" and index is not None:
-            if previous.states[line.model_name][index] == State.MISSING:
-                _note_call(previous, plan, line, index)
+            if held.states[line.model_name][index] == State.MISSING:
+                _note_call(held, plan, line, index)
             else:
-                previous.n_repeated += 1
+                held.n_repeated += 1
         elif kind == "superseded":
-            previous.n_superseded += 1
+            held.n_superseded += 1
         elif kind == "foreign":
-            previous.n_foreign += 1
+            held.n_foreign += 1
         else:
-            previous.n_others += 1
-    return previous
+            held.n_others += 1
+    return held
 
 
-def _note_call(previous: Previous, plan: Plan, line: Line, index: int) -> None:
-    previous.cost_usd += line.cost or 0.0
+def _note_call(held: OutputSummary, plan: Plan, line: Line, index: int) -> None:
+    held.cost_usd += line.cost or 0.0
     truth = plan.questions[index].query.ground_truth
     if truth is not None and line.ground_truth is not None and str(line.ground_truth) != truth:
-        previous.n_other_truths += 1
+        held.n_other_truths += 1
     if line.error:
-        previous.states[line.model_name][index] = State.FAILED
-        previous.failures[line.model_name][line.error_kind or "failed"] += 1
+        held.states[line.model_name][index] = State.FAILED
+        held.failures[line.model_name][line.error_kind or "failed"] += 1
         return
-    previous.states[line.model_name][index] = State.DONE
-    measured = previous.measured[line.model_name]
+    held.states[line.model_name][index] = State.DONE
+    measured = held.measured[line.model_name]
     measured.n_answers += 1
     measured.latency_s += line.response_time or 0.0
     measured.output_tokens += line.output_tokens or 0
     measured.cost_usd += line.cost or 0.0
-    if line.performance is not None and not line.unscored:
-        measured.quality += line.performance
-        measured.n_scored += 1
+    line.score_into(measured)
 
 
-def clear(journal: Journal[Line], plan: Plan, previous: Previous, *, retry_failed: bool) -> Path | None:
+def clear(journal: Journal[Line], plan: Plan, held: OutputSummary, *, retry_failed: bool) -> Path | None:
     """Take out of an output what would stand in it twice or mixed.
 
     Failed calls that are asked again and repeated records go; records of other settings move to a file beside it.
@@ -213,10 +285,10 @@ def clear(journal: Journal[Line], plan: Plan, previous: Previous, *, retry_faile
     Returns:
         The file that now holds the records of other settings; None where there were none.
     """
-    if not previous.n_superseded and not previous.n_repeated and not (retry_failed and previous.n_failed):
+    if not held.n_superseded and not held.n_repeated and not (retry_failed and held.n_failed):
         return None
-    look = _Survey(plan)
-    aside = journal.path.with_name(f"{journal.path.stem}.superseded.jsonl") if previous.n_superseded else None
+    look = _Matcher(plan)
+    aside = journal.path.with_name(f"{journal.path.stem}.superseded.jsonl") if held.n_superseded else None
     seen = {model.name: bytearray(len(plan.questions)) for model in plan.models}
 
     def stays(line: Line) -> bool:
@@ -231,6 +303,6 @@ def clear(journal: Journal[Line], plan: Plan, previous: Previous, *, retry_faile
         journal.rewrite(lambda line: look.place(line)[0] != "superseded", aside)
     journal.rewrite(stays)
     if retry_failed:
-        previous.ask_failed_again()
-    previous.n_superseded = previous.n_repeated = 0
+        held.ask_failed_again()
+    held.n_superseded = held.n_repeated = 0
     return aside

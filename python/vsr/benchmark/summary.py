@@ -8,7 +8,7 @@ from pathlib import Path
 from vsr.asking.schedule import Schedule
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.recorder import Written
-from vsr.benchmark.resume import Measured, Previous
+from vsr.benchmark.resume import Measured, OutputSummary
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class ModelSummary:
         quality: mean over the scored answers; None where nothing was scored.
         latency_s: mean over the answers; None without answers.
         cost_usd: of all its answers.
+        n_unparsed: answers that commit to nothing and count as 0.
+        n_unscored: answers that there is nothing to score against.
     """
 
     name: str
@@ -36,6 +38,8 @@ class ModelSummary:
     quality: float | None
     latency_s: float | None
     cost_usd: float
+    n_unparsed: int
+    n_unscored: int
 
     @property
     def n_failed(self) -> int:
@@ -54,7 +58,7 @@ class BenchmarkSummary:
         n_before: calls that the output held already.
         seconds: how long the run took.
         cost_usd: of all records of the plan, warm-up calls of this run included.
-        is_interrupted: somebody stopped it.
+        interrupted_by: the signal that stopped it; None where none did.
         max_cost_usd: the limit on the cost, if it stopped the run: the next call could have cost more than was left.
     """
 
@@ -64,8 +68,13 @@ class BenchmarkSummary:
     n_before: int
     seconds: float
     cost_usd: float
-    is_interrupted: bool = False
+    interrupted_by: int | None = None
     max_cost_usd: float | None = None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody stopped it."""
+        return self.interrupted_by is not None
 
     @property
     def is_out_of_money(self) -> bool:
@@ -96,14 +105,14 @@ class BenchmarkSummary:
 
 def summarise(
     plan: Plan,
-    previous: Previous,
+    held: OutputSummary,
     written: Written,
     schedule: Schedule,
     *,
     output: Path,
     seconds: float,
     cost_usd: float,
-    is_interrupted: bool,
+    interrupted_by: int | None,
     max_cost_usd: float | None,
 ) -> BenchmarkSummary:
     """Join what the output held before with what this run wrote."""
@@ -111,8 +120,8 @@ def summarise(
         _summary_of(
             model.name,
             len(plan.questions),
-            previous.measured[model.name].plus(written.measured[model.name]),
-            previous.failures[model.name] + written.failures[model.name],
+            held.measured[model.name].plus(written.measured[model.name]),
+            held.failures[model.name] + written.failures[model.name],
             schedule,
         )
         for model in plan.models
@@ -121,10 +130,10 @@ def summarise(
         output=output,
         models=models,
         n_asked=written.n_records,
-        n_before=previous.n_done,
+        n_before=held.n_done,
         seconds=seconds,
         cost_usd=cost_usd,
-        is_interrupted=is_interrupted,
+        interrupted_by=interrupted_by,
         max_cost_usd=max_cost_usd,
     )
 
@@ -143,4 +152,6 @@ def _summary_of(
         quality=measured.mean_quality,
         latency_s=measured.mean_latency_s,
         cost_usd=measured.cost_usd,
+        n_unparsed=measured.n_unparsed,
+        n_unscored=measured.n_unscored,
     )

@@ -5,6 +5,7 @@ at the top of these files, so that `--help` answers at once.
 """
 
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -18,8 +19,7 @@ from vsr.cli import terminal
 from vsr.cli.sections import verbosity_options
 from vsr.errors import VsrError
 
-INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
-READER_LEFT = 141  # and for one that SIGPIPE ended
+READER_LEFT = 141  # what a shell reports for a program that SIGPIPE ended
 
 # Command names under the headings of the help; a command stands under its own name in the module of that name.
 _SECTIONS: dict[str, tuple[str, ...]] = {
@@ -93,7 +93,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
     Returns:
         0 done, 1 a problem that the message explains, 2 wrong usage, 3 finished with too many failed calls, 130
-        interrupted, 141 nobody reads the output any more.
+        interrupted, 143 terminated, 141 nobody reads the output any more.
     """
     terminal.prepare_streams()
     warnings.showwarning = _show_warning
@@ -103,9 +103,11 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        terminal.fail("Interrupted.")
-        return INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        interrupt = error.__cause__ if isinstance(error, click.Abort) else error
+        number = interrupt.args[0] if isinstance(interrupt, KeyboardInterrupt) and interrupt.args else signal.SIGINT
+        terminal.fail("Terminated." if number == signal.SIGTERM else "Interrupted.")
+        return 128 + int(number)  # what a shell reports for a program that the signal ended
     except BrokenPipeError:
         return _leave_quietly()
     except VsrError as error:
@@ -114,6 +116,7 @@ def main(args: Sequence[str] | None = None) -> int:
             terminal.detail(f"Caused by {type(error.__cause__).__name__}: {error.__cause__}")
         return 1
     except OSError as error:
+        _give_up_stdout()
         terminal.fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         return 1
     except MemoryError:
@@ -129,6 +132,14 @@ def _leave_quietly() -> int:
     """Give the interpreter somewhere to flush what nobody reads, and return the exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return READER_LEFT
+
+
+def _give_up_stdout() -> None:
+    """Let nothing that cannot be written wait for the end of the interpreter, which would complain once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _leave_quietly()
 
 
 def _report_bug(error: Exception) -> int:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from vsr.config import RouterConfig
 
 TOO_MANY_FAILED = 3
-INTERRUPTED = 130
 
 _CONCURRENCY = 1
 _DELAY_MS = 500
@@ -45,8 +44,8 @@ class AskingOptions:
 
     def exit_code(self, summary: "BenchmarkSummary") -> int:
         """Return how the command ends after a run: 0, 3 if too many calls failed, 130 if it was interrupted."""
-        if summary.is_interrupted:
-            return INTERRUPTED
+        if summary.interrupted_by is not None:
+            return 128 + summary.interrupted_by
         return TOO_MANY_FAILED if summary.failed_share > self._max_failures else 0
 
     def say_too_many_failed(self, summary: "BenchmarkSummary") -> None:
@@ -147,7 +146,7 @@ def ask(
     Returns:
         What came of it; None after a dry run.
     """
-    from vsr.asking.queue import Pace
+    from vsr.asking.queue import RetryPolicy
     from vsr.benchmark.plan import make_plan
     from vsr.benchmark.runner import RunSettings, preview, run_benchmark
     from vsr.cli.run_display import run_display, say_estimate
@@ -155,7 +154,7 @@ def ask(
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
     plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)
-    for warning in plan.cast.warnings:
+    for warning in plan.asked.warnings:
         terminal.warn(warning)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
@@ -167,7 +166,7 @@ def ask(
         terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
     delay_ms = _DELAY_MS if options.rate_limit_delay is None else options.rate_limit_delay
     settings = RunSettings(
-        Pace(concurrency=options.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
+        RetryPolicy(concurrency=options.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
         retry_failed=options.retry_failed,
         max_cost_usd=options.max_cost,
         seed=seed,

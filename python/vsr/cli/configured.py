@@ -43,7 +43,7 @@ def artefact_folder(given: Path | None, config: "RouterConfig | None") -> Path:
 
 def with_config(embedding: EmbeddingOptions, config: "RouterConfig") -> EmbeddingOptions:
     """Take what the configuration says of the embedding where no flag says otherwise."""
-    if embedding.file is not None or embedding.uses_hash:
+    if embedding.file is not None or embedding.is_weightless:
         return embedding
     section = config.model_selection
     model = embedding.model or section.embedding_model

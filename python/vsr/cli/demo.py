@@ -120,7 +120,7 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
 
 
 def _ask(config_path: Path, queries_path: Path, records_path: Path) -> None:
-    from vsr.asking.queue import Pace
+    from vsr.asking.queue import RetryPolicy
     from vsr.benchmark.plan import make_plan
     from vsr.benchmark.runner import RunSettings, run_benchmark
     from vsr.cli.run_display import run_display
@@ -128,9 +128,11 @@ def _ask(config_path: Path, queries_path: Path, records_path: Path) -> None:
     from vsr.data.records import read_queries
 
     plan = make_plan(read_queries(queries_path), load_config(config_path))
-    summary = run_benchmark(plan, records_path, RunSettings(Pace(concurrency=_CONCURRENCY, delay_s=0.0)), run_display())
+    summary = run_benchmark(
+        plan, records_path, RunSettings(RetryPolicy(concurrency=_CONCURRENCY, delay_s=0.0)), run_display()
+    )
     if summary.is_interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(summary.interrupted_by)
     terminal.say(f"   {summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed} failed")
 
 

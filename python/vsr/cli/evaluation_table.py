@@ -18,12 +18,17 @@ _COLUMNS = (
     Column("latency", "right", is_spare=True),
     Column("per query", "right", is_spare=True),
 )
+# Single models that are shown, the best one among them; `--json` has all.
+_SHOWN_SINGLES = 5
 
 
 def write_evaluation(evaluation: "Evaluation") -> None:
     """Print the table, how often each model is best, and the verdict, to stdout."""
     weight = evaluation.objective.quality_weight
-    way = f"{evaluation.n_folds}-fold" if evaluation.n_folds > 1 else f"hold-out of {evaluation.n_held_out:,}"
+    way = f"hold-out of {evaluation.n_held_out:,}"
+    if evaluation.n_folds > 1:
+        times = "" if evaluation.n_splits == 1 else f"{evaluation.n_splits} times "
+        way = f"{times}{evaluation.n_folds}-fold"
     n_categories = terminal.counted(evaluation.n_categories, "category", "categories")
     terminal.write(
         f"{evaluation.n_queries:,} queries, {evaluation.n_models} models, {n_categories}; "
@@ -32,7 +37,7 @@ def write_evaluation(evaluation: "Evaluation") -> None:
     terminal.write("")
     # With a weight of 1, utility is quality: one column says both.
     keep = [number for number, column in enumerate(_COLUMNS) if column.title != "utility" or weight < 1.0]
-    rows = [_row(method) for method in evaluation.methods]
+    rows = [_row(method) for method in _shown(evaluation)]
     terminal.write_table(
         Table(
             tuple(_COLUMNS[number] for number in keep),
@@ -40,11 +45,8 @@ def write_evaluation(evaluation: "Evaluation") -> None:
         )
     )
     terminal.write("")
-    _write_categories(evaluation)
+    _write_notes(evaluation)
     _write_best_models(evaluation)
-    unmeasured = max(method.n_unmeasured for method in evaluation.methods)
-    if unmeasured:
-        terminal.write(f"Up to {unmeasured:,} choices fell on cells that were not measured; they are in no mean.")
     terminal.write("")
     terminal.write(evaluation.verdict.sentence)
 
@@ -69,25 +71,38 @@ def _row(method: "MethodResult") -> tuple[str, ...]:
         method.label,
         f"{method.utility:.3f}",
         f"{method.quality:.3f}",
-        "-" if gain is None else f"{points(gain.mean)} points",
+        ("identical" if method.is_identical else "-") if gain is None else f"{points(gain.mean)} points",
         "" if gain is None or method.kind == "oracle" else _interval(gain),
         "-" if method.latency_s is None else f"{method.latency_s:.2f} s",
         "" if method.seconds_per_query is None else f"{method.seconds_per_query * 1e6:,.0f} µs",
     )
 
 
-def _write_categories(evaluation: "Evaluation") -> None:
-    """Say what happens where categories have to be predicted."""
-    if evaluation.classifier_accuracy is None:
-        return
-    judged = evaluation.method("judged")
-    if judged.gain is None or judged.gain_predicted is None:
-        return
-    terminal.write(
-        f"Chosen inside the folds: {points(judged.gain.mean)} points with categories given, "
-        f"{points(judged.gain_predicted.mean)} ({_interval(judged.gain_predicted)}) with categories predicted "
-        f"({evaluation.classifier_accuracy:.0%} right)."
-    )
+def _shown(evaluation: "Evaluation") -> list["MethodResult"]:
+    """Leave out single models beyond the first five, but for the one of highest quality."""
+    kept = [f"always {evaluation.highest_quality}"]
+    kept += [method.name for method in evaluation.methods if method.kind == "single"][: _SHOWN_SINGLES - 1]
+    return [method for method in evaluation.methods if method.kind != "single" or method.name in kept]
+
+
+def _write_notes(evaluation: "Evaluation") -> None:
+    """Say what the table cannot: lines left out, luck taken off, categories, cells that were not measured."""
+    left_out = len(evaluation.methods) - len(_shown(evaluation))
+    if left_out:
+        terminal.write(f"{terminal.counted(left_out, 'more single model')} below these: --json has them.")
+    if round(100.0 * evaluation.luck, 1) > 0.0:
+        terminal.write(
+            f"{evaluation.best_single} was picked on these queries: {100.0 * evaluation.luck:.1f} points of its lead "
+            "are counted as luck wherever another one is chosen, so gains exceed the differences between the means."
+        )
+    if evaluation.classifier_accuracy is not None:
+        terminal.write(f"Predicted categories are right for {evaluation.classifier_accuracy:.0%} of the queries.")
+    if evaluation.n_missing_cells:
+        share = evaluation.n_missing_cells / (evaluation.n_held_out * evaluation.n_models)
+        terminal.write(
+            f"{share:.0%} of the cells were not measured: every line is an estimate over all queries, which assumes "
+            "that cells are missing at random."
+        )
 
 
 def _write_best_models(evaluation: "Evaluation") -> None:

@@ -15,6 +15,7 @@ import click
 
 from vsr.cli import terminal
 from vsr.cli.sections import GENERAL, option
+from vsr.embedding.models import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, DTYPES, EMBEDDING_MODELS, is_weightless
 
 if TYPE_CHECKING:
     from vsr.choice.objective import Objective
@@ -51,9 +52,6 @@ class _ThreadCount(click.IntRange):
 
 
 SHARE = FiniteRange(0.0, 1.0)
-EMBEDDING_MODELS = ("qwen3", "gemma", "bert", "hash")
-DEFAULT_EMBEDDING_MODEL = "qwen3"
-EMBEDDING_DTYPES = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -84,18 +82,18 @@ class EmbeddingOptions:
             )
         if self.file is not None:
             self._refuse("--embedding-file brings ready vectors", ("model", "dim", "use_fallback", *_WEIGHTS_ONLY))
-        elif self.uses_hash:
-            self._refuse("the hash embedder has no model files", _WEIGHTS_ONLY)
+        elif self.is_weightless:
+            self._refuse(f"the {self.name} embedder has no model files", _WEIGHTS_ONLY)
 
     @property
-    def uses_hash(self) -> bool:
-        """Whether the flags ask for the hash embedder."""
-        return self.use_fallback or self.model == "hash"
+    def is_weightless(self) -> bool:
+        """Whether the flags ask for an embedder without model files."""
+        return is_weightless(self.name)
 
     @property
     def name(self) -> str:
-        """Registry name of the embedder: "qwen3", "gemma", "bert" or "hash"; without meaning where `file` is given."""
-        return "hash" if self.uses_hash else self.model or DEFAULT_EMBEDDING_MODEL
+        """Registry name of the embedder; without meaning where `file` is given."""
+        return "hash" if self.use_fallback else self.model or DEFAULT_MODEL
 
     def load(self) -> "Embedder":
         """Load the embedder that the flags describe; only without `file`.
@@ -104,16 +102,15 @@ class EmbeddingOptions:
             EmbeddingError: The model is not to be had, damaged, or does not fit a flag.
         """
         from vsr.embedding import load_embedder
-        from vsr.embedding.loading import DEFAULT_MAX_TOKENS
 
-        if not self.uses_hash and self.path is None:
+        if not self.is_weightless and self.path is None:
             _announce_hub(self.name)
         return load_embedder(
             self.name,
             self.path,
             self.dim,
             self.prompt,
-            dtype=self.dtype or "float32",
+            dtype=self.dtype or DTYPES[0],
             max_tokens=self.max_tokens or DEFAULT_MAX_TOKENS,
             cache_dir=self.cache_dir,
             device=self.device or "cpu",
@@ -127,10 +124,9 @@ class EmbeddingOptions:
             click.UsageError: A flag has no effect on the hash embedder.
         """
         from vsr.embedding import load_from_fingerprint
-        from vsr.embedding.fingerprint import HASH
         from vsr.errors import EmbeddingError
 
-        if fingerprint.name == HASH:
+        if is_weightless(fingerprint.name):
             self._refuse("these artefacts need no embedding model", _WEIGHTS_ONLY)
         trained = {
             "model": (self.name if self.model or self.use_fallback else None, fingerprint.name),
@@ -219,8 +215,8 @@ def embedding_options(command: _Command) -> _Command:
     declarations = (
         _embedding_option(
             "model",
-            type=click.Choice(EMBEDDING_MODELS),
-            show_default=DEFAULT_EMBEDDING_MODEL,
+            type=click.Choice(tuple(EMBEDDING_MODELS)),
+            show_default=DEFAULT_MODEL,
             help="Embedding model; hash needs no weights.",
         ),
         _embedding_option("use_fallback", is_flag=True, help="Use the hash embedder: no download, no weights."),
@@ -235,15 +231,15 @@ def embedding_options(command: _Command) -> _Command:
         _embedding_option("prompt", metavar="NAME", help="One of the model's own prompts, put before every text."),
         _embedding_option(
             "dtype",
-            type=click.Choice(EMBEDDING_DTYPES),
-            show_default="float32",
+            type=click.Choice(DTYPES),
+            show_default=DTYPES[0],
             help="What the network multiplies, whatever its files hold; bfloat16 is faster and needs avx512_bf16.",
         ),
         _embedding_option(
             "max_tokens",
             type=click.IntRange(min=1),
             metavar="N",
-            show_default="2048",
+            show_default=str(DEFAULT_MAX_TOKENS),
             help="Cut longer texts; the number cut is reported.",
         ),
         _embedding_option(

@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from vsr.benchmark.budget import Estimate
 from vsr.benchmark.display import Display, NoDisplay, Snapshot
+from vsr.benchmark.estimate import Estimate
 from vsr.benchmark.summary import BenchmarkSummary, ModelSummary
 from vsr.cli import terminal
 
@@ -71,7 +71,9 @@ class _LiveTable:
         head = Table.grid()
         head.add_row(ProgressBar(total=max(now.n_calls, 1), completed=now.n_done, width=40))
         head.add_row(Text(status_line(now)))
-        self._live.update(Group(head, Text(""), table), refresh=True)
+        is_verbose = terminal.verbosity() == terminal.Verbosity.VERBOSE
+        waits = [Text(text) for text in now.waits] if is_verbose else []
+        self._live.update(Group(head, *waits, Text(""), table), refresh=True)
 
 
 class _PlainLines:
@@ -82,6 +84,7 @@ class _PlainLines:
     def __init__(self) -> None:
         self._last = 0.0
         self._stopped: set[str] = set()
+        self._waits: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self._last = time.monotonic()
@@ -100,9 +103,16 @@ class _PlainLines:
             if model.stopped and model.name not in self._stopped:
                 self._stopped.add(model.name)
                 self.say(f"{model.name} stopped: {model.stopped}")
+        names = tuple(text.partition(" waits ")[0] for text in now.waits)
+        if names != self._waits:
+            self._waits = names
+            for text in now.waits:
+                terminal.detail(text)
         if time.monotonic() - self._last >= _LINE_EVERY_S:
             self._last = time.monotonic()
             self.say(status_line(now))
+            for text in now.waits:
+                terminal.detail(text)
 
 
 def status_line(now: Snapshot) -> str:
@@ -164,6 +174,12 @@ def _say_end(summary: BenchmarkSummary) -> None:
     for model in summary.models:
         if model.stopped is not None:
             terminal.warn(f"{model.name} was stopped, {model.n_not_asked:,} calls not asked: {model.stopped}")
+        for n, noun, what in (
+            (model.n_unparsed, "response", "without a committed answer, counted as 0"),
+            (model.n_unscored, "answer", "without a ground truth, not scored"),
+        ):
+            if n:
+                terminal.say(f"{model.name}: {terminal.counted(n, noun)} {what}.")
     cost = f", ${summary.cost_usd:.4f} in all" if summary.cost_usd else ""
     terminal.say(
         f"{summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed:,} of "

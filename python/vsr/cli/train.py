@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from vsr.cli import terminal
 from vsr.cli.algorithm_options import ALGORITHMS, AlgorithmChoice, AlgorithmsCommand, given_parameters
-from vsr.cli.asking import INTERRUPTED, TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
@@ -52,6 +52,20 @@ _BENCHMARK = "Asking first"
     help="Hold out this share of the queries once instead.",
 )
 @option(
+    "--splits",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="3",
+    help="Split the queries into folds so often; 1 takes a third of the time.",
+)
+@option(
+    "--categories",
+    type=click.Choice(("given", "predicted")),
+    default="predicted",
+    show_default=True,
+    help="How queries will arrive: with their category, or to have it predicted. The verdict is for that.",
+)
+@option(
     "--preferences",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -79,6 +93,8 @@ def train(
     analyze_only: bool,
     skip_bad_lines: bool,
     holdout: float | None,
+    splits: int | None,
+    categories: Literal["given", "predicted"],
     preferences: Path | None,
     benchmark: bool,
     asking: AskingOptions,
@@ -99,11 +115,14 @@ def train(
     from vsr.data.preferences import read_preferences
     from vsr.data.records import read_records
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
+    from vsr.evaluation.cross_validation import N_SPLITS
     from vsr.features.classifier import fill_categories
     from vsr.training.outcomes import read_outcomes
     from vsr.training.pairs import preference_features
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
+    if splits is not None and holdout is not None:
+        raise click.UsageError("--splits has no effect with --holdout: queries are held out once.")
     config = None if config_path is None else read_config(config_path)
     if analyze_only and config is not None:
         from vsr.cli.analyze import write_analysis
@@ -132,7 +151,7 @@ def train(
 
         say_summary(asked)
         if asked.is_interrupted:
-            return INTERRUPTED
+            return asking.exit_code(asked)
         terminal.say()
     outcomes = read_outcomes(
         read_records(records_path, skip_bad_lines=skip_bad_lines),
@@ -163,6 +182,8 @@ def train(
         objective=objective.over(Objective()),
         seed=seed,
         holdout=holdout,
+        splits=N_SPLITS if splits is None else splits,
+        categories=categories,
         preferences=learnt,
     )
     with terminal.progress("Training", "steps") as show:

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
+from vsr.config import nodes
 from vsr.errors import ConfigError
 
 Location = tuple[str | int, ...]
+
+_MAX_DEPTH = 32
+_MAX_NODES = 20_000  # with every alias counted as what it stands for
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
@@ -54,92 +53,93 @@ def read_document(text: str, path: Path, sections: frozenset[str], environment: 
     Args:
         text: The file's text.
         path: Named in errors.
-        sections: Top-level keys to keep; the rest is neither looked at nor expanded.
+        sections: Top-level keys to keep; the rest is neither built nor expanded.
         environment: Values for `${VARIABLE}` and `${VARIABLE:-default}`.
 
     Raises:
-        ConfigError: The text is no YAML mapping, or a key occurs twice in one place.
+        ConfigError: The text is no YAML mapping, is too large or too deep, or a key occurs twice in one place.
     """
-    try:
-        root = YAML(typ="rt", pure=True).load(text)
-    except DuplicateKeyError as error:
-        mark = error.problem_mark
-        line = 1 if mark is None else mark.line + 1
-        problem = str(error.problem).split(" with value ", 1)[0]  # what follows is the value: possibly a secret
-        raise ConfigError(f"{path}:{line}: {problem}; every key may stand once.") from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = 1 if mark is None else mark.line + 1
-        # Inside { } a brace means something to YAML: the commonest mistake with variables.
-        is_brace = "${" in "".join(text.splitlines()[line - 1 : line])
-        hint = '; inside { } write variables in quotes: "${NAME}"' if is_brace else ""
-        raise ConfigError(f"{path}:{line}: this is no YAML: {error.problem or error.context}{hint}.") from None
-    except YAMLError as error:
-        raise ConfigError(f"{path}: this is no YAML: {str(error).splitlines()[0]}.") from None
-    if root is None:
-        root = CommentedMap()
-    if not isinstance(root, CommentedMap):
-        raise ConfigError(f"{path}:1: a configuration is a mapping of sections, this is a {type(root).__name__}.")
     document = Document({})
-    reader = _Reader(document, environment)
-    for key in root:
-        if key in sections:
-            document.lines[(key,)] = root.lc.key(key)[0] + 1
-            document.values[key] = reader.plain(root[key], (key,))
+    try:
+        root = _Reader(document, environment, path).mapping(nodes.read_sections(text, path, sections), ())
+    except _TooMuchError as error:
+        raise ConfigError(f"{path}:{error.line}: {error}.") from None
+    document.values.update({key: value for key, value in root.items() if key in sections})
     return document
+
+
+class _TooMuchError(Exception):
+    """More nodes or deeper ones than a configuration has."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(what)
+        self.line = line
 
 
 class _Reader:
     """Walks a parsed tree: plain values out, lines and problems noted."""
 
-    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, environment: Mapping[str, str], path: Path) -> None:
         self._document = document
         self._environment = environment
+        self._path = path
+        self._n_nodes = 0
 
-    def plain(self, node: object, location: Location) -> object:
-        if isinstance(node, dict):
-            return self._mapping(node, location)
-        if isinstance(node, list):
-            return self._sequence(node, location)
-        if isinstance(node, str):
-            return self._expanded(str(node), location)
-        if isinstance(node, bool) or node is None:
-            return node
-        if isinstance(node, int):
-            return int(node)
-        if isinstance(node, float):
-            return float(node)
-        return str(node)  # a date, a tagged scalar: the type check says what was expected
+    def plain(self, node: nodes.Node, location: Location) -> object:
+        if isinstance(node, nodes.Mapping):
+            return self.mapping(node, location)
+        if isinstance(node, nodes.Sequence):
+            self._count(node, len(location))
+            plain = []
+            for index, item in enumerate(node.items):
+                here = (*location, index)
+                self._document.lines[here] = item.line
+                plain.append(self.plain(item, here))
+            return plain
+        self._count(node, 0)
+        value = node.value
+        return self._expanded(value, location) if isinstance(value, str) else value
 
-    def _mapping(self, node: dict[object, object], location: Location) -> dict[str, object]:
+    def mapping(self, node: nodes.Mapping, location: Location) -> dict[str, object]:
         plain: dict[str, object] = {}
-        position = getattr(node, "lc", None)
-        for key, value in node.items():
-            here = (*location, str(key))
-            # Keys that come in by a merge (<<: *anchor) have no position of their own.
-            try:
-                line = position.key(key)[0] + 1 if position is not None else self._document.line_of(location)
-            except (KeyError, TypeError):
-                line = self._document.line_of(location)
-            self._document.lines[here] = line
-            if not isinstance(key, str):
-                self._problem(here, f"{dotted(location)}: the key {key} is not text: put it in quotes.")
+        for key, value in self._pairs(node, len(location)):
+            name = key.value if isinstance(key, nodes.Scalar) else None
+            shown = nodes.shortened(key.text) if isinstance(key, nodes.Scalar) else "that is a list or mapping"
+            here = (*location, str(name) if isinstance(key, nodes.Scalar) else shown)
+            self._document.lines[here] = key.line
+            self._count(key, 0)
+            if not isinstance(name, str):
+                self._problem(here, f"{dotted(location)}: the key {shown} is not text: put it in quotes.")
                 continue
-            plain[str(key)] = self.plain(value, here)
+            plain[name] = self.plain(value, here)
         return plain
 
-    def _sequence(self, node: list[object], location: Location) -> list[object]:
-        position = getattr(node, "lc", None)
-        plain = []
-        for index, value in enumerate(node):
-            here = (*location, index)
-            try:
-                line = position.item(index)[0] + 1 if position is not None else self._document.line_of(location)
-            except (KeyError, TypeError):
-                line = self._document.line_of(location)
-            self._document.lines[here] = line
-            plain.append(self.plain(value, here))
-        return plain
+    def _pairs(self, node: nodes.Mapping, depth: int) -> list[tuple[nodes.Node, nodes.Node]]:
+        """Give the pairs of a mapping; those of mappings that are merged into it come last, and give way to its own."""
+        self._count(node, depth)
+        own: dict[object, tuple[nodes.Node, nodes.Node]] = {}
+        merged: list[nodes.Node] = []
+        for key, value in node.pairs:
+            if nodes.is_merge(key):
+                merged += value.items if isinstance(value, nodes.Sequence) else [value]
+                continue
+            name = key.text if isinstance(key, nodes.Scalar) else id(key)
+            if name in own and isinstance(key, nodes.Scalar):
+                raise nodes.twice(self._path, key)
+            own[name] = key, value
+        for source in merged:
+            if not isinstance(source, nodes.Mapping):
+                raise _TooMuchError(source.line, "only mappings can be merged by <<")
+            for key, value in self._pairs(source, depth + 1):
+                own.setdefault(key.text if isinstance(key, nodes.Scalar) else id(key), (key, value))
+        return list(own.values())
+
+    def _count(self, node: nodes.Node, depth: int) -> None:
+        self._n_nodes += 1
+        if self._n_nodes > _MAX_NODES:
+            raise _TooMuchError(node.line, f"with all aliases filled in there are more than {_MAX_NODES:,} values here")
+        if depth > _MAX_DEPTH:
+            raise _TooMuchError(node.line, f"this is nested deeper than {_MAX_DEPTH} levels")
 
     def _expanded(self, text: str, location: Location) -> str:
         def value(match: re.Match[str]) -> str:
@@ -166,8 +166,8 @@ def dotted(location: Location) -> str:
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif re.fullmatch(r"\w+", part):
+        elif re.fullmatch(r"\w{1,60}", part):
             path += f".{part}" if path else part
         else:
-            path += f'["{part}"]'
+            path += f'["{nodes.shortened(part)}"]'
     return path

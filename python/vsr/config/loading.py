@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -11,12 +12,16 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from vsr.config.document import Document, Location, Problem, dotted, read_document
+from vsr.config.nodes import MAX_BYTES, shortened
 from vsr.config.references import broken_references, nearest, warnings_about
 from vsr.config.sections import RouterConfig, Section
 from vsr.errors import ConfigError
 
 # Stands in place of a name that is missing or no text, so that the rest of the file can be checked all the same.
 _NO_NAME = "\0"
+
+# More do not help anybody, and to look for what was meant takes time for each.
+_MOST_PROBLEMS = 100
 
 _IN_PLACE_OF: dict[str, object] = {
     "model_type": {},
@@ -41,7 +46,8 @@ def load_config(path: str | Path, *, environment: Mapping[str, str] | None = Non
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1).decode("utf-8-sig")  # one byte more than may be there: it is refused below
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file; give the configuration with --config.") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -60,18 +66,22 @@ def parse_config(
     """
     path = Path(path)
     document = read_document(text, path, SECTIONS, os.environ if environment is None else environment)
-    problems = [*document.problems, *_unknown_keys(document)]
+    problems = [*document.problems, *islice(_unknown_keys(document), _MOST_PROBLEMS)]
     unset = {problem.line for problem in document.problems}
     config, mistyped = _typed(document.values)
     if mistyped:
-        problems += [problem for details in mistyped if (problem := _problem_of(details, document)).line not in unset]
+        found = (_problem_of(details, document) for details in mistyped[:_MOST_PROBLEMS])
+        problems += [problem for problem in found if problem.line not in unset]
         config = _what_is_right(document.values, mistyped)
     if config is not None:
-        problems += _without_placeholders(broken_references(config, document))
+        problems += islice(_without_placeholders(broken_references(config, document)), _MOST_PROBLEMS)
     if problems or config is None:
         unique = sorted(set(problems), key=lambda problem: problem.line)
+        shown = unique[:_MOST_PROBLEMS]
         count = "1 problem" if len(unique) == 1 else f"{len(unique)} problems"
-        lines = "\n".join(f"  {path}:{problem.line}: {problem.message}" for problem in unique)
+        if len(shown) < len(unique):
+            count = f"{len(shown)} of many problems"
+        lines = "\n".join(f"  {path}:{problem.line}: {problem.message}" for problem in shown)
         raise ConfigError(f"{path}: {count} in the configuration:\n{lines}")
     return config.model_copy(update={"path": path, "warnings": tuple(warnings_about(config, document))})
 
@@ -182,8 +192,8 @@ def _problem_of(details: ErrorDetails, document: Document) -> Problem:
     found = ""
     value = details["input"]
     is_secret = bool(location) and (location[-1] in ("api_key", "access_key") or "headers" in location)
-    if isinstance(value, str | int | float | bool) and not is_secret:
-        found = f", not {value!r}"
+    if isinstance(value, str | int | float | bool) and not is_secret and location not in document.from_environment:
+        found = f", not {shortened(repr(value))}"
     message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     expected = _EXPECTED.get(details["type"], f"must be {message}")
     is_choice = isinstance(value, str) and details["type"] == "literal_error"

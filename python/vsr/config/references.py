@@ -1,39 +1,45 @@
 """What a configuration says of itself: names that must exist somewhere else in it, addresses, keys in the open."""
 
 import difflib
+import re
 from collections.abc import Iterator
-from typing import get_args
 from urllib.parse import urlsplit
 
 from vsr.config.document import Document, Location, Problem, dotted
+from vsr.config.nodes import shortened
 from vsr.config.sections import (
     ROUTER_ALGORITHMS,
     Decision,
     Endpoint,
     ModelEntry,
-    ProviderName,
     RouterConfig,
 )
 from vsr.config.servers import (
-    PUBLIC_ADDRESSES,
     endpoints_of,
     is_loopback,
-    is_secret_header,
+    may_share,
+    scheme_and_host,
     server_url,
-    shares_key,
     split_address,
 )
+from vsr.providers import PROVIDERS
 from vsr.selectors import registry
 
 # How alike two words are before one counts as the other misspelt (difflib's ratio); of short ones a letter may differ.
 _NEARLY = 0.75
 _NEARLY_IF_SHORT = 0.6
 _SHORT = 4
+# Beyond these the search takes longer than a look into the file, and a list of them says nothing.
+_MOST_SEARCHED = 200
+_MOST_LISTED = 20
+
+_KEY_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+_SHORTEST_KEY = 8
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str | None:
     """Return the known word that this one is nearly, if there is one."""
-    by_folded = {name.lower().replace("-", "_"): name for name in known}
+    by_folded = {name.lower().replace("-", "_"): name for name in known[:_MOST_SEARCHED]}
     cutoff = _NEARLY_IF_SHORT if len(word) <= _SHORT else _NEARLY
     found = difflib.get_close_matches(word.lower().replace("-", "_"), by_folded, n=1, cutoff=cutoff)
     return by_folded[found[0]] if found else None
@@ -56,16 +62,17 @@ def broken_references(config: RouterConfig, document: Document) -> Iterator[Prob
 
 def warnings_about(config: RouterConfig, document: Document) -> Iterator[str]:
     """Name keys that stand in the file as plain text, and keys that travel unencrypted to another machine."""
+    with_models_keys = _get_keys_of_models(config)
     for index, endpoint in enumerate(config.vllm_endpoints):
         here: Location = ("vllm_endpoints", index)
         keys: list[Location] = [(*here, "api_key")] if endpoint.api_key is not None else []
         keys += [
             (*here, "headers", header)
             for header, value in endpoint.headers.items()
-            if is_secret_header(header, value.get_secret_value())
+            if _looks_like_key(header, value.get_secret_value())
         ]
         yield from (_plain_key(place, document) for place in keys if place not in document.from_environment)
-        is_sent = bool(keys) or any(_brings_its_key(entry, endpoint, config) for entry in config.models.values())
+        is_sent = bool(keys) or endpoint.name in with_models_keys
         url = server_url(endpoint)
         if is_sent and urlsplit(url).scheme == "http" and not is_loopback(url):
             yield (
@@ -78,10 +85,25 @@ def warnings_about(config: RouterConfig, document: Document) -> Iterator[str]:
             yield _plain_key(place, document)
 
 
-def _brings_its_key(entry: ModelEntry, endpoint: Endpoint, config: RouterConfig) -> bool:
-    """Whether a model is asked at an endpoint with a key of its own."""
-    asked_at = endpoints_of(entry, config.vllm_endpoints)
-    return entry.access_key is not None and endpoint in asked_at and shares_key(endpoint, asked_at[0])
+def _looks_like_key(name: str, value: str) -> bool:
+    """Whether a header is meant to carry a key; one of a few letters is none."""
+    return _KEY_HEADER.search(name) is not None and len(value.strip()) >= _SHORTEST_KEY
+
+
+def _get_keys_of_models(config: RouterConfig) -> set[str]:
+    """Name the endpoints at which a model is asked with a key of its own."""
+    servers = {endpoint.name: scheme_and_host(endpoint) for endpoint in config.vllm_endpoints}
+    # Models that are asked at the same places count once: a file may have thousands of both.
+    asked_alike = {
+        (entry.preferred_endpoints, tuple(entry.external_model_ids)): entry
+        for entry in config.models.values()
+        if entry.access_key is not None
+    }
+    names: set[str] = set()
+    for entry in asked_alike.values():
+        asked_at = [endpoint.name for endpoint in endpoints_of(entry, config.vllm_endpoints)]
+        names.update(name for name in asked_at if may_share(servers[name], servers[asked_at[0]]))
+    return names
 
 
 def _plain_key(place: Location, document: Document) -> str:
@@ -98,14 +120,16 @@ def _taken_twice(section: str, names: tuple[str, ...], document: Document) -> It
     for index, name in enumerate(names):
         place: Location = (section, index, "name")
         if name in lines:
-            yield _at(place, f"the name '{name}' is taken on line {lines[name]}.", document)
+            yield _at(place, f"the name '{shortened(name)}' is taken on line {lines[name]}.", document)
         lines.setdefault(name, document.line_of(place))
 
 
 def _unknown(what: str, name: str, known: tuple[str, ...]) -> str:
     meant = nearest(name, known)
-    hint = f"did you mean '{meant}'?" if meant else f"there is: {', '.join(known) or 'none at all'}."
-    return f"there is no {what} '{name}'; {hint}"
+    listed = ", ".join(map(shortened, known[:_MOST_LISTED])) or "none at all"
+    more = f" and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
+    hint = f"did you mean '{shortened(meant)}'?" if meant else f"there is: {listed}{more}."
+    return f"there is no {what} '{shortened(name)}'; {hint}"
 
 
 def _broken_in_model(
@@ -114,7 +138,7 @@ def _broken_in_model(
     for index, name in enumerate(entry.preferred_endpoints):
         if name not in endpoint_names:
             yield _at((*here, "preferred_endpoints", index), _unknown("endpoint", name, endpoint_names), document)
-    known = (*endpoint_names, *get_args(ProviderName))
+    known = (*endpoint_names, *PROVIDERS)
     for name in entry.external_model_ids:
         if name not in known:
             yield _at((*here, "external_model_ids", name), _unknown("endpoint or type", name, known), document)
@@ -137,7 +161,7 @@ def _wrong_address(endpoint: Endpoint) -> str | None:
     """Say what is wrong with an endpoint's address, if anything is."""
     address = endpoint.address
     if address is None:
-        if endpoint.type in PUBLIC_ADDRESSES:
+        if PROVIDERS[endpoint.type].public_address:
             return None
         return f"is missing: an endpoint of type {endpoint.type} has no public address."
     expected = "this is no address: expected a host name, an IP address or a URL."

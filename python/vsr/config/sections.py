@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
+from pydantic_core import PydanticKnownError
 
 from vsr.errors import ConfigError
+from vsr.providers import PROVIDERS
 from vsr.selectors import registry
 from vsr.selectors.parameters import parameters_of
-
-ProviderName = Literal["ollama", "vllm", "openai", "huggingface", "nvidia", "openrouter"]
 
 # What the router calls its other ways to choose: valid in a file, nothing that can be trained here.
 ROUTER_ALGORITHMS = (
@@ -67,6 +67,13 @@ class ModelSelection(Section):
     embedding_path: str | None = Field(None, description="default of --embedding-path")
 
 
+def _known_provider(name: str) -> str:
+    if name not in PROVIDERS:
+        *others, last = map(repr, PROVIDERS)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
+    return name
+
+
 class Endpoint(Section):
     """A server that answers for one or more models."""
 
@@ -77,7 +84,11 @@ class Endpoint(Section):
         None, description="host name, IP address or URL; by default the public host of the type, if any"
     )
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(None, description="the scheme is https for port 443")
-    type: ProviderName = Field("vllm", description="which protocol the server speaks")
+    type: Annotated[str, AfterValidator(_known_provider)] = Field(
+        "vllm",
+        description="which protocol the server speaks",
+        json_schema_extra=lambda schema: schema.update(enum=[*PROVIDERS]),
+    )
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         1.0, description="share of the calls of models that name no endpoint"
     )
@@ -87,6 +98,12 @@ class Endpoint(Section):
         300.0, description="seconds that a whole answer may take"
     )
     max_concurrency: Annotated[int, Field(ge=1)] | None = Field(None, description="requests at a time to this endpoint")
+    max_response_mib: Annotated[float, Field(gt=0, le=1024)] = Field(
+        8.0, description="most MiB of an answer, decompressed"
+    )
+    ca_file: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="PEM file of the certificates that are trusted here; by default the usual authorities"
+    )
 
 
 class Pricing(Section):

@@ -1,27 +1,14 @@
 """Where an endpoint lives: its address as a URL, whether that is this machine, and where a model's key may go."""
 
 import ipaddress
-import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from vsr.config.sections import Endpoint, ModelEntry
-
-# The hosts of the public services: asked where an endpoint names no address, and the only ones that get the key of
-# the service's own environment variable.
-PUBLIC_ADDRESSES = {
-    "openai": "https://api.openai.com",
-    "huggingface": "https://router.huggingface.co",
-    "nvidia": "https://integrate.api.nvidia.com",
-    "openrouter": "https://openrouter.ai",
-}
+from vsr.providers import PROVIDERS
 
 # The documented host of Hugging Face's former inference API, and what stands in its place today.
 _MOVED_HOSTS = {"api-inference.huggingface.co": "router.huggingface.co"}
-
-
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
-_SHORTEST_SECRET = 8
 
 
 def split_address(address: str) -> SplitResult:
@@ -41,7 +28,7 @@ def server_url(endpoint: Endpoint) -> str:
 
     The scheme is https for port 443 and for the public hosts, else http; a full URL is taken as it is.
     """
-    address = endpoint.address or PUBLIC_ADDRESSES.get(endpoint.type, "")
+    address = endpoint.address or PROVIDERS[endpoint.type].public_address or ""
     has_scheme = "://" in address
     parts = split_address(address)
     host = (parts.hostname or "").lower()
@@ -60,12 +47,12 @@ def server_url(endpoint: Endpoint) -> str:
 
 def public_hosts() -> frozenset[str]:
     """Return the host names of the public services."""
-    return frozenset(urlsplit(url).hostname or "" for url in PUBLIC_ADDRESSES.values())
+    return frozenset(urlsplit(provider.public_address or "").hostname or "" for provider in PROVIDERS.values()) - {""}
 
 
 def is_public(endpoint: Endpoint) -> bool:
     """Return whether the endpoint is its provider's own public host, reached over https."""
-    public = PUBLIC_ADDRESSES.get(endpoint.type)
+    public = PROVIDERS[endpoint.type].public_address
     if public is None:
         return False
     mine, theirs = urlsplit(server_url(endpoint)), urlsplit(public)
@@ -106,10 +93,15 @@ def endpoints_of(entry: ModelEntry, endpoints: Sequence[Endpoint]) -> Sequence[E
 
 def shares_key(endpoint: Endpoint, home: Endpoint) -> bool:
     """Return whether a key given for a model's home may go to this endpoint: same host, and not in the open instead."""
-    mine, theirs = urlsplit(server_url(endpoint)), urlsplit(server_url(home))
-    return mine.hostname == theirs.hostname and (mine.scheme == theirs.scheme or mine.scheme == "https")
+    return may_share(scheme_and_host(endpoint), scheme_and_host(home))
 
 
-def is_secret_header(name: str, value: str) -> bool:
-    """Return whether a header carries a key; one of a few letters is none, and would be found everywhere."""
-    return _SECRET_HEADER.search(name) is not None and len(value.strip()) >= _SHORTEST_SECRET
+def scheme_and_host(endpoint: Endpoint) -> tuple[str, str | None]:
+    """Return what of an endpoint's URL says whether it may share a key."""
+    url = urlsplit(server_url(endpoint))
+    return url.scheme, url.hostname
+
+
+def may_share(mine: tuple[str, str | None], home: tuple[str, str | None]) -> bool:
+    """Return whether a key for a server at `home` may go to another one; both as `scheme_and_host` gives them."""
+    return mine[1] == home[1] and (mine[0] == home[0] or mine[0] == "https")

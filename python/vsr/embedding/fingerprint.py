@@ -35,7 +35,7 @@ class Fingerprint:
     Attributes:
         name: `qwen3`, `gemma`, `bert`, `hash`, or `external` for vectors that the caller brought. Informs only.
         width: Width of the vectors after any cut.
-        digest: Digest of the files that define the network (configuration, tokenizer, weights, dense layers).
+        digest: Digest of the files that define the network (configuration, tokenizer, case, weights, dense layers).
         pooling: How token vectors become one vector: `mean`, `cls`, `lasttoken`, or `none`.
         prompt: The text put before every query; empty for none.
         normalisation: `l2`: rows have unit length.

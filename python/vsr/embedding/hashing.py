@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from vsr import _core
 from vsr.embedding.embedder import EmbeddingProgress, ProgressCallback, check_texts
 from vsr.embedding.fingerprint import HASH, Fingerprint
+from vsr.embedding.models import DEFAULT_DIM
 
-DEFAULT_DIM = 768
 _DIGEST = "hash-1"  # counts up whenever the hashing itself changes: old artefacts must not meet new vectors
 _BATCH = 4096  # a fraction of a second, so that Ctrl-C is prompt
 

@@ -1,33 +1,23 @@
 """From the name of an embedding model to an embedder: nothing falls back to another one silently."""
 
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from vsr._checks import require_kind, require_path, require_whole_number
 from vsr.embedding.embedder import Embedder
-from vsr.embedding.fingerprint import EXTERNAL, HASH, Fingerprint
-from vsr.embedding.hashing import DEFAULT_DIM, HashEmbedder
+from vsr.embedding.fingerprint import EXTERNAL, Fingerprint
+from vsr.embedding.models import (
+    DEFAULT_DIM,
+    DEFAULT_MAX_TOKENS,
+    DTYPES,
+    EMBEDDING_MODELS,
+    WeightlessModel,
+    is_weightless,
+)
 from vsr.embedding.transformer import TransformerEmbedder
 from vsr.errors import EmbeddingError
 
-DEFAULT_MAX_TOKENS = 2048
-DTYPES = ("float32", "bfloat16")
 _COUNT = "a whole number of 1 or more"
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingModel:
-    """A model that can be named: where it comes from when no folder is given, and what it must be."""
-
-    repository: str
-    architecture: str
-
-
-EMBEDDING_MODELS = {
-    "qwen3": EmbeddingModel("Qwen/Qwen3-Embedding-0.6B", "qwen3"),
-    "gemma": EmbeddingModel("google/embeddinggemma-300m", "gemma3"),
-    "bert": EmbeddingModel("sentence-transformers/all-MiniLM-L6-v2", "bert"),
-}
 
 
 def load_embedder(
@@ -62,7 +52,7 @@ def load_embedder(
             there is no such prompt; the machine does not multiply `dtype`; or an option has no meaning for this model.
         OutputError: `cache_dir` cannot be made or written to.
     """
-    require_kind(name, str, "embedding model", f"one of {', '.join([*EMBEDDING_MODELS, HASH])}", EmbeddingError)
+    require_kind(name, str, "embedding model", f"one of {', '.join(EMBEDDING_MODELS)}", EmbeddingError)
     require_whole_number(DEFAULT_DIM if dim is None else dim, "embedding width", _COUNT, EmbeddingError)
     require_whole_number(max_tokens, "token limit", _COUNT, EmbeddingError)
     for noun, word in (("prompt", prompt), ("device", device), ("revision", revision)):
@@ -79,18 +69,18 @@ def load_embedder(
         raise EmbeddingError(f"unknown embedding dtype '{dtype}'; expected one of {', '.join(DTYPES)}")
     if dtype != DTYPES[0] and device != "cpu":
         raise EmbeddingError(f"embedding dtype '{dtype}' is for the device 'cpu'; use '{DTYPES[0]}' with '{device}'")
-    if name == HASH:
+    model = EMBEDDING_MODELS.get(name)
+    if model is None:
+        raise EmbeddingError(f"unknown embedding model '{name}'; expected one of {', '.join(EMBEDDING_MODELS)}")
+    if isinstance(model, WeightlessModel):
         weights_only = {"path": path, "prompt": prompt, "revision": revision, "cache": cache_dir}
         if dtype != DTYPES[0]:
             weights_only["dtype"] = dtype
         for option, given in weights_only.items():
             if given is not None:
-                raise EmbeddingError(f"the hash embedder has no {option}; leave it out or choose another model")
-        return HashEmbedder(DEFAULT_DIM if dim is None else dim)
-    if name not in EMBEDDING_MODELS:
-        known = ", ".join([*EMBEDDING_MODELS, HASH])
-        raise EmbeddingError(f"unknown embedding model '{name}'; expected one of {known}")
-    model = EMBEDDING_MODELS[name]
+                raise EmbeddingError(f"the {name} embedder has no {option}; leave it out or choose another model")
+        embedder: Embedder = getattr(import_module(model.module), model.embedder)(DEFAULT_DIM if dim is None else dim)
+        return embedder
     if path is not None:
         if revision is not None:
             raise EmbeddingError("a revision has no meaning for a local folder; leave it out or leave the path out")
@@ -141,8 +131,8 @@ def load_from_fingerprint(
             f"these features were made from vectors that came from outside ({fingerprint.width} wide): "
             "there is no embedder to load; give the vector of each query, or an embedder of your own"
         )
-    if fingerprint.name == HASH:
-        embedder = load_embedder(HASH, path, dim=fingerprint.width, cache_dir=cache_dir)
+    if is_weightless(fingerprint.name):
+        embedder = load_embedder(fingerprint.name, path, dim=fingerprint.width, cache_dir=cache_dir)
     else:
         folder = path if path is not None else fingerprint.path
         if path is None and folder is not None and not Path(folder).is_dir():

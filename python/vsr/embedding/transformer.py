@@ -1,5 +1,7 @@
 """Embedders with weights: a model folder, loaded by the numerical core."""
 
+import hashlib
+import json
 import warnings
 from collections import deque
 from collections.abc import Sequence
@@ -66,7 +68,7 @@ class TransformerEmbedder:
         fingerprint = Fingerprint(
             name=name,
             width=encoder.dim,
-            digest=encoder.digest,
+            digest=_digest(encoder, folder),
             pooling=encoder.pooling,
             prompt=encoder.prompt,
             dtype=dtype,
@@ -124,3 +126,12 @@ class TransformerEmbedder:
             are = "text is" if n_texts == 1 else f"of {n_texts:,} texts are"
             limit = f"{self._encoder.token_limit:,} tokens"
             warnings.warn(f"{n_truncated:,} {are} longer than {limit} and cut to these", stacklevel=3)
+
+
+def _digest(encoder: _core.TextEncoder, folder: Path) -> str:
+    """Give the core's digest of the files, and with it what that leaves out: whether texts are lowered first."""
+    about = folder / "sentence_bert_config.json"
+    is_lowered = about.is_file() and json.loads(about.read_bytes()).get("do_lower_case") is True
+    if not is_lowered:
+        return encoder.digest
+    return hashlib.blake2b(f"{encoder.digest} do_lower_case".encode(), digest_size=16).hexdigest()

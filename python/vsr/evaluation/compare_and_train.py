@@ -17,8 +17,9 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import RecordError, TrainingError
-from vsr.evaluation import Evaluation, cross_validate
+from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, compare
 from vsr.evaluation.document import evaluation_document
+from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.features import join_features
 from vsr.features.classifier import fill_categories
 from vsr.persistence import save_selectors, write_manifest
@@ -44,6 +45,8 @@ class TrainingSettings:
         objective: what a choice maximises.
         seed: seed of folds, fits and bootstrap.
         holdout: share of the queries to hold out once; None for folds.
+        splits: how often the queries are split into folds.
+        categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
     """
@@ -53,6 +56,8 @@ class TrainingSettings:
     objective: Objective = field(default_factory=Objective)
     seed: int = 0
     holdout: float | None = None
+    splits: int = N_SPLITS
+    categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
 
@@ -62,7 +67,7 @@ class TrainingResult:
     """What a training gave.
 
     Attributes:
-        selectors: the trained selectors, those that combine others last.
+        selectors: the trained selectors, those that combine others behind their parts, the table last.
         paths: their artefacts, in the same order.
         evaluation: the held-out comparison; None where there was nothing to compare.
         recommended: the algorithm to deploy, as the manifest says it.
@@ -140,34 +145,22 @@ def compare_and_train(
             f"measure {FEW_QUERIES} at the very least, some hundreds are better"
         )
     features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
-    names = registry.parts_first(dict.fromkeys((*settings.algorithms, _TABLE)))
-    n_last = len(names)
-    n_before = 0
-
-    def tell(what: str, done: int, total: int) -> None:
-        """Count the comparison and the last fits as one job: what is left is estimated over both."""
-        nonlocal n_before
-        n_before = total
-        if progress is not None:
-            progress(what, done, total + n_last)
-
-    evaluation = _evaluate(features, outcomes, settings, notes, tell)
-    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
+    comparison = _compare(features, outcomes, settings, notes, progress)
+    evaluation = None if comparison is None else comparison.evaluation
+    selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
     recommended = _recommended(evaluation)
-    selectors: list[TrainedSelector] = []
-    for done, name in enumerate(names):
-        if progress is not None:
-            progress(f"{name} on all queries", n_before + done, n_before + n_last)
-        # Where one model should answer everything, the table is that model: it has no categories.
-        of = table.without_categories() if name == _TABLE and recommended is None else table
-        selectors.append(of.train(name, selectors, **settings.parameters.get(name, {})))
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective)
+    if recommended is None:
+        # One model should answer everything: the table is that model where it has no categories.
+        table = table.without_categories()
+    selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
+    recommended = recommended or _TABLE
     held_out = None if evaluation is None else evaluation_document(evaluation)
     paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
-    recommended = recommended or _TABLE
     by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
     write_manifest(output_dir, by_name, recommended, settings.objective, held_out)
     return TrainingResult(
-        selectors=tuple(selectors),
+        selectors=selectors,
         paths=tuple(paths),
         evaluation=evaluation,
         recommended=recommended,
@@ -188,13 +181,26 @@ def _recommended(evaluation: Evaluation | None) -> str | None:
     return evaluation.recommended if surely else None
 
 
-def _evaluate(
+def _train(
+    features: npt.NDArray[np.float32], outcomes: Outcomes, settings: TrainingSettings, progress: ProgressCallback | None
+) -> tuple[TrainedSelector, ...]:
+    """Train without a comparison."""
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
+    selectors: list[TrainedSelector] = []
+    for done, name in enumerate(registry.parts_first(settings.algorithms)):
+        if progress is not None:
+            progress(f"{name} on all queries", done, len(settings.algorithms))
+        selectors.append(table.train(name, selectors, **settings.parameters.get(name, {})))
+    return tuple(selectors)
+
+
+def _compare(
     features: npt.NDArray[np.float32],
     outcomes: Outcomes,
     settings: TrainingSettings,
     notes: list[str],
-    progress: ProgressCallback,
-) -> Evaluation | None:
+    progress: ProgressCallback | None,
+) -> Comparison | None:
     if outcomes.n_models == 1:
         notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
         return None
@@ -202,15 +208,16 @@ def _evaluate(
     if n_folds < 2:
         notes.append("too few queries to hold any out: there is no table")
         return None
-    return cross_validate(
-        features,
-        outcomes,
-        [name for name in settings.algorithms if registry.algorithm(name).learns] or settings.algorithms,
-        n_folds,
-        settings.objective,
-        settings.seed,
+    how = ComparisonSettings(
+        algorithms=tuple(name for name in settings.algorithms if registry.algorithm(name).learns)
+        or settings.algorithms,
+        folds=n_folds,
+        splits=settings.splits,
         holdout=settings.holdout,
-        parameters={name: dict(own) for name, own in settings.parameters.items()},
+        objective=settings.objective,
+        categories=settings.categories,
+        seed=settings.seed,
+        parameters=settings.parameters,
         preferences=settings.preferences,
-        progress=progress,
     )
+    return compare(features, outcomes, how, progress)

@@ -1,33 +1,71 @@
-"""Train on some queries, choose for the others, compare: the held-out table."""
+"""Train on some queries, choose for the others, again and again: what the held-out table rests on."""
 
-import math
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
-from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective, as_objective
-from vsr.data.categories import MISSING
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
-from vsr.evaluation.results import Evaluation
-from vsr.evaluation.summary import BEST_SINGLE, CATEGORY_TABLE, HIGHEST_QUALITY, JUDGED, Choices, summarise
-from vsr.features import join_features, split_features
+from vsr.evaluation.fold import CATEGORY_TABLE, JUDGED, Choices, Fold
+from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.summary import Held, summarise
+from vsr.features import split_features
 from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
 from vsr.training.folds import stratified_folds
-from vsr.training.trainer import Trainer, features_of, require_seed
+from vsr.training.trainer import features_of, require_seed
 
-# Single choices are timed on so many queries; the median of these settles within a few microseconds.
-_TIMED_QUERIES = 30
+#: How often the queries are split into folds: the choice of one split is half luck.
+N_SPLITS = 3
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """What to compare, and how.
+
+    Attributes:
+        algorithms: registry names.
+        folds: number of folds.
+        splits: how often the queries are split into folds, each time otherwise.
+        holdout: share of the queries to hold out once, instead of folds.
+        objective: what the choices maximise.
+        categories: whether queries will arrive with their category or have it predicted: what the verdict is for.
+        seed: seed of the splits and the fits.
+        parameters: per algorithm, its own parameters.
+        preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+    """
+
+    algorithms: tuple[str, ...]
+    folds: int = 5
+    splits: int = N_SPLITS
+    holdout: float | None = None
+    objective: Objective = field(default_factory=Objective)
+    categories: CategorySource = "predicted"
+    seed: int = 0
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    preferences: Preferences | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A held-out comparison, and what was trained on all queries for it.
+
+    Attributes:
+        evaluation: the table and the verdict.
+        selectors: trained on all measured queries, those that combine others last.
+    """
+
+    evaluation: Evaluation
+    selectors: tuple[TrainedSelector, ...]
 
 
 def cross_validate(
@@ -38,10 +76,12 @@ def cross_validate(
     objective: Objective | None = None,
     seed: int = 0,
     *,
+    splits: int = N_SPLITS,
     holdout: float | None = None,
+    categories: CategorySource = "predicted",
     parameters: dict[str, dict[str, Any]] | None = None,
     preferences: Preferences | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Compare selectors with the baselines on queries that they have not seen.
 
@@ -54,70 +94,123 @@ def cross_validate(
         algorithms: registry names; all that learn without it.
         folds: number of folds.
         objective: what the choices maximise; `Objective()` without it.
-        seed: seed of the folds, the fits and the bootstrap.
+        seed: seed of the splits and the fits.
+        splits: how often the queries are split into folds, each time otherwise.
         holdout: share of the queries to hold out once, instead of folds.
+        categories: whether queries will arrive with their category or have it predicted: what the verdict is for.
         parameters: per algorithm, its own parameters.
         preferences: pairs of the models of `outcomes`, for algorithms that learn from them.
         progress: told what is being done, how many steps are done, and of how many.
 
     Raises:
-        TrainingError: Features and outcomes do not fit, too few queries for the folds, `holdout` is not a fraction, no
-            such algorithm or parameter, or the seed is negative.
+        TrainingError: Features and outcomes do not fit, too few queries for the folds, no split, `holdout` is not a
+            fraction, no such algorithm or parameter, or the seed is negative.
         SelectionError: `objective` is none.
     """
-    seed = require_seed(seed)
-    objective = as_objective(objective)
-    names = registry.parts_first(_names(registry.learning() if algorithms is None else algorithms))
     if parameters is not None:
         require_kind(parameters, dict, "parameters", "a dict of one dict of parameters per algorithm", TrainingError)
+    settings = ComparisonSettings(
+        algorithms=_names(registry.learning() if algorithms is None else algorithms),
+        folds=folds,
+        splits=splits,
+        holdout=holdout,
+        objective=as_objective(objective),
+        categories=categories,
+        seed=require_seed(seed),
+        parameters=parameters or {},
+        preferences=preferences,
+    )
+    return compare(features, outcomes, settings, progress).evaluation
+
+
+def compare(
+    features: npt.ArrayLike, outcomes: Outcomes, settings: ComparisonSettings, progress: Progress | None = None
+) -> Comparison:
+    """Compare as `cross_validate` does, and give what would be deployed as well: the selectors trained on all queries.
+
+    Raises:
+        TrainingError: As in `cross_validate`.
+    """
+    held, selectors = hold_out(features, outcomes, settings, progress)
+    return Comparison(summarise(held, settings.objective, settings.categories, settings.seed), selectors)
+
+
+def hold_out(
+    features: npt.ArrayLike, outcomes: Outcomes, settings: ComparisonSettings, progress: Progress | None = None
+) -> tuple[Held, tuple[TrainedSelector, ...]]:
+    """Let every method choose for queries that it has not seen; then train on all.
+
+    Raises:
+        TrainingError: As in `cross_validate`.
+    """
+    if settings.categories not in ("given", "predicted"):
+        raise TrainingError(f"categories is {settings.categories!r}; expected 'given' or 'predicted'")
     rows = features_of(outcomes, features)
     measured = outcomes.measured_rows
     rows, outcomes = rows[measured], outcomes.take(measured)
-    split = split_features(rows)
-    n_queries = outcomes.n_queries
-    assignment = _assign(split.codes, folds, holdout, seed)
-    held_out = np.flatnonzero(assignment >= 0)
-    n_folds = int(assignment.max()) + 1
-    steps = n_folds * len(names)
-    choices = {
-        name: Choices.none_yet(n_queries) for name in (BEST_SINGLE, HIGHEST_QUALITY, CATEGORY_TABLE, JUDGED, *names)
-    }
-    accuracies = []
-    winners: Counter[str] = Counter()
-    for number in range(n_folds):
-        fold = _Fold.prepare(rows, outcomes, assignment == number, objective, seed, preferences)
-        fold.choose_baselines(choices)
-        if fold.table.classifier is not None:
-            accuracies.append(fold.table.classifier.accuracy)
-        highest_gain = -math.inf
-        winner = names[0]
-        selectors: list[TrainedSelector] = []
-        for done, name in enumerate(names):
+    names, n_queries = registry.parts_first(settings.algorithms), outcomes.n_queries
+    codes = split_features(rows).codes
+    assignments = _assignments(codes, settings)
+    n_folds = int(assignments[0].max()) + 1
+    n_in_all = len(assignments) * n_folds
+    steps = (n_in_all + 1) * len(names)
+    n_done = 0
+
+    def train(fold: Fold, where: str) -> list[TrainedSelector]:
+        nonlocal n_done
+        trained: list[TrainedSelector] = []
+        for name in names:
             if progress is not None:
-                progress(f"{name}, fold {number + 1} of {n_folds}", number * len(names) + done, steps)
-            selector = fold.table.train(name, selectors, **(parameters or {}).get(name, {}))
-            selectors.append(selector)
-            fold.choose(selector, choices[name])
-            # What combines the others is what is deployed: the verdict is about it, whatever luck they have here.
-            gain = math.inf if registry.algorithm(name).combines else selector.gain
-            if gain > highest_gain:
-                highest_gain, winner = gain, name
-        fold.copy(choices[winner], choices[JUDGED])
-        winners[winner] += 1
+                progress(f"{name}{where}", n_done, steps)
+            trained.append(fold.table.train(name, trained, **settings.parameters.get(name, {})))
+            n_done += 1
+        return trained
+
+    choices = {name: Choices.none_yet(len(assignments), n_queries) for name in (CATEGORY_TABLE, *names, JUDGED)}
+    accuracies = []
+    for split, assignment in enumerate(assignments):
+        for number in range(n_folds):
+            train_rows, test_rows = np.flatnonzero(assignment != number), np.flatnonzero(assignment == number)
+            fold = Fold.prepare(
+                rows, outcomes, train_rows, test_rows, settings.objective, settings.seed, settings.preferences
+            )
+            if fold.table.classifier is not None:
+                accuracies.append(fold.table.classifier.accuracy)
+            fold.choose_by_table(choices[CATEGORY_TABLE], split)
+            trained = train(fold, f", fold {split * n_folds + number + 1} of {n_in_all}")
+            for selector in trained:
+                fold.choose(selector, choices[selector.name], split, is_timed=split == 0)
+            fold.copy(choices[best_of(trained).name], choices[JUDGED], split)
+    everything = np.arange(n_queries)
+    fold = Fold.prepare(rows, outcomes, everything, everything, settings.objective, settings.seed, settings.preferences)
+    trained = train(fold, " on all queries")
     if progress is not None:
         progress("held-out table", steps, steps)
-    return summarise(
-        outcomes,
-        choices,
-        names,
-        held_out,
-        objective,
-        seed,
+    deployed = {name: Choices.none_yet(1, n_queries) for name in (CATEGORY_TABLE, *names, JUDGED)}
+    fold.choose_by_table(deployed[CATEGORY_TABLE], 0)
+    for selector in trained:
+        fold.choose(selector, deployed[selector.name], 0, is_timed=False)
+    recommended = best_of(trained).name
+    fold.copy(deployed[recommended], deployed[JUDGED], 0)
+    held = Held(
+        outcomes=outcomes,
+        codes=codes,
+        folds=assignments,
+        choices=choices,
+        deployed=deployed,
         n_folds=n_folds,
-        n_categories=len(np.unique(split.codes)),
-        recommended=winners.most_common(1)[0][0],
+        recommended=recommended,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
     )
+    return held, tuple(trained)
+
+
+def best_of(selectors: Sequence[TrainedSelector]) -> TrainedSelector:
+    """Give the selector to use: one that combines the others, else the one whose choices gain most out of fold.
+
+    Both are known from the training queries alone.
+    """
+    return max(selectors, key=lambda selector: (registry.algorithm(selector.name).combines, selector.gain))
 
 
 def _names(algorithms: Sequence[str]) -> tuple[str, ...]:
@@ -131,9 +224,18 @@ def _names(algorithms: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _assign(codes: IntArray, folds: int, holdout: float | None, seed: int) -> IntArray:
+def _assignments(codes: IntArray, settings: ComparisonSettings) -> list[IntArray]:
+    """Fold of each row, once per split; a holdout is one split."""
+    require_whole_number(settings.splits, "splits", "a whole number of 1 or more", TrainingError)
+    if settings.splits < 1:
+        raise TrainingError(f"splits is {settings.splits}; expected 1 at least")
+    generator = np.random.default_rng(settings.seed)
+    n_splits = settings.splits if settings.holdout is None else 1
+    return [_assign(codes, settings.folds, settings.holdout, generator) for _ in range(n_splits)]
+
+
+def _assign(codes: IntArray, folds: int, holdout: float | None, generator: np.random.Generator) -> IntArray:
     """Fold of each row, -1 for rows that are never held out."""
-    generator = np.random.default_rng(seed)
     if holdout is None:
         require_whole_number(folds, "folds", "a whole number of 2 or more", TrainingError)
         if not 2 <= folds <= len(codes):
@@ -151,78 +253,3 @@ def _assign(codes: IntArray, folds: int, holdout: float | None, seed: int) -> In
     # As many folds as rows number them category by category; every so many-th of them is held out.
     position = stratified_folds(codes, len(codes), generator)
     return np.where((position + 1) * n_held_out // len(codes) > position * n_held_out // len(codes), 0, -1)
-
-
-@dataclass(frozen=True, eq=False)
-class _Fold:
-    """One split: what was trained on, and the features of the rest with given and with predicted categories.
-
-    `columns` are the models that the training part has measured at all; the others cannot be chosen.
-    """
-
-    table: Trainer
-    columns: IntArray
-    chooser: Chooser
-    test: IntArray
-    given: npt.NDArray[np.float32]
-    given_codes: IntArray
-    predicted: npt.NDArray[np.float32] | None
-    predicted_codes: IntArray
-
-    @classmethod
-    def prepare(
-        cls,
-        features: npt.NDArray[np.float32],
-        outcomes: Outcomes,
-        held_out: npt.NDArray[np.bool_],
-        objective: Objective,
-        seed: int,
-        preferences: Preferences | None,
-    ) -> "_Fold":
-        train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-        own = outcomes.take(train)
-        columns = np.flatnonzero(own.observed.any(axis=0))
-        own = own.with_models([outcomes.models[column] for column in columns])
-        among = None if preferences is None else preferences.among(columns)
-        table = Trainer.prepare(features[train], own, seed, objective, among)
-        given = np.ascontiguousarray(features[test])
-        split = split_features(given)
-        predicted, codes = None, split.codes
-        if table.classifier is not None:
-            codes = table.classifier.predict(split.embeddings)
-            predicted = join_features(split.embeddings, codes, table.category_weight)
-        chooser = Chooser.prepare(table.statistics(), objective)
-        return cls(table, columns, chooser, test, given, split.codes, predicted, codes)
-
-    def choose_baselines(self, choices: dict[str, Choices]) -> None:
-        """Choose by what is known without reading a query."""
-        prior = self.table.data.prior
-        unknown = np.array([MISSING])
-        overall = prior.overall[None, :]
-        single = int(self.chooser.best(overall, unknown)[0])
-        self._set(choices[BEST_SINGLE], np.full(len(self.test), single), None)
-        self._set(choices[HIGHEST_QUALITY], np.full(len(self.test), int(overall.argmax())), None)
-        predicted = None
-        if self.predicted is not None:
-            predicted = self.chooser.best(prior.rows(self.predicted_codes), self.predicted_codes)
-        self._set(choices[CATEGORY_TABLE], self.chooser.best(prior.rows(self.given_codes), self.given_codes), predicted)
-
-    def choose(self, selector: TrainedSelector, into: Choices) -> None:
-        """Choose by a selector's scores, and time single choices."""
-        predicted = None
-        if self.predicted is not None:
-            predicted = self.chooser.best(selector.scores(self.predicted), self.predicted_codes)
-        self._set(into, self.chooser.best(selector.scores(self.given), self.given_codes), predicted)
-        for row in range(min(_TIMED_QUERIES, len(self.test))):
-            started = time.perf_counter()
-            self.chooser.best(selector.scores(self.given[row : row + 1]), self.given_codes[row : row + 1])
-            into.seconds.append(time.perf_counter() - started)
-
-    def copy(self, choices: Choices, into: Choices) -> None:
-        """Take over the choices of this fold."""
-        into.given[self.test] = choices.given[self.test]
-        into.predicted[self.test] = choices.predicted[self.test]
-
-    def _set(self, into: Choices, given: IntArray, predicted: IntArray | None) -> None:
-        into.given[self.test] = self.columns[given]
-        into.predicted[self.test] = self.columns[given if predicted is None else predicted]

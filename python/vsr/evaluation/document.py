@@ -1,12 +1,9 @@
 """An evaluation as plain JSON values, for `--json` and for artefacts."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vsr.evaluation.results import Evaluation, MethodResult
-
-if TYPE_CHECKING:
-    from vsr.evaluation.bootstrap import Interval
 
 
 def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
@@ -16,9 +13,12 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
         "n_models": evaluation.n_models,
         "n_categories": evaluation.n_categories,
         "n_folds": evaluation.n_folds,
+        "n_splits": evaluation.n_splits,
         "n_held_out": evaluation.n_held_out,
+        "n_missing_cells": evaluation.n_missing_cells,
         "objective": asdict(evaluation.objective),
         "best_single": evaluation.best_single,
+        "luck": evaluation.luck,
         "highest_quality": evaluation.highest_quality,
         "recommended": evaluation.recommended,
         "classifier_accuracy": evaluation.classifier_accuracy,
@@ -31,9 +31,6 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
 
 def _method(method: MethodResult) -> dict[str, Any]:
     document = asdict(method)
-    for name in ("gain", "gain_over_table", "gain_predicted", "gain_predicted_over_table"):
-        value: Interval | None = getattr(method, name)
-        document[name] = None if value is None else asdict(value)
     # Times differ from run to run, and an artefact's bytes must not.
     document.pop("seconds_per_query")
     return document

@@ -4,45 +4,47 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vsr.choice.objective import Objective
-from vsr.evaluation.bootstrap import Interval
+from vsr.evaluation.intervals import Interval
 
-MethodKind = Literal["baseline", "selector", "judged", "oracle"]
-VerdictKind = Literal["route", "category_table", "static", "inconclusive"]
+MethodKind = Literal["baseline", "single", "selector", "judged", "oracle"]
+VerdictKind = Literal["route", "category_table", "static", "identical", "inconclusive"]
+CategorySource = Literal["given", "predicted"]
 
 
 @dataclass(frozen=True)
 class MethodResult:
-    """One method on the held-out queries.
+    """One method on the held-out queries, all of them.
 
     Attributes:
-        name: registry name of a selector, or name of a baseline.
+        name: registry name of a selector, name of a baseline, or `always` and the name of a model.
         label: the name with what it was set to, for people.
         kind: what the line is.
+        categories: how the categories of the held-out queries were known; None where they make no difference.
         utility: mean utility of the chosen models under the objective.
         quality: mean quality of the chosen models.
         latency_s: mean latency of the chosen models in seconds, None where none was measured.
         cost_usd: mean cost of the chosen models, None where none is known.
-        gain: utility less that of the best single model, with its interval; None for that model itself.
+        is_identical: trained on all queries, it always chooses the best single model; there is no gain then.
+        gain: utility less that of the best single model, less what that one owes to having been picked, with its
+            interval; None for that model itself, for random and for what is identical to it.
         gain_over_table: utility less that of the category table; None for baselines.
-        gain_predicted: gain when every category is predicted; None where there is no classifier.
-        gain_predicted_over_table: the same over the category table with predicted categories.
-        n_unmeasured: queries whose chosen model was not measured; they are in no mean.
-        selection: share of the queries that each model was chosen for.
+        n_unmeasured: queries whose chosen model was not measured (mean over the splits); their values are estimates.
+        selection: share of the choices that each model has.
         seconds_per_query: median time of one choice from a feature row; None for baselines.
-        hit_rate: share of queries on which a best model was chosen, as the documented system counts.
+        hit_rate: share of the choices of a best model, as the documented system counts.
     """
 
     name: str
     label: str
     kind: MethodKind
+    categories: CategorySource | None
     utility: float
     quality: float
     latency_s: float | None
     cost_usd: float | None
+    is_identical: bool
     gain: Interval | None
     gain_over_table: Interval | None
-    gain_predicted: Interval | None
-    gain_predicted_over_table: Interval | None
     n_unmeasured: int
     selection: dict[str, float]
     seconds_per_query: float | None
@@ -54,16 +56,17 @@ class Verdict:
     """Whether routing pays.
 
     Attributes:
-        kind: `route`, `category_table`, `static` or `inconclusive`; only the first two say that anything but the best
-            single model pays.
+        kind: `route`, `category_table`, `static`, `identical` (the artefact would always choose the best single model)
+            or `inconclusive`; only the first two say that anything but the best single model pays.
         sentence: the same for people, one sentence.
-        with_predicted: the kind when every category is predicted; None where there is no classifier.
-        queries_needed: for `inconclusive`, about how many queries in all would decide.
+        categories: the way queries will arrive that it is for; None where categories make no difference.
+        queries_needed: for `inconclusive`, about how many queries in all would decide if the gain stays what it is;
+            None where hardly more than there are.
     """
 
     kind: VerdictKind
     sentence: str
-    with_predicted: VerdictKind | None
+    categories: CategorySource | None
     queries_needed: int | None
 
 
@@ -76,25 +79,32 @@ class Evaluation:
         n_models: models.
         n_categories: categories that occur.
         n_folds: folds, 1 for a single hold-out.
+        n_splits: how often the queries were split into folds.
         n_held_out: queries that were predicted while held out.
+        n_missing_cells: cells of the held-out queries that were not measured. Their values are estimated, so that all
+            lines are about the same queries; that assumes that cells are missing at random.
         objective: what the choices maximised.
         best_single: the single model of highest utility on all queries.
+        luck: what its utility owes to its having been picked; taken from it in every gain.
         highest_quality: the single model of highest quality on all queries.
-        recommended: the algorithm that was chosen inside most training parts, by its gain out of fold there.
-        methods: baselines, selectors, the judged selector, oracle, in this order.
+        recommended: the algorithm whose choices gain most out of fold, trained on all queries.
+        methods: best single, other baselines, the other single models, selectors, the judged selector, oracle.
         best_model_share: share of the queries on which each model is (one of) the best.
         verdict: whether routing pays.
         classifier_accuracy: leave-one-out accuracy of the category classifier; None where there is none.
-        seed: seed of the folds.
+        seed: seed of the splits.
     """
 
     n_queries: int
     n_models: int
     n_categories: int
     n_folds: int
+    n_splits: int
     n_held_out: int
+    n_missing_cells: int
     objective: Objective
     best_single: str
+    luck: float
     highest_quality: str
     recommended: str
     methods: tuple[MethodResult, ...]

@@ -1,221 +1,301 @@
 """From the choices that every method made on held-out queries to the lines of the table."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from vsr.choice.objective import EfficiencyScale, Objective, best_columns, measured_utilities
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation.bootstrap import Interval, paired_intervals
-from vsr.evaluation.results import Evaluation, MethodKind, MethodResult
+from vsr.evaluation.fold import CATEGORY_TABLE, JUDGED, Choices
+from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
+from vsr.evaluation.missing_cells import completed
+from vsr.evaluation.results import CategorySource, Evaluation, MethodKind, MethodResult
 from vsr.evaluation.verdict import Evidence, judge
 from vsr.prior.category_means import FloatArray, IntArray
 
 BEST_SINGLE = "best single"
-HIGHEST_QUALITY = "highest quality"
-CATEGORY_TABLE = "category table"
 RANDOM = "random"
 ORACLE = "oracle"
-JUDGED = "judged"
-
-
-@dataclass(eq=False)
-class Choices:
-    """Columns that a method chose, filled fold by fold.
-
-    Attributes:
-        given: (n_queries,) int64 column chosen with the categories as they are, -1 = not held out yet.
-        predicted: (n_queries,) int64 column chosen with every category predicted.
-        seconds: times of single choices.
-    """
-
-    given: IntArray
-    predicted: IntArray
-    seconds: list[float] = field(default_factory=list)
-
-    @classmethod
-    def none_yet(cls, n_queries: int) -> "Choices":
-        """Start empty."""
-        return cls(np.full(n_queries, -1, dtype=np.int64), np.full(n_queries, -1, dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
-class _HeldOut:
-    """What was measured on the held-out queries: all (n_held_out, n_models), NaN = not measured."""
+class Held:
+    """What the splits gave.
 
-    rows: IntArray
+    Attributes:
+        outcomes: all queries.
+        codes: (n_queries,) category of each.
+        folds: per split, (n_queries,) the fold in which each was held out, -1 for never.
+        choices: per method, what it chose for held-out queries.
+        deployed: per method, what it chooses for all queries when trained on them.
+        n_folds: folds that there were.
+        recommended: the selector that the folds' choices inside are judged for.
+        classifier_accuracy: of the category classifier; None where there is none.
+    """
+
+    outcomes: Outcomes
+    codes: IntArray
+    folds: list[IntArray]
+    choices: dict[str, Choices]
+    deployed: dict[str, Choices]
+    n_folds: int
+    recommended: str
+    classifier_accuracy: float | None
+
+    @property
+    def n_splits(self) -> int:
+        """How often the queries were split."""
+        return len(self.folds)
+
+    @property
+    def rows(self) -> IntArray:
+        """Rows that were held out, the same in every split."""
+        return np.flatnonzero(self.folds[0] >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """What the models did on some queries: all (n_queries, n_models), missing cells estimated, NaN = never known."""
+
     utility: FloatArray
     quality: FloatArray
     latency_s: FloatArray
     cost_usd: FloatArray
+    is_missing: FloatArray
     is_best: FloatArray
 
-    def at(self, values: FloatArray, columns: IntArray) -> FloatArray:
-        """Values of the chosen columns, (n_held_out,)."""
-        return values[np.arange(len(columns)), columns]
+    @classmethod
+    def of(cls, held: Held, objective: Objective, seed: int | None) -> "_Measured":
+        """Take what was measured; estimate what was not, unless there is no seed."""
+        outcomes = held.outcomes
+        scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
+        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
+        best = np.where(outcomes.observed, outcomes.quality, -1.0)
+
+        def all_of(values: FloatArray) -> FloatArray:
+            return values if seed is None else completed(values, held.codes, seed)
+
+        return cls(
+            utility=all_of(utility),
+            quality=all_of(outcomes.quality),
+            latency_s=all_of(outcomes.latency_s),
+            cost_usd=all_of(outcomes.cost_usd),
+            is_missing=(~outcomes.observed).astype(np.float64),
+            is_best=(best >= best.max(axis=1, keepdims=True)).astype(np.float64),
+        )
+
+    def take(self, rows: IntArray) -> "_Measured":
+        return _Measured(
+            self.utility[rows],
+            self.quality[rows],
+            self.latency_s[rows],
+            self.cost_usd[rows],
+            self.is_missing[rows],
+            self.is_best[rows],
+        )
 
 
-def summarise(
-    outcomes: Outcomes,
-    choices: dict[str, Choices],
-    selectors: Sequence[str],
-    held_out: IntArray,
-    objective: Objective,
-    seed: int,
-    *,
-    n_folds: int,
-    n_categories: int,
-    recommended: str,
-    classifier_accuracy: float | None,
-) -> Evaluation:
-    """Work out every line and the verdict.
+class _Lines:
+    """Makes the lines; knows what all of them are compared with."""
 
-    Args:
-        outcomes: all queries.
-        choices: per method, what it chose.
-        selectors: the names among `choices` that are selectors.
-        held_out: rows that were held out.
-        objective: what the choices maximised.
-        seed: seed of the bootstrap.
-        n_folds: folds that there were.
-        n_categories: categories that occur.
-        recommended: algorithm that was chosen inside most training parts.
-        classifier_accuracy: of the category classifier; None where there is none.
-    """
-    facts = _facts(outcomes, held_out, objective)
-    names = [BEST_SINGLE, HIGHEST_QUALITY, CATEGORY_TABLE, *selectors, JUDGED]
-    columns = {name: choices[name].given[held_out] for name in names}
-    predicted = {name: choices[name].predicted[held_out] for name in names}
-    best = best_columns(facts.quality, facts.latency_s, facts.cost_usd, objective)
-    columns[ORACLE] = predicted[ORACLE] = best
-    pairs = [(name, base) for name in [*names[1:], ORACLE] for base in (BEST_SINGLE, CATEGORY_TABLE)]
-    given_gains = _gains(facts, columns, pairs, seed)
-    has_classifier = classifier_accuracy is not None
-    predicted_gains = _gains(facts, predicted, pairs, seed) if has_classifier else {}
+    def __init__(self, held: Held, objective: Objective, seed: int) -> None:
+        everything = _Measured.of(held, objective, seed)
+        self.held = held
+        self.all_measured = everything
+        self.measured = everything.take(held.rows)
+        means = everything.utility.mean(axis=0)
+        self.named = int(np.nanargmax(means))
+        known = np.flatnonzero(np.isfinite(means))
+        #: What the shrunk mean of each model is above its own mean: below 0 for one that owes something to luck.
+        self.pull = np.zeros(len(means))
+        self.pull[known] = shrunk_means(everything.utility[:, known]) - means[known]
+        self.luck = max(0.0, -float(self.pull[self.named]))
+        self.base = self.measured.utility[:, self.named]
 
-    def line(name: str, label: str, kind: MethodKind) -> MethodResult:
-        chosen = columns[name]
-        utility = facts.at(facts.utility, chosen)
-        counts = np.bincount(chosen, minlength=outcomes.n_models) / len(chosen)
-        over_table = kind in ("selector", "judged")
-        seconds = choices[name].seconds if name in choices else []
+    def columns(self, name: str, source: CategorySource) -> IntArray:
+        """(n_splits, n_held_out) what a method chose."""
+        choices = self.held.choices[name]
+        return (choices.given if source == "given" else choices.predicted)[:, self.held.rows]
+
+    def is_identical(self, name: str, source: CategorySource) -> bool:
+        """Whether a method, trained on all queries, chooses the named model for each of them."""
+        choices = self.held.deployed[name]
+        return bool(((choices.given if source == "given" else choices.predicted) == self.named).all())
+
+    def gain(self, columns: IntArray) -> Interval:
+        """Gain over the named model."""
+        return gain_interval(_at(self.measured.utility, columns) - self.base, self.luck_in(columns))
+
+    def luck_in(self, columns: IntArray) -> float:
+        """How much of the named model's luck stands in the gain of some choices over it."""
+        return luck_in_gain(self.luck, float((columns != self.named).mean()))
+
+    def line(
+        self,
+        name: str,
+        label: str,
+        kind: MethodKind,
+        columns: IntArray,
+        gain: Interval | None = None,
+        over_table: Interval | None = None,
+        categories: CategorySource | None = None,
+        *,
+        is_identical: bool = False,
+        measured: _Measured | None = None,
+    ) -> MethodResult:
+        """Take the means of some choices."""
+        measured, outcomes = self.measured if measured is None else measured, self.held.outcomes
+        counts = np.bincount(columns.ravel(), minlength=outcomes.n_models) / columns.size
+        seconds = self.held.choices[name].seconds if name in self.held.choices else []
         return MethodResult(
             name=name,
             label=label,
             kind=kind,
-            utility=_mean(utility) or 0.0,
-            quality=_mean(facts.at(facts.quality, chosen)) or 0.0,
-            latency_s=_mean(facts.at(facts.latency_s, chosen)),
-            cost_usd=_mean(facts.at(facts.cost_usd, chosen)),
-            gain=given_gains.get((name, BEST_SINGLE)),
-            gain_over_table=given_gains[name, CATEGORY_TABLE] if over_table else None,
-            gain_predicted=predicted_gains.get((name, BEST_SINGLE)) if name != ORACLE else None,
-            gain_predicted_over_table=predicted_gains.get((name, CATEGORY_TABLE)) if over_table else None,
-            n_unmeasured=int(np.isnan(utility).sum()),
+            categories=categories,
+            utility=_mean(_at(measured.utility, columns)) or 0.0,
+            quality=min(max(_mean(_at(measured.quality, columns)) or 0.0, 0.0), 1.0),
+            latency_s=_mean(_at(measured.latency_s, columns)),
+            cost_usd=_mean(_at(measured.cost_usd, columns)),
+            is_identical=is_identical,
+            gain=gain,
+            gain_over_table=over_table,
+            n_unmeasured=round(float(_at(measured.is_missing, columns).sum()) / len(columns)),
             selection={
                 model: float(share) for model, share in zip(outcomes.models, counts.tolist(), strict=True) if share > 0
             },
             seconds_per_query=float(np.median(seconds)) if seconds else None,
-            hit_rate=float(facts.at(facts.is_best, chosen).mean()),
+            hit_rate=float(_at(measured.is_best, columns).mean()),
         )
 
-    single = _most_common(outcomes, columns[BEST_SINGLE])
-    highest = _most_common(outcomes, columns[HIGHEST_QUALITY])
-    methods = [line(BEST_SINGLE, f"best single ({single})", "baseline")]
-    if highest != single:
-        methods.append(line(HIGHEST_QUALITY, f"highest quality ({highest})", "baseline"))
-    methods.append(_random(facts, outcomes))
-    if n_categories > 1:
-        methods.append(line(CATEGORY_TABLE, CATEGORY_TABLE, "baseline"))
-    methods += [line(name, name, "selector") for name in selectors]
-    methods.append(line(JUDGED, "chosen inside the folds", "judged"))
-    methods.append(line(ORACLE, ORACLE, "oracle"))
+    def chosen(self, name: str, label: str, kind: MethodKind, source: CategorySource, told: str = "") -> MethodResult:
+        """Give the line of a method that chooses by query, with given or with predicted categories."""
+        columns = self.columns(name, source)
+        is_identical = self.is_identical(name, source)
+        over_table = None
+        if kind != "baseline":
+            by_table = _at(self.measured.utility, self.columns(CATEGORY_TABLE, source))
+            over_table = gain_interval(_at(self.measured.utility, columns) - by_table)
+        gain = None if is_identical else self.gain(columns)
+        told_of = source if len(np.unique(self.held.codes)) > 1 else None
+        return self.line(
+            f"{name}{told}", f"{label}{told}", kind, columns, gain, over_table, told_of, is_identical=is_identical
+        )
+
+    def single(self, column: int, label: str) -> MethodResult:
+        """Give the line of one model for everything."""
+        shift = float(self.pull[column] - self.pull[self.named])
+        gain = gain_interval((self.measured.utility[:, column] - self.base)[None, :], shift)
+        return self.line(f"always {self.held.outcomes.models[column]}", label, "single", self.always(column), gain)
+
+    def always(self, column: int) -> IntArray:
+        """(1, n_held_out) one model for everything."""
+        return np.full((1, len(self.held.rows)), column)
+
+    def evidence(self, source: CategorySource) -> Evidence:
+        """Give what the verdict looks at."""
+        judged = self.chosen(JUDGED, JUDGED, "judged", source)
+        table = self.chosen(CATEGORY_TABLE, CATEGORY_TABLE, "baseline", source)
+        over_table = judged.gain_over_table
+        if table.is_identical or over_table is None:
+            over_table = judged.gain
+        return Evidence(judged=judged.gain, judged_over_table=over_table, table=table.gain)
+
+
+def summarise(held: Held, objective: Objective, categories: CategorySource, seed: int) -> Evaluation:
+    """Work out every line and the verdict.
+
+    Args:
+        held: what the splits gave.
+        objective: what the choices maximised.
+        categories: the way queries will arrive, which the verdict is for.
+        seed: seed of the folds of the estimates for missing cells.
+    """
+    outcomes, lines = held.outcomes, _Lines(held, objective, seed)
+    n_categories = len(np.unique(held.codes))
+    models = outcomes.models
+    named = models[lines.named]
+    highest = int(np.nanargmax(lines.all_measured.quality.mean(axis=0)))
+    singles = np.argsort(-np.nan_to_num(lines.all_measured.utility.mean(axis=0), nan=-np.inf), kind="stable")
+    methods = [lines.line(BEST_SINGLE, f"best single ({named})", "baseline", lines.always(lines.named))]
+    methods += [
+        lines.single(int(column), models[column] + (" (highest quality)" if column == highest else ""))
+        for column in singles
+        if column != lines.named and outcomes.observed[:, column].any()
+    ]
+    methods.append(_random(lines))
+    other: CategorySource = "given" if categories == "predicted" else "predicted"
+    has_ways = n_categories > 1
+    if has_ways:
+        methods.append(lines.chosen(CATEGORY_TABLE, CATEGORY_TABLE, "baseline", categories))
+    methods += [
+        lines.chosen(name, name, "selector", categories)
+        for name in held.choices
+        if name not in (CATEGORY_TABLE, JUDGED)
+    ]
+    methods.append(lines.chosen(JUDGED, "chosen inside the folds", "judged", categories))
+    if has_ways:
+        methods.append(lines.chosen(JUDGED, "chosen inside the folds", "judged", other, f", categories {other}"))
+    methods.append(_oracle(lines, objective))
     return Evaluation(
         n_queries=outcomes.n_queries,
         n_models=outcomes.n_models,
         n_categories=n_categories,
-        n_folds=n_folds,
-        n_held_out=len(held_out),
+        n_folds=held.n_folds,
+        n_splits=held.n_splits,
+        n_held_out=len(held.rows),
+        n_missing_cells=int(lines.measured.is_missing.sum()),
         objective=objective,
-        best_single=single,
-        highest_quality=highest,
-        recommended=recommended,
+        best_single=named,
+        luck=lines.luck,
+        highest_quality=models[highest],
+        recommended=held.recommended,
         methods=tuple(methods),
         best_model_share={
             model: float(share)
-            for model, share in zip(outcomes.models, facts.is_best.mean(axis=0).tolist(), strict=True)
+            for model, share in zip(models, lines.measured.is_best.mean(axis=0).tolist(), strict=True)
         },
-        verdict=judge(
-            _evidence(given_gains), _evidence(predicted_gains) if has_classifier else None, recommended, single
-        ),
-        classifier_accuracy=classifier_accuracy,
+        verdict=judge(lines.evidence(categories), categories if has_ways else None, held.recommended, named),
+        classifier_accuracy=held.classifier_accuracy,
         seed=seed,
     )
 
 
-def _facts(outcomes: Outcomes, held_out: IntArray, objective: Objective) -> _HeldOut:
-    quality, latency, cost = (values[held_out] for values in (outcomes.quality, outcomes.latency_s, outcomes.cost_usd))
-    scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-    best = np.where(np.isfinite(quality), quality, -1.0)
-    return _HeldOut(
-        rows=held_out,
-        utility=measured_utilities(quality, latency, cost, scale, objective),
-        quality=quality,
-        latency_s=latency,
-        cost_usd=cost,
-        is_best=(best >= best.max(axis=1, keepdims=True)).astype(np.float64),
-    )
+def _oracle(lines: _Lines, objective: Objective) -> MethodResult:
+    """The best model of every query among those that were measured on it: as measured, nothing estimated."""
+    outcomes = lines.held.outcomes.take(lines.held.rows)
+    columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective)[None, :]
+    measured = _Measured.of(lines.held, objective, None).take(lines.held.rows)
+    gain = gain_interval(_at(measured.utility, columns) - lines.base, lines.luck_in(columns))
+    return lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured)
 
 
-def _gains(
-    facts: _HeldOut, columns: dict[str, IntArray], pairs: Sequence[tuple[str, str]], seed: int
-) -> dict[tuple[str, str], Interval]:
-    """Paired differences of utility; a query counts where both choices were measured."""
-    differences = [facts.at(facts.utility, columns[a]) - facts.at(facts.utility, columns[b]) for a, b in pairs]
-    return dict(zip(pairs, paired_intervals(differences, seed), strict=True))
-
-
-def _evidence(gains: dict[tuple[str, str], Interval]) -> Evidence:
-    return Evidence(
-        judged=gains[JUDGED, BEST_SINGLE],
-        judged_over_table=gains[JUDGED, CATEGORY_TABLE],
-        table=gains[CATEGORY_TABLE, BEST_SINGLE],
-    )
-
-
-def _random(facts: _HeldOut, outcomes: Outcomes) -> MethodResult:
-    """A model drawn at random for every query: the mean over the models that were measured on it."""
+def _random(lines: _Lines) -> MethodResult:
+    """A model drawn at random for every query: the mean over the models."""
+    measured, outcomes = lines.measured, lines.held.outcomes
     return MethodResult(
         name=RANDOM,
         label=RANDOM,
         kind="baseline",
-        utility=_mean(_row_means(facts.utility)) or 0.0,
-        quality=_mean(_row_means(facts.quality)) or 0.0,
-        latency_s=_mean(_row_means(facts.latency_s)),
-        cost_usd=_mean(_row_means(facts.cost_usd)),
+        categories=None,
+        utility=_mean(measured.utility) or 0.0,
+        quality=_mean(measured.quality) or 0.0,
+        latency_s=_mean(measured.latency_s),
+        cost_usd=_mean(measured.cost_usd),
+        is_identical=False,
         gain=None,
         gain_over_table=None,
-        gain_predicted=None,
-        gain_predicted_over_table=None,
         n_unmeasured=0,
         selection=dict.fromkeys(outcomes.models, 1.0 / outcomes.n_models),
         seconds_per_query=None,
-        hit_rate=float(facts.is_best.mean()),
+        hit_rate=float(measured.is_best.mean()),
     )
 
 
-def _row_means(values: FloatArray) -> FloatArray:
-    observed = np.isfinite(values)
-    counts = observed.sum(axis=1)
-    return np.where(counts > 0, np.where(observed, values, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
+def _at(values: FloatArray, columns: IntArray) -> FloatArray:
+    """Values of the chosen columns: (n_queries, n_models) at (n_splits, n_queries)."""
+    return np.asarray(values[np.arange(len(values)), columns])
 
 
 def _mean(values: FloatArray) -> float | None:
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else None
-
-
-def _most_common(outcomes: Outcomes, columns: IntArray) -> str:
-    """The model chosen most often: with few queries the best single model can differ between folds."""
-    return outcomes.models[int(np.bincount(columns).argmax())]

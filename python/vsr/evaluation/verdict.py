@@ -1,12 +1,14 @@
-"""The verdict: one rule, the interval."""
+"""The verdict: one rule, the interval; one sentence."""
 
 from dataclasses import dataclass
 
-from vsr.evaluation.bootstrap import Interval
-from vsr.evaluation.results import Verdict, VerdictKind
+from vsr.evaluation.intervals import Interval
+from vsr.evaluation.results import CategorySource, Verdict, VerdictKind
 
 # An estimate above 0 that ten times the queries would not settle is no reason to measure more.
 _WORTH_MEASURING = 10.0
+# What is needed is known so roughly that a tenth more than there is says nothing.
+_SAYS_SOMETHING = 1.1
 
 
 @dataclass(frozen=True)
@@ -14,31 +16,39 @@ class Evidence:
     """What the rule looks at.
 
     Attributes:
-        judged: gain over the best single model of the selector that was chosen inside the training folds.
-        judged_over_table: its gain over the category table.
-        table: gain of the category table over the best single model.
+        judged: gain over the best single model of the selector that was chosen inside the training folds; None where
+            the artefact would always choose that model.
+        judged_over_table: its gain over the category table; over the best single model where the table always chooses
+            that one.
+        table: gain of the category table over the best single model; None where it always chooses that one.
     """
 
-    judged: Interval
-    judged_over_table: Interval
-    table: Interval
+    judged: Interval | None
+    judged_over_table: Interval | None
+    table: Interval | None
 
     def kind(self) -> VerdictKind:
         """Apply the rule."""
-        if self.judged.is_above_zero and self.judged_over_table.is_above_zero:
+        judged, over_table = self.judged, self.judged_over_table
+        if judged is not None and over_table is not None and judged.is_above_zero and over_table.is_above_zero:
             return "route"
-        if self.table.is_above_zero:
+        if self.table is not None and self.table.is_above_zero:
             return "category_table"
-        if self.judged.is_above_zero:
+        if judged is None:
+            return "identical"
+        if judged.is_above_zero:
             # Categories do as well as far as these queries can tell, but do not beat the single model themselves.
             return "inconclusive"
-        if self.judged.mean > 0.0 and self.queries_needed() <= _WORTH_MEASURING * self.judged.n:
+        if judged.mean > 0.0 and self.queries_needed() <= _WORTH_MEASURING * judged.n:
             return "inconclusive"
         return "static"
 
     def queries_needed(self) -> float:
         """Queries at which an interval of the same spread around the same mean would leave 0."""
-        weakest = min((self.judged, self.judged_over_table), key=lambda i: i.mean / max(i.high - i.low, 1e-12))
+        if self.judged is None:
+            return float("inf")
+        both = [interval for interval in (self.judged, self.judged_over_table) if interval is not None]
+        weakest = min(both, key=lambda i: i.mean / max(i.high - i.low, 1e-12))
         if weakest.mean <= 0.0:
             weakest = self.judged
         if weakest.mean <= 0.0:
@@ -48,58 +58,66 @@ class Evidence:
 
 
 def judge(
-    given: Evidence, predicted: Evidence | None, recommended: str, best_single: str, *, unit: str = "points"
+    evidence: Evidence,
+    categories: CategorySource | None,
+    recommended: str,
+    best_single: str,
+    *,
+    unit: str = "points",
 ) -> Verdict:
     """Put the verdict into one sentence.
 
     Args:
-        given: evidence with the categories as they are.
-        predicted: evidence with every category predicted; None where there is no classifier.
+        evidence: what the rule looks at.
+        categories: the way queries will arrive that the evidence is for; None where categories make no difference.
         recommended: algorithm to use if routing pays.
         best_single: the model to use if it does not.
         unit: what a hundredth of utility is called.
     """
-    kind = given.kind()
+    kind = evidence.kind()
+    judged = evidence.judged
     needed = None
     over_single = f"always using {best_single}"
-    chosen = f"the selector that was chosen inside the folds, {recommended} mostly,"
-    if kind == "route":
-        sentence = f"Routing pays: {chosen} gains {_gain(given.judged, unit)} over {over_single}"
-    elif kind == "category_table":
+    where = "" if categories is None else f", categories {categories}"
+    chosen = f"the recommended selector, {recommended},"
+    if kind == "category_table" and evidence.table is not None:
         sentence = (
-            f"A table of the best model per category is enough: it gains {_gain(given.table, unit)} over "
+            f"A table of the best model per category is enough: it gains {_gain(evidence.table, unit, where)} over "
             f"{over_single}, and no selector is surely better"
         )
+    elif judged is None:
+        sentence = f"Do not route: trained on all queries, {recommended} would be identical to {over_single}"
+    elif kind == "route":
+        sentence = f"Routing pays: {chosen} gains {_gain(judged, unit, where)} over {over_single}"
     elif kind == "inconclusive":
-        needed = round(given.queries_needed())
-        if given.judged.is_above_zero:
+        needed = _said_needed(evidence)
+        if judged.is_above_zero and evidence.judged_over_table is not None:
             sentence = (
-                f"Not decided yet: {chosen} gains {_gain(given.judged, unit)} over {over_single}, but its gain over a "
-                f"table of the best model per category, {_gain(given.judged_over_table, unit)}, is not surely there"
+                f"Not decided yet: {chosen} gains {_gain(judged, unit, where)} over {over_single}, but its gain over a "
+                f"table of the best model per category, {_gain(evidence.judged_over_table, unit)}, is not surely there"
             )
         else:
-            sentence = (
-                f"Do not route yet: the gain over {over_single}, {_gain(given.judged, unit)}, is not surely there"
-            )
-        sentence += f"; about {needed:,} queries would decide"
+            gained = _gain(judged, unit, where)
+            sentence = f"Do not route yet: the gain over {over_single}, {gained}, is not surely there"
+        if needed is not None:
+            sentence += f"; if it stays what it is, about {needed:,} queries would decide"
     else:
-        sentence = f"Do not route: nothing surely beats {over_single}"
-        if given.judged.high - given.judged.low > 0.0:
-            sentence += f" (chosen inside the folds: {_gain(given.judged, unit)})"
-    with_predicted = None if predicted is None else predicted.kind()
-    if with_predicted is not None and with_predicted != kind and predicted is not None:
-        said = {
-            "route": "routing pays",
-            "category_table": "the table is enough",
-            "static": "do not route",
-            "inconclusive": "not decided",
-        }[with_predicted]
-        decisive = predicted.table if with_predicted == "category_table" else predicted.judged
-        sentence += f"; where categories have to be predicted: {said}, {_gain(decisive, unit)}"
-    return Verdict(kind=kind, sentence=sentence + ".", with_predicted=with_predicted, queries_needed=needed)
+        gained = _gain(judged, unit, where)
+        sentence = (
+            f"Do not route: nothing surely beats {over_single} (the recommended selector, {recommended}: {gained})"
+        )
+    return Verdict(kind=kind, sentence=sentence + ".", categories=categories, queries_needed=needed)
 
 
-def _gain(interval: Interval, unit: str) -> str:
-    """Write a difference in utility with its interval."""
+def _said_needed(evidence: Evidence) -> int | None:
+    """Give a number of queries to two digits; None where the ones that are there should have decided."""
+    needed = evidence.queries_needed()
+    if evidence.judged is None or not _SAYS_SOMETHING * evidence.judged.n < needed < float("inf"):
+        return None
+    return int(float(f"{needed:.1e}"))
+
+
+def _gain(interval: Interval, unit: str, where: str = "") -> str:
+    """Write a difference in utility with its interval, and what it is for."""
     mean, low, high = (f"{round(100 * value, 1) + 0.0:+.1f}" for value in (interval.mean, interval.low, interval.high))
-    return f"{mean} {unit} (95 % {low} .. {high})"
+    return f"{mean} {unit} (95 % {low} .. {high}{where})"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from vsr._threads import one_linear_algebra_thread
 from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import RecordError
@@ -212,7 +212,7 @@ def _thin_svd(
     is_wide = len(centred) < centred.shape[1]
     gram = centred @ centred.T if is_wide else centred.T @ centred
     # One thread: 1,024 columns take 0.45 s with one, 0.8 s with two and 10 s with two on a busy machine.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_linear_algebra_thread():
         eigenvalues, vectors = np.linalg.eigh(gram.astype(np.float64))
     keep = eigenvalues > max(eigenvalues[-1], 1.0) * len(gram) * np.finfo(np.float32).eps
     values = np.sqrt(eigenvalues[keep]).astype(np.float32)

@@ -103,14 +103,14 @@ def join_features(
 
     Args:
         embeddings: float32 (n, dim), unit rows.
-        codes: int64 (n,), all of them known.
+        codes: int64 (n,); the category columns of one that is `MISSING` are all 0, as `split_features` reads them.
         category_weight: what stands in the category's column, 0 or more.
 
     Returns:
         float32 (n, dim + 14), C-order.
 
     Raises:
-        RecordError: The weight is no number, negative or not finite.
+        RecordError: The weight is no number, negative or not finite, or a code is none.
     """
     require_number(category_weight, "category weight", "a number of 0 or more", RecordError)
     if not (math.isfinite(category_weight) and category_weight >= 0):
@@ -118,7 +118,14 @@ def join_features(
     n_rows, dim = embeddings.shape
     features = np.zeros((n_rows, feature_dim(dim)), dtype=np.float32)
     features[:, :dim] = embeddings
-    features[np.arange(n_rows), dim + codes] = category_weight
+    known = np.flatnonzero(codes != MISSING)
+    wrong = (codes[known] < 0) | (codes[known] >= len(CATEGORIES))
+    if wrong.any():
+        raise RecordError(
+            f"category code {codes[known][wrong][0]}: expected 0 to {len(CATEGORIES) - 1}, "
+            f"or {MISSING} where it is missing"
+        )
+    features[known, dim + codes[known]] = category_weight
     return features
 
 

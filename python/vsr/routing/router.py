@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ from vsr._threads import apply_environment
 from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import CategorySource, Choice, Chooser
 from vsr.choice.objective import Objective, as_objective
-from vsr.config import RouterConfig, load_config
+from vsr.config import ModelSelection, RouterConfig, load_config
 from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
 from vsr.embedding.embedder import check_texts
@@ -24,6 +23,8 @@ from vsr.features import join_features
 from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
 from vsr.prior.category_means import IntArray
+from vsr.routing.disabled import DisabledRouter
+from vsr.routing.protocol import ModelRouter, count_queries
 
 DEFAULT_MODELS_DIR = "trained_models"
 _LOGGER = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Prepared:
     sources: list[CategorySource | None]
 
 
-class Router:
+class Router(ModelRouter):
     """A selector with its embedder and objective; safe to use from several threads.
 
     Attributes:
@@ -90,27 +91,9 @@ class Router:
             ArtefactError: No such artefact, or a damaged one, or `embedder` is not the one that it names.
             EmbeddingError: The embedding model is not to be had, or has changed.
         """
-        for noun, folder in (("embedding_path", embedding_path), ("cache_dir", cache_dir)):
-            if folder is not None:
-                require_path(folder, noun, EmbeddingError)
-        artefact = open_artefact(directory, algorithm, models)
-        said = said_without_manifest(directory, algorithm, artefact.selector.name)
-        if said is not None:
-            _LOGGER.warning(said)
-        header = artefact.header
+        artefact = _open(directory, algorithm, models)
         if embedder is None:
-            if header is not None and not header.embedder.is_external:
-                embedder = load_from_fingerprint(
-                    header.embedder,
-                    None if embedding_path is None else os.fspath(embedding_path),
-                    cache_dir=None if cache_dir is None else os.fspath(cache_dir),
-                    device=device,
-                )
-            elif embedding_path is not None:
-                raise ArtefactError(
-                    f"{artefact.path}: was trained on vectors from elsewhere, so an embedding path has no meaning "
-                    "here; give the vector of each query"
-                )
+            embedder = _load_embedder(artefact, embedding_path, cache_dir, device)
         return cls.of(artefact, embedder, objective=objective)
 
     @classmethod
@@ -123,7 +106,7 @@ class Router:
         cache_dir: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         objective: Objective | None = None,
-    ) -> "Router | DisabledRouter":
+    ) -> ModelRouter:
         """Load the artefact that a configuration's `model_selection` leads to.
 
         Args:
@@ -149,26 +132,10 @@ class Router:
         section = config.model_selection
         if not section.enabled:
             return DisabledRouter(default)
-        router = cls.load(
-            section.models_path or DEFAULT_MODELS_DIR,
-            algorithm,
-            embedding_path=section.embedding_path,
-            cache_dir=cache_dir,
-            device=device,
-            objective=objective,
-        )
-        header = router.artefact.header
-        if header is not None:
-            for field, wanted, found in (
-                ("embedding_model", section.embedding_model, header.embedder.name),
-                ("embedding_dim", section.embedding_dim, header.embedder.width),
-            ):
-                if wanted is not None and wanted != found:
-                    raise ArtefactError(
-                        f"{router.artefact.path}: was trained with {field} {found}, but the configuration says "
-                        f"{wanted}; make the two agree, or train again"
-                    )
-        return router
+        artefact = _open(section.models_path or DEFAULT_MODELS_DIR, algorithm)
+        _check_configured(artefact, section)  # before weights are loaded: that takes seconds
+        embedder = _load_embedder(artefact, section.embedding_path, cache_dir, device)
+        return cls.of(artefact, embedder, objective=objective)
 
     @classmethod
     def of(
@@ -202,48 +169,6 @@ class Router:
         """Names of the models that the artefact knows."""
         return self.artefact.selector.models
 
-    def select(
-        self,
-        query: str | None = None,
-        *,
-        embedding: npt.ArrayLike | None = None,
-        category: str | None = None,
-        candidates: Sequence[Candidate] | None = None,
-        default: str | None = None,
-        objective: Objective | None = None,
-    ) -> Choice:
-        """Choose the model for one query.
-
-        Args:
-            query: the text; none with `embedding`.
-            embedding: (dim,) ready vector of the query in its place, the only way for an artefact of vectors from
-                elsewhere.
-            category: its category; predicted without one.
-            candidates: names of models or references to them, the first of those that answer to one name (with and
-                without reasoning, say); None offers all.
-            default: the model to answer with when no candidate is known.
-            objective: what is maximised; the router's own without it.
-
-        Raises:
-            SelectionError: No candidate is known and there is no default, the text is blank, text and vector are both
-                given or neither, or an argument is of another kind.
-            RecordError: The vector has another width or is not finite, or the category is no text.
-            EmbeddingError: The text cannot be embedded.
-        """
-        if query is not None and embedding is not None:
-            raise SelectionError("a query and an embedding were given; expected one of them")
-        # A list of one, not an array of one: what is no row of numbers then ends in the check of all vectors.
-        vectors: list[Any] | None = None if embedding is None else [embedding]
-        queries = None if query is None else [query]
-        return self.select_many(
-            queries,
-            [category],
-            embeddings=vectors,
-            candidates=candidates,
-            default=default,
-            objective=objective,
-        )[0]
-
     def select_many(
         self,
         queries: Sequence[str] | None = None,
@@ -254,22 +179,26 @@ class Router:
         default: str | None = None,
         objective: Objective | None = None,
     ) -> list[Choice]:
-        """Choose the model for many queries at once; see `select`.
-
-        Args:
-            queries: the texts; not needed with `embeddings`, and not read.
-            categories: one category per query, None = to be predicted; without it all are.
-            embeddings: (n, dim) ready vectors, for example of these queries.
-            candidates: names of models or references to them, the same for all queries.
-            default: the model to answer with when no candidate is known.
-            objective: what is maximised.
-        """
+        """Choose the model for many queries at once; arguments and errors as those of any router."""
         prepared = self.prepare(queries, categories, embeddings)
         chooser = self._chooser
         if objective is not None and objective != self.objective:
             chooser = Chooser.prepare(self.artefact.selector.statistics, as_objective(objective))
         scores = self.artefact.selector.scores(prepared.features)
         return chooser.choose(scores, prepared.codes, candidates, default, prepared.sources)
+
+    def _embedded(self, queries: Sequence[str]) -> npt.NDArray[np.float32]:
+        if self.embedder is None:
+            dim = self.artefact.selector.n_features - len(CATEGORIES)
+            raise SelectionError(
+                f"{self.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "
+                f"give the query's vector of {dim} numbers (embedding=...), made as in training"
+            )
+        check_texts(queries)
+        blank = next((row for row, text in enumerate(queries) if not text or text.isspace()), None)
+        if blank is not None:
+            raise SelectionError(f"query {blank} is blank; expected a text that is not blank")
+        return unit_rows(self.embedder.embed(queries))
 
     def prepare(
         self,
@@ -280,28 +209,10 @@ class Router:
         """Embed queries and resolve their categories; arguments and errors as in `select_many`."""
         selector = self.artefact.selector
         dim = selector.n_features - len(CATEGORIES)
-        if isinstance(queries, str):
-            raise SelectionError("queries are one text; expected a list of texts (select takes one)")
-        if embeddings is not None:
-            rows = unit_rows(as_embeddings(embeddings, dim=dim))
-            n_queries = (
-                len(rows) if queries is None else len(as_list(queries, "queries", "a list of texts", SelectionError))
-            )
-            if n_queries != len(rows):
-                raise SelectionError(f"{n_queries} queries but {len(rows)} embeddings; expected one per query")
-        elif queries is None:
-            raise SelectionError("neither a query nor an embedding was given; expected one of them")
-        elif self.embedder is None:
-            raise SelectionError(
-                f"{self.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "
-                f"give the query's vector of {dim} numbers (embedding=...), made as in training"
-            )
-        else:
-            check_texts(queries)
-            blank = next((row for row, text in enumerate(queries) if not text or text.isspace()), None)
-            if blank is not None:
-                raise SelectionError(f"query {blank} is blank; expected a text that is not blank")
-            rows = unit_rows(self.embedder.embed(queries))
+        rows = None if embeddings is None else unit_rows(as_embeddings(embeddings, dim=dim))
+        count_queries(queries, rows)
+        if rows is None:
+            rows = self._embedded(queries or ())
         if categories is None:
             categories = [None] * len(rows)
         categories = as_list(categories, "categories", "a list of one name (or None) per query", SelectionError)
@@ -318,51 +229,55 @@ class Router:
         return Prepared(join_features(rows, codes, selector.category_weight), codes, sources)
 
 
-class DisabledRouter:
-    """Answers every query with one model: what a configuration with `enabled: false` asks for.
+def _open(directory: str | os.PathLike[str], algorithm: str, models: Sequence[str] | None = None) -> Artefact:
+    """Load an artefact; that nobody recommended the only one is logged."""
+    artefact = open_artefact(directory, algorithm, models)
+    said = said_without_manifest(directory, algorithm, artefact.selector.name)
+    if said is not None:
+        _LOGGER.warning(said)
+    return artefact
 
-    Attributes:
-        default: the model to answer with unless a request names another; None leaves that to the requests.
-    """
 
-    def __init__(self, default: str | None = None) -> None:
-        """Take the default."""
-        self.default = default
+def _load_embedder(
+    artefact: Artefact,
+    path: str | os.PathLike[str] | None,
+    cache_dir: str | os.PathLike[str] | None,
+    device: str,
+) -> Embedder | None:
+    """Load the embedder that an artefact names; none where it was trained on vectors from elsewhere."""
+    for noun, folder in (("embedding_path", path), ("cache_dir", cache_dir)):
+        if folder is not None:
+            require_path(folder, noun, EmbeddingError)
+    header = artefact.header
+    if header is not None and not header.embedder.is_external:
+        return load_from_fingerprint(
+            header.embedder,
+            None if path is None else os.fspath(path),
+            cache_dir=None if cache_dir is None else os.fspath(cache_dir),
+            device=device,
+        )
+    if path is not None:
+        raise ArtefactError(
+            f"{artefact.path}: was trained on vectors from elsewhere, so an embedding path has no meaning "
+            "here; give the vector of each query"
+        )
+    return None
 
-    def select(self, query: str | None = None, *, default: str | None = None, **_request: object) -> Choice:
-        """Give the default, with reason `default`; takes the arguments of `Router.select`.
 
-        Raises:
-            SelectionError: There is no default.
-        """
-        return self.select_many(None if query is None else [query], default=default)[0]
-
-    def select_many(
-        self,
-        queries: Sequence[str] | None = None,
-        categories: Sequence[str | None] | None = None,  # noqa: ARG002 -- as those of Router.select_many
-        *,
-        embeddings: npt.ArrayLike | None = None,
-        default: str | None = None,
-        **_request: object,
-    ) -> list[Choice]:
-        """Give the default for every query; takes the arguments of `Router.select_many`.
-
-        Raises:
-            SelectionError: There is no default.
-        """
-        model = self.default if default is None else default
-        if model is None:
-            raise SelectionError(
-                "model selection is disabled (model_selection.enabled: false) and there is no default to answer with; "
-                "pass default=..., or enable it"
+def _check_configured(artefact: Artefact, section: ModelSelection) -> None:
+    """Refuse an artefact of another embedding model or width than the configuration says."""
+    if artefact.header is None:
+        return
+    embedder = artefact.header.embedder
+    for field, wanted, found in (
+        ("embedding_model", section.embedding_model, embedder.name),
+        ("embedding_dim", section.embedding_dim, embedder.width),
+    ):
+        if wanted is not None and wanted != found:
+            raise ArtefactError(
+                f"{artefact.path}: was trained with {field} {found}, but the configuration says {wanted}; "
+                "make the two agree, or train again"
             )
-        if queries is not None:
-            n_queries = len(as_list(queries, "queries", "a list of texts (select takes one)", SelectionError))
-        else:
-            n_queries = 1 if embeddings is None else len(np.atleast_1d(np.asarray(embeddings)))
-        answer = Choice(model=model, quality=None, utility=None, margin=None, reason="default")
-        return [answer] * n_queries
 
 
 def _check_embedder(artefact: Artefact, wanted: Fingerprint, given: Fingerprint) -> None:

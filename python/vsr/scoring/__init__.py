@@ -7,11 +7,12 @@ before anything is looked for in it.
 from vsr.scoring.multiple_choice import extract_option
 from vsr.scoring.numeric import extract_number
 from vsr.scoring.options import Options, read_options
-from vsr.scoring.rules import score_response, scoring_rule
+from vsr.scoring.rules import UNSCORED, score_response, scoring_rule
 from vsr.scoring.score import SCORER_VERSION, Kind, Score
 
 __all__ = [
     "SCORER_VERSION",
+    "UNSCORED",
     "Kind",
     "Options",
     "Score",

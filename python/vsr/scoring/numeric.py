@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from vsr.scoring.committed_text import before_next_question, committed_text
-from vsr.scoring.expressions import evaluate, normalise_expression, same_expression
+from vsr.scoring.expressions import TooIntricateError, evaluate, normalise_expression, same_expression
 from vsr.scoring.numbers import Number, find_numbers, fold_numbers, parse_number, spelt_number
 from vsr.scoring.plain_text import find_boxes, lower_in_place
 from vsr.scoring.score import Score
@@ -154,7 +154,13 @@ def score_numeric(response: str, truth: str) -> Score:
         response: what the model answered.
         truth: the ground truth; a worked solution counts by what it marks as its answer.
     """
-    wanted = truth_of(truth)
+    try:
+        return _score(response, truth_of(truth))
+    except TooIntricateError:
+        return Score(0.0, "numeric", unparsed=True)
+
+
+def _score(response: str, wanted: str) -> Score:
     text = committed_text(response)
     commitments = _commitments(text)
     expected = _quantity(wanted)

@@ -15,7 +15,11 @@ from vsr.scoring.text import score_contains, score_exact, score_text
 
 Truth = str | int | float | None
 
-_UNSCORED = 0.5  # as documented; training treats it as missing
+UNSCORED = 0.5
+"""What stands for a quality where there is none, as documented; training treats it as missing."""
+# Characters. Every rule takes time in proportion to them: two seconds at most for so many, and a limit in characters
+# holds in every thread and is the same on every machine.
+_LONGEST_RESPONSE = 400_000
 _KIND_OF_METRIC: dict[str, Kind] = {
     "em_mc": "multiple_choice",
     "multiple_choice": "multiple_choice",
@@ -98,6 +102,8 @@ def score_response(
     rule = _rule(truth, query, choices, metric, category, task_name)
     if rule.kind == "none":
         return _own(performance)
+    if len(text) > _LONGEST_RESPONSE:
+        return Score(0.0, rule.kind, unparsed=True)
     if rule.kind == "multiple_choice":
         assert rule.options is not None
         return score_multiple_choice(text, rule.label, rule.options)
@@ -156,10 +162,13 @@ def _name(value: object) -> str:
 def _as_text(truth: object) -> str:
     if truth is None or (isinstance(truth, float) and math.isnan(truth)):
         return ""
-    return str(truth).strip()
+    try:
+        return str(truth).strip()
+    except ValueError:  # a whole number of more digits than Python writes
+        return ""
 
 
 def _own(performance: object) -> Score:
     if isinstance(performance, int | float) and 0 <= performance <= 1:
         return Score(float(performance), "none")
-    return Score(_UNSCORED, "none", unscored=True)
+    return Score(UNSCORED, "none", unscored=True)

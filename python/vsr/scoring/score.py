@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vsr.scoring.expressions import HAS_MATH_VERIFY
-
-_VERSION = "2"
-SCORER_VERSION = f"{_VERSION}+math-verify" if HAS_MATH_VERIFY else _VERSION
-"""Stands in every record's `vsr_scorer`: it grows with every change that gives some response another quality, and says
-whether math-verify had a word in it."""
+SCORER_VERSION = "3"
+"""Stands in every record's `vsr_scorer`: it grows with every change that gives some response another quality."""
 
 Kind = Literal["multiple_choice", "numeric", "text", "code", "exact", "contains", "coverage", "none"]
 """The rules: `text` and `code` are F1 of tokens, `coverage` the share of concepts used, `none` has no ground truth."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from vsr._checks import require_kind
+from vsr._threads import one_linear_algebra_thread
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
 from vsr.data.categories import CATEGORIES, MISSING, category_codes
@@ -126,7 +126,7 @@ class Trainer:
         """
         algorithm = registry.algorithm(name).of(**parameters)
         # NumPy's products here are small: a second BLAS thread gains little and, on a busy machine, spins.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_linear_algebra_thread():
             if algorithm.combines:
                 parts = self._parts(parts)
                 chosen, predictor = self._combine(algorithm, parts)

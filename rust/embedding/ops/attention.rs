@@ -5,6 +5,7 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::lanes;
+use crate::product::{Matrix, multiply};
 
 /// Rows of queries that one task handles: the scores of a block stay in the cache.
 const BLOCK: usize = 64;
@@ -122,30 +123,10 @@ impl Attention {
         let (q, k, v) = (at(first, head), at(from, kv_head), at(from, kv_head + self.n_kv_heads));
         scores.clear();
         scores.resize(n * seen, 0.0);
-        // SAFETY: q has n rows, k and v have `seen` rows, each `fused` apart and `width` wide, inside `qkv`.
-        unsafe {
-            gemm::gemm(
-                n,
-                seen,
-                width,
-                scores.as_mut_ptr(),
-                1,
-                seen.cast_signed(),
-                false,
-                q.as_ptr(),
-                1,
-                fused.cast_signed(),
-                k.as_ptr(),
-                fused.cast_signed(),
-                1,
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
+        let queries = Matrix::rows(q, n, width, fused);
+        let keys = Matrix::rows(k, seen, width, fused).transposed();
+        // SAFETY: `scores` has n rows of `seen` numbers.
+        unsafe { multiply(scores.as_mut_ptr(), seen, queries, keys, false, Parallelism::None) };
         for (row, line) in scores.chunks_exact_mut(seen).enumerate() {
             let (low, high) = self.mask.range(first + row, length);
             let (low, high) = (low - from, high - from);
@@ -153,30 +134,9 @@ impl Attention {
             line[high..].fill(0.0);
             lanes::softmax(&mut line[low..high], self.scale);
         }
-        // SAFETY: as above; `out` was split so that this task alone has these rows and columns.
-        unsafe {
-            gemm::gemm(
-                n,
-                width,
-                seen,
-                out.at(begin + first, head * width),
-                1,
-                out.stride.cast_signed(),
-                false,
-                scores.as_ptr(),
-                1,
-                seen.cast_signed(),
-                v.as_ptr(),
-                1,
-                fused.cast_signed(),
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
+        let (scores, values) = (Matrix::rows(scores, n, seen, seen), Matrix::rows(v, seen, width, fused));
+        // SAFETY: the place lies inside the output, and this task alone has these rows and columns.
+        unsafe { multiply(out.at(begin + first, head * width), out.stride, scores, values, false, Parallelism::None) };
     }
 }
 
@@ -215,7 +175,9 @@ impl CustomOp1 for Packed<'_> {
         let qkv = super::slice(storage, layout)?;
         let (n, fused) = layout.shape().dims2()?;
         let shape = self.shape;
-        if fused != shape.fused_width() || self.starts.last() != Some(&n) || !self.starts.is_sorted() {
+        let has_heads = shape.n_kv_heads > 0 && shape.n_heads.is_multiple_of(shape.n_kv_heads);
+        let has_starts = self.starts.last() == Some(&n) && self.starts.is_sorted();
+        if fused != shape.fused_width() || !has_heads || !has_starts {
             bail!("attention over {} columns was given {fused}, {n} rows", shape.fused_width());
         }
         let width = shape.n_heads * shape.head_dim;

@@ -2,10 +2,12 @@
 //!
 //! No test here has a GPU; this is how the code for one is run at all.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use super::rotary::HeadNorm;
-use super::{Activation, Attention, Gate, GatedLinear, LayerNorm, Linear, Mask, RmsNorm, Rotary, Weight, WeightLayout};
+use super::{
+    Activation, Attention, Gate, GatedLinear, LayerNorm, Linear, Mask, RmsNorm, Rotary, Table, Weight, WeightLayout,
+};
 
 /// Numbers between -1.5 and 1.5 that look random.
 fn tensor(shape: &[usize], seed: usize) -> Result<Tensor> {
@@ -32,6 +34,19 @@ fn norms() -> Result<()> {
     check("rms norm added", &rms.add_to(sum.copy()?, &x)?, &(&sum + rms.composed(&x)?)?)?;
     let layer = LayerNorm::new(weight, bias, 1e-12);
     check("layer norm", &layer.forward(x.copy()?)?, &layer.composed(&x)?)
+}
+
+#[test]
+fn tables() -> Result<()> {
+    let wide = tensor(&[9, 20], 1)?;
+    for dtype in [DType::F32, DType::F16, DType::BF16] {
+        let (a, b) = (Table::new(wide.to_dtype(dtype)?, 3.5), Table::new(tensor(&[4, 20], 2)?, 1.0));
+        let parts: [(&Table, &[u32]); 2] = [(&a, &[8, 0, 3]), (&b, &[1, 1, 2])];
+        check(&format!("{dtype:?}"), &Table::look_up(&parts)?, &Table::composed(&parts, &Device::Cpu)?)?;
+        assert!(Table::look_up(&[(&a, &[9])]).is_err());
+        assert!(Table::look_up(&[(&a, &[1]), (&b, &[])]).is_err());
+    }
+    Ok(())
 }
 
 #[test]

@@ -3,7 +3,12 @@
 //! Compilers keep such a block in registers only when it is written in vectors (the same loop over arrays reached an
 //! eighth of the speed), so each instruction set has its few lines here. Every sum runs over the columns of x in order, one fused
 //! multiplication at a time: a row's result does not depend on the rows that are computed with it.
+//!
+//! # Safety
+//! Every unsafe function here asks for the same: its caller runs under the target features of the instruction set, and
+//! pointers lead to as many numbers as are read or written.
 #![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
+#![expect(unsafe_op_in_unsafe_fn, reason = "they consist of nothing else; what they ask for stands above")]
 
 use std::arch::x86_64::{
     __m256, __m512, __m512bh, _mm_loadu_si128, _mm256_add_ps, _mm256_broadcast_ss, _mm256_castsi256_ps,
@@ -45,7 +50,6 @@ pub(crate) trait Instructions {
 /// AVX2 and FMA: 16 registers of 8.
 pub(crate) struct Avx2;
 
-// SAFETY of the following blocks: the callers run under the target feature and pass pointers to enough numbers.
 impl Instructions for Avx2 {
     type Number = f32;
     const ROWS: usize = 6;
@@ -54,35 +58,33 @@ impl Instructions for Avx2 {
 
     #[inline(always)]
     unsafe fn zero() -> Self::Panel {
-        unsafe { [_mm256_setzero_ps(); 2] }
+        [_mm256_setzero_ps(); 2]
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::Panel {
-        unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
+        [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))]
     }
 
     #[inline(always)]
     unsafe fn broadcast(from: *const f32) -> Self::Broadcast {
-        unsafe { _mm256_broadcast_ss(&*from) }
+        _mm256_broadcast_ss(&*from)
     }
 
     #[inline(always)]
     unsafe fn multiply_add(a: Self::Broadcast, b: Self::Panel, c: Self::Panel) -> Self::Panel {
-        unsafe { [_mm256_fmadd_ps(a, b[0], c[0]), _mm256_fmadd_ps(a, b[1], c[1])] }
+        [_mm256_fmadd_ps(a, b[0], c[0]), _mm256_fmadd_ps(a, b[1], c[1])]
     }
 
     #[inline(always)]
     unsafe fn add(a: Self::Panel, b: Self::Panel) -> Self::Panel {
-        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+        [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])]
     }
 
     #[inline(always)]
     unsafe fn store(to: *mut f32, panel: Self::Panel) {
-        unsafe {
-            _mm256_storeu_ps(to, panel[0]);
-            _mm256_storeu_ps(to.add(8), panel[1]);
-        }
+        _mm256_storeu_ps(to, panel[0]);
+        _mm256_storeu_ps(to.add(8), panel[1]);
     }
 }
 
@@ -97,32 +99,32 @@ impl Instructions for Avx512 {
 
     #[inline(always)]
     unsafe fn zero() -> Self::Panel {
-        unsafe { _mm512_setzero_ps() }
+        _mm512_setzero_ps()
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::Panel {
-        unsafe { _mm512_loadu_ps(from) }
+        _mm512_loadu_ps(from)
     }
 
     #[inline(always)]
     unsafe fn broadcast(from: *const f32) -> Self::Broadcast {
-        unsafe { _mm512_set1_ps(*from) }
+        _mm512_set1_ps(*from)
     }
 
     #[inline(always)]
     unsafe fn multiply_add(a: Self::Broadcast, b: Self::Panel, c: Self::Panel) -> Self::Panel {
-        unsafe { _mm512_fmadd_ps(a, b, c) }
+        _mm512_fmadd_ps(a, b, c)
     }
 
     #[inline(always)]
     unsafe fn add(a: Self::Panel, b: Self::Panel) -> Self::Panel {
-        unsafe { _mm512_add_ps(a, b) }
+        _mm512_add_ps(a, b)
     }
 
     #[inline(always)]
     unsafe fn store(to: *mut f32, panel: Self::Panel) {
-        unsafe { _mm512_storeu_ps(to, panel) }
+        _mm512_storeu_ps(to, panel);
     }
 }
 
@@ -137,33 +139,33 @@ impl Instructions for Avx512Bf16 {
 
     #[inline(always)]
     unsafe fn zero() -> Self::Panel {
-        unsafe { Avx512::zero() }
+        Avx512::zero()
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::Panel {
-        unsafe { Avx512::load(from) }
+        Avx512::load(from)
     }
 
     #[inline(always)]
     unsafe fn broadcast(from: *const Pair) -> Self::Broadcast {
-        unsafe { transmute(_mm512_set1_epi32(from.cast::<i32>().read_unaligned())) }
+        transmute(_mm512_set1_epi32(from.cast::<i32>().read_unaligned()))
     }
 
     /// Adds both products; each step rounds to nearest, and numbers below the smallest normal one count as zero.
     #[inline(always)]
     unsafe fn multiply_add(a: Self::Broadcast, b: Self::Panel, c: Self::Panel) -> Self::Panel {
-        unsafe { _mm512_dpbf16_ps(c, a, transmute::<__m512, __m512bh>(b)) }
+        _mm512_dpbf16_ps(c, a, transmute::<__m512, __m512bh>(b))
     }
 
     #[inline(always)]
     unsafe fn add(a: Self::Panel, b: Self::Panel) -> Self::Panel {
-        unsafe { Avx512::add(a, b) }
+        Avx512::add(a, b)
     }
 
     #[inline(always)]
     unsafe fn store(to: *mut f32, panel: Self::Panel) {
-        unsafe { Avx512::store(to, panel) }
+        Avx512::store(to, panel);
     }
 }
 
@@ -182,7 +184,7 @@ impl<I: Instructions<Number = f32>> Weight<I> for f32 {
 
     #[inline(always)]
     unsafe fn load(from: *const Self) -> I::Panel {
-        unsafe { I::load(from) }
+        I::load(from)
     }
 
     #[inline(always)]
@@ -196,12 +198,10 @@ impl Weight<Avx2> for bf16 {
 
     #[inline(always)]
     unsafe fn load(from: *const Self) -> <Avx2 as Instructions>::Panel {
-        unsafe {
-            // Spelt out: a closure would be compiled without the instructions.
-            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
-            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(8).cast()));
-            [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)), _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high))]
-        }
+        // Spelt out: a closure would be compiled without the instructions.
+        let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+        let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(8).cast()));
+        [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)), _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high))]
     }
 
     #[inline(always)]
@@ -215,10 +215,8 @@ impl Weight<Avx512> for bf16 {
 
     #[inline(always)]
     unsafe fn load(from: *const Self) -> <Avx512 as Instructions>::Panel {
-        unsafe {
-            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
-        }
+        let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
     }
 
     #[inline(always)]
@@ -232,7 +230,7 @@ impl Weight<Avx512Bf16> for Pair {
 
     #[inline(always)]
     unsafe fn load(from: *const Self) -> __m512 {
-        unsafe { Avx512::load(from.cast()) }
+        Avx512::load(from.cast())
     }
 
     #[inline(always)]
@@ -274,7 +272,7 @@ pub(crate) unsafe fn block<I: Instructions, W: Weight<I>>(
     macro_rules! of {
         ($($n:literal)*) => {
             match n_rows {
-                $($n if $n <= I::ROWS => unsafe { block_of::<I, W, $n>(depth, x, w, width, sums, accumulate) },)*
+                $($n if $n <= I::ROWS => block_of::<I, W, $n>(depth, x, w, width, sums, accumulate),)*
                 _ => {}
             }
         };
@@ -291,20 +289,18 @@ unsafe fn block_of<I: Instructions, W: Weight<I>, const N: usize>(
     sums: Sums,
     accumulate: bool,
 ) {
-    unsafe {
-        let mut total = [I::zero(); N];
-        let mut at = x.first;
-        for _ in 0..depth {
-            let panel = W::load(w);
-            for (i, sum) in total.iter_mut().enumerate() {
-                *sum = I::multiply_add(I::broadcast(at.add(i * x.row)), panel, *sum);
-            }
-            at = at.add(x.column);
-            w = w.add(width);
+    let mut total = [I::zero(); N];
+    let mut at = x.first;
+    for _ in 0..depth {
+        let panel = W::load(w);
+        for (i, sum) in total.iter_mut().enumerate() {
+            *sum = I::multiply_add(I::broadcast(at.add(i * x.row)), panel, *sum);
         }
-        for (i, sum) in total.into_iter().enumerate() {
-            let to = sums.first.add(i * sums.stride);
-            I::store(to, if accumulate { I::add(I::load(to), sum) } else { sum });
-        }
+        at = at.add(x.column);
+        w = w.add(width);
+    }
+    for (i, sum) in total.into_iter().enumerate() {
+        let to = sums.first.add(i * sums.stride);
+        I::store(to, if accumulate { I::add(I::load(to), sum) } else { sum });
     }
 }

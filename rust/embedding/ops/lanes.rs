@@ -1,40 +1,13 @@
 //! Arithmetic on rows of numbers, compiled for several instruction sets and chosen at run time.
 //!
-//! Every kernel is one plain loop in a generic function; [`simd_kernel`] compiles it once per instruction set, so that a
+//! Every kernel is one plain loop in a generic function; [`for_each_cpu`] compiles it once per instruction set, so that a
 //! plain wheel runs AVX2 or AVX-512 code where the machine has it. `FMA` says whether a fused multiply-add is one
 //! instruction: without the hardware it is a slow function call.
 #![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 
 use half::bf16;
 
-/// Defines `name(args)` as `body::<FMA>(args)`, compiled for AVX-512, AVX2 and the target's baseline.
-macro_rules! simd_kernel {
-    ($(#[$doc:meta])* $visibility:vis fn $name:ident($($arg:ident: $kind:ty),* $(,)?) $(-> $result:ty)? = $body:ident) => {
-        $(#[$doc])*
-        $visibility fn $name($($arg: $kind),*) $(-> $result)? {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-                fn avx512($($arg: $kind),*) $(-> $result)? {
-                    $body::<true>($($arg),*)
-                }
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $kind),*) $(-> $result)? {
-                    $body::<true>($($arg),*)
-                }
-                if $crate::cpu::has_avx512() && $crate::cpu::has_avx2() {
-                    // SAFETY: the features were detected on this machine.
-                    return unsafe { avx512($($arg),*) };
-                }
-                if $crate::cpu::has_avx2() {
-                    // SAFETY: the features were detected on this machine.
-                    return unsafe { avx2($($arg),*) };
-                }
-            }
-            $body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
-        }
-    };
-}
+use crate::cpu::for_each_cpu;
 
 /// Columns of a panel of weights.
 pub(crate) const PANEL: usize = 16;
@@ -255,70 +228,72 @@ fn add_body<const FMA: bool>(out: &mut [f32], other: &[f32]) {
     }
 }
 
-simd_kernel! {
+for_each_cpu! {
     /// `out = row / rms(row) * weight`, all of one length.
-    pub(crate) fn rms_norm(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body
+    pub(crate) fn rms_norm(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = fused rms_norm_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `out += row / rms(row) * weight`, all of one length.
-    pub(crate) fn rms_norm_add(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_add_body
+    pub(crate) fn rms_norm_add(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = fused rms_norm_add_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `row = (row - mean) / deviation * weight + bias`, all of one length.
-    pub(crate) fn layer_norm(row: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) = layer_norm_body
+    pub(crate) fn layer_norm(row: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) = fused layer_norm_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `row = softmax(scale * row)`, for a positive scale.
-    pub(crate) fn softmax(row: &mut [f32], scale: f32) = softmax_body
+    pub(crate) fn softmax(row: &mut [f32], scale: f32) = fused softmax_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// The exact Gaussian error linear unit, in place.
-    pub(crate) fn gelu(row: &mut [f32]) = gelu_body
+    pub(crate) fn gelu(row: &mut [f32]) = fused gelu_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// The Gaussian error linear unit in its approximation by tanh, in place.
-    pub(crate) fn gelu_approximate(row: &mut [f32]) = gelu_tanh_body
+    pub(crate) fn gelu_approximate(row: &mut [f32]) = fused gelu_tanh_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `max(x, 0)`, in place.
-    pub(crate) fn relu(row: &mut [f32]) = relu_body
+    pub(crate) fn relu(row: &mut [f32]) = fused relu_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// The hyperbolic tangent, in place.
-    pub(crate) fn hyperbolic_tangent(row: &mut [f32]) = tanh_body
+    pub(crate) fn hyperbolic_tangent(row: &mut [f32]) = fused tanh_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `out = silu(gate) * up`, all of one length.
-    pub(crate) fn silu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) = silu_gate_body
+    pub(crate) fn silu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) = fused silu_gate_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `out = gelu_approximate(gate) * up`, all of one length.
-    pub(crate) fn gelu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) = gelu_gate_body
+    pub(crate) fn gelu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) = fused gelu_gate_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `out = silu(a) * b` for `a` and `b` in alternating panels of 16.
-    pub(crate) fn silu_gate_panels(panels: &[f32], out: &mut [f32]) = silu_gate_panels_body
+    pub(crate) fn silu_gate_panels(panels: &[f32], out: &mut [f32]) = fused silu_gate_panels_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `out = gelu_approximate(a) * b` for `a` and `b` in alternating panels of 16.
-    pub(crate) fn gelu_gate_panels(panels: &[f32], out: &mut [f32]) = gelu_gate_panels_body
+    pub(crate) fn gelu_gate_panels(panels: &[f32], out: &mut [f32]) = fused gelu_gate_panels_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// Normalises one head of width d, then rotates its pairs (i, i + d/2) by the angles whose cosines and sines are
     /// given (d/2 each).
-    pub(crate) fn rms_norm_rotate(head: &mut [f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32]) = rms_norm_rotate_body
+    pub(crate) fn rms_norm_rotate(head: &mut [f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32]) = fused rms_norm_rotate_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `out = row`, rounded to the nearest number of the type, of two the even one.
-    pub(crate) fn round_to_bfloat16(row: &[f32], out: &mut [bf16]) = round_to_bfloat16_body
+    pub(crate) fn round_to_bfloat16(row: &[f32], out: &mut [bf16]) = fused round_to_bfloat16_body
 }
-simd_kernel! {
+for_each_cpu! {
     /// `out += other`.
-    pub(crate) fn add(out: &mut [f32], other: &[f32]) = add_body
+    pub(crate) fn add(out: &mut [f32], other: &[f32]) = fused add_body
 }
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::Tier;
+    use crate::cpu::forced::{bits, numbers, same_on_every_tier};
 
     fn range(low: f32, high: f32) -> Vec<f32> {
         (0..=4000).map(|i| low + (high - low) * i as f32 / 4000.0).collect()
@@ -368,6 +343,44 @@ mod tests {
         for (&x, &y) in row.iter().zip(&rounded) {
             let same = if x.is_nan() { y.is_nan() } else { y.to_bits() == bf16::from_f32(x).to_bits() };
             assert!(same, "{x}: {y}");
+        }
+    }
+
+    type InPlace<'a> = &'a dyn Fn(&mut [f32]);
+
+    /// AVX2 and AVX-512 do; the baseline has no fused multiplication.
+    #[test]
+    fn every_tier_with_fused_multiplication_gives_the_same_bits() {
+        for n in [2, 16, 32, 34, 64, 130] {
+            let (a, b, c) = (numbers(n, 37), numbers(n, 101), numbers(n, 7));
+            let kernels: [InPlace; 15] = [
+                &|out| rms_norm(&a, &b, 1e-6, out),
+                &|out| rms_norm_add(&a, &b, 1e-6, out),
+                &|out| layer_norm(out, &a, &b, 1e-6),
+                &|out| softmax(out, 0.7),
+                &gelu,
+                &gelu_approximate,
+                &relu,
+                &hyperbolic_tangent,
+                &|out| silu_gate(&a, &b, out),
+                &|out| gelu_gate(&a, &b, out),
+                &|out| silu_gate_panels(&a, &mut out[..n / 2]),
+                &|out| gelu_gate_panels(&a, &mut out[..n / 2]),
+                &|out| rms_norm_rotate(out, &a, 1e-6, &b[..n / 2], &c[..n / 2]),
+                &|out| add(out, &a),
+                &|out| {
+                    let mut rounded = vec![bf16::ZERO; out.len()];
+                    round_to_bfloat16(&a, &mut rounded);
+                    out.iter_mut().zip(rounded).for_each(|(out, value)| *out = value.to_f32());
+                },
+            ];
+            for kernel in kernels {
+                same_on_every_tier(Tier::Avx2, || {
+                    let mut out = c.clone();
+                    kernel(&mut out);
+                    bits(&out)
+                });
+            }
         }
     }
 

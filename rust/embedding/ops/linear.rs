@@ -4,8 +4,10 @@ use candle_core::{CpuStorage, CustomOp1, Device, InplaceOp2, Layout, Result, Sha
 use gemm::Parallelism;
 
 #[cfg(target_arch = "x86_64")]
-use super::product::{End, InstructionSet, Panels, Values, multiply};
-use super::{Activation, Gate};
+use super::panels::{self, Panels, Values};
+use super::{Activation, End, Gate};
+use crate::cpu::{Cpu, Tier};
+use crate::product::{Matrix, multiply};
 
 /// Multiplications below which a second thread costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 20;
@@ -35,23 +37,13 @@ impl WeightLayout {
     /// The one for products of bfloat16 numbers; none where nothing multiplies them faster than float32.
     #[must_use]
     pub fn bfloat16(device: &Device) -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        if device.is_cpu() && crate::cpu::has_avx512_bf16() {
-            return Some(Self::Pairs);
-        }
-        let _ = device;
-        None
+        (device.is_cpu() && Cpu::current().tier() == Tier::Avx512Bf16).then_some(Self::Pairs)
     }
 
     /// The fastest one for float32 on a device.
     #[must_use]
     pub fn best(device: &Device) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if device.is_cpu() && InstructionSet::detect().is_some() {
-            return Self::Panels;
-        }
-        let _ = device;
-        Self::Matrix
+        if device.is_cpu() && Cpu::current().tier() >= Tier::Avx2 { Self::Panels } else { Self::Matrix }
     }
 }
 
@@ -90,40 +82,16 @@ impl Weight {
         } else {
             Parallelism::Rayon(threads)
         };
-        // SAFETY: the three slices have the shapes (n, n_out), (n, n_in) and (n_in, n_out), row after row.
-        unsafe {
-            gemm::gemm(
-                n,
-                n_out,
-                n_in,
-                out.as_mut_ptr(),
-                1,
-                n_out.cast_signed(),
-                accumulate || bias.is_some(),
-                x.as_ptr(),
-                1,
-                n_in.cast_signed(),
-                weight.as_ptr(),
-                1,
-                n_out.cast_signed(),
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                parallelism,
-            );
-        }
+        assert_eq!(out.len(), n * n_out, "{n} rows of {n_out}");
+        let (x, weight) = (Matrix::rows(x, n, n_in, n_in), Matrix::rows(weight, n_in, n_out, n_out));
+        // SAFETY: the output was checked to have n rows of n_out numbers.
+        unsafe { multiply(out.as_mut_ptr(), n_out, x, weight, accumulate || bias.is_some(), parallelism) };
         Ok(())
     }
 
-    /// Calls `work` with the panels and the instructions for them.
+    /// `out = end(x w)` by the products of our own, for panels and pairs.
     #[cfg(target_arch = "x86_64")]
-    fn with_panels(&self, work: impl FnOnce(InstructionSet, Panels)) -> Result<()> {
-        let Some(set) = InstructionSet::detect() else { bail!("panels of weights need AVX2") };
-        if self.layout == WeightLayout::Pairs && !crate::cpu::has_avx512_bf16() {
-            bail!("panels of pairs need AVX-512 with bfloat16");
-        }
+    fn multiply_panels(&self, x: &[f32], out: &mut [f32], width: usize, end: End) -> Result<()> {
         let n_panels = self.values.dim(0)?;
         let (storage, _) = self.values.storage_and_layout();
         let values = match &*storage {
@@ -134,8 +102,13 @@ impl Weight {
             Storage::Cpu(CpuStorage::BF16(values)) => Values::Half(values),
             _ => bail!("panels of weights are float32 or bfloat16, on the CPU"),
         };
-        work(set, Panels { values, n_in: self.n_in, n_panels });
+        panels::multiply(x, Panels { values, n_in: self.n_in, n_panels }, out, width, end);
         Ok(())
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn multiply_panels(&self, _: &[f32], _: &mut [f32], _: usize, _: End) -> Result<()> {
+        bail!("panels of weights need AVX2")
     }
 }
 
@@ -213,10 +186,9 @@ impl CustomOp1 for Product<'_> {
         }
         let mut out = vec![0f32; n * weight.n_out];
         self.layer.with_bias(|bias| {
-            #[cfg(target_arch = "x86_64")]
             if weight.layout != WeightLayout::Matrix {
                 let end = End::Store { bias, activation: self.activation };
-                return weight.with_panels(|set, panels| multiply(set, x, panels, &mut out, weight.n_out, end));
+                return weight.multiply_panels(x, &mut out, weight.n_out, end);
             }
             weight.multiply_matrix(x, &mut out, bias, false)?;
             super::for_each_row(&mut out, weight.n_out, |_, row| self.activation.apply(row));
@@ -244,10 +216,8 @@ impl InplaceOp2 for ProductSum<'_> {
         let x = super::slice(x, x_layout)?;
         let out = super::slice_mut(sum, sum_layout)?;
         self.layer.with_bias(|bias| {
-            #[cfg(target_arch = "x86_64")]
             if weight.layout != WeightLayout::Matrix {
-                return weight
-                    .with_panels(|set, panels| multiply(set, x, panels, out, weight.n_out, End::Add { bias }));
+                return weight.multiply_panels(x, out, weight.n_out, End::Add { bias });
             }
             weight.multiply_matrix(x, out, bias, true)
         })
@@ -290,7 +260,6 @@ impl CustomOp1 for GatedLinear {
         "gated-linear"
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = super::slice(storage, layout)?;
         let (n, width) = layout.shape().dims2()?;
@@ -299,12 +268,7 @@ impl CustomOp1 for GatedLinear {
         }
         let n_out = self.weight.n_out / 2;
         let mut out = vec![0f32; n * n_out];
-        self.weight.with_panels(|set, panels| multiply(set, x, panels, &mut out, n_out, End::Gate(self.gate)))?;
+        self.weight.multiply_panels(x, &mut out, n_out, End::Gate(self.gate))?;
         Ok((CpuStorage::F32(out), Shape::from((n, n_out))))
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        bail!("panels of weights need AVX2")
     }
 }

@@ -16,13 +16,16 @@ pub(crate) mod lanes;
 pub mod linear;
 pub mod norm;
 #[cfg(target_arch = "x86_64")]
-mod product;
+mod panels;
 pub mod rotary;
+pub mod table;
 
 pub use attention::{Attention, Mask};
+pub(crate) use lanes::PANEL;
 pub use linear::{GatedLinear, Linear, ProductDtype, Weight, WeightLayout};
 pub use norm::{LayerNorm, RmsNorm};
 pub use rotary::{HeadNorm, Rotary};
+pub use table::Table;
 
 /// Numbers below which rows are not spread over threads: waking one costs as much.
 const PARALLEL_FROM: usize = 1 << 14;
@@ -106,6 +109,17 @@ impl Gate {
             Self::GeluTanh => a.gelu()? * b,
         }
     }
+}
+
+/// What becomes of the sums of a product.
+#[derive(Debug, Clone, Copy)]
+enum End<'a> {
+    /// `out = activation(sums + bias)`.
+    Store { bias: Option<&'a [f32]>, activation: Activation },
+    /// `out += sums + bias`.
+    Add { bias: Option<&'a [f32]> },
+    /// `out = gate(even panels) * odd panels`.
+    Gate(Gate),
 }
 
 /// Calls `work(i, row i)` for every row of `width`, in parallel where it pays.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsr.asking.journal import Journal, Line
+from vsr.benchmark.resume import open_output
 from vsr.errors import BenchmarkError
 
 
@@ -18,17 +18,17 @@ def line(n, **fields):
 
 
 def queries(path):
-    with Journal(path, Line) as journal:
+    with open_output(path) as journal:
         return [found.query for found in journal.lines()]
 
 
 def test_what_is_appended_is_read_again(tmp_path):
     path = tmp_path / "deep" / "out.jsonl"
-    with Journal(path, Line) as journal:
+    with open_output(path) as journal:
         journal.append(line(1))
         journal.append(line(2, error="timeout: x", cost=0.5))
         assert path.read_bytes() == line(1) + b"\n" + line(2, error="timeout: x", cost=0.5) + b"\n"
-    with Journal(path, Line) as journal:
+    with open_output(path) as journal:
         journal.append(line(3))
         found = list(journal.lines())
     assert [each.query for each in found] == ["q1", "q2", "q3"]
@@ -41,9 +41,9 @@ def test_a_torn_last_line_is_cut_off_and_nothing_else(tmp_path_factory, cut):
     whole, last = line(1) + b"\n" + line(2) + b"\n", line(3)
     torn = last[: min(cut, len(last))]
     path.write_bytes(whole + torn)
-    with Journal(path, Line) as journal:
+    with open_output(path) as journal:
         journal.append(line(4))
-        assert journal.n_mended_bytes == (0 if torn == last else len(torn))
+        assert journal.n_torn_bytes == (0 if torn == last else len(torn))
     assert queries(path) == (["q1", "q2", "q3", "q4"] if torn == last else ["q1", "q2", "q4"])
 
 
@@ -56,25 +56,25 @@ def test_zeros_that_a_power_cut_leaves_are_cut_off(tmp_path):
 def test_a_bad_line_in_the_middle_is_named(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + line(1) + b"\n\n" + b'{"query": 3}\n' + line(2) + b"\n")
-    with Journal(path, Line) as journal, pytest.raises(BenchmarkError, match=r"out\.jsonl:3: this is no record"):
+    with open_output(path) as journal, pytest.raises(BenchmarkError, match=r"out\.jsonl:3: this is no record"):
         list(journal.lines())
 
 
 def test_a_second_run_is_refused(tmp_path):
     path = tmp_path / "out.jsonl"
-    with Journal(path, Line), pytest.raises(BenchmarkError, match="another run is writing to this file"):
-        Journal(path, Line)
-    with Journal(path, Line) as journal:
+    with open_output(path), pytest.raises(BenchmarkError, match="another run is writing to this file"):
+        open_output(path)
+    with open_output(path) as journal:
         journal.append(line(1))
         journal.rewrite(lambda _line: True)
         with pytest.raises(BenchmarkError, match="another run is writing to this file"):
-            Journal(path, Line)
+            open_output(path)
         journal.append(line(2))
     assert queries(path) == ["q1", "q2"]
 
 
 def _hold(path, ready, leave):
-    with Journal(path, Line):
+    with open_output(path):
         ready.set()
         leave.wait(20)
 
@@ -86,17 +86,17 @@ def test_the_lock_of_a_killed_run_is_gone(tmp_path):
     process.start()
     assert ready.wait(20)
     with pytest.raises(BenchmarkError, match="another run"):
-        Journal(tmp_path / "out.jsonl", Line)
+        open_output(tmp_path / "out.jsonl")
     process.kill()
     process.join()
-    with Journal(tmp_path / "out.jsonl", Line) as journal:
+    with open_output(tmp_path / "out.jsonl") as journal:
         journal.append(line(1))
 
 
 def test_rewriting_keeps_some_and_puts_the_others_aside(tmp_path):
     path, aside = tmp_path / "out.jsonl", tmp_path / "aside.jsonl"
     aside.write_bytes(line(0) + b"\n")
-    with Journal(path, Line) as journal:
+    with open_output(path) as journal:
         for n in range(1, 6):
             journal.append(line(n))
         assert journal.rewrite(lambda found: found.query in ("q2", "q4"), aside) == 3
@@ -108,24 +108,24 @@ def test_rewriting_keeps_some_and_puts_the_others_aside(tmp_path):
 
 def test_compressed_output_is_refused(tmp_path):
     with pytest.raises(BenchmarkError, match=r"which \.gz does not allow"):
-        Journal(tmp_path / "out.jsonl.gz", Line)
+        open_output(tmp_path / "out.jsonl.gz")
 
 
 def test_an_output_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(BenchmarkError, match="the output cannot be written"):
-        Journal(tmp_path, Line)
+        open_output(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(BenchmarkError, match="the output cannot be written"):
-        Journal(tmp_path / "file" / "out.jsonl", Line)
+        open_output(tmp_path / "file" / "out.jsonl")
 
 
 FULL = """
 import resource, signal, sys
-from vsr.asking.journal import Journal, Line
+from vsr.benchmark.resume import open_output
 from vsr.errors import BenchmarkError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-with Journal(sys.argv[1], Line) as journal:
+with open_output(sys.argv[1]) as journal:
     try:
         for n in range(1000):
             journal.append(b'{"query": "%d", "model_name": "a"}' % n)
@@ -149,5 +149,5 @@ def test_a_full_disk_leaves_whole_lines(tmp_path):
 def test_the_device_that_is_always_full():
     if not os.path.exists("/dev/full"):  # noqa: PTH110 a device
         pytest.skip("no /dev/full on this machine")
-    with Journal("/dev/full", Line) as journal, pytest.raises(BenchmarkError, match="No space left on device"):
+    with open_output("/dev/full") as journal, pytest.raises(BenchmarkError, match="No space left on device"):
         journal.append(line(1))

@@ -116,6 +116,25 @@ def test_failures_are_tried_again_and_then_reported(files, monkeypatch):
     assert "category" not in rows_of(target)[0]
 
 
+def test_a_router_that_means_no_good_costs_what_it_is_asked(files, monkeypatch):
+    monkeypatch.setattr(module, "_BACKOFF_S", 0.001)
+    monkeypatch.setattr(module, "_TIMEOUT_S", 0.5)
+    source, target = files
+    bomb = gzip.compress(bytes(64 << 20))
+
+    def reply(text):
+        if "integral" in text:
+            return Response(200, bomb, {"content-encoding": "gzip"})
+        if "Which" in text:
+            threading.Event().wait(0.7)
+        return Response(200, b'{"classification": {"category": "law", "x": ' + b"[" * 100_000)
+
+    with Router(reply) as router:
+        report = by_api(router, source, target, concurrency=1)
+    assert report.n_added == 0
+    assert report.failures == {"an answer that cannot be understood": 2, "no connection: TimeoutError": 1}
+
+
 def test_a_second_run_goes_on_where_the_first_stopped(files, monkeypatch):
     monkeypatch.setattr(module, "_BACKOFF_S", 0.001)
     monkeypatch.setattr(module, "_MOST_FAILURES_IN_ROW", 1)

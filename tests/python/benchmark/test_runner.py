@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from servers.scripted import Scripted, always, chat, config_for, endpoint, error, is_warm_up, json_response
-from vsr.asking.queue import Pace
-from vsr.benchmark.budget import highest_cost_usd
+from vsr.asking.budget import highest_cost_usd
+from vsr.asking.queue import RetryPolicy
 from vsr.benchmark.plan import make_plan
 from vsr.benchmark.rescoring import rescore_file
 from vsr.benchmark.runner import RunSettings, preview, run_benchmark
@@ -29,8 +29,8 @@ SECRET = "sk-a-secret-that-must-not-show"
 
 
 def settings(concurrency=4, **fields):
-    pace = {key: fields.pop(key) for key in list(fields) if key in Pace.__dataclass_fields__}
-    return RunSettings(Pace(concurrency=concurrency, **{**QUICK, **pace}), **fields)
+    policy = {key: fields.pop(key) for key in list(fields) if key in RetryPolicy.__dataclass_fields__}
+    return RunSettings(RetryPolicy(concurrency=concurrency, **{**QUICK, **policy}), **fields)
 
 
 def queries(n, **fields):

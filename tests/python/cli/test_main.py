@@ -13,7 +13,7 @@ from vsr.cli import _LazyGroup, cli, main, terminal
 from vsr.errors import ArtefactError
 
 COMMANDS = cli.list_commands(click.Context(cli))
-HEAVY = {"numpy", "scipy", "rich", "httpx", "pydantic", "msgspec", "ruamel", "huggingface_hub", "vsr._core", "logging"}
+HEAVY = {"numpy", "scipy", "rich", "httpx", "pydantic", "msgspec", "yaml", "huggingface_hub", "vsr._core", "logging"}
 
 
 @pytest.fixture

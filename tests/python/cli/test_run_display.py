@@ -5,8 +5,8 @@ import subprocess
 
 from servers.command import Setting
 from servers.scripted import Scripted, always
-from vsr.benchmark.budget import Estimate
 from vsr.benchmark.display import ModelProgress, NoDisplay, Snapshot
+from vsr.benchmark.estimate import Estimate
 from vsr.cli import terminal
 from vsr.cli.run_display import run_display, say_estimate, status_line
 

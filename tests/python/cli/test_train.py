@@ -73,6 +73,26 @@ def test_json_replaces_the_table(records: Path, tmp_path: Path, vsr_train: Comma
     assert document["notes"] == []
 
 
+def test_the_verdict_is_for_the_way_queries_arrive(records: Path, tmp_path: Path, vsr_train: Command) -> None:
+    folds = ("--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--knn-k", "5", "--splits", "1")
+    for way, flags in {"predicted": (), "given": ("--categories", "given")}.items():
+        result = vsr_train("train", "--data-file", records, *folds, *flags, "--output-dir", tmp_path, "--json")
+        assert result.code == 0
+        evaluation = result.json["evaluation"]
+        assert evaluation["verdict"]["categories"] == way
+        assert (evaluation["n_folds"], evaluation["n_splits"], evaluation["n_missing_cells"]) == (5, 1, 0)
+        assert evaluation["luck"] >= 0.0
+        methods = {method["name"]: method for method in evaluation["methods"]}
+        other = "given" if way == "predicted" else "predicted"
+        assert methods["judged"]["categories"] == way
+        assert methods[f"judged, categories {other}"]["categories"] == other
+        singles = {name for name, method in methods.items() if method["kind"] == "single"}
+        assert singles == {f"always {model}" for model in MODELS if model != evaluation["best_single"]}
+    text = vsr_train("train", "--data-file", records, *folds, "--output-dir", tmp_path).out.splitlines()
+    assert text[0].endswith("held out: 5-fold, quality weight 0.9")
+    assert any(line.startswith("chosen inside the folds, categories given") for line in text)
+
+
 def test_all_five_by_default(trained: Path) -> None:
     assert list(find_artefacts(trained)) == list(FILE_NAMES)
     headers = [load_artefact(path).header for path in find_artefacts(trained).values()]
@@ -361,6 +381,7 @@ WITHOUT_EFFECT = {
     "--algorithm svm --knn-k 3": "--knn-k has no effect here: knn is not trained (--algorithm).",
     "--algorithm knn --mlp-hidden-layers 8": "--mlp-hidden-layers has no effect here: mlp is not trained",
     "--svm-kernel linear --svm-gamma 0.5": "--svm-gamma has no effect with --svm-kernel linear.",
+    "--splits 2 --holdout 0.3": "--splits has no effect with --holdout: queries are held out once.",
     "--quality-weight 1 --cost-share 0.5": "--cost-share has no effect with --quality-weight 1",
     "--use-fallback --embedding-model bert": "--use-fallback means --embedding-model hash and contradicts",
     "--use-fallback --embedding-path x": "--embedding-path has no effect here: the hash embedder has no model files.",
@@ -469,7 +490,7 @@ def test_an_interrupt_at_any_step_leaves_older_artefacts(
 
     steps = (
         (Outcomes, "from_records"),
-        (compare_and_train, "cross_validate"),
+        (compare_and_train, "compare"),
         (compare_and_train, "save_selectors"),
     )
     for holder, step in steps:

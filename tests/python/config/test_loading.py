@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.scripted import Scripted, chat, json_response
-from vsr.asking.models import cast_of
+from vsr.asking.models import asked_models
 from vsr.benchmark.plan import make_plan
 from vsr.benchmark.runner import run_benchmark
 from vsr.config import load_config, parse_config
@@ -41,10 +41,10 @@ model_config:
 def test_every_example_loads_and_every_model_has_somewhere_to_go(path):
     keys = dict.fromkeys(("HF_TOKEN", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "VLLM_API_KEY"), SECRET)
     loaded = load_config(path, environment=keys)
-    cast = cast_of(loaded, keys)
+    asked = asked_models(loaded, keys)
     assert loaded.warnings == ()
-    assert tuple(model.name for model in cast.models) == loaded.offered_models()
-    assert all(model.targets for model in cast.models)
+    assert tuple(model.name for model in asked.models) == loaded.offered_models()
+    assert all(model.targets for model in asked.models)
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -273,9 +273,9 @@ model_config:
 """
     loaded = config(text)
     assert SECRET not in repr(loaded) + str(loaded) + loaded.model_dump_json() + " ".join(loaded.warnings)
-    cast = cast_of(loaded, {})
-    assert SECRET not in repr(cast)
-    assert cast.secrets == (SECRET,)
+    asked = asked_models(loaded, {})
+    assert SECRET not in repr(asked)
+    assert asked.secrets == (SECRET,)
     for wrong in (
         f"api_key: [{SECRET}]",
         f"api_key: {{a: {SECRET}}}",

@@ -55,10 +55,11 @@ def set_in(file: str, key: str, value: object) -> Callable[[Path], None]:
         place = content
         for step in way:
             place = place[int(step)] if isinstance(place, list) else place[step]
+        at = int(last) if isinstance(place, list) else last
         if value is REMOVED:
-            del place[last]
+            del place[at]
         else:
-            place[last] = value
+            place[at] = value
         path.write_text(json.dumps(content))
 
     return change

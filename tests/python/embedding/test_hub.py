@@ -14,9 +14,12 @@ import pytest
 
 from embedding.folders import change_tensors, remove
 from embedding.hub import Hub, serving
-from vsr.embedding import EMBEDDING_MODELS
+from vsr.embedding.models import EMBEDDING_MODELS, PretrainedModel
 
-REPOSITORY = EMBEDDING_MODELS["bert"].repository
+REPOSITORIES = {
+    name: model.repository for name, model in EMBEDDING_MODELS.items() if isinstance(model, PretrainedModel)
+}
+REPOSITORY = REPOSITORIES["bert"]
 OLD, NEW = "a" * 40, "b" * 40
 WAYS_OUT = (
     "Three ways out: download it where there is a network (hf download {repository}) and copy the cache; point "
@@ -155,13 +158,13 @@ def test_a_model_that_is_not_to_be_had_is_an_error_with_three_ways_out(hub: Hub,
     cache = tmp_path / "home" / "hub"
 
     def message(name: str, reason: str) -> str:
-        repository = EMBEDDING_MODELS[name].repository
+        repository = REPOSITORIES[name]
         return (
             f"the embedding model {repository} is not in the Hugging Face cache ({cache}) and could not be loaded from "
             f"{hub.address}: {reason}. " + WAYS_OUT.format(repository=repository, name=name)
         )
 
-    hub.gated = frozenset({EMBEDDING_MODELS["gemma"].repository})
+    hub.gated = frozenset({REPOSITORIES["gemma"]})
     assert load(name="qwen3")["error"] == message("qwen3", "the hub does not know it, or HF_TOKEN is needed")
     assert load(name="gemma")["error"] == message(
         "gemma", "its owner asks you to accept a licence on its page first; then set HF_TOKEN"

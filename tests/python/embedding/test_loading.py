@@ -10,9 +10,8 @@ import pytest
 
 from embedding.conftest import MODELS, Reference, assert_same_vectors
 from embedding.folders import REMOVED, Held, Tensors, change_tensors, remove, set_in, write
-from vsr.cli import options
-from vsr.embedding import EMBEDDING_MODELS, Embedder, EmbeddingProgress, Fingerprint, load_embedder
-from vsr.embedding.loading import DTYPES, load_from_fingerprint
+from vsr.embedding import Embedder, EmbeddingProgress, Fingerprint, load_embedder
+from vsr.embedding.loading import load_from_fingerprint
 from vsr.errors import EmbeddingError
 
 Copied = Callable[[str], Path]
@@ -304,8 +303,3 @@ def test_a_model_that_changed_is_refused_with_the_field(references: References, 
         load_from_fingerprint(fingerprint, folder)
     with pytest.raises(EmbeddingError, match="these features were made from vectors that came from outside"):
         load_from_fingerprint(Fingerprint.external(64))
-
-
-def test_every_model_and_dtype_that_can_be_named_is_one_of_the_command_line() -> None:
-    assert (*EMBEDDING_MODELS, "hash") == options.EMBEDDING_MODELS
-    assert DTYPES == options.EMBEDDING_DTYPES

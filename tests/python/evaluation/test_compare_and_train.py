@@ -33,7 +33,7 @@ def test_a_training_gives_what_it_wrote(tmp_path: Path) -> None:
     assert result.notes == ()
     assert result.duration_s > 0.0
     assert result.evaluation is not None
-    assert result.evaluation.n_folds == 5
+    assert (result.evaluation.n_folds, result.evaluation.n_splits) == (5, 3)
     kind = result.evaluation.verdict.kind
     assert result.recommended == ("table" if kind == "category_table" else result.evaluation.recommended)
     for selector, path in zip(result.selectors, result.paths, strict=True):
@@ -47,10 +47,10 @@ def test_a_training_gives_what_it_wrote(tmp_path: Path) -> None:
         unseen = planted_pool(20, seed=1).features
         np.testing.assert_array_equal(artefact.selector.scores(unseen), selector.scores(unseen))
     assert result.selectors[0].parameters["k"] == 5
-    assert told[0] == ("knn, fold 1 of 5", 0, 13)
-    assert told[-1] == ("table on all queries", 12, 13)
+    assert told[0] == ("knn, fold 1 of 15", 0, 32)
+    assert told[-2:] == [("kmeans on all queries", 31, 32), ("held-out table", 32, 32)]
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
-    assert {total for _, _, total in told} == {13}
+    assert {total for _, _, total in told} == {32}
 
 
 def test_vectors_are_brought_to_unit_length(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from pools import DIM, Pool, make_pool, planted_pool, signalless_pool, some_cate
 from vsr.choice.objective import Objective
 from vsr.errors import TrainingError
 from vsr.evaluation import Evaluation, cross_validate
-from vsr.evaluation import cross_validation as module
 from vsr.evaluation.cross_validation import _assign
 from vsr.evaluation.document import evaluation_document
+from vsr.evaluation.fold import Fold
+from vsr.evaluation.intervals import luck_in_gain, luck_of_the_pick
 from vsr.selectors.training_data import Preferences
 from vsr.training.trainer import Trainer, train_selector
 
@@ -48,8 +49,13 @@ def test_where_one_model_is_best_everywhere_there_is_nothing_to_route() -> None:
     quality = (generator.random(expected.shape) < expected).astype(float)
     evaluation = evaluate(make_pool(embeddings, some_categories(240, generator), quality))
     assert evaluation.best_single == "large"
-    assert evaluation.verdict.kind == "static"
-    assert evaluation.verdict.sentence.startswith("Do not route: nothing surely beats always using large")
+    assert evaluation.verdict.kind == "identical"
+    assert evaluation.verdict.sentence.startswith("Do not route: trained on all queries, ")
+    assert evaluation.verdict.sentence.endswith(" would be identical to always using large.")
+    for name in ("category table", "judged"):
+        line = evaluation.method(name)
+        assert line.is_identical
+        assert line.gain is None
 
 
 def test_shuffled_outcomes_are_not_worth_routing() -> None:
@@ -57,11 +63,10 @@ def test_shuffled_outcomes_are_not_worth_routing() -> None:
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(pool.n_queries)
         evaluation = evaluate(pool.with_quality(pool.outcomes.quality[order]), seed=seed)
-        assert evaluation.verdict.kind in ("static", "inconclusive")
+        assert evaluation.verdict.kind in ("static", "identical", "inconclusive")
         assert evaluation.verdict.sentence.startswith("Do not route")
-        judged = evaluation.method("judged").gain
-        assert judged is not None
-        assert judged.mean > -0.05
+        judged = evaluation.method("judged")
+        assert judged.utility - evaluation.method("best single").utility + evaluation.luck > -0.05
 
 
 def test_where_categories_decide_a_table_is_enough() -> None:
@@ -70,17 +75,92 @@ def test_where_categories_decide_a_table_is_enough() -> None:
     strong = np.array([["math", "history", "law"].index(name) for name in categories])
     expected = np.where(strong[:, None] == np.arange(3), 0.9, 0.4)
     quality = (generator.random(expected.shape) < expected).astype(float)
-    evaluation = evaluate(make_pool(generator.standard_normal((300, DIM)), categories, quality))
-    assert evaluation.verdict.kind == "category_table"
+    pool = make_pool(generator.standard_normal((300, DIM)), categories, quality)
+    evaluation = evaluate(pool, categories="given")
+    assert (evaluation.verdict.kind, evaluation.verdict.categories) == ("category_table", "given")
+    assert evaluation.verdict.sentence.startswith("A table of the best model per category is enough: it gains +")
+    assert ", categories given) over always using" in evaluation.verdict.sentence
     table = evaluation.method("category table")
     assert table.gain is not None
     assert table.gain.low > 0.2
     # Nothing in the vectors says the category: where it has to be predicted, all of the gain is gone.
-    assert evaluation.verdict.with_predicted in ("static", "inconclusive")
-    assert table.gain_predicted is not None
-    assert table.gain_predicted.low < 0.05
-    assert evaluation.classifier_accuracy is not None
-    assert evaluation.classifier_accuracy < 0.5
+    arriving = evaluate(pool)
+    assert arriving.verdict.kind in ("static", "inconclusive", "identical")
+    assert arriving.verdict.categories == "predicted"
+    table = arriving.method("category table")
+    assert table.gain is not None
+    assert table.gain.low < 0.05
+    assert arriving.classifier_accuracy is not None
+    assert arriving.classifier_accuracy < 0.5
+
+
+def test_given_and_predicted_categories_are_two_lines_of_one_table() -> None:
+    pool = planted_pool(120)
+    ways = {way: evaluate(pool, "knn", categories=way) for way in ("given", "predicted")}
+    for way, other in (("given", "predicted"), ("predicted", "given")):
+        evaluation = ways[way]
+        assert evaluation.method("judged").categories == way
+        line = evaluation.method(f"judged, categories {other}")
+        assert (line.kind, line.categories) == ("judged", other)
+        assert line.label == f"chosen inside the folds, categories {other}"
+        assert line.utility == pytest.approx(ways[other].method("judged").utility)
+    with pytest.raises(TrainingError, match="categories is 'guessed'; expected 'given' or 'predicted'"):
+        evaluate(pool, "knn", categories="guessed")
+
+
+def test_luck_counts_only_where_something_else_is_chosen() -> None:
+    # Ties: the picked model owes most of its lead to luck. What hardly ever leaves it has hardly any gain.
+    generator = np.random.default_rng(0)
+    quality = (generator.random((300, 3)) < 0.5).astype(float)
+    pool = make_pool(generator.standard_normal((300, DIM)), some_categories(300, generator), quality)
+    evaluation = evaluate(pool, "knn")
+    assert evaluation.luck > 0.01
+    judged = evaluation.method("judged")
+    named_share = judged.selection.get(evaluation.best_single, 0.0)
+    difference = judged.utility - evaluation.method("best single").utility
+    assert named_share > 0.5
+    luck = luck_in_gain(evaluation.luck, 1 - named_share)
+    assert judged.gain is None or judged.gain.mean == pytest.approx(difference + luck)
+
+
+def test_repeated_splits_are_averaged() -> None:
+    generator = np.random.default_rng(1)
+    world = planted_pool(90)
+    chances = 0.5 + 0.5 * (world.expected - 0.5)
+    pool = world.with_quality((generator.random(chances.shape) < chances).astype(float))
+    one, three = evaluate(pool, "knn", splits=1), evaluate(pool, "knn", splits=3)
+    assert (one.n_splits, three.n_splits) == (1, 3)
+    assert one.method("best single") == three.method("best single")
+    assert one.method("knn").utility != three.method("knn").utility
+    with pytest.raises(TrainingError, match="splits is 0; expected 1 at least"):
+        evaluate(pool, "knn", splits=0)
+
+
+def test_gains_hold_the_truth_on_queries_that_come_later() -> None:
+    """Samples of one world, near-tied models: the interval against what the deployed selector gains on the rest."""
+    world = planted_pool(2400, seed=8)
+    generator = np.random.default_rng(9)
+    tied = 0.5 + 0.12 * (world.expected - world.expected.mean(axis=1, keepdims=True))
+    held = 0
+    n_studies = 30
+    for seed in range(n_studies):
+        rows = generator.permutation(world.n_queries)
+        sample = world.take(np.sort(rows[:120]))
+        chances = tied[np.sort(rows[:120])]
+        sample = make_pool(
+            sample.features[:, :DIM],
+            sample.outcomes.categories,
+            (generator.random(chances.shape) < chances).astype(float),
+        )
+        evaluation = evaluate(sample, "knn", seed=seed)
+        rest = np.sort(rows[120:])
+        selector = train_selector("knn", sample.features, sample.outcomes, seed=seed)
+        chosen = selector.scores(world.features[rest]).argmax(axis=1)
+        named = sample.outcomes.models.index(evaluation.best_single)
+        truth = (tied[rest][np.arange(len(rest)), chosen] - tied[rest][:, named]).mean()
+        gain = evaluation.method("knn").gain
+        held += abs(truth) < 0.01 if gain is None else gain.low <= truth <= gain.high
+    assert held >= 0.85 * n_studies
 
 
 # Lines of the table
@@ -92,13 +172,19 @@ def test_baselines_are_what_they_say() -> None:
     evaluation = evaluate(pool)
     assert [method.name for method in evaluation.methods] == [
         "best single",
+        *[f"always {pool.outcomes.models[column]}" for column in np.argsort(-quality.mean(axis=0))[1:]],
         "random",
         "category table",
         "knn",
         "kmeans",
         "judged",
+        "judged, categories given",
         "oracle",
     ]
+    for column, name in enumerate(pool.outcomes.models):
+        if name != evaluation.best_single:
+            assert evaluation.method(f"always {name}").quality == pytest.approx(quality[:, column].mean())
+            assert evaluation.method(f"always {name}").selection == {name: 1.0}
     assert (evaluation.n_queries, evaluation.n_models, evaluation.n_categories) == (150, 3, 3)
     assert (evaluation.n_folds, evaluation.n_held_out, evaluation.seed) == (5, 150, 0)
     assert evaluation.method("random").quality == pytest.approx(quality.mean())
@@ -109,22 +195,24 @@ def test_baselines_are_what_they_say() -> None:
     single = pool.outcomes.models.index(evaluation.best_single)
     assert single == quality.mean(axis=0).argmax()
     line = evaluation.method("best single")
-    if len(line.selection) == 1:
-        assert line.quality == pytest.approx(quality[:, single].mean())
-        assert line.hit_rate == pytest.approx(best[:, single].mean())
+    assert line.selection == {evaluation.best_single: 1.0}
+    assert line.quality == pytest.approx(quality[:, single].mean())
+    assert line.hit_rate == pytest.approx(best[:, single].mean())
     for method in evaluation.methods:
         assert sum(method.selection.values()) == pytest.approx(1.0)
         assert method.utility == pytest.approx(method.quality)  # at a quality weight of 1
         assert method.n_unmeasured == 0
-        if method.gain is not None and method.name != "random":
-            assert method.gain.mean == pytest.approx(method.quality - line.quality)
+        if method.gain is not None and method.kind != "single":
+            luck = luck_in_gain(evaluation.luck, 1.0 - method.selection.get(evaluation.best_single, 0.0))
+            assert method.gain.mean == pytest.approx(method.quality - line.quality + luck)
+    assert evaluation.luck == pytest.approx(luck_of_the_pick(quality, single))
 
 
 def test_selectors_choose_for_queries_that_they_have_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = planted_pool(60)
     trained: list[set[bytes]] = []
     asked: list[set[bytes]] = []
-    prepare, choose = Trainer.prepare.__func__, module._Fold.choose  # type: ignore[attr-defined]
+    prepare, choose = Trainer.prepare.__func__, Fold.choose  # type: ignore[attr-defined]
 
     def spied_prepare(cls: type[Trainer], features: Any, *arguments: Any) -> Trainer:
         trained.append({row.tobytes() for row in features})
@@ -133,25 +221,31 @@ def test_selectors_choose_for_queries_that_they_have_not_seen(monkeypatch: pytes
         assert isinstance(table, Trainer)
         return table
 
-    def spied_choose(self: Any, *arguments: Any) -> None:
+    def spied_choose(self: Any, *arguments: Any, **options: Any) -> None:
         asked.append({row.tobytes() for row in self.given})
-        choose(self, *arguments)
+        choose(self, *arguments, **options)
 
     monkeypatch.setattr(Trainer, "prepare", classmethod(spied_prepare))
-    monkeypatch.setattr(module._Fold, "choose", spied_choose)
-    evaluate(pool, "knn", folds=4)
-    assert len(trained) == len(asked) == 4
+    monkeypatch.setattr(Fold, "choose", spied_choose)
+    evaluate(pool, "knn", folds=4, splits=2)
+    assert len(trained) == len(asked) == 9
     everything = {row.tobytes() for row in pool.features}
+    # The last one is what would be deployed; what it chooses for its own queries only says whether it ever leaves the
+    # best single model.
+    assert trained.pop() == asked.pop() == everything
     for train, test in zip(trained, asked, strict=True):
         assert not train & test
         assert train | test == everything
-    assert sum(map(len, asked)) == 60
+    for split in (asked[:4], asked[4:]):
+        assert sum(map(len, split)) == 60
+        assert set.union(*split) == everything
+    assert asked[:4] != asked[4:]
 
 
 def test_a_fold_is_what_training_on_the_rest_gives() -> None:
     pool = planted_pool(100)
-    evaluation = evaluate(pool, "knn", holdout=0.3, parameters={"knn": {"k": 7}})
-    held_out = _assign(pool.features[:, DIM:].argmax(axis=1), 5, 0.3, 0) >= 0
+    evaluation = evaluate(pool, "knn", holdout=0.3, parameters={"knn": {"k": 7}}, categories="given")
+    held_out = _assign(pool.features[:, DIM:].argmax(axis=1), 5, 0.3, np.random.default_rng(0)) >= 0
     train = pool.take(~held_out)
     selector = train_selector("knn", train.features, train.outcomes, k=7)
     chosen = selector.scores(pool.features[held_out]).argmax(axis=1)
@@ -176,19 +270,19 @@ def test_the_objective_decides_what_is_best() -> None:
     assert of_quality.best_single == "large"
     assert of_speed.best_single == "small"
     assert of_speed.highest_quality == "large"
-    assert [method.name for method in of_speed.methods][:2] == ["best single", "highest quality"]
+    assert of_speed.method("always large").label == "large (highest quality)"
     line = of_speed.method("best single")
     assert line.latency_s == pytest.approx(0.01)
     quality = pool.outcomes.quality[:, 2].mean()
     assert line.quality == pytest.approx(quality)
     assert line.utility == pytest.approx(0.3 * quality + 0.7 * 1.0)  # the fastest has an efficiency of 1
-    assert of_speed.verdict.kind == "static"
+    assert of_speed.verdict.kind == "identical"
 
 
 # Gaps
 
 
-def test_choices_that_were_not_measured_are_left_out_and_counted() -> None:
+def test_choices_that_were_not_measured_are_estimated_and_counted() -> None:
     pool = planted_pool()
     quality = pool.outcomes.quality.copy()
     quality[np.random.default_rng(1).random(quality.shape) < 0.3] = np.nan
@@ -199,9 +293,10 @@ def test_choices_that_were_not_measured_are_left_out_and_counted() -> None:
     line = evaluation.method("knn")
     assert 0.1 * n_measured < line.n_unmeasured < 0.5 * n_measured
     assert line.gain is not None
-    single = evaluation.method("best single")
-    assert line.gain.n <= n_measured - max(line.n_unmeasured, single.n_unmeasured)
+    assert line.gain.n == n_measured  # all lines are about the same queries
+    assert evaluation.n_missing_cells == np.isnan(gapped.outcomes.quality[gapped.outcomes.measured_rows]).sum()
     assert evaluation.method("oracle").n_unmeasured == 0
+    assert evaluate(pool, "knn").n_missing_cells == 0
     assert evaluation.verdict.kind == "route"
     assert 0.75 < line.quality < 1.0
 
@@ -248,9 +343,9 @@ def test_preference_pairs_follow_the_models_of_a_fold() -> None:
 
 def test_a_holdout_is_spread_over_the_categories() -> None:
     codes = np.repeat([0, 3, 7], [100, 50, 10])
-    held_out = _assign(codes, 5, 0.2, 0) >= 0
+    held_out = _assign(codes, 5, 0.2, np.random.default_rng(0)) >= 0
     assert [int(held_out[codes == code].sum()) for code in (0, 3, 7)] == [20, 10, 2]
-    other = _assign(codes, 5, 0.2, 1) >= 0
+    other = _assign(codes, 5, 0.2, np.random.default_rng(1)) >= 0
     assert (held_out != other).any()
 
 
@@ -288,7 +383,8 @@ def test_queries_without_any_category() -> None:
     evaluation = evaluate(plain, "knn")
     assert evaluation.n_categories == 1
     assert evaluation.classifier_accuracy is None
-    assert evaluation.verdict.with_predicted is None
+    assert evaluation.verdict.categories is None
+    assert {method.categories for method in evaluation.methods} == {None}
     assert "category table" not in [method.name for method in evaluation.methods]
 
 
@@ -312,11 +408,17 @@ def test_the_document_holds_no_nan_where_nothing_is_known() -> None:
 
 def test_progress_is_told() -> None:
     told: list[tuple[str, int, int]] = []
-    evaluate(planted_pool(40), "knn", "kmeans", folds=2, progress=lambda *state: told.append(state))
+    evaluate(planted_pool(40), "knn", "kmeans", folds=2, splits=2, progress=lambda *state: told.append(state))
     assert told == [
-        ("knn, fold 1 of 2", 0, 4),
-        ("kmeans, fold 1 of 2", 1, 4),
-        ("knn, fold 2 of 2", 2, 4),
-        ("kmeans, fold 2 of 2", 3, 4),
-        ("held-out table", 4, 4),
+        ("knn, fold 1 of 4", 0, 10),
+        ("kmeans, fold 1 of 4", 1, 10),
+        ("knn, fold 2 of 4", 2, 10),
+        ("kmeans, fold 2 of 4", 3, 10),
+        ("knn, fold 3 of 4", 4, 10),
+        ("kmeans, fold 3 of 4", 5, 10),
+        ("knn, fold 4 of 4", 6, 10),
+        ("kmeans, fold 4 of 4", 7, 10),
+        ("knn on all queries", 8, 10),
+        ("kmeans on all queries", 9, 10),
+        ("held-out table", 10, 10),
     ]

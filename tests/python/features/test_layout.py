@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from vsr.data.categories import CATEGORIES, MISSING
 from vsr.embedding.vectors import unit_rows
 from vsr.errors import RecordError
-from vsr.features import as_features, build_features, feature_dim, split_features
+from vsr.features import as_features, build_features, feature_dim, join_features, split_features
 from vsr.features.classifier import CategoryClassifier
 
 EMBEDDINGS = np.array([[3.0, 4.0], [0.0, 2.0], [0.0, 0.0]])
@@ -116,3 +116,19 @@ def test_features_are_checked() -> None:
     features[1, 3] = np.nan
     with pytest.raises(RecordError, match="features hold nan in row 1, column 3"):
         as_features(features)
+
+
+def test_a_missing_category_leaves_the_embedding_alone() -> None:
+    embeddings = np.array([[0.6, 0.8], [1.0, 0.0]], dtype=np.float32)
+    codes = np.array([MISSING, 3])
+    features = join_features(embeddings, codes, 0.5)
+    assert features[0].tolist() == [*embeddings[0].tolist(), *[0.0] * len(CATEGORIES)]
+    split = split_features(features)
+    np.testing.assert_array_equal(split.embeddings, embeddings)
+    np.testing.assert_array_equal(split.codes, codes)
+
+
+@pytest.mark.parametrize("code", [-2, len(CATEGORIES)])
+def test_what_is_no_category_code_is_refused(code: int) -> None:
+    with pytest.raises(RecordError, match=f"category code {code}: expected 0 to 13, or -1 where it is missing"):
+        join_features(np.ones((1, 4), dtype=np.float32), np.array([code]), 1.0)

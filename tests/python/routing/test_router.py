@@ -1,5 +1,6 @@
 """Text or vectors in, model out."""
 
+import inspect
 import json
 import math
 import os
@@ -23,7 +24,7 @@ from vsr.embedding import Fingerprint, ProgressCallback, load_embedder
 from vsr.errors import ArtefactError, EmbeddingError, RecordError, SelectionError
 from vsr.features import build_features
 from vsr.persistence import save_selector
-from vsr.routing import Router
+from vsr.routing import DisabledRouter, Router
 from vsr.selectors.base import TrainedSelector
 from vsr.training.trainer import train_selector
 
@@ -346,6 +347,40 @@ def test_a_configuration_that_contradicts_the_artefact_is_refused(
 ) -> None:
     with pytest.raises(ArtefactError, match=message):
         Router.from_config(written_config(folder, **selection))
+
+
+@pytest.mark.parametrize("selection", [{"embedding_model": "bert"}, {"embedding_dim": 128}])
+def test_the_configuration_is_compared_before_weights_are_loaded(
+    folder: Path, selection: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("the embedder was loaded")
+
+    monkeypatch.setattr("vsr.routing.router.load_from_fingerprint", never)
+    with pytest.raises(ArtefactError, match="but the configuration says"):
+        Router.from_config(written_config(folder, **selection))
+
+
+@pytest.mark.parametrize("method", ["select", "select_many"])
+def test_every_router_takes_the_same_arguments(method: str) -> None:
+    assert inspect.signature(getattr(Router, method)) == inspect.signature(getattr(DisabledRouter, method))
+
+
+def test_a_misspelt_argument_is_an_error_of_every_router(folder: Path, router: Router) -> None:
+    off = Router.from_config(written_config(folder, enabled=False), default="cicero")
+    for each in (router, off):
+        with pytest.raises(TypeError, match="candidate"):
+            each.select("integral", candidate=["newton"])  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="category"):
+            each.select_many(["integral"], category=["math"])  # type: ignore[call-arg]
+        for wrong, message in (
+            ({}, "neither a query nor an embedding"),
+            ({"query": "a", "embedding": [0.0] * WIDTH}, "a query and an embedding were given"),
+        ):
+            with pytest.raises(SelectionError, match=message):
+                each.select(**wrong)  # type: ignore[arg-type]
+        with pytest.raises(SelectionError, match="2 queries but 1 embeddings"):
+            each.select_many(["a", "b"], embeddings=np.ones((1, WIDTH)))
 
 
 def test_a_disabled_selection_answers_with_the_default(folder: Path) -> None:

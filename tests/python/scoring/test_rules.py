@@ -1,14 +1,13 @@
 """Which rule applies, what it gives, and that nothing a response holds can stop it."""
 
 import math
-import threading
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsr.scoring import SCORER_VERSION, expressions, score_response, scoring_rule
+from vsr.scoring import SCORER_VERSION, score_response, scoring_rule
 
 QUERY = "What is the capital of France?\nA) London\nB) Paris\nC) Berlin"
 
@@ -112,29 +111,22 @@ def test_options_that_cannot_be_read_count_as_none():
     assert score_response("Paris", "Paris", choices=object()).kind == "text"
 
 
-def test_math_verify_decides_what_is_left():
-    pytest.importorskip("math_verify")
-    score = score_response("\\boxed{x(x+1)}", "x^2+x", metric="MATH")
-    assert score.value == 1
-    assert score_response("\\boxed{x(x+2)}", "x^2+x", metric="MATH").value == 0
-    assert SCORER_VERSION.endswith("math-verify")
-
-
-def test_math_verify_works_beside_the_main_thread():
-    pytest.importorskip("math_verify")
-    values = []
-    thread = threading.Thread(
-        target=lambda: values.append(score_response("\\boxed{(x+2)(x+3)}", "x^2+5x+6", metric="MATH").value)
-    )
-    thread.start()
-    thread.join()
-    assert values == [1.0]
-
-
-def test_formulas_are_compared_without_math_verify(monkeypatch):
-    monkeypatch.setattr(expressions, "_verifier", lambda: None)
-    assert score_response("\\boxed{\\frac{\\sqrt{12}}{4}}", "\\frac{\\sqrt{3}}{2}", metric="MATH").value == 1
-    assert score_response("\\boxed{x(x+1)}", "x^2+x", metric="MATH").value == 0
+@pytest.mark.parametrize(
+    ("mine", "its", "is_same"),
+    [
+        ("x(x+1)", "x^2+x", True), ("x(x+2)", "x^2+x", False), ("(x+2)(x+3)", "x^2+5x+6", True),
+        ("2\\sqrt{x}", "\\sqrt{4x}", True),
+        ("\\frac{1}{x+1}-\\frac{1}{x}", "-\\frac{1}{x(x+1)}", True), ("y=2x+3", "y=3+2x", True),
+        ("x^{2}y", "yx^2", True),
+        ("e^{2x}", "(e^x)^2", True), ("\\ln(x^2)", "2\\ln x", True), ("\\sin(2x)", "2\\sin x\\cos x", True),
+        ("2^{n+1}", "2\\cdot 2^n", True), ("x_1+x_2", "x_2+x_1", True), ("\\theta+1", "1+\\theta", True),
+        ("\\{x,2x\\}", "\\{x+x,x\\}", True), ("(x-1,x+1)", "(x+1,x-1)", False), ("\\sqrt{x^2}", "x", False),
+        ("100x", "10x", False), ("-x", "x", False), ("x", "y", False), ("Paris-1", "Pairs-1", False),
+        ("\\frac{\\sqrt{12}}{4}", "\\frac{\\sqrt{3}}{2}", True),
+    ],
+)  # fmt: skip
+def test_formulas_are_the_same_where_their_values_are(mine, its, is_same):
+    assert score_response(f"\\boxed{{{mine}}}", its, metric="MATH").value == is_same
 
 
 # --- Whatever comes in ------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ class Setting:
         return (
             sys.executable,
             "-c",
-            "import sys; from vsr.cli import main; sys.exit(main())",
+            "import sys; from vsr.__main__ import main; sys.exit(main())",
             "benchmark",
             *files,
             *flags,

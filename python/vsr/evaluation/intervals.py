@@ -1,0 +1,116 @@
+"""How sure a gain is: an interval for what will be deployed, on new queries of the same kind.
+
+The gain is that of the selector trained on all queries over the one model that has the highest mean on the same
+queries. Two things make a plain paired interval too narrow: the selector differs from split to split, and the model was
+picked for its luck as well as for its quality. `benches/README.md` has the recipes that were tried, and how often each
+of them holds the truth.
+"""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from vsr.prior.category_means import FloatArray
+
+#: What a plain interval is widened by: the spread over trainings, which no reuse of one sample shows. Found on real
+#: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).
+_WIDENING = 1.2
+# Standard error of at least two queries decided otherwise: choices that hardly ever differ are not sure for that.
+_LEAST_QUERIES = 2.0
+# How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
+_LUCK_PER_SHARE = 3.0
+_HALF_WIDTH = _WIDENING * NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean difference with its 95 % interval.
+
+    Attributes:
+        mean: the estimate, in the middle.
+        low: lower end.
+        high: upper end.
+        n: queries behind it.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def is_above_zero(self) -> bool:
+        """Whether even the lower end is above 0."""
+        return self.low > 0.0
+
+
+def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
+    """Put an interval around the mean of paired differences from repeated splits.
+
+    `m + e +- 1.96 * 1.2 * sqrt(v)`, with `v = mean over splits of var / n + (2 / n)^2`. The splits are averaged for the
+    mean alone: they share all their queries, so that averaging hardly makes it surer.
+
+    Args:
+        differences: (n_splits, n_queries) float64.
+        luck: what of the difference is the other side's luck of having been picked (`luck_in_gain`).
+    """
+    n_queries = differences.shape[1]
+    variance = float(differences.var(axis=1).mean()) / n_queries + (_LEAST_QUERIES / n_queries) ** 2
+    mean, half = float(differences.mean()) + luck, _HALF_WIDTH * math.sqrt(variance)
+    return Interval(mean, mean - half, mean + half, n_queries)
+
+
+def shrunk_means(values: FloatArray) -> FloatArray:
+    """Shrink the means of several models towards each other, as far as their differences may be luck.
+
+    Empirical Bayes for paired means (Efron and Morris 1973): with `S = cov / n`, `A = I - 11'/M` and `V = A S A`,
+    `tau^2 = max(0, (|A mean|^2 - tr V) / (M - 1))` is how much the true means differ, and the shrunk ones are
+    `mean of means + tau^2 A (tau^2 I + V)^-1 A mean`. What is best of many tied models comes down to their mean; what
+    is far ahead stays.
+
+    Args:
+        values: (n_queries, n_models) float64, complete.
+
+    Returns:
+        (n_models,) float64.
+    """
+    n_queries, n_models = values.shape
+    means = values.mean(axis=0)
+    if n_models < 2:
+        return np.asarray(means)
+    centred = values - values.mean(axis=1, keepdims=True)
+    around = centred - centred.mean(axis=0)
+    covariance = around.T @ around / n_queries**2
+    middle = means.mean()
+    spread = (float(np.square(means - middle).sum()) - float(np.trace(covariance))) / (n_models - 1)
+    if spread <= 0.0:
+        return np.full(n_models, middle)
+    pulled = spread * np.linalg.solve(spread * np.eye(n_models) + covariance, means - middle)
+    return np.asarray(middle + pulled - pulled.mean())
+
+
+def luck_of_the_pick(values: FloatArray, named: int) -> float:
+    """What the mean of a model owes to the model having been picked for it; 0 or more.
+
+    Args:
+        values: (n_queries, n_models) float64, complete.
+        named: column of the model.
+    """
+    return max(0.0, float(values[:, named].mean() - shrunk_means(values)[named]))
+
+
+def luck_in_gain(luck: float, share: float) -> float:
+    """How much of the luck of the named model stands in a gain over it: `e * min(1, 3 * share)`.
+
+    Where it is chosen the difference is 0, whatever its luck. So a method that never leaves it gains nothing; but what
+    leaves it on a third of the queries bears all of the luck: a fold chooses another model when the named one looks
+    worse in training than on all queries, and then its luck lies in what is held out. Measured: with the named model
+    left on 10 to 30 % of the queries the difference is off by all of e, below 10 % by half of it.
+
+    Args:
+        luck: e, of `luck_of_the_pick`.
+        share: share of the choices that are not the named model.
+    """
+    return luck * min(1.0, _LUCK_PER_SHARE * share)

@@ -1,0 +1,112 @@
+"""What goes to an LLM and what comes back: a request, an answer or a failure. All of it plain data."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+from vsr.data.failures import Failure
+
+LONGEST_MESSAGE = 400
+"""Characters of what a server says about a failure."""
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One question with the settings that decide its answer.
+
+    Attributes:
+        model_id: the model's name at the endpoint.
+        prompt: the whole text of the user's message.
+        max_tokens: longest answer in tokens; None leaves it to the server.
+        temperature: None leaves it to the server.
+        use_reasoning: whether the model should think first; None says nothing about it.
+        limit_field: under which name the limit is sent, where the protocol is OpenAI's.
+    """
+
+    model_id: str
+    prompt: str
+    max_tokens: int | None
+    temperature: float | None
+    use_reasoning: bool | None = None
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said.
+
+    Attributes:
+        text: the response; may be empty.
+        finish_reason: as the server names it.
+        input_tokens: tokens of the prompt as the server counted them.
+        output_tokens: tokens of the answer as the server counted them.
+        reasoning: thoughts that came apart from the response.
+        load_s: seconds of the call that went into loading the model's weights.
+        cost_usd: what the provider says that the call cost.
+    """
+
+    text: str
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning: str | None = None
+    load_s: float = 0.0
+    cost_usd: float | None = None
+
+
+class ErrorKind(StrEnum):
+    """Why a call failed; the word stands in the record as `error_kind`."""
+
+    REFUSAL = "refusal"
+    CONTEXT_OVERFLOW = "context_overflow"
+    TIMEOUT = "timeout"
+    BAD_REQUEST = "bad_request"
+    AUTHENTICATION = "authentication"
+    PAYMENT = "payment"
+    MODEL_NOT_FOUND = "model_not_found"
+    ENDPOINT_DOWN = "endpoint_down"
+    RATE_LIMITED = "rate_limited"
+    INVALID_ANSWER = "invalid_answer"
+
+    @property
+    def failure(self) -> Failure:
+        """What training makes of it: whose fault the failure is."""
+        return _FAILURES.get(self, Failure.UNAVAILABLE)
+
+
+_FAILURES = {
+    ErrorKind.REFUSAL: Failure.REFUSAL,
+    ErrorKind.CONTEXT_OVERFLOW: Failure.CONTEXT_OVERFLOW,
+    ErrorKind.TIMEOUT: Failure.TIMEOUT,
+    ErrorKind.BAD_REQUEST: Failure.OTHER,
+}
+
+
+@dataclass(frozen=True)
+class FailedCall:
+    """A call that brought no answer.
+
+    Attributes:
+        kind: why.
+        message: what happened, for people.
+        is_retryable: whether the same call may well succeed in a moment.
+        retry_after_s: seconds that the server asked to wait.
+        hopeless: what need not be asked again: this endpoint, or this model at this endpoint.
+        wants_completion_tokens: the server asks for `max_completion_tokens` in place of `max_tokens`.
+    """
+
+    kind: ErrorKind
+    message: str
+    is_retryable: bool = False
+    retry_after_s: float | None = None
+    hopeless: Literal["endpoint", "model"] | None = None
+    wants_completion_tokens: bool = False
+
+    @property
+    def text(self) -> str:
+        """The `error` of a record."""
+        return f"{self.kind.failure.value}: {self.message}"
+
+    def after(self, seconds: float | None) -> "FailedCall":
+        """Return the same failure with the wait that the server asked for."""
+        return replace(self, retry_after_s=seconds)
