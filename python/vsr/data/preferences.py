@@ -7,7 +7,8 @@ from functools import partial
 
 import msgspec
 
-from vsr.data.json_lines import Field, JsonLines, is_filled_text, is_number, is_text, problem_with
+from vsr.data.fields import Field, is_filled_text, is_number, is_text, problem_with
+from vsr.data.json_lines import JsonLines
 from vsr.data.prompts import unique_key
 from vsr.errors import RecordError
 

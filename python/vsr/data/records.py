@@ -8,7 +8,8 @@ from typing import Annotated, overload
 
 import msgspec
 
-from vsr.data.json_lines import BadLine, Field, JsonLines, is_filled_text, is_number, is_text, problem_with
+from vsr.data.fields import Field, is_filled_text, is_number, is_text, problem_with
+from vsr.data.json_lines import BadLine, JsonLines
 from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
 from vsr.errors import RecordError
 
@@ -30,7 +31,10 @@ __all__ = [
 
 _Filled = Annotated[str, msgspec.Meta(min_length=1)]
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-_NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+# Far beyond anything measured; sums of such numbers stay finite.
+_MOST_S, _MOST_USD = 1e9, 1e6
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MOST_S)]
+_Usd = Annotated[float, msgspec.Meta(ge=0, le=_MOST_USD)]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -52,9 +56,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     query: _Filled
     model_name: _Filled
     performance: _Share | None = None
-    response_time: _NotNegative | None = None
+    response_time: _Seconds | None = None
     category: str | None = None
-    cost: _NotNegative | None = None
+    cost: _Usd | None = None
     error: str | None = None
     choices: RawChoices = None
     embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
@@ -154,7 +158,6 @@ def _is_text_or_number(value: object) -> bool:
     return isinstance(value, str) or is_number(value)
 
 
-_is_not_negative = partial(is_number, low=0)
 _TEXTS_OF_A_QUERY = (
     Field("category", "text", is_text),
     Field("task_name", "text", is_text),
@@ -168,8 +171,8 @@ _RECORD_FIELDS = (
     Field("query", "the text of the query, not blank", is_filled_text, required=True),
     Field("model_name", "the name of the LLM, not blank", is_filled_text, required=True),
     Field("performance", "a number from 0 to 1 (divide per cents by 100)", partial(is_number, low=0, high=1)),
-    Field("response_time", "seconds, 0 or more", _is_not_negative),
-    Field("cost", "US dollars, 0 or more", _is_not_negative),
+    Field("response_time", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
+    Field("cost", "US dollars, 0 to 1,000,000", partial(is_number, low=0, high=_MOST_USD)),
     Field("error", "text that says why the call failed, or null", is_text),
     Field("response", "text", is_text),
     Field("embedding_id", "a number or text", _is_text_or_number),

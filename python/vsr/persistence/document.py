@@ -3,11 +3,12 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -90,6 +91,9 @@ def _joined(parts: list[str | npt.NDArray[Any]]) -> list[str | npt.NDArray[Any]]
     return [*joined, "".join(texts)]
 
 
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
 def read_fields(path: str | os.PathLike[str], patterns: Mapping[str, str]) -> Fields:
     """Read a file.
 
@@ -112,12 +116,31 @@ def read_fields(path: str | os.PathLike[str], patterns: Mapping[str, str]) -> Fi
         message = str(error)
         raise ArtefactError(message if source in message else f"{source}: {message}") from error
     try:
-        content = json.loads(text)
+        content = _LazyObject(_decode_object(text))
+    except msgspec.ValidationError:
+        raise ArtefactError(f"{source}: expected a JSON object, found {type(json.loads(text)).__name__}") from None
     except ValueError as error:
         raise ArtefactError(f"{source}: is no JSON ({error}); expected an artefact of `vsr-train train`") from error
-    if not isinstance(content, dict):
-        raise ArtefactError(f"{source}: expected a JSON object, found {type(content).__name__}")
     return Fields(source, "", content, arrays)
+
+
+class _LazyObject(Mapping[str, Any]):
+    """An object whose fields are built when somebody reads them: what nobody reads costs its text and no more."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 -- JSON has any type
+        value = self._fields[name]
+        if isinstance(value, msgspec.Raw):
+            value = self._fields[name] = json.loads(bytes(value))
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
 
 
 def _reason(error: OSError) -> str:

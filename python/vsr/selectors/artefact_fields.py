@@ -40,7 +40,7 @@ class Fields:
             *holders, key = former.split(".")
             holder: Any = self.content
             for part in holders:
-                holder = holder.get(part) if isinstance(holder, dict) else None
+                holder = holder.get(part) if isinstance(holder, Mapping) else None
             if isinstance(holder, dict) and key in holder:
                 holder[name.rpartition(".")[2]] = holder.pop(key)
             for path in [path for path in arrays if path == former or path.startswith(f"{former}.")]:

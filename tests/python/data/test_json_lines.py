@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsr.data.json_lines import Field, is_number, problem_with, shown, write_json_lines
+from vsr.data.fields import Field, is_number, problem_with, shown
+from vsr.data.json_lines import write_json_lines
 from vsr.data.records import read_objects
 from vsr.errors import RecordError
 
@@ -194,7 +195,7 @@ def test_what_is_wrong_is_said_with_file_and_line(content: bytes, expected: str,
 
 
 def test_deep_nesting_is_a_bad_line(tmp_path: Path) -> None:
-    assert "is not valid JSON" in problem_of(b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", tmp_path)
+    assert "is nested more than 64 deep" in problem_of(b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", tmp_path)
 
 
 def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
