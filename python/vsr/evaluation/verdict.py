@@ -79,7 +79,7 @@ def judge(
     needed = None
     over_single = f"always using {best_single}"
     where = "" if categories is None else f", categories {categories}"
-    chosen = f"the recommended selector, {recommended},"
+    chosen = f"the best selector, {recommended},"
     if kind == "category_table" and evidence.table is not None:
         sentence = (
             f"A table of the best model per category is enough: it gains {_gain(evidence.table, unit, where)} over "
@@ -103,9 +103,7 @@ def judge(
             sentence += f"; if it stays what it is, about {needed:,} queries would decide"
     else:
         gained = _gain(judged, unit, where)
-        sentence = (
-            f"Do not route: nothing surely beats {over_single} (the recommended selector, {recommended}: {gained})"
-        )
+        sentence = f"Do not route: nothing surely beats {over_single} (the best selector, {recommended}: {gained})"
     return Verdict(kind=kind, sentence=sentence + ".", categories=categories, queries_needed=needed)
 
 

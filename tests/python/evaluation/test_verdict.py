@@ -45,7 +45,7 @@ def test_one_rule_the_interval(
 def test_route_says_what_gains_how_much_over_what() -> None:
     verdict = judge(Evidence(GAIN, GAIN, NONE), None, "knn", "llama")
     assert verdict.sentence == (
-        "Routing pays: the recommended selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using llama."
+        "Routing pays: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using llama."
     )
     assert (verdict.kind, verdict.categories, verdict.queries_needed) == ("route", None, None)
 
@@ -54,7 +54,7 @@ def test_a_verdict_says_how_queries_arrive() -> None:
     verdict = judge(Evidence(GAIN, GAIN, NONE), "predicted", "knn", "llama")
     assert verdict.categories == "predicted"
     assert verdict.sentence == (
-        "Routing pays: the recommended selector, knn, gains +3.0 points (95 % +1.0 .. +5.0, categories predicted) over "
+        "Routing pays: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0, categories predicted) over "
         "always using llama."
     )
 
@@ -70,7 +70,7 @@ def test_a_table_that_is_enough() -> None:
 
 def test_do_not_route() -> None:
     assert judge(Evidence(LOSS, LOSS, NONE), None, "knn", "llama").sentence == (
-        "Do not route: nothing surely beats always using llama (the recommended selector, knn: -2.0 points "
+        "Do not route: nothing surely beats always using llama (the best selector, knn: -2.0 points "
         "(95 % -4.0 .. +0.0))."
     )
 
@@ -112,7 +112,7 @@ def test_a_number_of_queries_is_rough() -> None:
 
 def test_a_gain_over_the_single_model_alone_is_said_to_be_one() -> None:
     assert judge(Evidence(GAIN, UNSURE, UNSURE), None, "knn", "llama").sentence == (
-        "Not decided yet: the recommended selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using "
+        "Not decided yet: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using "
         "llama, but its gain over a table of the best model per category, +2.0 points (95 % -1.0 .. +5.0), is not "
         "surely there; if it stays what it is, about 900 queries would decide."
     )

@@ -105,10 +105,11 @@ def test_an_answer_is_written_before_it_is_scored(tmp_path, monkeypatch):
     seen = []
     score = rules.score_response
 
-    def looking(*args, **fields):
+    def looking(response, *args, **fields):
         kept = [json.loads(line) for line in (tmp_path / "out.jsonl.unscored").read_text().splitlines()]
-        seen.append((kept[-1]["response"], len(records(out))))
-        return score(*args, **fields)
+        assert response in [line["response"] for line in kept]
+        seen.append((response, len(records(out))))
+        return score(response, *args, **fields)
 
     monkeypatch.setattr(rescoring, "score_response", looking)
     with Scripted(lambda seen: json_response(chat(f"4 for {seen.prompt}"))) as server:
