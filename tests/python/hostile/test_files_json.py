@@ -11,7 +11,7 @@ import pytest
 
 from pools import planted_pool
 from vsr.data.outcomes import Outcomes
-from vsr.data.records import read_objects, read_records
+from vsr.data.records import read_objects, read_queries, read_records
 from vsr.errors import ArtefactError, RecordError
 from vsr.persistence import load_artefact, save_selector
 from vsr.training.trainer import train_selector
@@ -46,6 +46,16 @@ def test_a_line_that_is_too_long_or_deep_costs_itself(middle: bytes, tmp_path: P
     records = read_records(path, skip_bad_lines=True)
     assert len(list(records)) == 2
     assert records.n_bad_lines == 1
+
+
+def test_an_object_that_is_kept_is_not_deep_and_what_nobody_reads_of_a_record_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(GOOD.replace(b"}", b', "more": ' + b"[" * 64 + b"]" * 64 + b"}"))
+    with pytest.raises(RecordError, match=r":1: is nested more than 64 deep"):
+        next(iter(read_objects(path, noun="objects")))
+    with pytest.raises(RecordError, match=r":1: is nested more than 64 deep"):
+        read_queries(path)
+    assert len(list(read_records(path))) == 1
 
 
 def test_as_many_brackets_as_one_likes_beside_one_another(tmp_path: Path) -> None:
