@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,9 @@ def find_artefacts(directory: str | os.PathLike[str]) -> dict[str, Path]:
     return found
 
 
+_LONGEST_MESSAGE = 500
+
+
 def load_artefact(
     path: str | os.PathLike[str], *, models: Sequence[str] | None = None, algorithm: str | None = None
 ) -> Artefact:
@@ -109,9 +113,9 @@ def load_artefact(
     fields = _read(path, _algorithm(expected).arrays if expected else {})
     name = fields.get("algorithm", str)
     if name not in registry.names():
-        raise fields.error("algorithm", f"is {name!r}; this version knows {', '.join(registry.names())}")
+        raise fields.error("algorithm", f"is {shortened(name)}; this version knows {', '.join(registry.names())}")
     if algorithm is not None and name != algorithm:
-        raise fields.error("algorithm", f"is {name!r}; expected {algorithm!r}")
+        raise fields.error("algorithm", f"is {shortened(name)}; expected {algorithm!r}")
     if name != expected:
         fields = _read(path, registry.algorithm(name).arrays)
     if not fields.get("trained", bool):
@@ -122,10 +126,9 @@ def load_artefact(
         return _load_documented(path, name, fields, names)
     except ArtefactError:
         raise
-    except VsrError as error:
-        raise ArtefactError(f"{path}: {error}") from error
-    except ValueError as error:
-        raise ArtefactError(f"{path}: {error}") from error
+    except (VsrError, ValueError) as error:
+        message = str(error)  # some quote what stands in the file, of any length
+        raise ArtefactError(f"{path}: {message[:_LONGEST_MESSAGE]}") from error
 
 
 def _read(path: Path, arrays: Mapping[str, str]) -> Fields:

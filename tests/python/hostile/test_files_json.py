@@ -126,3 +126,34 @@ def test_an_artefact_that_is_too_deep_is_refused(tmp_path: Path) -> None:
     path.write_text('{"junk": ' + "[" * 100_000 + "]" * 100_000 + "," + path.read_text().lstrip()[1:])
     with pytest.raises(ArtefactError, match=r"kmeans_model\.json: .*nested deeper than 64 levels"):
         load_artefact(path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("9" * 5_000, id="5,000 digits"),
+        pytest.param("[" * 900 + "]" * 900, id="900 deep"),
+        pytest.param("[" * 100_000, id="open brackets"),
+        pytest.param('{"a": ' * 5_000 + "1" + "}" * 5_000, id="5,000 objects"),
+        pytest.param('"' + "x" * MIB + '"', id="a long text"),
+        pytest.param("[" + ",".join(["{}"] * 200_000) + "]", id="a long list"),
+    ],
+)
+@pytest.mark.parametrize(
+    "place", [("algorithm",), ("vsr",), ("vsr", "embedder", "width"), ("vsr", "seed"), ("trained",)]
+)
+@pytest.mark.usefixtures("quick")
+def test_what_stands_in_a_field_ends_in_a_short_error_with_the_file(
+    place: tuple[str, ...], value: str, tmp_path: Path
+) -> None:
+    path = saved(tmp_path)
+    document = json.loads(path.read_text())
+    holder = document
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = "here"
+    path.write_text(json.dumps(document).replace('"here"', value))
+    with pytest.raises(ArtefactError) as caught:
+        load_artefact(path)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 1_000
