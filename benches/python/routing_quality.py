@@ -5,7 +5,8 @@
 Five folds by unique query text, stratified by category, three split seeds; every parameter on `auto` is chosen inside
 the training folds; the best single model is chosen on the training folds. Points are hundredths of utility. The mean
 over the split seeds is taken per query first, then the standard error over queries. A plain kNN (k = 100, L = 20,
-category L = 30) stands beside the selectors.
+category L = 30) stands beside the selectors, and "chosen inside" is the one among them, stacking aside, that gains most
+out of fold inside each training part; the last line of a pool compares stacking with it on the same queries.
 
 The data folder (default: `shared/data` beside the checkout, or VSR_SHARED) holds per-query outcomes of 9 and of 29 LLMs
 with MiniLM vectors; where it measures no latency, the latency is derived from the length of the answers.
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +39,16 @@ from vsr.selectors import registry
 from vsr.training.folds import stratified_folds
 from vsr.training.trainer import Trainer
 
+if TYPE_CHECKING:
+    from vsr.selectors.base import TrainedSelector
+
 Float = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
 
 REFERENCE = "kNN k=100 L=20"
 TABLE = "category table"
+NESTED = "chosen inside"
+STACKING = "stacking"
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +158,13 @@ class Tally:
                 f"| {name} | {method} | {np.nanmean(utility):.4f} | {points} | {paired} | {quality:.4f} | "
                 f"{latency:.2f} s | {time_text} |"
             )
+        if STACKING in self.utility and NESTED in self.utility:
+            ahead = (self.utility[STACKING] - self.utility[NESTED]) / self.n_seeds
+            ahead = ahead[np.isfinite(ahead)]
+            yield (
+                f"| {name} | stacking less {NESTED} | | {100 * np.mean(ahead):+.2f} ± "
+                f"{100 * _standard_error(ahead):.2f} | | | | |"
+            )
 
 
 HEAD = (
@@ -222,11 +236,15 @@ def measure(
             add("best single", np.full(len(test), single))
             add(TABLE, chooser.best(prior.rows(test_codes), test_codes))
             add(REFERENCE, chooser.best(plain_knn(table, test_features), test_codes))
-            for name in algorithms:
+            trained: list[TrainedSelector] = []
+            for name in registry.parts_first(algorithms):
                 started = time.perf_counter()
-                selector = table.train(name)
+                trained.append(table.train(name, trained))
                 tally.seconds[name] = tally.seconds.get(name, 0.0) + time.perf_counter() - started
-                add(name, chooser.best(selector.scores(test_features), test_codes))
+                add(name, chooser.best(trained[-1].scores(test_features), test_codes))
+            nested = max((each for each in trained if each.name != STACKING), key=lambda each: each.gain, default=None)
+            if nested is not None:
+                add(NESTED, chooser.best(nested.scores(test_features), test_codes))
     return tally
 
 
@@ -266,7 +284,7 @@ def main() -> None:
     parser.add_argument("--shuffles", type=int, default=20)
     parser.add_argument("--algorithm", action="append", choices=registry.names())
     arguments = parser.parse_args()
-    arguments.algorithm = arguments.algorithm or registry.names()
+    arguments.algorithm = arguments.algorithm or registry.learning()
     pools = [
         pool
         for pool in read_pools(arguments.data)

@@ -24,13 +24,14 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from routing_quality import Pool, default_folder, read_pools
+from verdict_worlds import KINDS, Cell, World, cells, draw
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
@@ -45,86 +46,9 @@ from vsr.training.trainer import Trainer
 
 Float = npt.NDArray[np.float64]
 
-KINDS = ("consecutive", "equal", "random", "shuffled", "planted")
 SEEDS = {"tuning": 0, "held-out": 1}
-#: Gains to plant, in standard errors of a difference on a third of the queries.
-_PLANTED = (3.0, 16.0)
-_PLANTED_SPREAD = 0.35
 #: Edges of the power curve, in standard errors of the true gain on a sample of that size.
 _POWER_EDGES = (0.0, 1.0, 2.0, 2.7, 3.7, 5.0, np.inf)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is drawn."""
-
-    data: str
-    kind: str
-    n_models: int
-    n_queries: int
-
-
-@dataclass(frozen=True, eq=False)
-class World:
-    """Drawn models on all queries of a data set, and which of these are the sample."""
-
-    models: tuple[str, ...]
-    quality: Float
-    latency_s: Float
-    sample: npt.NDArray[np.intp]
-    rest: npt.NDArray[np.intp]
-
-
-def cells(pools: dict[str, Pool], kinds: list[str], n_models: list[int], n_queries: list[int]) -> Iterator[Cell]:
-    """Every cell that the data allow."""
-    for size in n_queries:
-        for number in n_models:
-            for kind in kinds:
-                for name, pool in pools.items():
-                    if number <= pool.outcomes.n_models:
-                        yield Cell(name, kind, number, size)
-
-
-def draw(pool: Pool, cell: Cell, generator: np.random.Generator) -> World:
-    """Draw models and a sample."""
-    quality, latency = np.array(pool.outcomes.quality), np.array(pool.outcomes.latency_s)
-    if cell.kind == "random":
-        columns = np.sort(generator.permutation(quality.shape[1])[: cell.n_models])
-    else:
-        ranked = np.argsort(-quality.mean(axis=0), kind="stable")
-        first = int(generator.integers(0, quality.shape[1] - cell.n_models + 1))
-        columns = np.sort(ranked[first : first + cell.n_models])
-    quality, latency = quality[:, columns], latency[:, columns]
-    if cell.kind in ("equal", "planted"):
-        means = quality.mean(axis=0)
-        quality = np.where(generator.random(quality.shape) < means.min() / means, quality, 0.0)
-    if cell.kind in ("shuffled", "planted"):
-        order = generator.permutation(len(quality))
-        quality, latency = quality[order], latency[order]
-    if cell.kind == "planted":
-        gain = generator.uniform(*_PLANTED) * _PLANTED_SPREAD / np.sqrt(cell.n_queries)
-        _plant(quality, pool.vectors, gain, generator)
-    order = generator.permutation(len(quality))
-    return World(
-        models=tuple(pool.outcomes.models[column] for column in columns),
-        quality=quality,
-        latency_s=latency,
-        sample=np.sort(order[: cell.n_queries]),
-        rest=np.sort(order[cell.n_queries :]),
-    )
-
-
-def _plant(quality: Float, vectors: npt.NDArray[np.float32], gain: float, generator: np.random.Generator) -> None:
-    """Make one model better by 3 x gain on a third of the space, and worse elsewhere, at the same mean."""
-    centred = vectors - vectors.mean(axis=0)
-    axis = centred[generator.integers(0, len(centred))]
-    inside = centred @ axis >= np.quantile(centred @ axis, 2.0 / 3.0)
-    column = int(generator.integers(0, quality.shape[1]))
-    level = quality[:, column].mean()
-    better, worse = min(3.0 * gain, 1.0 - level), min(1.5 * gain, level)
-    luck = generator.random(len(quality))
-    quality[inside & (luck < better / max(1.0 - level, 1e-9)), column] = 1.0
-    quality[~inside & (luck < worse / max(level, 1e-9)), column] = 0.0
 
 
 def repeat(pool: Pool, cell: Cell, world: World, options: argparse.Namespace, seed: int) -> dict[str, Any]:
@@ -254,6 +178,8 @@ def _is_covered(row: dict[str, Any], target: str) -> bool:
 
 def _line(name: str, rows: list[dict[str, Any]]) -> str:
     """One row of the table: coverage over both, width, verdicts, false alarms, what following them gained."""
+    if not rows:
+        return f"| {name} | 0 | | | | | | | | |"
     bounded = [row for row in rows if not _is_identical(row)]
     # "Identical", or an interval without a width, claims that the gain over the named model is exactly 0.
     identical = [abs(row["truth_named"]) <= 1.96 * row["truth_named_se"] for row in rows if _is_identical(row)]
@@ -299,19 +225,25 @@ def print_tables(rows: list[dict[str, Any]]) -> None:
                 print(_line(f"**{field} {value}**", [row for row in natural if row[field] == value]))
         print(_line("**all but planted**", natural))
         print(_line("**all**", own))
-        print("\n| true gain in standard errors | repeats | `route` |\n|---|---|---|")
+        print(
+            "\n| planted: gain, standard errors | repeats | `route` | `route` or `category_table` | surely above 0 |\n"
+            "|---|---|---|---|---|"
+        )
         learnable = [row for row in own if row["kind"] == "planted" and row["unit"] > 0.0]
         for low, high in itertools.pairwise(_POWER_EDGES):
-            inside = [row["verdict"] == "route" for row in learnable if low <= row["truth_named"] / row["unit"] < high]
+            inside = [row for row in learnable if low <= row["truth_named"] / row["unit"] < high]
+            routes = [row["verdict"] == "route" for row in inside]
+            pays = [row["verdict"] in ("route", "category_table") for row in inside]
+            sure = [row["low"] is not None and row["low"] > 0.0 for row in inside]
             if inside:
-                print(f"| {low:g} to {high:g} | {len(inside)} | {_share(inside)} |")
+                print(f"| {low:g} to {high:g} | {len(inside)} | {_share(routes)} | {_share(pays)} | {_share(sure)} |")
         _print_recipes(own)
 
 
 def _print_recipes(rows: list[dict[str, Any]]) -> None:
     """Print what other recipes would have said of the same choices."""
     rows = [row for row in rows if row.get("recipes")]
-    if not rows:
+    if all(row["kind"] == "planted" for row in rows):
         return
     print(
         "\n| interval over the named model | repeats | holds truth over named | over truly best | by queries (named) | "
@@ -365,7 +297,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=N_SPLITS)
     parser.add_argument("--seeds", choices=list(SEEDS), default="tuning")
     options = parser.parse_args()
-    options.algorithm = options.algorithm or list(registry.names())
+    options.algorithm = options.algorithm or list(registry.learning())
     names = "+".join(options.algorithm)
     label = f"{options.label} {names}, weight {options.quality_weight:g}, {options.categories}, {options.seeds}".strip()
     rows = []

@@ -66,6 +66,9 @@ _DOCUMENTS: dict[str, dict[str, Any]] = {
     },
 }
 
+DOCUMENTED = tuple(_DOCUMENTS)
+"""Algorithms of the documented system."""
+
 NAMELESS = ("svm", "mlp")
 """Algorithms whose documented fields name no models."""
 

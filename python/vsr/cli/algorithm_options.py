@@ -13,10 +13,14 @@ _SEPARATOR = "__"  # between algorithm and parameter in the name that click give
 
 
 class AlgorithmChoice(click.Choice[str]):
-    """The name of an algorithm."""
+    """The name of an algorithm, or a short one; the command gets the registry name."""
 
-    def __init__(self) -> None:
-        super().__init__(registry.names())
+    def __init__(self, *others: str) -> None:
+        super().__init__((*others, *registry.names(), *registry.short_names()))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """Give the registry name."""
+        return registry.full_name(super().convert(value, param, ctx))
 
 
 class AlgorithmsCommand(SectionedCommand):

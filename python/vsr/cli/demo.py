@@ -103,7 +103,7 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
                 vectors,
                 embedder.fingerprint,
                 folder,
-                TrainingSettings(seed=seed),
+                TrainingSettings(seed=seed, splits=1),
                 progress=lambda what, done, total: show(done, total, note=what),
             )
         for note in result.notes:

@@ -59,10 +59,10 @@ def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> 
         ArtefactError: No such artefact, a damaged one, or one that was trained with another embedder.
         EmbeddingError: The model is not to be had, or is not the one that the artefact names.
     """
-    from vsr.persistence import find_artefact, load_artefact
+    from vsr.persistence import open_artefact
     from vsr.routing import Router
 
-    artefact = load_artefact(find_artefact(models_dir, algorithm), algorithm=algorithm)
+    artefact = open_artefact(models_dir, algorithm)
     if options.file is not None:
         return Router.of(artefact)
     if artefact.header is None or artefact.header.embedder.is_external:

@@ -11,7 +11,7 @@ from vsr.cli.options import json_option
 from vsr.cli.sections import command
 
 if TYPE_CHECKING:
-    from vsr.persistence import Artefact
+    from vsr.persistence import Artefact, Manifest
 
 
 @command("inspect")
@@ -20,18 +20,24 @@ if TYPE_CHECKING:
 def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
     """Say what artefacts are: algorithm, models, embedder, data, date, held-out result.
 
-    PATHS are artefact files or folders of them.
+    PATHS are artefact files or folders of them. What a folder recommends, and why, comes first.
     """
     from vsr.errors import ArtefactError
-    from vsr.persistence import find_artefacts, load_artefact
+    from vsr.persistence import MANIFEST_NAME, find_artefacts, load_artefact, read_manifest
 
     files: list[Path] = []
+    manifests: list[Manifest] = []
     for path in paths:
         if path.is_dir():
             found = find_artefacts(path)
             if not found:
                 raise ArtefactError(f"{path}: holds no artefact; `vsr-train train --output-dir {path}` makes them")
             files += found.values()
+            manifest = read_manifest(path)
+            manifests += [] if manifest is None else [manifest]
+        elif path.name == MANIFEST_NAME and path.exists():
+            manifest = read_manifest(path.parent)
+            manifests += [] if manifest is None else [manifest]
         elif not path.exists():
             raise ArtefactError(
                 f"{path}: no such file or folder; expected an artefact or a folder of them, as `vsr-train train "
@@ -42,8 +48,18 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
     artefacts = [load_artefact(file) for file in files]
     runs = {artefact.header.run_id for artefact in artefacts if artefact.header is not None}
     if as_json:
-        terminal.write_json({"artefacts": [_document(artefact) for artefact in artefacts], "n_trainings": len(runs)})
+        terminal.write_json(
+            {
+                "recommended": [_recommended(manifest) for manifest in manifests],
+                "artefacts": [_document(artefact) for artefact in artefacts],
+                "n_trainings": len(runs),
+            }
+        )
         return
+    for manifest in manifests:
+        _print_manifest(manifest)
+        if artefacts:
+            terminal.write("")
     for number, artefact in enumerate(artefacts):
         if number:
             terminal.write("")
@@ -83,12 +99,31 @@ def _document(artefact: "Artefact") -> dict[str, Any]:
     return document
 
 
+def _recommended(manifest: "Manifest") -> dict[str, Any]:
+    return {
+        "path": str(manifest.path),
+        "algorithm": manifest.recommended,
+        "run_id": manifest.run_id,
+        "created_at": manifest.created_at,
+        "files": {name: file.name for name, file in manifest.files.items()},
+        "verdict": manifest.verdict,
+    }
+
+
+def _print_manifest(manifest: "Manifest") -> None:
+    why = "nothing could be compared" if manifest.verdict is None else manifest.verdict.get("sentence", "")
+    terminal.write(f"recommended  {manifest.recommended} ({manifest.path}, run {manifest.run_id})")
+    terminal.write(f"because      {why}")
+
+
 def _print(artefact: "Artefact") -> None:
+    from vsr.selectors.parameters import shown
+
     selector, header = artefact.selector, artefact.header
-    parameters = ", ".join(f"{name}={_shown(value)}" for name, value in selector.parameters.items())
+    parameters = ", ".join(f"{name}={shown(value)}" for name, value in selector.parameters.items())
     rows = [
         ("file", f"{artefact.path} ({artefact.path.stat().st_size / 1e6:,.1f} MB)"),
-        ("algorithm", f"{selector.name} ({parameters}), calibration slope {selector.slope:.2f}"),
+        ("algorithm", f"{selector.name} ({parameters or 'no parameters'}), calibration slope {selector.slope:.2f}"),
         ("models", f"{len(selector.models)}: {', '.join(selector.models)}"),
     ]
     if header is None:
@@ -117,10 +152,6 @@ def _print(artefact: "Artefact") -> None:
     width = max(len(name) for name, _ in rows) + 2
     for name, text in rows:
         terminal.write(f"{name:<{width}}{text}")
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}"
 
 
 def _held_out(name: str, held_out: dict[str, Any] | None) -> str:

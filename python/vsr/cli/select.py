@@ -12,6 +12,7 @@ from vsr.cli.configured import artefact_folder, artefacts_option, config_option,
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
+from vsr.selectors import registry
 
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines of --input that cannot be read, and count them.")
 @artefacts_option("--models-dir", "Folder of the artefacts.")
 @config_option("Take the folder of the artefacts and of the embedding model from its model_selection.")
-@option("--algorithm", type=AlgorithmChoice(), default="knn", show_default=True, help="Which selector to ask.")
+@option(
+    "--algorithm",
+    type=AlgorithmChoice("recommended"),
+    metavar="NAME",
+    default="recommended",
+    show_default=True,
+    help=f"Which selector to ask: what the training recommends, or {', '.join(registry.names())}.",
+)
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
@@ -66,6 +74,7 @@ def select(
     from vsr.data.records import Query
     from vsr.embedding.vector_file import read_embedding_file
     from vsr.persistence import find_artefacts
+    from vsr.persistence.finding import said_without_manifest
     from vsr.persistence.trainings import run_ids
 
     if (text is None) == (input_file is None):
@@ -89,6 +98,9 @@ def select(
         embedding = with_config(embedding, config)
     folder = artefact_folder(models_dir, config)
     router = load_router(folder, algorithm, embedding)
+    said = said_without_manifest(folder, algorithm, router.artefact.selector.name)
+    if said is not None:
+        terminal.warn(said)
     n_trainings = len(run_ids(find_artefacts(folder).values()))
     if n_trainings > 1:
         terminal.warn(

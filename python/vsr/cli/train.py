@@ -107,8 +107,8 @@ def train(
 ) -> int:
     """Train selectors on measured records and say whether routing pays.
 
-    Reads records, embeds the queries, compares five selectors with the best single model on queries that they have
-    not seen, and writes one artefact per selector.
+    Reads records, embeds the queries, compares selectors with the best single model on queries that they have
+    not seen, writes one artefact per selector, and which of them it recommends.
     """
     from vsr._files import require_writable
     from vsr.choice.objective import Objective
@@ -129,7 +129,7 @@ def train(
 
         write_analysis(config, as_json=as_json)
         return 0
-    chosen = tuple(dict.fromkeys(algorithms or registry.names()))
+    chosen = registry.parts_first(dict.fromkeys(algorithms or registry.names()))
     parameters = given_parameters(chosen, flags, {} if config is None else config.algorithm_parameters())
     folder = artefact_folder(output_dir, config)
     if config is not None:
@@ -251,3 +251,4 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
     terminal.say(f"Trained on all queries in {terminal.duration(result.duration_s)}:")
     for selector, path in zip(result.selectors, result.paths, strict=True):
         terminal.say(f"  {selector_label(selector)}: {path}")
+    terminal.say(f"Recommended, and the default of `vsr-train select`: {result.recommended}.")

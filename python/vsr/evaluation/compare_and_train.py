@@ -17,12 +17,12 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import RecordError, TrainingError
-from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, best_of, compare
+from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, compare
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.features import join_features
 from vsr.features.classifier import fill_categories
-from vsr.persistence import save_selectors
+from vsr.persistence import save_selectors, write_manifest
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
@@ -30,7 +30,7 @@ from vsr.training.folds import FEW_QUERIES
 from vsr.training.trainer import Trainer
 
 N_FOLDS = 5
-
+_TABLE = "table"
 
 ProgressCallback = Callable[[str, int, int], None]
 
@@ -40,7 +40,7 @@ class TrainingSettings:
     """What to train and how.
 
     Attributes:
-        algorithms: registry names.
+        algorithms: registry names; the table of category means is always trained beside them.
         parameters: per algorithm, its own parameters; what is missing is chosen on the data.
         objective: what a choice maximises.
         seed: seed of folds, fits and bootstrap.
@@ -67,10 +67,10 @@ class TrainingResult:
     """What a training gave.
 
     Attributes:
-        selectors: the trained selectors, in the order asked for.
+        selectors: the trained selectors, those that combine others behind their parts, the table last.
         paths: their artefacts, in the same order.
         evaluation: the held-out comparison; None where there was nothing to compare.
-        recommended: the algorithm whose choices gain most out of fold, trained on all queries.
+        recommended: the algorithm to deploy, as the manifest says it.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
         duration_s: how long it took.
@@ -93,7 +93,7 @@ def compare_and_train(
     settings: TrainingSettings | None = None,
     progress: ProgressCallback | None = None,
 ) -> TrainingResult:
-    """Compare selectors on held-out queries, train them on all, and write their artefacts.
+    """Compare selectors on held-out queries, train them on all, write their artefacts, and last the manifest.
 
     Nothing is written before everything is trained: an interrupt or an error leaves older artefacts as they are.
 
@@ -148,17 +148,37 @@ def compare_and_train(
     comparison = _compare(features, outcomes, settings, notes, progress)
     evaluation = None if comparison is None else comparison.evaluation
     selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
+    recommended = _recommended(evaluation)
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective)
+    if recommended is None:
+        # One model should answer everything: the table is that model where it has no categories.
+        table = table.without_categories()
+    selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
+    recommended = recommended or _TABLE
     held_out = None if evaluation is None else evaluation_document(evaluation)
     paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
+    by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
+    write_manifest(output_dir, by_name, recommended, settings.objective, held_out)
     return TrainingResult(
         selectors=selectors,
         paths=tuple(paths),
         evaluation=evaluation,
-        recommended=best_of(selectors).name,
+        recommended=recommended,
         notes=tuple(notes),
         n_predicted_categories=filled.n_predicted,
         duration_s=time.monotonic() - started,
     )
+
+
+def _recommended(evaluation: Evaluation | None) -> str | None:
+    """Give the algorithm that the comparison says to deploy; None for the best single model."""
+    if evaluation is None:
+        return None
+    if evaluation.verdict.kind == "category_table":
+        return _TABLE
+    gain = evaluation.method("judged").gain
+    surely = evaluation.verdict.kind == "route" or (gain is not None and gain.is_above_zero)
+    return evaluation.recommended if surely else None
 
 
 def _train(
@@ -166,11 +186,11 @@ def _train(
 ) -> tuple[TrainedSelector, ...]:
     """Train without a comparison."""
     table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
-    selectors = []
-    for done, name in enumerate(settings.algorithms):
+    selectors: list[TrainedSelector] = []
+    for done, name in enumerate(registry.parts_first(settings.algorithms)):
         if progress is not None:
             progress(f"{name} on all queries", done, len(settings.algorithms))
-        selectors.append(table.train(name, **settings.parameters.get(name, {})))
+        selectors.append(table.train(name, selectors, **settings.parameters.get(name, {})))
     return tuple(selectors)
 
 
@@ -189,7 +209,8 @@ def _compare(
         notes.append("too few queries to hold any out: there is no table")
         return None
     how = ComparisonSettings(
-        algorithms=settings.algorithms,
+        algorithms=tuple(name for name in settings.algorithms if registry.algorithm(name).learns)
+        or settings.algorithms,
         folds=n_folds,
         splits=settings.splits,
         holdout=settings.holdout,

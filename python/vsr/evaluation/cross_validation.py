@@ -61,7 +61,7 @@ class Comparison:
 
     Attributes:
         evaluation: the table and the verdict.
-        selectors: trained on all measured queries, in the order asked for.
+        selectors: trained on all measured queries, those that combine others last.
     """
 
     evaluation: Evaluation
@@ -91,7 +91,7 @@ def cross_validate(
     Args:
         features: (n_queries, n_features) float32, as `build_features` makes them.
         outcomes: one row per query, in the same order.
-        algorithms: registry names; all without it.
+        algorithms: registry names; all that learn without it.
         folds: number of folds.
         objective: what the choices maximise; `Objective()` without it.
         seed: seed of the splits and the fits.
@@ -110,7 +110,7 @@ def cross_validate(
     if parameters is not None:
         require_kind(parameters, dict, "parameters", "a dict of one dict of parameters per algorithm", TrainingError)
     settings = ComparisonSettings(
-        algorithms=_names(registry.names() if algorithms is None else algorithms),
+        algorithms=_names(registry.learning() if algorithms is None else algorithms),
         folds=folds,
         splits=splits,
         holdout=holdout,
@@ -148,7 +148,7 @@ def hold_out(
     rows = features_of(outcomes, features)
     measured = outcomes.measured_rows
     rows, outcomes = rows[measured], outcomes.take(measured)
-    names, n_queries = settings.algorithms, outcomes.n_queries
+    names, n_queries = registry.parts_first(settings.algorithms), outcomes.n_queries
     codes = split_features(rows).codes
     assignments = _assignments(codes, settings)
     n_folds = int(assignments[0].max()) + 1
@@ -158,11 +158,11 @@ def hold_out(
 
     def train(fold: Fold, where: str) -> list[TrainedSelector]:
         nonlocal n_done
-        trained = []
+        trained: list[TrainedSelector] = []
         for name in names:
             if progress is not None:
                 progress(f"{name}{where}", n_done, steps)
-            trained.append(fold.table.train(name, **settings.parameters.get(name, {})))
+            trained.append(fold.table.train(name, trained, **settings.parameters.get(name, {})))
             n_done += 1
         return trained
 
@@ -206,8 +206,11 @@ def hold_out(
 
 
 def best_of(selectors: Sequence[TrainedSelector]) -> TrainedSelector:
-    """Give the selector to use: the one whose choices gain most out of fold within its own training queries."""
-    return max(selectors, key=lambda selector: selector.gain)
+    """Give the selector to use: one that combines the others, else the one whose choices gain most out of fold.
+
+    Both are known from the training queries alone.
+    """
+    return max(selectors, key=lambda selector: (registry.algorithm(selector.name).combines, selector.gain))
 
 
 def _names(algorithms: Sequence[str]) -> tuple[str, ...]:

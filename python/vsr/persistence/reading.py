@@ -1,4 +1,4 @@
-"""Artefacts found and read: of this format, of older ones, and of the documented fields alone."""
+"""Artefacts read: of this format, of older ones, and of the documented fields alone."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vsr._checks import as_texts, require_path
+from vsr._checks import as_texts
 from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
@@ -40,56 +40,6 @@ _FORMER_NAMES = {
 }
 
 
-def load_selector(
-    directory: str | os.PathLike[str], algorithm: str, models: Sequence[str] | None = None
-) -> TrainedSelector:
-    """Load a selector from a folder.
-
-    Args:
-        directory: the folder that `save_selector` wrote to.
-        algorithm: registry name.
-        models: names of the models in order, for files that lack them.
-
-    Raises:
-        ArtefactError: No such file, or it is damaged, untrained, foreign or newer than this version, or it names other
-            models than `models`.
-    """
-    return load_artefact(find_artefact(directory, algorithm), models=models, algorithm=algorithm).selector
-
-
-def find_artefact(directory: str | os.PathLike[str], algorithm: str) -> Path:
-    """Find the file of an algorithm in a folder.
-
-    Raises:
-        ArtefactError: No such folder, algorithm or file.
-    """
-    file_names = _algorithm(algorithm).file_names
-    require_path(directory, "directory", ArtefactError)
-    folder = Path(directory)
-    for name in file_names:
-        if (folder / name).is_file():
-            return folder / name
-    if not folder.is_dir():
-        raise ArtefactError(f"{folder}: no such folder; train selectors with `vsr-train train --output-dir {folder}`")
-    there = [name for name, path in find_artefacts(folder).items() if path]
-    raise ArtefactError(
-        f"{folder}: has no artefact of {algorithm} ({file_names[0]}); "
-        + (f"it has {', '.join(there)}" if there else "it has none of any algorithm")
-    )
-
-
-def find_artefacts(directory: str | os.PathLike[str]) -> dict[str, Path]:
-    """Find the files of all algorithms in a folder: registry name -> path."""
-    folder = Path(directory)
-    found = {}
-    for algorithm in registry.names():
-        for name in registry.algorithm(algorithm).file_names:
-            if (folder / name).is_file():
-                found[algorithm] = folder / name
-                break
-    return found
-
-
 _LONGEST_MESSAGE = 500
 
 
@@ -110,14 +60,14 @@ def load_artefact(
     path = Path(path)
     expected = algorithm or _algorithm_of(path)
     # A file may hold another algorithm than its name says: then the fields below are read again.
-    fields = _read(path, _algorithm(expected).arrays if expected else {})
+    fields = _read(path, _algorithm(expected).array_patterns() if expected else {})
     name = fields.get("algorithm", str)
     if name not in registry.names():
         raise fields.error("algorithm", f"is {shortened(name)}; this version knows {', '.join(registry.names())}")
     if algorithm is not None and name != algorithm:
         raise fields.error("algorithm", f"is {shortened(name)}; expected {algorithm!r}")
     if name != expected:
-        fields = _read(path, registry.algorithm(name).arrays)
+        fields = _read(path, registry.algorithm(name).array_patterns())
     if not fields.get("trained", bool):
         raise fields.error("trained", "is false: the file holds no trained selector; train it first")
     try:

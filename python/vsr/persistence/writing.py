@@ -112,8 +112,8 @@ def _document(
     written = registry.algorithm(selector.name).to_fields(selector.predictor, selector.models)
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
-        "vsr_version": _version(),
-        "created_at": _now(),
+        "vsr_version": version(),
+        "created_at": now(),
         "run_id": _run_id(selector, embedder, objective),
         "models": list(selector.models),
         "embedder": embedder.to_json(),
@@ -168,15 +168,16 @@ def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _run_id(selector: TrainedSelector, embedder: Fingerprint, objective: Objective) -> str:
     """The same for all artefacts of one training, and for a repetition of it: no clock, so that bytes repeat."""
     requested = {name: _plain(own) for name, own in sorted(selector.requested.items()) if own}
-    content = (selector.training_digest, embedder.key(), selector.seed, asdict(objective), requested, _version())
+    content = (selector.training_digest, embedder.key(), selector.seed, asdict(objective), requested, version())
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
-def _version() -> str:
+def version() -> str:
+    """Version of this package."""
     return metadata.version("vsr-train")
 
 
-def _now() -> str:
+def now() -> str:
     """Now in UTC, or what SOURCE_DATE_EPOCH says (reproducible-builds.org)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     moment = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch and epoch.isdigit() else dt.datetime.now(dt.UTC)

@@ -50,8 +50,10 @@ def explain(selector: TrainedSelector, features: Features, models: Sequence[str]
             }
             for name, column in column_of.items()
         ]
-        summary = (
-            f"Scores are the means of category {category} plus {selector.slope:.2f} (the calibration slope) times what "
-            f"{selector.name} has learnt beyond them."
-        )
+        summary = f"Scores are the means of category {category}"
+        if selector.slope > 0.0:
+            summary += (
+                f" plus {selector.slope:.2f} (the calibration slope) times what {selector.name} has learnt beyond them"
+            )
+        summary += "."
     return Explanation(summary, tables | selector.predictor.explain(features, column_of))

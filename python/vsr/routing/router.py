@@ -1,5 +1,6 @@
 """The router: embed a query, resolve its category, predict every model's quality, choose."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from vsr.embedding.embedder import check_texts
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
 from vsr.features import join_features
-from vsr.persistence import Artefact, find_artefact, load_artefact
+from vsr.persistence import RECOMMENDED, Artefact, open_artefact
+from vsr.persistence.finding import said_without_manifest
 from vsr.prior.category_means import IntArray
 from vsr.routing.disabled import DisabledRouter
 from vsr.routing.protocol import ModelRouter, count_queries
 
 DEFAULT_MODELS_DIR = "trained_models"
+_LOGGER = logging.getLogger(__name__)
 _WARM_UP = "a"  # within the shortest limit of tokens
 
 
@@ -63,7 +66,7 @@ class Router(ModelRouter):
     def load(
         cls,
         directory: str | os.PathLike[str],
-        algorithm: str = "knn",
+        algorithm: str = RECOMMENDED,
         embedder: Embedder | None = None,
         *,
         embedding_path: str | os.PathLike[str] | None = None,
@@ -76,7 +79,7 @@ class Router(ModelRouter):
 
         Args:
             directory: folder of the artefacts.
-            algorithm: registry name.
+            algorithm: registry name, or `recommended`: what the folder recommends (`vsr.persistence.find_artefact`).
             embedder: an embedder of your own; it must be the one that the artefact names.
             embedding_path: folder of the embedding model, where it lies elsewhere than at training.
             cache_dir: folder in which vectors are kept.
@@ -88,7 +91,7 @@ class Router(ModelRouter):
             ArtefactError: No such artefact, or a damaged one, or `embedder` is not the one that it names.
             EmbeddingError: The embedding model is not to be had, or has changed.
         """
-        artefact = load_artefact(find_artefact(directory, algorithm), models=models, algorithm=algorithm)
+        artefact = _open(directory, algorithm, models)
         if embedder is None:
             embedder = _load_embedder(artefact, embedding_path, cache_dir, device)
         return cls.of(artefact, embedder, objective=objective)
@@ -97,7 +100,7 @@ class Router(ModelRouter):
     def from_config(
         cls,
         config: str | os.PathLike[str] | RouterConfig,
-        algorithm: str = "knn",
+        algorithm: str = RECOMMENDED,
         *,
         default: str | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
@@ -108,7 +111,7 @@ class Router(ModelRouter):
 
         Args:
             config: path of the YAML file, or what `load_config` gave.
-            algorithm: registry name.
+            algorithm: registry name, or `recommended`: what the folder recommends (`vsr.persistence.find_artefact`).
             default: the model that answers where `enabled` is false.
             cache_dir: folder in which vectors are kept.
             device: where the embedding model runs, `cpu` or `cuda`.
@@ -129,9 +132,7 @@ class Router(ModelRouter):
         section = config.model_selection
         if not section.enabled:
             return DisabledRouter(default)
-        artefact = load_artefact(
-            find_artefact(section.models_path or DEFAULT_MODELS_DIR, algorithm), algorithm=algorithm
-        )
+        artefact = _open(section.models_path or DEFAULT_MODELS_DIR, algorithm)
         _check_configured(artefact, section)  # before weights are loaded: that takes seconds
         embedder = _load_embedder(artefact, section.embedding_path, cache_dir, device)
         return cls.of(artefact, embedder, objective=objective)
@@ -226,6 +227,15 @@ class Router(ModelRouter):
             for row in np.flatnonzero(missing).tolist():
                 sources[row] = "predicted" if known else None
         return Prepared(join_features(rows, codes, selector.category_weight), codes, sources)
+
+
+def _open(directory: str | os.PathLike[str], algorithm: str, models: Sequence[str] | None = None) -> Artefact:
+    """Load an artefact; that nobody recommended the only one is logged."""
+    artefact = open_artefact(directory, algorithm, models)
+    said = said_without_manifest(directory, algorithm, artefact.selector.name)
+    if said is not None:
+        _LOGGER.warning(said)
+    return artefact
 
 
 def _load_embedder(

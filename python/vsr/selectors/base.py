@@ -19,7 +19,7 @@ import numpy.typing as npt
 from vsr.errors import SelectionError
 from vsr.features import as_features, split_features
 from vsr.features.classifier import CategoryClassifier
-from vsr.prior.category_means import FloatArray, MeanTable, centred_rows
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable, centred_rows
 from vsr.prior.statistics import Statistics
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.parameters import Parameters
@@ -95,6 +95,29 @@ class SweepResult(Generic[SettingT]):
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What an algorithm predicts of training queries that its fit has not seen.
+
+    Attributes:
+        rows: (n,) int64 row numbers of the queries.
+        prior: (n, n_models) float64 of the table that was fitted without them.
+        residual: (n, n_models) float64, NaN = not measured.
+        predicted_residuals: (n, n_models) float32, not yet multiplied by a slope.
+    """
+
+    rows: IntArray
+    prior: FloatArray
+    residual: FloatArray
+    predicted_residuals: npt.NDArray[np.float32]
+
+    def among(self, rows: IntArray) -> "HeldOut":
+        """Give these rows, all of which are there, in their order."""
+        order = np.argsort(self.rows)
+        places = order[np.searchsorted(self.rows, rows, sorter=order)]
+        return HeldOut(rows, self.prior[places], self.residual[places], self.predicted_residuals[places])
+
+
+@dataclass(frozen=True, eq=False)
 class FileContext:
     """What the rest of an artefact says, as far as its predictor needs it.
 
@@ -135,6 +158,9 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
         max_tuning_rows: training rows on which settings are compared; more are sampled.
         largest_slope: largest calibration slope: 1, or infinity where predictions are not in units of quality.
         learns_from_preferences: whether it uses `TrainingData.preferences`.
+        learns: whether it predicts anything beyond the prior, so that there is something to compare.
+        combines: whether it is made of other selectors of the training, `TrainingData.parts`, instead of being fitted
+            in folds: it then says itself what it predicts out of fold (`held_out`), without a slope.
     """
 
     name: ClassVar[str]
@@ -144,6 +170,8 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
     max_tuning_rows: ClassVar[int] = 20_000
     largest_slope: ClassVar[float] = 1.0
     learns_from_preferences: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
+    combines: ClassVar[bool] = False
 
     def __init__(self, parameters: ParametersT) -> None:
         """Take the parameters, checked."""
@@ -172,6 +200,16 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
     @abstractmethod
     def fit(self, data: TrainingData, setting: SettingT, seed: int) -> Predictor:
         """Fit one setting."""
+
+    @classmethod
+    def held_out(cls, data: TrainingData, predictor: Any) -> HeldOut:  # noqa: ANN401 -- its own predictor
+        """Give what a combination of `data.parts` predicts out of fold; only algorithms that combine have it."""
+        raise NotImplementedError
+
+    @classmethod
+    def array_patterns(cls) -> Mapping[str, str]:
+        """Path of an array in its artefact -> kind: `arrays`, unless it holds the fields of other algorithms too."""
+        return cls.arrays
 
     @classmethod
     @abstractmethod
@@ -231,6 +269,7 @@ class TrainedSelector:
         gain: utility of its choices less that of the prior's, out of fold, by which selectors are compared; 0 where
             unknown.
         training_digest: SHA-256 of the outcomes that it was trained on, empty where unknown.
+        held_out: what it predicts out of fold, for algorithms that combine others; None of a loaded selector.
     """
 
     name: str
@@ -248,6 +287,7 @@ class TrainedSelector:
     gain: float = 0.0
     training_digest: str = ""
     requested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    held_out: HeldOut | None = None
 
     @property
     def is_trained(self) -> bool:

@@ -3,12 +3,13 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from vsr.errors import TrainingError
 from vsr.prior.category_means import FloatArray
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, centred_residuals
@@ -18,7 +19,12 @@ from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
 from vsr.selectors.training_data import Features, TrainingData
 
 Matrix = npt.NDArray[np.float32]
+# Per layer its weights (n_in, n_out), and its biases (n_out,).
+Network = tuple[list[Matrix], list[Matrix]]
 
+# Members are tried in this order; each keeps at least so many units in every layer.
+_AUTO_MEMBERS = (8, 4, 2)
+_LEAST_WIDTH = 16
 _AUTO_LAYERS: tuple[tuple[int, ...], ...] = ((32,), (64,), (256, 128))
 _SCHEDULE = Schedule(learning_rate=1e-3, weight_decay=0.1, batch_size=128, max_epochs=60, patience=4)
 
@@ -29,7 +35,23 @@ class MlpParameters(Parameters):
     hidden_layers: Annotated[
         Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | Auto,
         Described("widths such as 256,128, or 'auto'", "N,N", label="layers"),
-    ] = Field((256, 128), description="Widths of the hidden layers, or auto.")
+    ] = Field((256, 128), description="Widths of the hidden layers over all members, or auto.")
+    members: Annotated[
+        PositiveInt | Auto,
+        Described("a whole number that divides every width of hidden_layers, or 'auto'", "N"),
+    ] = Field("auto", description="Networks of other seeds that the layers are divided among; they are averaged.")
+
+    @model_validator(mode="after")
+    def _members_divide(self) -> Self:
+        """Refuse members of broken widths."""
+        if self.members != "auto":
+            layers = _AUTO_LAYERS if self.hidden_layers == "auto" else (self.hidden_layers,)
+            if any(width % self.members for widths in layers for width in widths):
+                raise TrainingError(
+                    f"members is {self.members}; expected a number that divides every width of hidden_layers "
+                    f"({', '.join(str(width) for widths in layers for width in widths)})"
+                )
+        return self
 
 
 @dataclass(frozen=True)
@@ -38,9 +60,11 @@ class MlpSetting:
 
     Attributes:
         hidden_layers: width of every hidden layer.
+        members: networks that the layers are divided among; the documented fields hold them as one.
     """
 
     hidden_layers: tuple[int, ...]
+    members: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,30 +106,18 @@ class Mlp(Algorithm[MlpParameters, MlpSetting]):
 
     def settings(self, n_rows: int) -> Sequence[MlpSetting]:  # noqa: ARG002 -- weight decay and early stop adapt
         """Settings to choose from, smallest network first."""
-        layers = self.parameters.hidden_layers
-        return [MlpSetting(each) for each in (_AUTO_LAYERS if layers == "auto" else (layers,))]
+        layers, members = self.parameters.hidden_layers, self.parameters.members
+        return [
+            MlpSetting(each, _auto_members(each) if members == "auto" else members)
+            for each in (_AUTO_LAYERS if layers == "auto" else (layers,))
+        ]
 
     def fit(self, data: TrainingData, setting: MlpSetting, seed: int) -> MlpPredictor:
-        """Train on most rows and stop early on the rest; the best weights are kept."""
+        """Train the members one after another, each with a stop of its own, and put them side by side."""
         generator = np.random.default_rng(seed)
-        split = StoppingSplit.draw(data, generator)
-        initial = _initial_parameters(data, setting.hidden_layers, generator)
-        n_layers = len(initial) // 2
-        adam = Adam(initial, [True] * n_layers + [False] * n_layers, _SCHEDULE)
-        weights, biases = adam.parameters[:n_layers], adam.parameters[n_layers:]
-
-        def fill_gradients(batch: npt.NDArray[np.int64]) -> None:
-            _fill_gradients(split.features[batch], split.target[batch], split.mask(batch), weights, biases, adam)
-
-        best = descend(
-            adam,
-            len(split.features),
-            fill_gradients,
-            lambda: split.error(sigmoid(_forward(split.held_out_features, weights, biases)[-1].astype(np.float64))),
-            _SCHEDULE,
-            generator,
-        )
-        return MlpPredictor(setting, best[:n_layers], best[n_layers:])
+        hidden = [width // setting.members for width in setting.hidden_layers]
+        networks = [_train(data, hidden, generator) for _ in range(setting.members)]
+        return MlpPredictor(setting, *_side_by_side(networks))
 
     @classmethod
     def to_fields(cls, predictor: MlpPredictor, models: Sequence[str]) -> FileFields:  # noqa: ARG003 -- outputs only
@@ -134,6 +146,62 @@ class Mlp(Algorithm[MlpParameters, MlpSetting]):
             weights=[fields.array(f"weights.{layer}", (widths[layer], widths[layer + 1])) for layer in layers],
             biases=[fields.array(f"biases.{layer}", (widths[layer + 1],)) for layer in layers],
         )
+
+
+def _auto_members(hidden: Sequence[int]) -> int:
+    """As many members as the widths can be divided among and still be of use."""
+    divided = (n for n in _AUTO_MEMBERS if all(width % n == 0 and width // n >= _LEAST_WIDTH for width in hidden))
+    return next(divided, 1)
+
+
+def _train(data: TrainingData, hidden: Sequence[int], generator: np.random.Generator) -> Network:
+    """Train one network on most rows and stop early on the rest; the best weights are kept."""
+    split = StoppingSplit.draw(data, generator)
+    initial = _initial_parameters(data, hidden, generator)
+    n_layers = len(initial) // 2
+    adam = Adam(initial, [True] * n_layers + [False] * n_layers, _SCHEDULE)
+    weights, biases = adam.parameters[:n_layers], adam.parameters[n_layers:]
+
+    def fill_gradients(batch: npt.NDArray[np.int64]) -> None:
+        _fill_gradients(split.features[batch], split.target[batch], split.mask(batch), weights, biases, adam)
+
+    best = descend(
+        adam,
+        len(split.features),
+        fill_gradients,
+        lambda: split.error(sigmoid(_forward(split.held_out_features, weights, biases)[-1].astype(np.float64))),
+        _SCHEDULE,
+        generator,
+    )
+    return best[:n_layers], best[n_layers:]
+
+
+def _side_by_side(networks: Sequence[Network]) -> Network:
+    """One network that answers the mean of several before the sigmoid: block-diagonal between the hidden layers."""
+    if len(networks) == 1:
+        return networks[0]
+    share = np.float32(1.0 / len(networks))
+    last = len(networks[0][0]) - 1
+    weights, biases = [], []
+    for layer in range(last + 1):
+        blocks = [own_weights[layer] for own_weights, _ in networks]
+        offsets = [own_biases[layer] for _, own_biases in networks]
+        if layer == last:
+            weights.append(np.concatenate(blocks) * share)
+            biases.append(np.sum(offsets, axis=0) * share)
+            continue
+        weights.append(np.concatenate(blocks, axis=1) if layer == 0 else _block_diagonal(blocks))
+        biases.append(np.concatenate(offsets))
+    return weights, biases
+
+
+def _block_diagonal(blocks: Sequence[Matrix]) -> Matrix:
+    joined = np.zeros(np.sum([block.shape for block in blocks], axis=0), dtype=np.float32)
+    row = column = 0
+    for block in blocks:
+        joined[row : row + len(block), column : column + block.shape[1]] = block
+        row, column = row + len(block), column + block.shape[1]
+    return joined
 
 
 def _initial_parameters(data: TrainingData, hidden: Sequence[int], generator: np.random.Generator) -> Arrays:

@@ -160,5 +160,7 @@ def parameters_of(algorithm: str, model: type[Parameters]) -> Iterator[Parameter
 
 
 def shown(value: object) -> str:
-    """Write a parameter's value for people, as a command line takes it."""
+    """Write a parameter's value for people, as a command line takes it; what was fitted by name, rounded."""
+    if isinstance(value, Mapping):
+        return " + ".join(f"{number:.2g} {name}" for name, number in value.items()) or "none"
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else f"{value}"

@@ -1,4 +1,4 @@
-"""The algorithms by name: those beside this module, and what other packages offer as `vsr.selectors`.
+"""The algorithms by name: the modules beside this one, and what other packages offer as `vsr.selectors`.
 
 Another package adds one with an entry point that names a subclass of `Algorithm`:
 
@@ -6,6 +6,7 @@ Another package adds one with an entry point that names a subclass of `Algorithm
     forest = "my_package.forest:Forest"
 """
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ _OWN = {
     "mlp": "vsr.selectors.mlp:Mlp",
     "matrix_factorization": "vsr.selectors.matrix_factorization:MatrixFactorization",
 }
+# Behind those of other packages: it combines them too.
+_LAST = {"table": "vsr.selectors.table:Table", "stacking": "vsr.selectors.stacking:Stacking"}
+_SHORT_NAMES = {"mf": "matrix_factorization"}
 
 
 @cache
@@ -30,13 +34,35 @@ def _entries() -> dict[str, EntryPoint]:
     """The algorithms by name; none of their modules is imported. A name of ours is never taken over."""
     entries = {name: EntryPoint(name, value, _GROUP) for name, value in _OWN.items()}
     for entry in entry_points(group=_GROUP):
-        entries.setdefault(entry.name, entry)
-    return entries
+        if entry.name not in _LAST:
+            entries.setdefault(entry.name, entry)
+    return entries | {name: EntryPoint(name, value, _GROUP) for name, value in _LAST.items()}
 
 
 def names() -> tuple[str, ...]:
-    """Give the registry names of all algorithms."""
+    """Give the registry names of all algorithms, those that combine others last."""
     return tuple(_entries())
+
+
+def short_names() -> tuple[str, ...]:
+    """Give the short names that some algorithms have beside their own."""
+    return tuple(_SHORT_NAMES)
+
+
+def full_name(name: str) -> str:
+    """Give the registry name that a short one (`mf`) stands for; any other name is given back."""
+    return _SHORT_NAMES.get(name, name) if isinstance(name, str) else name
+
+
+@cache
+def learning() -> tuple[str, ...]:
+    """Give the names of the algorithms that predict anything beyond the category means."""
+    return tuple(name for name in names() if algorithm(name).learns)
+
+
+def parts_first(chosen: Iterable[str]) -> tuple[str, ...]:
+    """Put algorithms into an order in which each is trained after those that it combines."""
+    return tuple(sorted(chosen, key=lambda name: algorithm(name).combines))
 
 
 def algorithm(name: str) -> "type[Algorithm[Any, Any]]":

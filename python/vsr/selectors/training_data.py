@@ -1,12 +1,16 @@
 """What algorithms learn from: queries with measured quality, and pairs of models of which one was preferred."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from vsr.errors import TrainingError
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
+
+if TYPE_CHECKING:
+    from vsr.selectors.base import TrainedSelector
 
 Features = npt.NDArray[np.float32]
 
@@ -76,6 +80,7 @@ class TrainingData:
             pairs.
         best: (n,) int64 column of the best model of each query under the objective; empty where nobody asks for it.
         queries: the beginning of each query's text; empty likewise.
+        parts: selectors of the same training, for an algorithm that combines them; empty for all others.
     """
 
     features: Features
@@ -85,6 +90,7 @@ class TrainingData:
     preferences: Preferences | None = None
     best: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     queries: tuple[str, ...] = ()
+    parts: "tuple[TrainedSelector, ...]" = ()
 
     def __post_init__(self) -> None:
         """Work out the residuals once; every algorithm needs them."""

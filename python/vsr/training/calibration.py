@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr.prior.category_means import FloatArray, centred_rows
+from vsr.selectors.base import HeldOut
 
 # Mean size of predicted residuals that are more than rounding errors, on which a slope of 1e14 can be fitted.
 _LEAST_RESIDUAL = 1e-9
@@ -23,12 +24,14 @@ class Chosen:
         slope: slope of the held-out residuals on the predicted residuals, cut to what the algorithm allows.
         explained: share of the held-out centred error of the prior that the prediction takes away.
         gain: mean utility of the choices on held-out queries, less that of the choices by the prior alone.
+        held_out: what it predicts out of fold.
     """
 
     setting: Any
     slope: float
     explained: float
     gain: float
+    held_out: HeldOut
 
 
 class Tally:

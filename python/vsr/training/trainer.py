@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from vsr._checks import require_kind
 from vsr._threads import one_linear_algebra_thread
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
-from vsr.data.categories import CATEGORIES, category_codes
+from vsr.data.categories import CATEGORIES, MISSING, category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.features import as_features, split_features
@@ -20,7 +20,7 @@ from vsr.features.classifier import CategoryClassifier, labelled_enough
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 from vsr.prior.statistics import Statistics
 from vsr.selectors import registry
-from vsr.selectors.base import Algorithm, TrainedSelector
+from vsr.selectors.base import Algorithm, HeldOut, Predictor, TrainedSelector
 from vsr.selectors.training_data import Features, Preferences, TrainingData
 from vsr.training.calibration import Chosen, Tally, calibration_slope, simplest
 from vsr.training.folds import FEW_QUERIES, N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds
@@ -112,11 +112,13 @@ class Trainer:
             objective=objective,
         )
 
-    def train(self, name: str, **parameters: Any) -> TrainedSelector:
+    def train(self, name: str, parts: Sequence[TrainedSelector] = (), /, **parameters: Any) -> TrainedSelector:
         """Choose the settings of one algorithm out of fold and fit it on all queries.
 
         Args:
             name: registry name.
+            parts: selectors of this table, for an algorithm that combines them and for no other one; where none of them
+                has learnt anything, all other algorithms are trained for it.
             **parameters: the algorithm's own (`k`, `num_clusters`, `hidden_layers`, ...: its module has them).
 
         Raises:
@@ -125,8 +127,14 @@ class Trainer:
         algorithm = registry.algorithm(name).of(**parameters)
         # NumPy's products here are small: a second BLAS thread gains little and, on a busy machine, spins.
         with one_linear_algebra_thread():
-            chosen = self.choose(algorithm)
-            predictor = algorithm.fit(self.data, chosen.setting, self.seed)
+            if algorithm.combines:
+                parts = self._parts(parts)
+                chosen, predictor = self._combine(algorithm, parts)
+                requested = {name: own for part in parts for name, own in part.requested.items()}
+            else:
+                chosen = self.choose(algorithm)
+                predictor = algorithm.fit(self.data, chosen.setting, self.seed)
+                requested = {name: parameters} if parameters else {}
         return TrainedSelector(
             name=name,
             models=self.outcomes.models,
@@ -142,7 +150,8 @@ class Trainer:
             explained=chosen.explained,
             gain=chosen.gain,
             training_digest=self.outcomes.digest(),
-            requested={name: parameters} if parameters else {},
+            requested=requested,
+            held_out=chosen.held_out,
         )
 
     def statistics(self) -> Statistics:
@@ -168,28 +177,62 @@ class Trainer:
         ]
         number = simplest(errors)
         prior_error = float(sums[number][0].sum())
+        held_out = self._held_out(folds, tallies[settings[number]].predicted_residuals)
         return Chosen(
             setting=settings[number],
             slope=slopes[number],
             explained=1.0 - float(errors[number].sum()) / prior_error if prior_error > 0.0 else 0.0,
-            gain=self._gain(folds, tallies[settings[number]].predicted_residuals, slopes[number]),
+            gain=self._gain(held_out, slopes[number]),
+            held_out=held_out,
         )
 
-    def _gain(
-        self, folds: Sequence[InnerFold], predicted_residuals: Sequence[npt.NDArray[np.float32]], slope: float
-    ) -> float:
+    def _parts(self, given: Sequence[TrainedSelector]) -> tuple[TrainedSelector, ...]:
+        """Those that can be combined; without one, all that there are."""
+        able = [name for name in registry.learning() if not registry.algorithm(name).combines]
+        return tuple(part for part in given if part.name in able) or tuple(self.train(name) for name in able)
+
+    def _combine(self, algorithm: Algorithm[Any, Any], parts: tuple[TrainedSelector, ...]) -> tuple[Chosen, Predictor]:
+        data = replace(self.data, parts=parts)
+        predictor = algorithm.fit(data, algorithm.settings(data.n_queries)[0], self.seed)
+        held_out = algorithm.held_out(data, predictor)
+        tally = Tally()
+        tally.add(held_out.residual, held_out.predicted_residuals.astype(np.float64))
+        own, cross, square = tally.sums().sum(axis=1).tolist()
+        chosen = Chosen(
+            setting=predictor.setting,
+            slope=1.0 if square > 0.0 else 0.0,
+            explained=(2.0 * cross - square) / own if own > 0.0 else 0.0,
+            gain=self._gain(held_out, 1.0),
+            held_out=held_out,
+        )
+        return chosen, predictor
+
+    def without_categories(self) -> "Trainer":
+        """The same queries as if nobody knew their categories: its table is the best single model, always."""
+        codes = np.full(self.data.n_queries, MISSING)
+        prior = MeanTable.fit(self.outcomes.quality, codes, len(CATEGORIES), math.inf)
+        return replace(self, data=replace(self.data, codes=codes, prior=replace(prior, counts=self.data.prior.counts)))
+
+    def _held_out(self, folds: Sequence[InnerFold], predicted_residuals: Sequence[npt.NDArray[np.float32]]) -> HeldOut:
+        """Put what was predicted in every fold together; nothing where no fold could be used."""
+        none = np.zeros((0, self.data.n_models))
+        return HeldOut(
+            rows=np.concatenate([np.zeros(0, dtype=np.int64), *(fold.rows for fold in folds)]),
+            prior=np.concatenate([none, *(fold.prior for fold in folds)]),
+            residual=np.concatenate([none, *(fold.residual for fold in folds)]),
+            predicted_residuals=np.concatenate([none.astype(np.float32), *predicted_residuals]),
+        )
+
+    def _gain(self, held_out: HeldOut, slope: float) -> float:
         """Mean difference in measured utility between choices by the prediction and by the prior, out of fold."""
         outcomes = self.outcomes
         scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
         utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, self.objective)
         chooser = Chooser.prepare(self.statistics(), self.objective)
-        differences = [np.zeros(0)]
-        for fold, predicted in zip(folds, predicted_residuals, strict=True):
-            codes = self.data.codes[fold.rows]
-            chosen = chooser.best(fold.prior + slope * predicted, codes)
-            by_prior = chooser.best(fold.prior, codes)
-            differences.append(utility[fold.rows, chosen] - utility[fold.rows, by_prior])
-        measured = np.concatenate(differences)
+        codes = self.data.codes[held_out.rows]
+        chosen = chooser.best(held_out.prior + slope * held_out.predicted_residuals, codes)
+        by_prior = chooser.best(held_out.prior, codes)
+        measured = utility[held_out.rows, chosen] - utility[held_out.rows, by_prior]
         measured = measured[np.isfinite(measured)]
         return float(measured.mean()) if measured.size else 0.0
 

@@ -11,8 +11,11 @@ from vsr.cli import main
 from vsr.data.records import read_queries, read_records
 from vsr.simulation import SIMULATED_MODELS
 
-ARTEFACTS = ["kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "svm_model.json"]
-SELECTORS = ["knn", "kmeans", "svm", "mlp", "matrix_factorization"]
+ARTEFACTS = [
+    *("kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "recommended.json"),
+    *("stacking_model.json", "svm_model.json", "table_model.json"),
+]
+SELECTORS = ["knn", "kmeans", "svm", "mlp", "matrix_factorization", "stacking"]
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def test_the_demo_shows_the_table_routes_three_queries_and_keeps_its_files(run, 
     assert len(list(read_records(tmp_path / "benchmark_training_data.jsonl"))) == 56 * len(SIMULATED_MODELS)
 
     first, *_ = out.splitlines()
-    assert first == "56 queries, 5 models, 14 categories; held out: 3 times 5-fold, quality weight 0.9"
+    assert first == "56 queries, 5 models, 14 categories; held out: 5-fold, quality weight 0.9"
     table, routed = out.split("\nquery ")
     for name in ("best single", "category table", *SELECTORS, "oracle"):
         assert re.search(rf"^{name}\b.* \d\.\d\d\d .*\d\.\d\d s", table, re.MULTILINE), name

@@ -18,7 +18,9 @@ def facts(block: str) -> dict[str, str]:
 def test_a_folder_shows_every_artefact(trained: Path, vsr_train: Command) -> None:
     result = vsr_train("inspect", trained)
     assert (result.code, result.err) == (0, "")
-    blocks = [facts(block) for block in result.out.split("\n\n")]
+    recommended, *blocks = [facts(block) for block in result.out.split("\n\n")]
+    assert recommended["recommended"].split()[0] in ("stacking", "table")
+    assert recommended["because"].endswith(".")
     assert [block["algorithm"].split()[0] for block in blocks] == list(FILE_NAMES)
     for block, names in zip(blocks, FILE_NAMES.values(), strict=True):
         assert block["file"].startswith(f"{trained / names[0]} (")
@@ -29,7 +31,10 @@ def test_a_folder_shows_every_artefact(trained: Path, vsr_train: Command) -> Non
         assert block["features"] == "46 wide, category weight 1"
         assert block["classifier"].endswith("% of 90 labelled queries right")
         assert block["objective"] == "quality weight 0.9, cost share 0"
-        assert " points over " in block["held out"]
+        # The table has no line of its own in the comparison: it is the baseline there.
+        assert ("points over newton" if names[0] != "table_model.json" else "over always using newton") in block[
+            "held out"
+        ]
 
 
 def test_json(trained: Path, vsr_train: Command) -> None:
@@ -40,7 +45,7 @@ def test_json(trained: Path, vsr_train: Command) -> None:
     assert document["n_trainings"] == 1
     mlp, svm = document["artefacts"]
     assert (mlp["algorithm"], svm["algorithm"]) == ("mlp", "svm")
-    assert mlp["parameters"] == {"hidden_layers": [8]}
+    assert mlp["parameters"] == {"hidden_layers": [8], "members": 1}
     assert mlp["path"] == str(trained / "mlp_model.json")
     assert mlp["size_bytes"] == (trained / "mlp_model.json").stat().st_size
     assert mlp["models"] == ["newton", "cicero", "darwin"]

@@ -152,14 +152,16 @@ def test_the_weights_are_those_of_the_training_unless_said_otherwise(trained: Pa
         ("kmeans", "Nearest clusters and their mean quality:"),
         ("svm", "Distance from the margin:"),
         ("mlp", "Against the means of law:"),
-        ("matrix_factorization", "Against the means of law:"),
+        ("mf", "Against the means of law:"),
+        ("table", "Means, shrunk:"),
+        ("stacking", "Parts and their weights:"),
     ],
 )
 def test_explanations(algorithm: str, title: str, trained: Path, vsr_train: Command) -> None:
     flags = ("select", LAW, "--models-dir", trained, "--algorithm", algorithm, "--explain")
     result = vsr_train(*flags)
     assert (result.code, result.err) == (0, "")
-    assert "Scores are the means of category law plus " in result.out
+    assert "Scores are the means of category law" in result.out
     assert title in result.out.splitlines()
     explanation = vsr_train(*flags, "--json").json["explanation"]
     assert title.removesuffix(":") in explanation["tables"]
@@ -255,8 +257,10 @@ def test_a_file_of_the_documented_fields_routes_and_says_what_it_lacks(tmp_path:
     flags = ("select", "anything", "--models-dir", tmp_path, "--category", "math")
     result = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
     assert (result.code, result.out.splitlines()[0]) == (0, "mistral")
-    assert len(result.err.splitlines()) == 4
-    assert all("has the documented fields alone; it lacks" in line for line in result.err.splitlines())
+    first, *lines = result.err.splitlines()
+    assert first == f"Warning: {tmp_path}: has no recommended.json; its only artefact, of knn, is used"
+    assert len(lines) == 4
+    assert all("has the documented fields alone; it lacks" in line for line in lines)
     without = vsr_train("-q", *flags)
     assert without.code == 1
     assert without.err.splitlines()[-1].startswith(f"Error: {tmp_path / 'knn_model.json'}: names no embedding model")
@@ -281,7 +285,7 @@ def test_damaged_artefacts_are_named(what: str, trained: Path, tmp_path: Path, v
     change, message = DAMAGE[what]
     path = tmp_path / "knn_model.json"
     path.write_text(change((trained / "knn_model.json").read_text()))
-    result = vsr_train("select", LAW, "--models-dir", tmp_path)
+    result = vsr_train("select", LAW, "--models-dir", tmp_path, "--algorithm", "knn")
     assert (result.code, result.out) == (1, "")
     assert message in result.err
     if what != "another hash":
@@ -295,7 +299,7 @@ def test_missing_artefacts_are_named(trained: Path, tmp_path: Path, vsr_train: C
         f"Error: {nowhere}: no such folder; train selectors with `vsr-train train --output-dir {nowhere}`\n"
     )
     (tmp_path / "svm_model.json").write_text((trained / "svm_model.json").read_text())
-    assert vsr_train("select", LAW, "--models-dir", tmp_path).err == (
+    assert vsr_train("select", LAW, "--models-dir", tmp_path, "--algorithm", "knn").err == (
         f"Error: {tmp_path}: has no artefact of knn (knn_model.json); it has svm\n"
     )
 

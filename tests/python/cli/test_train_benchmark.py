@@ -19,7 +19,10 @@ from servers.scripted import Scripted, chat, endpoint, error, json_response
 from vsr.simulation import generate_queries, write_queries
 from vsr.simulation.server import SimulatedPool
 
-ARTEFACTS = ["kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "svm_model.json"]
+ARTEFACTS = [
+    *("kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "recommended.json"),
+    *("stacking_model.json", "svm_model.json", "table_model.json"),
+]
 RECORDS = "benchmark_training_data.jsonl"
 OFFERED = {
     "llama-3.2-1b": "sim-small-1b",
@@ -127,7 +130,12 @@ def test_the_queries_are_in_the_documented_file_by_default(
     monkeypatch.chdir(place.folder)
     flags = ("train", "--benchmark", "--config", place.config, *QUICK, "--query-limit", 20, "--algorithm", "kmeans")
     assert vsr_train(*flags).code == 0
-    assert sorted(path.name for path in place.out.iterdir()) == [RECORDS, "kmeans_model.json"]
+    assert sorted(path.name for path in place.out.iterdir()) == [
+        RECORDS,
+        "kmeans_model.json",
+        "recommended.json",
+        "table_model.json",
+    ]
     shutil.move(place.queries, place.folder / "elsewhere.jsonl")
     missing = vsr_train(*flags)
     assert missing.code == 1

@@ -28,13 +28,14 @@ def test_a_training_gives_what_it_wrote(tmp_path: Path) -> None:
     result = compare_and_train(
         pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK, lambda *state: told.append(state)
     )
-    assert [selector.name for selector in result.selectors] == ["knn", "kmeans"]
-    assert [path.name for path in result.paths] == ["knn_model.json", "kmeans_model.json"]
+    assert [selector.name for selector in result.selectors] == ["knn", "kmeans", "table"]
+    assert [path.name for path in result.paths] == ["knn_model.json", "kmeans_model.json", "table_model.json"]
     assert result.notes == ()
     assert result.duration_s > 0.0
     assert result.evaluation is not None
     assert (result.evaluation.n_folds, result.evaluation.n_splits) == (5, 3)
-    assert result.recommended == result.evaluation.recommended
+    kind = result.evaluation.verdict.kind
+    assert result.recommended == ("table" if kind == "category_table" else result.evaluation.recommended)
     for selector, path in zip(result.selectors, result.paths, strict=True):
         artefact = load_artefact(path)
         assert artefact.header is not None
@@ -119,7 +120,8 @@ def test_what_few_queries_mean_is_noted(tmp_path: Path) -> None:
     result = compare_and_train(few.outcomes, few.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
     assert result.evaluation is None
     assert result.notes[-1] == "too few queries to hold any out: there is no table"
-    assert len(result.paths) == 2
+    assert len(result.paths) == 3
+    assert result.recommended == "table"
 
 
 def test_one_model_is_nothing_to_choose(tmp_path: Path) -> None:

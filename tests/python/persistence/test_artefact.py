@@ -31,6 +31,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "svm": {"c": 1.0},
     "mlp": {"hidden_layers": (5, 4)},
     "matrix_factorization": {"num_factors": 2},
+    "table": {},
+    "stacking": {},
 }
 DOCUMENTED = {
     "knn": ["k", "training_records"],
@@ -45,6 +47,8 @@ DOCUMENTED = {
         "model_biases",
         "global_bias",
     ],
+    "table": ["models", "input_dim", "categories", "means"],
+    "stacking": ["models", "input_dim", "parts"],
 }
 every_algorithm = pytest.mark.parametrize("name", registry.names())
 
@@ -53,7 +57,10 @@ every_algorithm = pytest.mark.parametrize("name", registry.names())
 def selectors() -> dict[str, TrainedSelector]:
     pool = planted_pool(90)  # of which two categories have twenty queries
     table = Trainer.prepare(pool.features, pool.outcomes)
-    return {name: table.train(name, **PARAMETERS[name]) for name in registry.names()}
+    made: dict[str, TrainedSelector] = {}
+    for name in registry.names():
+        made[name] = table.train(name, list(made.values()), **PARAMETERS[name])
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +324,8 @@ RAGGED: dict[str, Callable[[dict[str, Any]], object]] = {
     "svm": lambda content: content["support_vectors"][2].pop(),
     "mlp": lambda content: content["weights"][0][3].pop(),
     "matrix_factorization": lambda content: content["projection"][5].pop(),
+    "table": lambda content: content["means"]["math"].pop(),
+    "stacking": lambda content: in_part(content, RAGGED),
 }
 NARROW: dict[str, Callable[[dict[str, Any]], object]] = {
     "knn": lambda content: [record["embedding"].pop() for record in content["training_records"]],
@@ -324,6 +333,8 @@ NARROW: dict[str, Callable[[dict[str, Any]], object]] = {
     "svm": lambda content: [vector.pop() for vector in content["support_vectors"]],
     "mlp": lambda content: content["weights"][0].pop(),
     "matrix_factorization": lambda content: content["projection"].pop(),
+    "table": lambda content: content["means"].pop("math"),
+    "stacking": lambda content: in_part(content, NARROW),
 }
 ARRAY = {
     "knn": "training_records.*embedding",
@@ -331,7 +342,15 @@ ARRAY = {
     "svm": "support_vectors",
     "mlp": "weights",
     "matrix_factorization": "projection",
+    "table": "means.math",
+    "stacking": "parts",
 }
+
+
+def in_part(content: dict[str, Any], changes: dict[str, Callable[[dict[str, Any]], object]]) -> object:
+    """Change the first part of a stacking artefact as its own artefact would be changed."""
+    name, part = next(iter(content["parts"].items()))
+    return changes[name](part)
 
 
 @every_algorithm
@@ -344,15 +363,18 @@ def test_ragged_and_narrow_matrices_are_refused(name: str, edited: Callable[...,
 
 @every_algorithm
 def test_a_word_among_the_numbers_is_refused(name: str, edited: Callable[..., Path]) -> None:
+    rows: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "knn": lambda content: content["training_records"][0]["embedding"],
+        "kmeans": lambda content: content["centroids"][0],
+        "svm": lambda content: content["support_vectors"][0],
+        "mlp": lambda content: content["weights"][0][0],
+        "matrix_factorization": lambda content: content["projection"][0],
+        "table": lambda content: content["means"]["math"],
+        "stacking": lambda content: in_part(content, rows),
+    }
+
     def change(content: dict[str, Any]) -> None:
-        matrices = {
-            "knn": lambda: content["training_records"][0]["embedding"],
-            "kmeans": lambda: content["centroids"][0],
-            "svm": lambda: content["support_vectors"][0],
-            "mlp": lambda: content["weights"][0][0],
-            "matrix_factorization": lambda: content["projection"][0],
-        }
-        matrices[name]()[-1] = "0.5"
+        rows[name](content)[-1] = "0.5"
 
     path = edited(name, change)
     with pytest.raises(ArtefactError, match=ARRAY[name]):
@@ -445,4 +467,4 @@ def test_new_files_replace_old_ones(
     paths = save_selectors(list(selectors.values()), tmp_path, objective=Objective(0.5))
     assert [path.name for path in paths] == [names[0] for names in FILE_NAMES.values()]
     assert {read(path)["vsr"]["objective"]["quality_weight"] for path in paths} == {0.5}
-    assert len(list(tmp_path.iterdir())) == 5
+    assert len(list(tmp_path.iterdir())) == len(FILE_NAMES)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from documented import FILE_NAMES, MODELS, document, shared_vectors
+from documented import DOCUMENTED, FILE_NAMES, MODELS, document, shared_vectors
 from pools import planted_pool
 from vsr.errors import ArtefactError, VsrError
 from vsr.persistence import load_artefact, save_selector
 from vsr.selectors import registry
-from vsr.training.trainer import train_selector
+from vsr.training.trainer import Trainer
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "knn": {"k": 2},
@@ -24,6 +24,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "svm": {"c": 1.0},
     "mlp": {"hidden_layers": (2,)},
     "matrix_factorization": {"num_factors": 2},
+    "table": {},
+    "stacking": {},
 }
 
 json_values = st.one_of(
@@ -97,9 +99,12 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[s
     pool = planted_pool(50)
     folder = tmp_path_factory.mktemp("whole")
     held: dict[str, list[dict[str, Any]]] = {}
+    table = Trainer.prepare(pool.features, pool.outcomes)
+    parts = [table.train(name, **PARAMETERS[name]) for name in DOCUMENTED]
     for name in registry.names():
-        selector = train_selector(name, pool.features, pool.outcomes, **PARAMETERS[name])
-        held[name] = [json.loads(save_selector(selector, folder).read_text()), document(name)]
+        whole = json.loads(save_selector(table.train(name, parts, **PARAMETERS[name]), folder).read_text())
+        of_documented = document(name) if name in DOCUMENTED else {key: whole[key] for key in whole if key != "vsr"}
+        held[name] = [whole, of_documented]
     held["svm"].append(shared_vectors())
     return held
 

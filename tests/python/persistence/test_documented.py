@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from documented import FILE_NAMES, MODELS, NAMELESS, WIDTH, document, row, shared_vectors
+from documented import DOCUMENTED, FILE_NAMES, MODELS, NAMELESS, WIDTH, document, row, shared_vectors
 from vsr.choice.chooser import choose
 from vsr.errors import ArtefactError, SelectionError
 from vsr.persistence import load_artefact, load_selector, save_selector
 from vsr.routing import Router
 from vsr.routing.explanation import explain
-from vsr.selectors import registry
 
-every_algorithm = pytest.mark.parametrize("name", registry.names())
+every_algorithm = pytest.mark.parametrize("name", DOCUMENTED)
 # Two queries near the vectors of llama, two near those of mistral.
 QUERIES = np.array([row(0.9, 0.1, 0.0), row(1.0, 0.0, 0.0), row(0.1, 0.9, 0.0), row(0.0, 1.0, 0.0)], dtype=np.float32)
 BEST = ["llama", "llama", "mistral", "mistral"]

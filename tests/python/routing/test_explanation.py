@@ -30,10 +30,8 @@ def test_differences_from_the_means_of_the_category(name: str, pool: Pool) -> No
     explanation = explain(selector, unseen.features[1:2], MODELS)
     category = unseen.outcomes.categories[1]
     assert category is not None
-    assert explanation.summary == (
-        f"Scores are the means of category {category} plus {selector.slope:.2f} (the calibration slope) times what "
-        f"{name} has learnt beyond them."
-    )
+    learnt = f" plus {selector.slope:.2f} (the calibration slope) times what {name} has learnt beyond them"
+    assert explanation.summary == f"Scores are the means of category {category}{'' if name == 'table' else learnt}."
     rows = explanation.tables[f"Against the means of {category}"]
     scores = dict(zip(selector.models, selector.scores(unseen.features[1:2])[0], strict=True))
     assert selector.prior is not None

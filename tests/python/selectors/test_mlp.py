@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from gradients import StoppedDescent, cross_entropy, finite_differences
 from pools import planted_pool
+from vsr.errors import TrainingError
 from vsr.selectors import mlp
 from vsr.selectors.mlp import Mlp, MlpSetting
 from vsr.selectors.optimization.early_stopping import StoppingSplit
@@ -100,3 +101,37 @@ def test_layers_of_auto_are_chosen_on_the_data() -> None:
     assert selector.parameters["hidden_layers"] in offered
     sizes = [sum(layers) for layers in offered]
     assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("layers", [(8,), (8, 4), (8, 4, 12)])
+def test_members_are_averaged_before_the_sigmoid_in_one_network(layers: tuple[int, ...], data: TrainingData) -> None:
+    together = Mlp.of().fit(data, MlpSetting(layers, members=2), seed=5)
+    assert [layer.shape[1] for layer in together.weights] == [*layers, data.n_models]
+    generator = np.random.default_rng(5)
+    members = [mlp._train(data, [width // 2 for width in layers], generator) for _ in range(2)]
+    logits = [
+        plain_logits(
+            data.features.astype(np.float64),
+            [w.astype(np.float64) for w in weights],
+            [b.astype(np.float64) for b in biases],
+        )
+        for weights, biases in members
+    ]
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3
+    expected = 1.0 / (1.0 + np.exp(-np.mean(logits, axis=0)))
+    np.testing.assert_allclose(together.quality(data.features), expected, atol=1e-5)
+
+
+def test_wide_layers_are_divided_among_members_narrow_ones_are_not() -> None:
+    members = {
+        layers: Mlp.of(hidden_layers=layers).settings(100)[0].members
+        for layers in ((256, 128), (256,), (64,), (32,), (16,), (8,), (256, 16), (100, 50))
+    }
+    assert list(members.values()) == [8, 8, 4, 2, 1, 1, 1, 2]
+
+
+def test_members_that_do_not_divide_the_layers_are_refused() -> None:
+    with pytest.raises(TrainingError, match=r"members is 3; expected a number that divides .* \(256, 128\)"):
+        Mlp.of(members=3)
+    with pytest.raises(TrainingError, match="members is 64"):
+        Mlp.of(hidden_layers="auto", members=64)
