@@ -43,7 +43,7 @@ def embed(source: Path, target: Path, skip_bad_lines: bool, embedding: Embedding
     """
     from vsr._files import require_writable
     from vsr.cli.embedding import embed_with_progress
-    from vsr.data.aggregation import unique_prompts
+    from vsr.data.prompts import unique_prompts
     from vsr.data.records import read_prompts
     from vsr.embedding.vector_file import write_embedding_file
 

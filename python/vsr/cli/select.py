@@ -69,8 +69,8 @@ def select(
     of the file, as `vsr-train embed` writes it.
     """
     from vsr.cli.embedding import embed_with_progress, load_router
-    from vsr.data.aggregation import unique_rows
     from vsr.data.categories import unknown_categories
+    from vsr.data.prompts import unique_rows
     from vsr.data.records import Query
     from vsr.embedding.vector_file import read_embedding_file
     from vsr.persistence import find_artefacts

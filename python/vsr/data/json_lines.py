@@ -32,6 +32,7 @@ _DEEPEST = 64  # brackets inside one another
 # A whole string, the rest of a line after an open quote, or a bracket: enough to know where an object ends.
 _STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(?P<open>\\?\Z))|[{}\[\]]', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_decode_any = msgspec.json.Decoder(dict[str, object]).decode
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -126,8 +127,6 @@ class JsonLines(Generic[Item]):
                             # msgspec does not look into the strings that it skips, so UTF-8 is checked here.
                             if not line.isascii():
                                 line.decode()
-                            if line.count(b"[") + line.count(b"{") > _DEEPEST:
-                                _require_shallow(line)
                             item = decode(line)
                         except (ValueError, RecursionError):
                             recovered, n_more = self._recover(line, lines, waiting)
@@ -280,9 +279,16 @@ def _depth(line: bytes) -> int | None:
     return depth
 
 
-def _require_shallow(data: bytes) -> None:
-    if _is_too_deep(data):
+def decode_object(line: bytes) -> dict[str, object]:
+    """Decode a line whose object is kept whole.
+
+    Raises:
+        ValueError: It is no object, or nested too deep. Of a record, msgspec skips what nobody reads, however deep; to
+            count the brackets of every record would take a fifth of the time of reading it.
+    """
+    if line.count(b"[") + line.count(b"{") > _DEEPEST and _is_too_deep(line):
         raise ValueError
+    return _decode_any(line)
 
 
 def _is_too_deep(data: bytes) -> bool:

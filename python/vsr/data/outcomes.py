@@ -1,17 +1,20 @@
 """Outcomes: one row per unique query, one column per model, what each measured there; NaN where nothing was."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vsr._checks import as_list, as_texts, repeated
-from vsr.data.aggregation import OutcomesReport, Scorer, group_records
+from vsr._checks import as_list, as_texts, repeated, require_kind
 from vsr.data.categories import normalise_category, unknown_categories
-from vsr.data.records import Record, unique_key
+from vsr.data.cells import BadRecordError, Cells, Scorer
+from vsr.data.json_lines import JsonLines
+from vsr.data.prompts import unique_key
+from vsr.data.records import Record, Records
+from vsr.data.report import OutcomesReport
 from vsr.errors import RecordError
 
 __all__ = ["Outcomes", "OutcomesReport", "Scorer"]
@@ -136,16 +139,20 @@ class Outcomes:
             RecordError: There is no record, no quality, none of the models, an answer that needs a scorer where none is
                 given, two texts under one `embedding_id`, or what reading the records raises.
         """
-        grouped = group_records(records, models, scorer)
-        return cls._of_unique(
-            queries=grouped.prompts,
-            categories=grouped.categories,
-            models=grouped.models,
-            quality=grouped.quality,
-            latency_s=grouped.latency_s,
-            cost_usd=grouped.cost_usd,
-            report=grouped.report,
-        )
+        if models is not None:
+            models = as_texts(models, "models", "a list of names", RecordError)
+        cells = Cells(models, scorer)
+        file = records if isinstance(records, JsonLines) else None
+        try:
+            # What a file of records gives is of the right kind already, and there are many.
+            cells.add(records if isinstance(records, Records) else _checked(records))
+        except BadRecordError as error:
+            place = f"record {cells.n_records}" if file is None else f"{file.path}:{file.line}"
+            raise RecordError(f"{place}: {error}") from error
+        try:
+            return cls._of_unique(**cells.averaged(0 if file is None else file.n_bad_lines))
+        except BadRecordError as error:
+            raise RecordError(str(error) if file is None else f"{file.path}: {error}") from error
 
     @property
     def n_queries(self) -> int:
@@ -264,3 +271,19 @@ def _measured(
         )
     array.flags.writeable = False
     return array
+
+
+def _checked(records: Iterable[Record]) -> Iterator[Record]:
+    """Pass records on.
+
+    Raises:
+        RecordError: One of them is something else, or they are no list.
+    """
+    require_kind(
+        records, Iterable, "records", "what vsr.read_records(path) gives, or a list of vsr.Record", RecordError
+    )
+    for number, record in enumerate(records, start=1):
+        require_kind(
+            record, Record, f"record {number}", "a vsr.Record, as vsr.read_records(path) gives them", RecordError
+        )
+        yield record

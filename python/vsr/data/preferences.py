@@ -5,14 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import msgspec
-
 from vsr.data.fields import Field, is_filled_text, is_number, is_text, problem_with
-from vsr.data.json_lines import JsonLines
+from vsr.data.json_lines import JsonLines, decode_object
 from vsr.data.prompts import unique_key
 from vsr.errors import RecordError
-
-_decode_object = msgspec.json.Decoder(dict[str, object]).decode
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ def _explain(fields: Sequence[Field], value: dict[str, object]) -> str | None:
 
 
 def _read_pair(fields: Sequence[Field], line: bytes) -> _Pair:
-    value = _decode_object(line)
+    value = decode_object(line)
     if _explain(fields, value) is not None:
         raise ValueError
     category = value.get("category")

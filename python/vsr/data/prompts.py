@@ -6,7 +6,7 @@ import json
 import re
 import string
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -132,3 +132,25 @@ def unique_key(prompt: str) -> str:
         prompt: a rendered prompt.
     """
     return " ".join(unicodedata.normalize("NFC", prompt).lower().split())
+
+
+def unique_prompts(prompts: Iterable[str]) -> list[str]:
+    """Give every prompt that counts as another query, as it is written first: the rows that records would have.
+
+    Args:
+        prompts: rendered prompts, in order.
+    """
+    prompt_of_key: dict[str, str] = {}
+    for prompt in dict.fromkeys(prompts):  # most files repeat a query in one spelling: normalise it once
+        prompt_of_key.setdefault(unique_key(prompt), prompt)
+    return list(prompt_of_key.values())
+
+
+def unique_rows(prompts: Iterable[str]) -> list[int]:
+    """Give the row of every prompt among those of `unique_prompts`: 0, 1, ... in order of first appearance.
+
+    Args:
+        prompts: rendered prompts, in order.
+    """
+    row_of_key: dict[str, int] = {}
+    return [row_of_key.setdefault(unique_key(prompt), len(row_of_key)) for prompt in prompts]

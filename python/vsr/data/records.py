@@ -9,7 +9,7 @@ from typing import Annotated, overload
 import msgspec
 
 from vsr.data.fields import Field, is_filled_text, is_number, is_text, problem_with
-from vsr.data.json_lines import BadLine, JsonLines
+from vsr.data.json_lines import BadLine, JsonLines, decode_object
 from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
 from vsr.errors import RecordError
 
@@ -187,7 +187,6 @@ _NOT_RATED = (
 _decode_record = msgspec.json.Decoder(Record).decode
 _decode_unrated = msgspec.json.Decoder(UnratedRecord).decode
 _decode_head = msgspec.json.Decoder(_Head).decode
-_decode_object = msgspec.json.Decoder(dict[str, object]).decode
 
 
 def read_records(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Records:
@@ -250,7 +249,7 @@ def read_objects(
     Raises:
         RecordError: There is no such file; while iterating: a line is no object, or nothing is in the file.
     """
-    return JsonLines(path, _decode_object, lambda _value: None, noun=noun, skip_bad_lines=skip_bad_lines)
+    return JsonLines(path, decode_object, lambda _value: None, noun=noun, skip_bad_lines=skip_bad_lines)
 
 
 def _read_record(line: bytes) -> Record:
@@ -277,7 +276,7 @@ def _explain_record(value: dict[str, object]) -> str | None:
 
 
 def _read_query(line: bytes) -> Query:
-    value = _decode_object(line)
+    value = decode_object(line)
     if problem_with(_QUERY_FIELDS, value) is not None:
         raise ValueError
     truth = value.get("ground_truth")

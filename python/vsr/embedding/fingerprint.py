@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from reprlib import repr as shortened
 from typing import Any
 
 from vsr.errors import EmbeddingError
@@ -107,7 +108,7 @@ class Fingerprint:
             optional = field.default is None
             if not (isinstance(value, expected) and not isinstance(value, bool)) and not (optional and value is None):
                 kind = "an integer" if expected is int else "a string"
-                raise EmbeddingError(f"embedder fingerprint: '{field.name}' must be {kind}, found {value!r}")
+                raise EmbeddingError(f"embedder fingerprint: '{field.name}' must be {kind}, found {shortened(value)}")
             values[field.name] = value
         fingerprint = cls(**values)
         if fingerprint.width < 1:

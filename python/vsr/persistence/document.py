@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from vsr._core import read_json_arrays, write_json_parts
 from vsr._files import replaced_file
+from vsr.data.fields import shown
 from vsr.errors import ArtefactError, OutputError
 from vsr.selectors.artefact_fields import Fields
 
@@ -116,7 +117,7 @@ def read_fields(path: str | os.PathLike[str], patterns: Mapping[str, str]) -> Fi
         message = str(error)
         raise ArtefactError(message if source in message else f"{source}: {message}") from error
     try:
-        content = _LazyObject(_decode_object(text))
+        content = _LazyObject(source, _decode_object(text))
     except msgspec.ValidationError:
         raise ArtefactError(f"{source}: expected a JSON object, found {type(json.loads(text)).__name__}") from None
     except ValueError as error:
@@ -127,13 +128,18 @@ def read_fields(path: str | os.PathLike[str], patterns: Mapping[str, str]) -> Fi
 class _LazyObject(Mapping[str, Any]):
     """An object whose fields are built when somebody reads them: what nobody reads costs its text and no more."""
 
-    def __init__(self, fields: dict[str, Any]) -> None:
+    def __init__(self, source: str, fields: dict[str, Any]) -> None:
+        self._source = source
         self._fields = fields
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 -- JSON has any type
         value = self._fields[name]
         if isinstance(value, msgspec.Raw):
-            value = self._fields[name] = json.loads(bytes(value))
+            try:
+                value = self._fields[name] = json.loads(bytes(value))
+            except (ValueError, RecursionError, MemoryError) as error:  # a number of 5,000 digits, for one
+                reason = str(error) or type(error).__name__
+                raise ArtefactError(f"{self._source}: field {shown(name)} cannot be read ({reason})") from None
         return value
 
     def __iter__(self) -> Iterator[str]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,9 @@ _FORMER_NAMES = {
 }
 
 
+_LONGEST_MESSAGE = 500
+
+
 def load_artefact(
     path: str | os.PathLike[str], *, models: Sequence[str] | None = None, algorithm: str | None = None
 ) -> Artefact:
@@ -59,9 +63,9 @@ def load_artefact(
     fields = _read(path, _algorithm(expected).array_patterns() if expected else {})
     name = fields.get("algorithm", str)
     if name not in registry.names():
-        raise fields.error("algorithm", f"is {name!r}; this version knows {', '.join(registry.names())}")
+        raise fields.error("algorithm", f"is {shortened(name)}; this version knows {', '.join(registry.names())}")
     if algorithm is not None and name != algorithm:
-        raise fields.error("algorithm", f"is {name!r}; expected {algorithm!r}")
+        raise fields.error("algorithm", f"is {shortened(name)}; expected {algorithm!r}")
     if name != expected:
         fields = _read(path, registry.algorithm(name).array_patterns())
     if not fields.get("trained", bool):
@@ -72,10 +76,9 @@ def load_artefact(
         return _load_documented(path, name, fields, names)
     except ArtefactError:
         raise
-    except VsrError as error:
-        raise ArtefactError(f"{path}: {error}") from error
-    except ValueError as error:
-        raise ArtefactError(f"{path}: {error}") from error
+    except (VsrError, ValueError) as error:
+        message = str(error)  # some quote what stands in the file, of any length
+        raise ArtefactError(f"{path}: {message[:_LONGEST_MESSAGE]}") from error
 
 
 def _read(path: Path, arrays: Mapping[str, str]) -> Fields:

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsr.data.aggregation import unique_prompts, unique_rows
 from vsr.data.categories import UnknownCategory
 from vsr.data.outcomes import Outcomes, OutcomesReport
-from vsr.data.prompts import render_prompt, unique_key
+from vsr.data.prompts import render_prompt, unique_key, unique_prompts, unique_rows
 from vsr.data.records import Record, UnratedRecord, read_records
 from vsr.errors import RecordError
 

@@ -11,7 +11,7 @@ import pytest
 
 from pools import planted_pool
 from vsr.data.outcomes import Outcomes
-from vsr.data.records import read_objects, read_records
+from vsr.data.records import read_objects, read_queries, read_records
 from vsr.errors import ArtefactError, RecordError
 from vsr.persistence import load_artefact, save_selector
 from vsr.training.trainer import train_selector
@@ -46,6 +46,16 @@ def test_a_line_that_is_too_long_or_deep_costs_itself(middle: bytes, tmp_path: P
     records = read_records(path, skip_bad_lines=True)
     assert len(list(records)) == 2
     assert records.n_bad_lines == 1
+
+
+def test_an_object_that_is_kept_is_not_deep_and_what_nobody_reads_of_a_record_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(GOOD.replace(b"}", b', "more": ' + b"[" * 64 + b"]" * 64 + b"}"))
+    with pytest.raises(RecordError, match=r":1: is nested more than 64 deep"):
+        next(iter(read_objects(path, noun="objects")))
+    with pytest.raises(RecordError, match=r":1: is nested more than 64 deep"):
+        read_queries(path)
+    assert len(list(read_records(path))) == 1
 
 
 def test_as_many_brackets_as_one_likes_beside_one_another(tmp_path: Path) -> None:
@@ -116,3 +126,34 @@ def test_an_artefact_that_is_too_deep_is_refused(tmp_path: Path) -> None:
     path.write_text('{"junk": ' + "[" * 100_000 + "]" * 100_000 + "," + path.read_text().lstrip()[1:])
     with pytest.raises(ArtefactError, match=r"kmeans_model\.json: .*nested deeper than 64 levels"):
         load_artefact(path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("9" * 5_000, id="5,000 digits"),
+        pytest.param("[" * 900 + "]" * 900, id="900 deep"),
+        pytest.param("[" * 100_000, id="open brackets"),
+        pytest.param('{"a": ' * 5_000 + "1" + "}" * 5_000, id="5,000 objects"),
+        pytest.param('"' + "x" * MIB + '"', id="a long text"),
+        pytest.param("[" + ",".join(["{}"] * 200_000) + "]", id="a long list"),
+    ],
+)
+@pytest.mark.parametrize(
+    "place", [("algorithm",), ("vsr",), ("vsr", "embedder", "width"), ("vsr", "seed"), ("trained",)]
+)
+@pytest.mark.usefixtures("quick")
+def test_what_stands_in_a_field_ends_in_a_short_error_with_the_file(
+    place: tuple[str, ...], value: str, tmp_path: Path
+) -> None:
+    path = saved(tmp_path)
+    document = json.loads(path.read_text())
+    holder = document
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = "here"
+    path.write_text(json.dumps(document).replace('"here"', value))
+    with pytest.raises(ArtefactError) as caught:
+        load_artefact(path)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 1_000
