@@ -158,13 +158,14 @@ def hold_out(
     steps = (n_in_all + 1) * len(names)
     n_done = 0
 
-    def train(fold: Fold, where: str) -> list[TrainedSelector]:
+    def train(fold: Fold, where: str, *, is_kept: bool = False) -> list[TrainedSelector]:
         nonlocal n_done
         trained: list[TrainedSelector] = []
         for name in names:
             if progress is not None:
                 progress(f"{name}{where}", n_done, steps)
-            trained.append(fold.table.train(name, trained, **settings.parameters.get(name, {})))
+            parameters = {} if is_kept else dict(registry.algorithm(name).parameters_in_folds)
+            trained.append(fold.table.train(name, trained, **parameters | dict(settings.parameters.get(name, {}))))
             n_done += 1
         return trained
 
@@ -203,7 +204,7 @@ def hold_out(
                 choices[selector.name].seconds += fold.time(selector)
     everything = np.arange(n_queries)
     fold = Fold.prepare(rows, outcomes, everything, everything, settings.objective, settings.seed, settings.preferences)
-    trained = train(fold, " on all queries")
+    trained = train(fold, " on all queries", is_kept=True)
     if progress is not None:
         progress("held-out table", steps, steps)
     deployed = no_choices(1)
