@@ -32,6 +32,8 @@ class Outcomes:
         latency_s: float64 (n_queries, n_models), seconds, NaN = not measured.
         cost_usd: float64 (n_queries, n_models), USD, NaN = not measured.
         report: what became of the records; None where the outcomes do not come from records.
+        groups: name of the conversation or template that each query belongs to, None where it belongs to none; None
+            where no query has one.
     """
 
     queries: tuple[str, ...]
@@ -41,6 +43,7 @@ class Outcomes:
     latency_s: NDArray[np.float64]
     cost_usd: NDArray[np.float64]
     report: OutcomesReport | None = field(default=None)
+    groups: tuple[str | None, ...] | None = field(default=None)
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Outcomes:
         latency_s: ArrayLike | None = None,
         cost_usd: ArrayLike | None = None,
         report: OutcomesReport | None = None,
+        groups: Sequence[str | None] | None = None,
     ) -> None:
         """Check and copy what was measured.
 
@@ -62,6 +66,8 @@ class Outcomes:
             latency_s: the same shape, 0 or more; None: nothing was measured.
             cost_usd: the same shape, 0 or more; None: nothing was measured.
             report: what became of the records.
+            groups: one a row: what belongs together, for example the turns of a conversation or the fills of a
+                template, has one name, and is held out together; None for a query that belongs to none.
 
         Raises:
             RecordError: There is no query or no model, a query or a name occurs twice or is no text, a shape does not
@@ -69,7 +75,7 @@ class Outcomes:
         """
         queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
         _require_different(queries)
-        self._fill(queries, categories, models, quality, latency_s, cost_usd, report)
+        self._fill(queries, categories, models, quality, latency_s, cost_usd, report, groups)
 
     def _fill(
         self,
@@ -80,6 +86,7 @@ class Outcomes:
         latency_s: ArrayLike | None = None,
         cost_usd: ArrayLike | None = None,
         report: OutcomesReport | None = None,
+        groups: Sequence[str | None] | None = None,
     ) -> None:
         """Check and copy everything but the queries; arguments and errors as in `__init__`."""
         categories = as_list(categories, "categories", "a list of one name (or None) per query", RecordError)
@@ -107,6 +114,7 @@ class Outcomes:
             "latency_s": _measured("latency_s", latency_s, shape),
             "cost_usd": _measured("cost_usd", cost_usd, shape),
             "report": report,
+            "groups": _groups(groups, len(queries)),
         }
         for name, value in held.items():
             object.__setattr__(self, name, value)
@@ -190,6 +198,7 @@ class Outcomes:
             latency_s=self.latency_s[index],
             cost_usd=self.cost_usd[index],
             report=self.report,
+            groups=None if self.groups is None else [self.groups[row] for row in index],
         )
 
     def with_models(self, names: Sequence[str]) -> "Outcomes":
@@ -210,6 +219,7 @@ class Outcomes:
             latency_s=self.latency_s[:, columns],
             cost_usd=self.cost_usd[:, columns],
             report=self.report,
+            groups=self.groups,
         )
 
     def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
@@ -240,6 +250,17 @@ def _require_different(queries: Sequence[str]) -> None:
                 f"queries {first} and {row} are one query ({queries[first][:40]!r}, {query[:40]!r}; case and "
                 "white space do not count); expected one row per query. Average the two, or use Outcomes.from_records"
             )
+
+
+def _groups(groups: Sequence[str | None] | None, n_queries: int) -> tuple[str | None, ...] | None:
+    """Check the names of groups; None where no query has one."""
+    if groups is None:
+        return None
+    groups = as_list(groups, "groups", "a list of one name (or None) per query", RecordError)
+    if len(groups) != n_queries:
+        raise RecordError(f"outcomes have {n_queries} queries and {len(groups)} groups; expected one each")
+    names = tuple(None if name is None or not str(name).strip() else str(name) for name in groups)
+    return names if any(name is not None for name in names) else None
 
 
 def _category(name: str | None) -> str | None:

@@ -14,6 +14,7 @@ from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
+from vsr.evaluation.query_groups import grouped_folds, query_groups
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.summary import summarise
 from vsr.features import split_features
@@ -21,7 +22,6 @@ from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
-from vsr.training.folds import stratified_folds
 from vsr.training.trainer import features_of, require_seed
 
 #: How often the queries are split into folds: the choice of one split is half luck.
@@ -152,7 +152,8 @@ def hold_out(
     rows, outcomes = rows[measured], outcomes.take(measured)
     names, n_queries = registry.parts_first(settings.algorithms), outcomes.n_queries
     codes = split_features(rows).codes
-    assignments = _assignments(codes, settings)
+    groups = query_groups(split_features(rows).embeddings, outcomes.groups, settings.folds)
+    assignments = _assignments(codes, groups, settings)
     n_folds = int(assignments[0].max()) + 1
     n_in_all = len(assignments) * n_folds
     steps = (n_in_all + 1) * len(names)
@@ -217,6 +218,7 @@ def hold_out(
         trainings=trainings,
         choices=choices,
         deployed=deployed,
+        groups=groups,
         n_folds=n_folds,
         recommended=best_of(trained).name,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
@@ -243,32 +245,39 @@ def _names(algorithms: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _assignments(codes: IntArray, settings: ComparisonSettings) -> list[IntArray]:
+def _assignments(codes: IntArray, groups: IntArray, settings: ComparisonSettings) -> list[IntArray]:
     """Fold of each row, once per split; a holdout is one split."""
     require_whole_number(settings.splits, "splits", "a whole number of 1 or more", TrainingError)
     if settings.splits < 1:
         raise TrainingError(f"splits is {settings.splits}; expected 1 at least")
     generator = np.random.default_rng(settings.seed)
     n_splits = settings.splits if settings.holdout is None else 1
-    return [_assign(codes, settings.folds, settings.holdout, generator) for _ in range(n_splits)]
+    return [_assign(codes, groups, settings.folds, settings.holdout, generator) for _ in range(n_splits)]
 
 
-def _assign(codes: IntArray, folds: int, holdout: float | None, generator: np.random.Generator) -> IntArray:
+def _assign(
+    codes: IntArray, groups: IntArray, folds: int, holdout: float | None, generator: np.random.Generator
+) -> IntArray:
     """Fold of each row, -1 for rows that are never held out."""
+    n_groups = int(groups.max()) + 1
     if holdout is None:
         require_whole_number(folds, "folds", "a whole number of 2 or more", TrainingError)
-        if not 2 <= folds <= len(codes):
+        if not 2 <= folds <= n_groups:
             raise TrainingError(
-                f"{folds} folds of {len(codes)} queries with a measured quality; expected 2 folds at least and one "
-                "query per fold"
+                f"{folds} folds of {_counted(len(codes), n_groups)}; expected 2 folds at least and one query per fold"
             )
-        return stratified_folds(codes, folds, generator)
+        return grouped_folds(codes, groups, folds, generator)
     require_number(holdout, "holdout", "a fraction between 0 and 1", TrainingError)
     if not 0.0 < holdout < 1.0:
         raise TrainingError(f"holdout is {holdout}; expected a fraction between 0 and 1, for example 0.2")
-    if len(codes) < 3:
-        raise TrainingError(f"{len(codes)} queries with a measured quality; to hold one out takes 3 at least")
-    n_held_out = min(max(1, round(holdout * len(codes))), len(codes) - 2)
-    # As many folds as rows number them category by category; every so many-th of them is held out.
-    position = stratified_folds(codes, len(codes), generator)
-    return np.where((position + 1) * n_held_out // len(codes) > position * n_held_out // len(codes), 0, -1)
+    if n_groups < 3:
+        raise TrainingError(f"{_counted(len(codes), n_groups)}; to hold one out takes 3 at least")
+    n_held_out = min(max(1, round(holdout * n_groups)), n_groups - 2)
+    # As many folds as groups number them category by category; every so many-th of them is held out.
+    position = grouped_folds(codes, groups, n_groups, generator)
+    return np.where((position + 1) * n_held_out // n_groups > position * n_held_out // n_groups, 0, -1)
+
+
+def _counted(n_queries: int, n_groups: int) -> str:
+    queries = f"{n_queries} queries with a measured quality"
+    return queries if n_groups == n_queries else f"{queries} in {n_groups} groups that belong together"

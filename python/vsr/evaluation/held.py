@@ -105,6 +105,7 @@ class Held:
         trainings: per split and fold, the training part.
         choices: per method, what it chose for held-out queries; with scores for the category table and the judged one.
         deployed: per method, what it chooses for all queries when trained on them.
+        groups: (n_queries,) queries that belong together, which were held out together and vary together.
         n_folds: folds that there were.
         recommended: the selector that the folds' choices inside are judged for.
         classifier_accuracy: of the category classifier; None where there is none.
@@ -117,6 +118,7 @@ class Held:
     trainings: list[list[FoldTraining]]
     choices: dict[str, Choices]
     deployed: dict[str, Choices]
+    groups: IntArray
     n_folds: int
     recommended: str
     classifier_accuracy: float | None

@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from vsr.prior.category_means import FloatArray
+from vsr.prior.category_means import FloatArray, IntArray
 
 #: What a plain interval is widened by: the spread over trainings, which no reuse of one sample shows. Found on real
 #: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).
@@ -46,7 +46,7 @@ class Interval:
         return self.low > 0.0
 
 
-def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
+def gain_interval(differences: FloatArray, luck: float = 0.0, groups: IntArray | None = None) -> Interval:
     """Put an interval around the mean of paired differences from repeated splits.
 
     `m + e +- 1.96 * 1.2 * sqrt(v)`, with `v = mean over splits of var / n + (2 / n)^2`. The splits are averaged for the
@@ -55,14 +55,27 @@ def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
     Args:
         differences: (n_splits, n_queries) float64.
         luck: what of the difference is the other side's luck of having been picked (`luck_in_gain`).
+        groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
     """
     n_queries = differences.shape[1]
-    variance = float(differences.var(axis=1).mean()) / n_queries + (_LEAST_QUERIES / n_queries) ** 2
+    around = differences - differences.mean(axis=1, keepdims=True)
+    squares = float(np.mean([np.square(_sums(each, groups)).sum() for each in around]))
+    variance = squares / n_queries**2 + (_LEAST_QUERIES / n_queries) ** 2
     mean, half = float(differences.mean()) + luck, _HALF_WIDTH * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, n_queries)
 
 
-def shrunk_means(values: FloatArray) -> FloatArray:
+def _sums(values: FloatArray, groups: IntArray | None) -> FloatArray:
+    """Sum rows by group: the rows of a cluster-robust variance (Liang and Zeger 1986)."""
+    if groups is None or len(values) == int(groups.max()) + 1:
+        return values
+    n_groups = int(groups.max()) + 1
+    sums = np.zeros((n_groups, *values.shape[1:]))
+    np.add.at(sums, groups, values)
+    return sums * math.sqrt(n_groups / max(n_groups - 1, 1))
+
+
+def shrunk_means(values: FloatArray, groups: IntArray | None = None) -> FloatArray:
     """Shrink the means of several models towards each other, as far as their differences may be luck.
 
     Empirical Bayes for paired means (Efron and Morris 1973): with `S = cov / n`, `A = I - 11'/M` and `V = A S A`,
@@ -72,6 +85,7 @@ def shrunk_means(values: FloatArray) -> FloatArray:
 
     Args:
         values: (n_queries, n_models) float64, complete.
+        groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
 
     Returns:
         (n_models,) float64.
@@ -81,7 +95,7 @@ def shrunk_means(values: FloatArray) -> FloatArray:
     if n_models < 2:
         return np.asarray(means)
     centred = values - values.mean(axis=1, keepdims=True)
-    around = centred - centred.mean(axis=0)
+    around = _sums(centred - centred.mean(axis=0), groups)
     covariance = around.T @ around / n_queries**2
     middle = means.mean()
     spread = (float(np.square(means - middle).sum()) - float(np.trace(covariance))) / (n_models - 1)

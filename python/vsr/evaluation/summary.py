@@ -72,9 +72,11 @@ class _Lines:
         known = np.flatnonzero(np.isfinite(means))
         #: What the shrunk mean of each model is above its own mean: below 0 for one that owes something to luck.
         self.pull = np.zeros(len(means))
-        self.pull[known] = shrunk_means(everything.utility[:, known]) - means[known]
+        self.pull[known] = shrunk_means(everything.utility[:, known], held.groups) - means[known]
         self.luck = max(0.0, -float(self.pull[self.named]))
         self.base = self.measured.utility[:, self.named]
+        #: Group of each held-out query.
+        self.groups = np.unique(held.groups[held.rows], return_inverse=True)[1].reshape(-1)
 
     def columns(self, name: str, source: CategorySource) -> IntArray:
         """(n_splits, n_held_out) what a method chose."""
@@ -86,7 +88,11 @@ class _Lines:
 
     def gain(self, columns: IntArray) -> Interval:
         """Gain over the named model."""
-        return gain_interval(_at(self.measured.utility, columns) - self.base, self.luck_in(columns))
+        return self.interval(_at(self.measured.utility, columns) - self.base, self.luck_in(columns))
+
+    def interval(self, differences: FloatArray, luck: float = 0.0) -> Interval:
+        """Put the interval around differences of the held-out queries."""
+        return gain_interval(differences, luck, self.groups)
 
     def luck_in(self, columns: IntArray) -> float:
         """How much of the named model's luck stands in the gain of some choices over it."""
@@ -136,7 +142,7 @@ class _Lines:
         over_table = None
         if kind != "baseline":
             by_table = _at(self.measured.utility, self.columns(CATEGORY_TABLE, source))
-            over_table = gain_interval(_at(self.measured.utility, columns) - by_table)
+            over_table = self.interval(_at(self.measured.utility, columns) - by_table)
         gain = None if is_identical else self.gain(columns)
         told_of = source if len(np.unique(self.held.codes)) > 1 else None
         return self.line(
@@ -146,7 +152,7 @@ class _Lines:
     def single(self, column: int, label: str) -> MethodResult:
         """Give the line of one model for everything."""
         shift = float(self.pull[column] - self.pull[self.named])
-        gain = gain_interval((self.measured.utility[:, column] - self.base)[None, :], shift)
+        gain = self.interval((self.measured.utility[:, column] - self.base)[None, :], shift)
         return self.line(f"always {self.held.outcomes.models[column]}", label, "single", self.always(column), gain)
 
     def always(self, column: int) -> IntArray:
@@ -227,7 +233,7 @@ def _oracle(lines: _Lines, objective: Objective) -> MethodResult:
     outcomes = lines.held.outcomes.take(lines.held.rows)
     columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective)[None, :]
     measured = _Measured.of(lines.held, objective, None).take(lines.held.rows)
-    gain = gain_interval(_at(measured.utility, columns) - lines.base, lines.luck_in(columns))
+    gain = lines.interval(_at(measured.utility, columns) - lines.base, lines.luck_in(columns))
     return lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured)
 
 
