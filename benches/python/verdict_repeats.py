@@ -20,8 +20,9 @@ from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation.cross_validation import ComparisonSettings, hold_out
+from vsr.evaluation.cross_validation import hold_out
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED
+from vsr.evaluation.settings import ComparisonSettings
 from vsr.evaluation.summary import summarise
 from vsr.features import join_features
 from vsr.training.trainer import Trainer

@@ -33,7 +33,7 @@ from routing_quality import default_folder, read_pools
 from verdict_repeats import SEEDS, repeat
 from verdict_worlds import KINDS, POOLS, cells
 
-from vsr.evaluation.cross_validation import N_SPLITS
+from vsr.evaluation.settings import N_SPLITS
 from vsr.selectors import registry
 
 Float = npt.NDArray[np.float64]

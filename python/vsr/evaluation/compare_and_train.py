@@ -17,9 +17,10 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import RecordError, TrainingError
-from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, compare
+from vsr.evaluation.cross_validation import Comparison, compare
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
 from vsr.features import join_features
 from vsr.features.classifier import fill_categories
 from vsr.persistence import save_selectors, write_manifest

@@ -1,7 +1,7 @@
 """Train on some queries, choose for the others, again and again: what the held-out table rests on."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
+from vsr.evaluation.learning_curve import train_on_less
 from vsr.evaluation.query_groups import grouped_folds, query_groups
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
 from vsr.evaluation.summary import summarise
 from vsr.features import split_features
 from vsr.prior.category_means import IntArray
@@ -24,37 +26,7 @@ from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
 from vsr.training.trainer import features_of, require_seed
 
-#: How often the queries are split into folds: the choice of one split is half luck.
-N_SPLITS = 3
-
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class ComparisonSettings:
-    """What to compare, and how.
-
-    Attributes:
-        algorithms: registry names.
-        folds: number of folds.
-        splits: how often the queries are split into folds, each time otherwise.
-        holdout: share of the queries to hold out once, instead of folds.
-        objective: what the choices maximise.
-        categories: whether queries will arrive with their category or have it predicted: what the verdict is for.
-        seed: seed of the splits and the fits.
-        parameters: per algorithm, its own parameters.
-        preferences: pairs of the models of the outcomes, for algorithms that learn from them.
-    """
-
-    algorithms: tuple[str, ...]
-    folds: int = 5
-    splits: int = N_SPLITS
-    holdout: float | None = None
-    objective: Objective = field(default_factory=Objective)
-    categories: CategorySource = "predicted"
-    seed: int = 0
-    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    preferences: Preferences | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +106,11 @@ def compare(
         TrainingError: As in `cross_validate`.
     """
     held, selectors = hold_out(features, outcomes, settings, progress)
-    return Comparison(summarise(held, settings.objective, settings.categories, settings.seed), selectors)
+    evaluation = summarise(held, settings.objective, settings.categories, settings.seed)
+    if settings.learning_curve or evaluation.verdict.kind == "inconclusive":
+        less = train_on_less(features_of(outcomes, features)[outcomes.measured_rows], held, settings)
+        evaluation = summarise(held, settings.objective, settings.categories, settings.seed, less)
+    return Comparison(evaluation, selectors)
 
 
 def hold_out(

@@ -25,6 +25,7 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
         "best_model_share": evaluation.best_model_share,
         "methods": [_method(method) for method in evaluation.methods],
         "verdict": asdict(evaluation.verdict),
+        "learning_curve": [asdict(point) for point in evaluation.learning_curve],
         "seed": evaluation.seed,
     }
 

@@ -58,11 +58,15 @@ def gain_interval(differences: FloatArray, luck: float = 0.0, groups: IntArray |
         groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
     """
     n_queries = differences.shape[1]
-    around = differences - differences.mean(axis=1, keepdims=True)
-    squares = float(np.mean([np.square(_sums(each, groups)).sum() for each in around]))
-    variance = squares / n_queries**2 + (_LEAST_QUERIES / n_queries) ** 2
+    variance = float(np.mean([variance_of_mean(split, groups) for split in differences]))
+    variance += (_LEAST_QUERIES / n_queries) ** 2
     mean, half = float(differences.mean()) + luck, _HALF_WIDTH * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, n_queries)
+
+
+def variance_of_mean(values: FloatArray, groups: IntArray | None = None) -> float:
+    """Variance of the mean of (n,) values, those of a group varying together."""
+    return float(np.square(_sums(values - values.mean(), groups)).sum()) / len(values) ** 2
 
 
 def _sums(values: FloatArray, groups: IntArray | None) -> FloatArray:

@@ -60,14 +60,31 @@ class Verdict:
             or `inconclusive`; only the first two say that anything but the best single model pays.
         sentence: the same for people, one sentence.
         categories: the way queries will arrive that it is for; None where categories make no difference.
-        queries_needed: for `inconclusive`, about how many queries in all would decide if the gain stays what it is;
-            None where hardly more than there are.
+        queries_needed: for `inconclusive`, about how many queries in all would decide, as the learning curve says; None
+            where that is hardly more than there are, or there is no curve.
     """
 
     kind: VerdictKind
     sentence: str
     categories: CategorySource | None
     queries_needed: int | None
+
+
+@dataclass(frozen=True)
+class LearningPoint:
+    """One point of a learning curve.
+
+    Attributes:
+        n_queries: how many queries there are in all.
+        gain: of the judged selector over the best single model, in utility.
+        low: lower end of its 95 % interval.
+        high: upper end.
+    """
+
+    n_queries: int
+    gain: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,7 @@ class Evaluation:
         verdict: whether routing pays.
         classifier_accuracy: leave-one-out accuracy of the category classifier; None where there is none.
         seed: seed of the splits.
+        learning_curve: the judged gain at a quarter, at a half and at all of the queries; empty where it was not drawn.
     """
 
     n_queries: int
@@ -112,6 +130,7 @@ class Evaluation:
     verdict: Verdict
     classifier_accuracy: float | None
     seed: int
+    learning_curve: tuple[LearningPoint, ...] = ()
 
     def method(self, name: str) -> MethodResult:
         """Give the line of a method by its name."""

@@ -7,6 +7,7 @@ import numpy as np
 from vsr.choice.objective import EfficiencyScale, Objective, best_columns, measured_utilities
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
+from vsr.evaluation.learning_curve import LearningSeries, LessTraining
 from vsr.evaluation.missing_cells import completed
 from vsr.evaluation.results import CategorySource, Evaluation, MethodKind, MethodResult
 from vsr.evaluation.verdict import Evidence, judge
@@ -159,17 +160,28 @@ class _Lines:
         """(1, n_held_out) one model for everything."""
         return np.full((1, len(self.held.rows)), column)
 
-    def evidence(self, source: CategorySource) -> Evidence:
+    def series(self, less: tuple[LessTraining, ...], source: CategorySource) -> LearningSeries:
+        """Give what a learning curve rests on."""
+        return LearningSeries.of(less, self.held, self.measured.utility, self.named, self.groups, source)
+
+    def evidence(self, source: CategorySource, series: LearningSeries | None = None) -> Evidence:
         """Give what the verdict looks at."""
         judged = self.chosen(JUDGED, JUDGED, "judged", source)
         table = self.chosen(CATEGORY_TABLE, CATEGORY_TABLE, "baseline", source)
         over_table = judged.gain_over_table
         if table.is_identical or over_table is None:
             over_table = judged.gain
-        return Evidence(judged=judged.gain, judged_over_table=over_table, table=table.gain)
+        law = None if series is None else series.law()
+        return Evidence(judged=judged.gain, judged_over_table=over_table, table=table.gain, law=law)
 
 
-def summarise(held: Held, objective: Objective, categories: CategorySource, seed: int) -> Evaluation:
+def summarise(
+    held: Held,
+    objective: Objective,
+    categories: CategorySource,
+    seed: int,
+    less: tuple[LessTraining, ...] = (),
+) -> Evaluation:
     """Work out every line and the verdict.
 
     Args:
@@ -177,8 +189,10 @@ def summarise(held: Held, objective: Objective, categories: CategorySource, seed
         objective: what the choices maximised.
         categories: the way queries will arrive, which the verdict is for.
         seed: seed of the folds of the estimates for missing cells.
+        less: what was chosen after training on fewer queries, for a learning curve.
     """
     outcomes, lines = held.outcomes, _Lines(held, objective, seed)
+    series = lines.series(less, categories) if less else None
     n_categories = len(np.unique(held.codes))
     models = outcomes.models
     named = models[lines.named]
@@ -222,9 +236,10 @@ def summarise(held: Held, objective: Objective, categories: CategorySource, seed
             model: float(share)
             for model, share in zip(models, lines.measured.is_best.mean(axis=0).tolist(), strict=True)
         },
-        verdict=judge(lines.evidence(categories), categories if has_ways else None, held.recommended, named),
+        verdict=judge(lines.evidence(categories, series), categories if has_ways else None, held.recommended, named),
         classifier_accuracy=held.classifier_accuracy,
         seed=seed,
+        learning_curve=() if series is None else series.points(lines.gain(lines.columns(JUDGED, categories))),
     )
 
 

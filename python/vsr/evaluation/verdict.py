@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vsr.evaluation.intervals import Interval
+from vsr.evaluation.learning_curve import LearningLaw, queries_needed
 from vsr.evaluation.results import CategorySource, Verdict, VerdictKind
 
 # An estimate above 0 that ten times the queries would not settle is no reason to measure more.
@@ -21,11 +22,13 @@ class Evidence:
         judged_over_table: its gain over the category table; over the best single model where the table always chooses
             that one.
         table: gain of the category table over the best single model; None where it always chooses that one.
+        law: what is still to come of both gains with more queries; None where there is no learning curve.
     """
 
     judged: Interval | None
     judged_over_table: Interval | None
     table: Interval | None
+    law: LearningLaw | None = None
 
     def kind(self) -> VerdictKind:
         """Apply the rule."""
@@ -44,17 +47,16 @@ class Evidence:
         return "static"
 
     def queries_needed(self) -> float:
-        """Queries at which an interval of the same spread around the same mean would leave 0."""
+        """Queries at which both intervals would leave 0; without a learning curve, if the gains stay what they are."""
+        law = LearningLaw(0.0, 0.0) if self.law is None else self.law
         if self.judged is None:
             return float("inf")
-        both = [interval for interval in (self.judged, self.judged_over_table) if interval is not None]
-        weakest = min(both, key=lambda i: i.mean / max(i.high - i.low, 1e-12))
-        if weakest.mean <= 0.0:
-            weakest = self.judged
-        if weakest.mean <= 0.0:
-            return float("inf")
-        half_width = (weakest.high - weakest.low) / 2.0
-        return weakest.n * max(half_width / weakest.mean, 1.0) ** 2
+        over_single = queries_needed(self.judged, law.over_single)
+        if self.judged_over_table is None:
+            return over_single
+        over_table = queries_needed(self.judged_over_table, law.over_table)
+        # A table that is as good as the selector would not have to be beaten: it would be recommended itself.
+        return over_single if over_table == float("inf") else max(over_single, over_table)
 
 
 def judge(
@@ -100,7 +102,7 @@ def judge(
             gained = _gain(judged, unit, where)
             sentence = f"Do not route yet: the gain over {over_single}, {gained}, is not surely there"
         if needed is not None:
-            sentence += f"; if it stays what it is, about {needed:,} queries would decide"
+            sentence += f"; the learning curve says that about {needed:,} queries would decide"
     else:
         gained = _gain(judged, unit, where)
         sentence = f"Do not route: nothing surely beats {over_single} (the best selector, {recommended}: {gained})"
@@ -108,9 +110,13 @@ def judge(
 
 
 def _said_needed(evidence: Evidence) -> int | None:
-    """Give a number of queries to two digits; None where the ones that are there should have decided."""
+    """Give a number of queries to two digits; None without a curve, or where what is there should have decided."""
     needed = evidence.queries_needed()
-    if evidence.judged is None or not _SAYS_SOMETHING * evidence.judged.n < needed < float("inf"):
+    if (
+        evidence.judged is None
+        or evidence.law is None
+        or not _SAYS_SOMETHING * evidence.judged.n < needed < float("inf")
+    ):
         return None
     return int(float(f"{needed:.1e}"))
 

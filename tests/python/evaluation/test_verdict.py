@@ -3,6 +3,7 @@
 import pytest
 
 from vsr.evaluation.intervals import Interval
+from vsr.evaluation.learning_curve import LearningLaw
 from vsr.evaluation.results import VerdictKind
 from vsr.evaluation.verdict import Evidence, judge
 
@@ -10,6 +11,7 @@ NONE = Interval(0.0, 0.0, 0.0, 400)
 GAIN = Interval(0.03, 0.01, 0.05, 400)
 UNSURE = Interval(0.02, -0.01, 0.05, 400)
 FAINT = Interval(0.001, -0.02, 0.022, 400)
+FLAT = LearningLaw(0.0, 0.0)
 LOSS = Interval(-0.02, -0.04, 0.0, 400)
 
 
@@ -88,17 +90,17 @@ def test_no_figure_is_a_negative_zero() -> None:
 
 def test_inconclusive_says_how_many_queries_would_decide() -> None:
     # The half width of 3 points has to shrink to 2: 9/4 of the queries.
-    verdict = judge(Evidence(UNSURE, UNSURE, NONE), None, "knn", "llama")
+    verdict = judge(Evidence(UNSURE, UNSURE, NONE, FLAT), None, "knn", "llama")
     assert verdict.queries_needed == 900
     assert verdict.sentence == (
         "Do not route yet: the gain over always using llama, +2.0 points (95 % -1.0 .. +5.0), is not surely there; "
-        "if it stays what it is, about 900 queries would decide."
+        "the learning curve says that about 900 queries would decide."
     )
 
 
 def test_a_number_of_queries_that_are_there_is_not_said() -> None:
     nearly = Interval(0.02, -0.0005, 0.0405, 400)  # 420 queries: as many as there are, but for noise
-    verdict = judge(Evidence(nearly, nearly, NONE), None, "knn", "llama")
+    verdict = judge(Evidence(nearly, nearly, NONE, FLAT), None, "knn", "llama")
     assert (verdict.kind, verdict.queries_needed) == ("inconclusive", None)
     assert verdict.sentence == (
         "Do not route yet: the gain over always using llama, +2.0 points (95 % -0.1 .. +4.0), is not surely there."
@@ -107,17 +109,17 @@ def test_a_number_of_queries_that_are_there_is_not_said() -> None:
 
 def test_a_number_of_queries_is_rough() -> None:
     rough = Interval(0.0123, -0.02, 0.0446, 2017)
-    assert judge(Evidence(rough, rough, NONE), None, "knn", "llama").queries_needed == 14000
+    assert judge(Evidence(rough, rough, NONE, FLAT), None, "knn", "llama").queries_needed == 14000
 
 
 def test_a_gain_over_the_single_model_alone_is_said_to_be_one() -> None:
-    assert judge(Evidence(GAIN, UNSURE, UNSURE), None, "knn", "llama").sentence == (
+    assert judge(Evidence(GAIN, UNSURE, UNSURE, FLAT), None, "knn", "llama").sentence == (
         "Not decided yet: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using "
         "llama, but its gain over a table of the best model per category, +2.0 points (95 % -1.0 .. +5.0), is not "
-        "surely there; if it stays what it is, about 900 queries would decide."
+        "surely there; the learning curve says that about 900 queries would decide."
     )
 
 
 def test_the_weaker_of_the_two_intervals_decides_how_many() -> None:
     weaker = Interval(0.01, -0.02, 0.04, 400)
-    assert judge(Evidence(GAIN, weaker, NONE), None, "knn", "llama").queries_needed == 3600
+    assert judge(Evidence(GAIN, weaker, NONE, FLAT), None, "knn", "llama").queries_needed == 3600

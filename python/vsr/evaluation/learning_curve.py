@@ -1,0 +1,185 @@
+"""How the gain grows with the number of queries, and how many would decide what these leave open.
+
+The held-out queries of one split are chosen for once more, by a selector that was trained on a quarter and on a half of
+the training part. To these points, and that of all queries, goes the law `gain(n) = a - b / sqrt(n)`: what is learnt
+from averages converges so. The selector is the first algorithm that stands on its own, not all of them: a curve costs a
+few per cent of the comparison. Its slope is taken for that of the judged one, through whose gain the curve is put.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.evaluation.fold import Fold
+from vsr.evaluation.held import CATEGORY_TABLE, Choices, Held
+from vsr.evaluation.intervals import Interval, variance_of_mean
+from vsr.evaluation.results import CategorySource, LearningPoint
+from vsr.evaluation.settings import ComparisonSettings
+from vsr.prior.category_means import FloatArray, IntArray
+from vsr.selectors import registry
+from vsr.training.folds import stratified_folds
+
+#: Shares of the training part to train on beside the whole: one half, and one half of that.
+_HALVINGS = (4, 2)
+# Fewer training queries than these teach nothing that could be compared.
+_LEAST_QUERIES = 20
+
+
+@dataclass(frozen=True, eq=False)
+class LessTraining:
+    """What was chosen for held-out queries after training on a part of the other queries.
+
+    Attributes:
+        n_queries: how many queries there would be in all.
+        name: the selector that was trained.
+        choices: of that selector and of the category table, each with one split.
+    """
+
+    n_queries: int
+    name: str
+    choices: dict[str, Choices]
+
+
+@dataclass(frozen=True)
+class LearningLaw:
+    """What is still to come with more queries: how far each gain is below the one that it tends to.
+
+    Attributes:
+        over_single: of the gain over the single model, b / sqrt(n) at the number of queries that there are; 0 or more.
+        over_table: of the gain over the category table.
+    """
+
+    over_single: float
+    over_table: float
+
+
+def train_on_less(
+    features: npt.NDArray[np.float32], held: Held, settings: ComparisonSettings
+) -> tuple[LessTraining, ...]:
+    """Train on a quarter and on a half of every training part of the first split, and choose for the held-out queries.
+
+    Args:
+        features: (n_queries, n_features) float32 of the queries of `held`.
+        held: what the splits gave.
+        settings: what was compared, and how.
+
+    Returns:
+        The least first; nothing where there are too few queries or only algorithms that combine others.
+    """
+    alone = [name for name in registry.parts_first(settings.algorithms) if not registry.algorithm(name).combines]
+    assignment, outcomes = held.folds[0], held.outcomes
+    n_train = int((assignment != 0).sum())
+    if not alone or n_train // max(_HALVINGS) < _LEAST_QUERIES:
+        return ()
+    name = alone[0]
+    parameters = dict(registry.algorithm(name).parameters_in_folds) | dict(settings.parameters.get(name, {}))
+    generator = np.random.default_rng(settings.seed)
+    trained = []
+    for part in _HALVINGS:
+        choices = {each: Choices.none_yet(1, outcomes.n_queries) for each in (CATEGORY_TABLE, name)}
+        for number in range(held.n_folds):
+            train, test = np.flatnonzero(assignment != number), np.flatnonzero(assignment == number)
+            train = train[stratified_folds(held.codes[train], part, generator) == 0]
+            fold = Fold.prepare(
+                features, outcomes, train, test, settings.objective, settings.seed, settings.preferences
+            )
+            choices[CATEGORY_TABLE].take(0, test, fold.predict_by_table())
+            choices[name].take(0, test, fold.predict(fold.table.train(name, **parameters)))
+        trained.append(LessTraining(outcomes.n_queries // part, name, choices))
+    return tuple(trained)
+
+
+@dataclass(frozen=True, eq=False)
+class LearningSeries:
+    """Utilities behind a curve: the same held-out queries at every number of training queries, the least first.
+
+    Attributes:
+        n_queries: how many queries there are in all at each point; the last is all of them.
+        chosen: (n_points, n_held_out) utility of the selector that was trained on less.
+        by_table: the same of the category table.
+        named: (n_held_out,) of the single model.
+        groups: (n_held_out,) group of each query.
+    """
+
+    n_queries: tuple[int, ...]
+    chosen: FloatArray
+    by_table: FloatArray
+    named: FloatArray
+    groups: IntArray
+
+    @classmethod
+    def of(
+        cls,
+        less: tuple[LessTraining, ...],
+        held: Held,
+        utility: FloatArray,
+        named: int,
+        groups: IntArray,
+        source: CategorySource,
+    ) -> "LearningSeries":
+        """Look up what was chosen.
+
+        Args:
+            less: of `train_on_less`, not empty.
+            held: what the splits gave.
+            utility: (n_held_out, n_models), complete.
+            named: column of the single model.
+            groups: (n_held_out,) group of each query.
+            source: how categories are known.
+        """
+        name, rows = less[0].name, np.arange(len(utility))
+
+        def utilities(which: str) -> FloatArray:
+            columns = [each.choices[which].columns(source)[0] for each in less]
+            columns.append(held.choices[which].columns(source)[0])
+            return np.stack([utility[rows, chosen[held.rows]] for chosen in columns])
+
+        n_queries = (*(each.n_queries for each in less), held.outcomes.n_queries)
+        return cls(n_queries, utilities(name), utilities(CATEGORY_TABLE), utility[:, named], groups)
+
+    def law(self) -> LearningLaw:
+        """Fit the law to the gains over the single model and over the category table."""
+        return LearningLaw(self._to_come(self.chosen), self._to_come(self.chosen - self.by_table))
+
+    def points(self, judged: Interval) -> tuple[LearningPoint, ...]:
+        """Give the points, put through the judged gain over the single model, which is the last one."""
+        gains = (self.chosen - self.named).mean(axis=1)
+        points = []
+        for number, gain in zip(self.n_queries[:-1], gains[:-1].tolist(), strict=True):
+            half = (judged.high - judged.low) / 2.0
+            middle = judged.mean + gain - float(gains[-1])
+            points.append(LearningPoint(number, middle, middle - half, middle + half))
+        return (*points, LearningPoint(self.n_queries[-1], judged.mean, judged.low, judged.high))
+
+    def _to_come(self, gains: FloatArray) -> float:
+        """Fit `a - b / sqrt(n)` by least squares and give b / sqrt(n) at the last n, shrunk as far as b may be luck.
+
+        The slope is the mean over queries of each query's own, so that its variance is known; b comes down to
+        `b^3 / (b^2 + variance)`, an empirical Bayes estimate.
+        """
+        places = 1.0 / np.sqrt(np.array(self.n_queries, dtype=np.float64))
+        around = places - places.mean()
+        slopes = around @ gains / float(around @ around)
+        fall = max(0.0, -float(slopes.mean()))
+        if fall == 0.0:
+            return 0.0
+        variance = variance_of_mean(slopes, self.groups)
+        return fall**3 / (fall**2 + variance) * float(places[-1])
+
+
+def queries_needed(gain: Interval, to_come: float) -> float:
+    """Solve for the number of queries at which the interval leaves 0.
+
+    With `gain(n) = m + c - c sqrt(N / n)` and a half width of `h sqrt(N / n)`, N there now, that is
+    `N ((h + c) / (m + c))^2`; never below N, infinite where the gain tends to nothing above 0.
+
+    Args:
+        gain: as it is now.
+        to_come: c, what of the gain is still to come.
+    """
+    limit = gain.mean + to_come
+    if limit <= 0.0:
+        return float("inf")
+    half = (gain.high - gain.low) / 2.0
+    return gain.n * max((half + to_come) / limit, 1.0) ** 2
