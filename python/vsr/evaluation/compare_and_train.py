@@ -209,6 +209,11 @@ def _compare(
     if n_folds < 2:
         notes.append("too few queries to hold any out: there is no table")
         return None
+    if outcomes.groups is not None and None not in outcomes.groups and len(set(outcomes.groups)) == 1:
+        notes.append(
+            f"all queries belong to the group {outcomes.groups[0]}: none can be held out, and there is no table"
+        )
+        return None
     how = ComparisonSettings(
         algorithms=tuple(name for name in settings.algorithms if registry.algorithm(name).learns)
         or settings.algorithms,

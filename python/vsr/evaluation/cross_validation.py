@@ -128,7 +128,7 @@ def hold_out(
     rows, outcomes = rows[measured], outcomes.take(measured)
     names, n_queries = registry.parts_first(settings.algorithms), outcomes.n_queries
     codes = split_features(rows).codes
-    groups = query_groups(split_features(rows).embeddings, outcomes.groups, settings.folds)
+    groups = query_groups(split_features(rows).embeddings, outcomes.groups)
     assignments = _assignments(codes, groups, settings)
     n_folds = int(assignments[0].max()) + 1
     n_in_all = len(assignments) * n_folds
@@ -238,6 +238,8 @@ def _assign(
     n_groups = int(groups.max()) + 1
     if holdout is None:
         require_whole_number(folds, "folds", "a whole number of 2 or more", TrainingError)
+        if 2 <= n_groups < folds <= len(codes):
+            folds = n_groups
         if not 2 <= folds <= n_groups:
             raise TrainingError(
                 f"{folds} folds of {_counted(len(codes), n_groups)}; expected 2 folds at least and one query per fold"
@@ -256,4 +258,8 @@ def _assign(
 
 def _counted(n_queries: int, n_groups: int) -> str:
     queries = f"{n_queries} queries with a measured quality"
-    return queries if n_groups == n_queries else f"{queries} in {n_groups} groups that belong together"
+    return queries if n_groups == n_queries else f"{queries} in {_groups(n_groups)}"
+
+
+def _groups(n_groups: int) -> str:
+    return "one group that belongs together" if n_groups == 1 else f"{n_groups} groups that belong together"

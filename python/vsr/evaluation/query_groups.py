@@ -15,21 +15,22 @@ from vsr.training.folds import stratified_folds
 
 #: Two queries above this cosine are one query in two wordings.
 NEAR_DUPLICATE = 0.95
+# Share of the queries that is no group any more: a fold of five would not hold it.
+_CROWD = 0.2
 # Rows of a block of products: 1,024 x 20,000 float32 are 80 MB.
 _BLOCK = 1024
 _BLOCK_COLUMNS = 20_000
 
 
-def query_groups(embeddings: npt.NDArray[np.float32], named: Sequence[str | None] | None, n_folds: int) -> IntArray:
+def query_groups(embeddings: npt.NDArray[np.float32], named: Sequence[str | None] | None) -> IntArray:
     """Number the groups of queries; a query that belongs to none is a group of its own.
 
-    Near-duplicates of near-duplicates belong together too. Where so many hang together that they fill more than a fold,
-    being near says nothing (as in a space of few dimensions), and only what has the same name belongs together.
+    Near-duplicates of near-duplicates belong together too. Where a fifth of all queries hang together, being near
+    says nothing (as in a space of few dimensions), and only what has the same name belongs together.
 
     Args:
         embeddings: (n_queries, dim) float32, unit rows or not.
         named: the group that the records give each query, None = none given; None: no query has one.
-        n_folds: number of folds that will be dealt.
 
     Returns:
         (n_queries,) int64, numbered by first appearance.
@@ -42,7 +43,7 @@ def query_groups(embeddings: npt.NDArray[np.float32], named: Sequence[str | None
     pairs = _near_pairs(embeddings)
     joined = _joined(by_name, pairs)
     sizes = np.bincount(joined, minlength=n_queries)
-    is_crowd = sizes[joined] > max(n_queries / n_folds, 1.0)
+    is_crowd = sizes[joined] > max(_CROWD * n_queries, 1.0)
     if is_crowd.any():
         joined = _joined(by_name, pairs[~is_crowd[pairs[:, 0]]])
     return np.unique(joined, return_inverse=True)[1].reshape(-1)

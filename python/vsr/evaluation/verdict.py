@@ -40,8 +40,8 @@ class Evidence:
         if judged is None:
             return "identical"
         if judged.is_above_zero:
-            # Categories do as well as far as these queries can tell, but do not beat the single model themselves.
-            return "inconclusive"
+            # The table does not surely beat the single model; of the two, the one that looks better is deployed.
+            return "route" if over_table is not None and over_table.mean > 0.0 else "inconclusive"
         if judged.mean > 0.0 and self.queries_needed() <= _WORTH_MEASURING * judged.n:
             return "inconclusive"
         return "static"
@@ -91,6 +91,12 @@ def judge(
         sentence = f"Do not route: trained on all queries, {recommended} would be identical to {over_single}"
     elif kind == "route":
         sentence = f"Routing pays: {chosen} gains {_gain(judged, unit, where)} over {over_single}"
+        over_table = evidence.judged_over_table
+        if over_table is not None and not over_table.is_above_zero:
+            sentence += (
+                f"; over a table of the best model per category, which does not surely pay, it gains "
+                f"{_gain(over_table, unit)}"
+            )
     elif kind == "inconclusive":
         needed = _said_needed(evidence)
         if judged.is_above_zero and evidence.judged_over_table is not None:

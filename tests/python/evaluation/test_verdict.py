@@ -23,7 +23,8 @@ LOSS = Interval(-0.02, -0.04, 0.0, 400)
         (GAIN, UNSURE, GAIN, "category_table"),
         (UNSURE, LOSS, GAIN, "category_table"),
         (LOSS, LOSS, GAIN, "category_table"),
-        (GAIN, UNSURE, UNSURE, "inconclusive"),
+        (GAIN, UNSURE, UNSURE, "route"),
+        (GAIN, LOSS, UNSURE, "inconclusive"),
         (UNSURE, UNSURE, UNSURE, "inconclusive"),
         (UNSURE, LOSS, UNSURE, "inconclusive"),
         (FAINT, FAINT, NONE, "static"),
@@ -112,14 +113,35 @@ def test_a_number_of_queries_is_rough() -> None:
     assert judge(Evidence(rough, rough, NONE, FLAT), None, "knn", "llama").queries_needed == 14000
 
 
-def test_a_gain_over_the_single_model_alone_is_said_to_be_one() -> None:
-    assert judge(Evidence(GAIN, UNSURE, UNSURE, FLAT), None, "knn", "llama").sentence == (
+def test_a_gain_over_the_single_model_is_enough_where_the_table_has_none_and_looks_worse() -> None:
+    verdict = judge(Evidence(GAIN, UNSURE, UNSURE, FLAT), None, "knn", "llama")
+    assert verdict.sentence == (
+        "Routing pays: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using llama; over a "
+        "table of the best model per category, which does not surely pay, it gains +2.0 points (95 % -1.0 .. +5.0)."
+    )
+    assert (verdict.kind, verdict.queries_needed) == ("route", None)
+
+
+def test_a_table_that_looks_better_than_the_selector_leaves_it_open() -> None:
+    assert judge(Evidence(GAIN, LOSS, UNSURE, FLAT), None, "knn", "llama").sentence == (
         "Not decided yet: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using "
-        "llama, but its gain over a table of the best model per category, +2.0 points (95 % -1.0 .. +5.0), is not "
-        "surely there; the learning curve says that about 900 queries would decide."
+        "llama, but its gain over a table of the best model per category, -2.0 points (95 % -4.0 .. +0.0), is not "
+        "surely there."
     )
 
 
 def test_the_weaker_of_the_two_intervals_decides_how_many() -> None:
     weaker = Interval(0.01, -0.02, 0.04, 400)
-    assert judge(Evidence(GAIN, weaker, NONE, FLAT), None, "knn", "llama").queries_needed == 3600
+    assert judge(Evidence(UNSURE, weaker, NONE, FLAT), None, "knn", "llama").queries_needed == 3600
+
+
+def test_a_gain_that_still_grows_needs_fewer_queries() -> None:
+    # Half a point is still to come of either gain: ((3 + 0.5) / (2 + 0.5))^2 * 400 = 784.
+    growing = LearningLaw(0.005, 0.005)
+    assert judge(Evidence(UNSURE, UNSURE, NONE, growing), None, "knn", "llama").queries_needed == 780
+
+
+def test_without_a_learning_curve_no_number_is_said() -> None:
+    verdict = judge(Evidence(UNSURE, UNSURE, NONE), None, "knn", "llama")
+    assert verdict.queries_needed is None
+    assert verdict.sentence.endswith("+2.0 points (95 % -1.0 .. +5.0), is not surely there.")
