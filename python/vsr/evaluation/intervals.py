@@ -50,8 +50,8 @@ class Interval:
 def gain_interval(differences: FloatArray, luck: float = 0.0, groups: IntArray | None = None) -> Interval:
     """Put an interval around the mean of paired differences from repeated splits.
 
-    `m + e +- 1.96 * w * sqrt(v)`, with `v = mean over splits of var / n + (2 / n)^2`; w is 1.2 for one split, 1.1 for two
-    and 1 for more. The splits are averaged for the mean alone: that takes off what the luck of a split adds, and
+    `m + e +- 1.96 * w * sqrt(v)`, with `v = mean over splits of var / n + (2 / n)^2` and w = 1.2 for one split, 1.1 for
+    two, 1 for more. The splits are averaged for the mean alone: that takes off what the luck of a split adds, and
     leaves room for the luck of the training.
 
     Args:
