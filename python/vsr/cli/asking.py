@@ -13,8 +13,10 @@ from vsr.cli.options import SHARE, FiniteRange
 from vsr.cli.sections import option
 
 if TYPE_CHECKING:
+    from vsr.benchmark.plan import Plan
     from vsr.benchmark.summary import BenchmarkSummary
     from vsr.config import RouterConfig
+    from vsr.data.records import Queries
 
 TOO_MANY_FAILED = 3
 
@@ -154,8 +156,7 @@ def ask(
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
     plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)
-    for warning in plan.asked.warnings:
-        terminal.warn(warning)
+    check_before_asking(config, queries, plan, probes=is_dry_run)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
     if options.max_cost is not None and all(model.pricing is None for model in plan.models):
@@ -175,3 +176,31 @@ def ask(
     if is_dry_run:
         return None
     return run_benchmark(plan, records_path, settings, run_display())
+
+
+def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan", *, probes: bool = False) -> None:
+    """Say what is wrong with queries and configuration before it costs money.
+
+    Args:
+        config: who is asked.
+        queries: what is asked.
+        plan: both, worked out.
+        probes: whether the endpoints are tried by a connection; a run itself does that.
+
+    Raises:
+        RecordError: The money would be wasted, or nobody can be asked.
+    """
+    from dataclasses import replace
+
+    from vsr.cli.findings import say_findings
+    from vsr.doctor import check_asked, check_queries
+
+    path = str(config.path or "configuration")
+    queries_found = [each for each in check_queries(queries) if each.check != "bad-line"]  # these are counted elsewhere
+    asked_found = list(check_asked(path, plan.asked, probes=probes))
+    keyless = set(plan.asked.without_key)
+    can_be_asked = [model for model in plan.models if any(t.endpoint not in keyless for t in model.targets)]
+    if probes or can_be_asked:
+        # What is wrong with some endpoints need not stop the others.
+        asked_found = [replace(each, level="warning") if each.level == "error" else each for each in asked_found]
+    say_findings([*queries_found, *asked_found], "Nothing has been asked and nothing spent.")
