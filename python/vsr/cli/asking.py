@@ -156,7 +156,8 @@ def ask(
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
     plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)
-    check_before_asking(config, queries, plan, probes=is_dry_run)
+    if not is_dry_run:
+        check_before_asking(config, queries, plan)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
     if options.max_cost is not None and all(model.pricing is None for model in plan.models):
@@ -174,18 +175,19 @@ def ask(
     )
     say_estimate(preview(plan, records_path, settings))
     if is_dry_run:
+        check_before_asking(config, queries, plan, is_dry_run=True)
         return None
     return run_benchmark(plan, records_path, settings, run_display())
 
 
-def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan", *, probes: bool = False) -> None:
+def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan", *, is_dry_run: bool = False) -> None:
     """Say what is wrong with queries and configuration before it costs money.
 
     Args:
         config: who is asked.
         queries: what is asked.
         plan: both, worked out.
-        probes: whether the endpoints are tried by a connection; a run itself does that.
+        is_dry_run: try the endpoints by a connection as well; a run itself does that.
 
     Raises:
         RecordError: The money would be wasted, or nobody can be asked.
@@ -195,12 +197,17 @@ def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan"
     from vsr.cli.findings import say_findings
     from vsr.doctor import check_asked, check_queries
 
-    path = str(config.path or "configuration")
-    queries_found = [each for each in check_queries(queries) if each.check != "bad-line"]  # these are counted elsewhere
-    asked_found = list(check_asked(path, plan.asked, probes=probes))
-    keyless = set(plan.asked.without_key)
-    can_be_asked = [model for model in plan.models if any(t.endpoint not in keyless for t in model.targets)]
-    if probes or can_be_asked:
+    # Bad lines end the command already, or are counted where they are left out on purpose.
+    of_queries = [finding for finding in check_queries(queries) if finding.check != "bad-line"]
+    asked = check_asked(str(config.path or "configuration"), plan.asked, probes=is_dry_run)
+    if not asked.nobody_answers:
         # What is wrong with some endpoints need not stop the others.
-        asked_found = [replace(each, level="warning") if each.level == "error" else each for each in asked_found]
-    say_findings([*queries_found, *asked_found], "Nothing has been asked and nothing spent.")
+        findings = [replace(each, level="warning") if each.level == "error" else each for each in asked.findings]
+    else:
+        findings = list(asked.findings)
+    n_notes = sum(finding.level == "note" for finding in (*of_queries, *findings))
+    if is_dry_run and n_notes:
+        notes = terminal.counted(n_notes, "note")
+        terminal.say(f"{notes} more: `vsr-train doctor {queries.path} {config.path}` shows what else there is to know.")
+    advice = "A run would stop here." if is_dry_run else "Nothing has been asked, and nothing spent."
+    say_findings([*of_queries, *findings], advice)

@@ -4,9 +4,10 @@ import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from vsr.asking.models import AskedModel, AskedModels, asked_models
-from vsr.asking.preflight import unreachable
+from vsr.asking.preflight import Unreachable, unreachable
 from vsr.config import RouterConfig, check_config
 from vsr.doctor.findings import Finding, listed
 from vsr.errors import BenchmarkError, ConfigError
@@ -44,7 +45,20 @@ def check_configuration(path: str, environment: Mapping[str, str] | None = None)
     return ConfigurationChecked((*_check_warnings(path, config), *_check_asking(path, config, environment)), config)
 
 
-def check_asked(path: str, asked: AskedModels, *, probes: bool = True) -> tuple[Finding, ...]:
+@dataclass(frozen=True)
+class AskedChecked:
+    """What was found about those who would be asked.
+
+    Attributes:
+        findings: in the order of the checks.
+        nobody_answers: every model lacks its key or stands behind an endpoint that lets nobody in.
+    """
+
+    findings: tuple[Finding, ...]
+    nobody_answers: bool
+
+
+def check_asked(path: str, asked: AskedModels, *, probes: bool = True) -> AskedChecked:
     """Check who is asked before anybody is.
 
     Args:
@@ -52,10 +66,11 @@ def check_asked(path: str, asked: AskedModels, *, probes: bool = True) -> tuple[
         asked: who.
         probes: whether every endpoint is tried by a connection.
     """
-    return (
-        *_check_keys(path, asked),
-        *_check_prices(path, asked.models),
-        *(_check_endpoints(path, asked.models) if probes else ()),
+    dead = asyncio.run(unreachable(asked.models)) if probes else []
+    useless = {*asked.without_key, *(each.endpoint for each in dead)}
+    return AskedChecked(
+        (*_check_keys(path, asked), *_check_prices(path, asked.models), *map(partial(_refusing, path), dead)),
+        all(target.endpoint in useless for model in asked.models for target in model.targets),
     )
 
 
@@ -96,7 +111,7 @@ def _check_asking(path: str, config: RouterConfig, environment: Mapping[str, str
         what, _, fix = str(error).removeprefix(f"{config.path}: ").rstrip(".").partition("; ")
         yield Finding("error", "asking", path, what, f"{fix[:1].upper()}{fix[1:]}." if fix else "Mend it.")
         return
-    yield from check_asked(path, asked)
+    yield from check_asked(path, asked).findings
 
 
 def _check_keys(path: str, asked: AskedModels) -> Iterator[Finding]:
@@ -119,9 +134,15 @@ def _check_prices(path: str, models: tuple[AskedModel, ...]) -> Iterator[Finding
         yield Finding("note", "no-prices", path, what, fix, field="model_config.pricing")
 
 
-def _check_endpoints(path: str, models: tuple[AskedModel, ...]) -> Iterator[Finding]:
-    for each in asyncio.run(unreachable(models)):
-        what = f"endpoint '{each.endpoint}' lets nobody in ({each.host}: {each.problem}); {listed(each.models)} "
-        what += f"{'is' if len(each.models) == 1 else 'are'} asked there"
-        fix = "Start the server, or mend address and port."
-        yield Finding("error", "refused-connection", path, what, fix, field=f"vllm_endpoints.{each.endpoint}")
+def _refusing(path: str, each: Unreachable) -> Finding:
+    are = "is" if len(each.models) == 1 else "are"
+    what = f"endpoint '{each.endpoint}' lets nobody in ({each.host}: {each.problem}); "
+    what += f"{listed(each.models)} {are} asked there"
+    return Finding(
+        "error",
+        "refused-connection",
+        path,
+        what,
+        "Start the server, or mend address and port.",
+        field=f"vllm_endpoints.{each.endpoint}",
+    )

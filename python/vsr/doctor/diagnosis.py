@@ -1,7 +1,6 @@
 """The files that somebody wants checked, each by its kind, and together: do they speak of the same models?"""
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from vsr._spelling import nearest
 from vsr.config import RouterConfig
 from vsr.data.records import read_queries
 from vsr.doctor.configuration import check_configuration
-from vsr.doctor.findings import Finding, counted, listed, worst_first
+from vsr.doctor.findings import Finding, Level, counted, listed, worst_first
 from vsr.doctor.kinds import Kind, kind_of
 from vsr.doctor.queries import check_queries
 from vsr.doctor.records import check_records
@@ -46,9 +45,9 @@ class Diagnosis:
         """All findings, file by file."""
         return tuple(finding for file in self.files for finding in file.findings)
 
-    def count(self, level: str) -> int:
+    def count(self, level: Level) -> int:
         """Count the findings of a level."""
-        return Counter(finding.level for finding in self.findings)[level]
+        return sum(finding.level == level for finding in self.findings)
 
 
 def diagnose(paths: Iterable[str | os.PathLike[str]], *, environment: Mapping[str, str] | None = None) -> Diagnosis:
@@ -60,8 +59,8 @@ def diagnose(paths: Iterable[str | os.PathLike[str]], *, environment: Mapping[st
     """
     files: list[FileDiagnosis] = []
     configs: list[RouterConfig] = []
-    for path in map(os.fspath, paths):
-        file, config = _diagnose(path, environment)
+    for path in paths:
+        file, config = _diagnose(os.fspath(path), environment)
         files.append(file)
         if config is not None:
             configs.append(config)

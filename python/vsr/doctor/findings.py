@@ -55,3 +55,8 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     given = [name if len(name) <= 60 else f"{name[:57]}..." for name in names]
     more = f" and {len(given) - most:,} more" if len(given) > most else ""
     return ", ".join(given[:most]) + more
+
+
+def percent(share: float) -> str:
+    """Write a share: "12 %", "less than 1 %"."""
+    return "less than 1 %" if share < 0.01 else f"{share * 100:.0f} %"

@@ -89,7 +89,8 @@ def _first_object(head: bytes) -> dict[str, object] | None:
 
 def _ends(head: bytes) -> list[int]:
     """Give the places where an object that is spread over lines may end."""
-    ends, place = [], head.find(b"}")
+    ends: list[int] = []
+    place = head.find(b"}")
     while place >= 0 and len(ends) < 50:
         ends.append(place)
         place = head.find(b"}", place + 1)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsr.data.outcomes import Outcomes
-from vsr.doctor.findings import Finding, listed
+from vsr.doctor.findings import Finding, Level, listed
 
 _ENOUGH = 10
 # Seconds: hardly any model takes longer for the median answer. Whole numbers from a few dozen on are milliseconds.
@@ -45,11 +45,14 @@ def check_latencies(outcomes: Outcomes, path: str) -> Iterator[Finding]:
     if equal:
         shown = listed(f"{model} ({known[model][0]:g} s)" for model in equal)
         what = f"every answer takes exactly as long: {shown}"
-        yield _about(path, "equal-latencies", what, "Is it a measurement? Leave `response_time` out if it is not.")
+        fix = "Is it a measurement? Leave `response_time` out if it is not."
+        # One figure a model is what some know of theirs; the same one for all is nobody's.
+        is_one_figure = len(equal) > 1 and len({known[model][0] for model in equal}) == 1
+        yield _about(path, "equal-latencies", what, fix, "warning" if is_one_figure else "note")
 
 
-def _about(path: str, check: str, what: str, fix: str) -> Finding:
-    return Finding("warning", check, path, what, fix, field="response_time")
+def _about(path: str, check: str, what: str, fix: str, level: Level = "warning") -> Finding:
+    return Finding(level, check, path, what, fix, field="response_time")
 
 
 def _looks_like_milliseconds(own: NDArray[np.float64]) -> bool:

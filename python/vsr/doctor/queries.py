@@ -120,7 +120,7 @@ def _lacks_options(query: Query) -> bool:
         return False
     rule = scoring_rule(truth, query=query.query, metric=query.metric, task_name=query.task_name)
     is_choice = rule == "multiple_choice" or any(_meant(name) == "choices" for name in query.extra)
-    return is_choice and read_options(query.query) is None
+    return is_choice and read_options(query.query, None) is None
 
 
 def _check_fields(path: str, gathered: _Gathered) -> Iterator[Finding]:

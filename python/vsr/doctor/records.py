@@ -133,8 +133,7 @@ def _check_responses(path: str, models: dict[str, ModelCounts]) -> Iterator[Find
             fix = "Look at how it is asked: that is no answer to different queries."
             yield Finding("warning", "same-response", path, what, fix, field="response")
     for name, each in answering.items():
-        share = each.n_unparsed / each.n_responses
-        if share > _MANY_UNPARSED:
+        if each.n_unparsed > _MANY_UNPARSED * each.n_responses:
             what = f"{each.n_unparsed:,} of {each.n_responses:,} responses of {name} commit to no answer and count as 0"
             fix = "Raise its max_tokens if they are cut off, or ask with `benchmark --concise`."
             yield Finding("warning", "unparsed", path, what, fix, field="unparsed")
