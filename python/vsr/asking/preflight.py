@@ -73,6 +73,8 @@ async def _problem(url: str) -> str | None:
             _, writer = await asyncio.open_connection(parts.hostname, port)
     except TimeoutError:
         return f"no connection within {_LONGEST_S:g} s"
+    except ConnectionRefusedError:
+        return "connection refused"  # with several addresses the system's own words are all of them
     except (OSError, ValueError) as error:
         return (error.strerror if isinstance(error, OSError) else None) or str(error)
     writer.close()

@@ -26,11 +26,10 @@ def write_diagnosis(diagnosis: "Diagnosis", *, as_json: bool) -> None:
         terminal.write_json({**{f"n_{level}s": n for level, n in counts.items()}, "files": files, "findings": found})
         return
     for file in diagnosis.files:
-        kind = f"{file.kind}, " if file.kind in ("queries", "records") else ""
-        terminal.write(f"{file.path}: {kind}{file.summary}")
+        terminal.write(f"{file.path}: {file.summary}")
         for finding in file.findings:
             place = "" if finding.line is None else f"line {finding.line:,}: "
-            terminal.write(f"{finding.level:<9}{place}{finding.what}.")
+            terminal.write(f"{finding.level:<9}{place}{finding.sentence}")
             terminal.write(f"{_INDENT}{finding.fix}")
         if not file.findings:
             terminal.write(f"{'fine':<9}nothing to say.")

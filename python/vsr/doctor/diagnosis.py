@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vsr._spelling import nearest
 from vsr.config import RouterConfig
-from vsr.data.records import read_queries
+from vsr.data.records import Queries, read_queries
 from vsr.doctor.configuration import check_configuration
 from vsr.doctor.findings import Finding, Level, counted, listed, worst_first
 from vsr.doctor.kinds import Kind, kind_of
@@ -81,7 +81,7 @@ def _diagnose(path: str, environment: Mapping[str, str] | None) -> tuple[FileDia
             summary = "configuration" if config is None else _summary_of(config)
             return FileDiagnosis(path, kind, summary, worst_first(checked.findings)), config
         if kind == "queries":
-            queries = read_queries(path, skip_bad_lines=True)
+            queries = _read_queries(path)
             summary = counted(len(queries), "query", "queries")
             return FileDiagnosis(path, kind, summary, worst_first(check_queries(queries))), None
         records = check_records(path)
@@ -94,10 +94,31 @@ def _diagnose(path: str, environment: Mapping[str, str] | None) -> tuple[FileDia
     return FileDiagnosis(path, kind, summary, worst_first(records.findings), records.models), None
 
 
+def _read_queries(path: str) -> Queries:
+    """Read queries, without the lines that cannot be used; where none can be, the first one says why.
+
+    Raises:
+        RecordError: There is no query.
+    """
+    try:
+        return read_queries(path, skip_bad_lines=True)
+    except RecordError:
+        return read_queries(path)
+
+
 def _unusable(path: str, kind: Kind | None, error: RecordError) -> FileDiagnosis:
-    what, _, fix = str(error).removeprefix(f"{path}: ").partition("; ")
-    fix = f"{fix[:1].upper()}{fix[1:]}." if fix else "Look at the file."
-    return FileDiagnosis(path, kind, kind or "not recognised", (Finding("error", "unusable", path, what, fix),))
+    place, _, rest = str(error).removeprefix(path).partition(": ")
+    line = place.removeprefix(":")
+    what, _, fix = rest.partition("; ")
+    finding = Finding(
+        "error",
+        "unusable",
+        path,
+        what,
+        f"{fix[:1].upper()}{fix[1:]}." if fix else "Look at the file.",
+        int(line) if line.isdigit() else None,
+    )
+    return FileDiagnosis(path, kind, kind or "not recognised", (finding,))
 
 
 def _summary_of(config: RouterConfig) -> str:

@@ -17,7 +17,7 @@ class Finding:
         level: `error` cannot work or wastes money, `warning` is hardly meant, `note` is good to know.
         check: short name of what was checked, for programs.
         path: the file.
-        what: what is wrong, in one sentence without its full stop.
+        what: what is wrong, in one sentence, without its full stop.
         fix: what to do about it, one sentence.
         line: where it stands first, from 1; None where it is about the whole file.
         field: the field of the file that it is about, if it is about one.
@@ -37,7 +37,12 @@ class Finding:
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}. {self.fix}"
+        return f"{self.where}: {self.sentence} {self.fix}"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, with the mark that ends a sentence."""
+        return self.what if self.what.endswith("?") else f"{self.what}."
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -33,11 +33,11 @@ def check_latencies(outcomes: Outcomes, path: str) -> Iterator[Finding]:
     slow = [model for model, own in known.items() if _looks_like_milliseconds(own)]
     if slow:
         median = float(np.median(np.concatenate([known[model] for model in slow])))
-        what = f"half the answers of {listed(slow)} take longer than {median:,.0f} s: are these milliseconds?"
+        what = f"half the answers of {_named(slow, outcomes)} take longer than {median:,.0f} s: are these milliseconds?"
         yield _about(path, "latency-unit", what, "`response_time` is in seconds: divide by 1,000.")
     zero = [model for model, own in known.items() if np.median(own) < _IMMEDIATE_S]
     if zero:
-        what = f"half the answers of {listed(zero)} take less than a millisecond"
+        what = f"half the answers of {_named(zero, outcomes)} take less than a millisecond"
         yield _about(
             path, "zero-latency", what, "Nobody answers so fast: leave `response_time` out if it is not known."
         )
@@ -49,6 +49,10 @@ def check_latencies(outcomes: Outcomes, path: str) -> Iterator[Finding]:
         # One figure a model is what some know of theirs; the same one for all is nobody's.
         is_one_figure = len(equal) > 1 and len({known[model][0] for model in equal}) == 1
         yield _about(path, "equal-latencies", what, fix, "warning" if is_one_figure else "note")
+
+
+def _named(models: list[str], outcomes: Outcomes) -> str:
+    return "all models" if len(models) == outcomes.n_models else listed(models)
 
 
 def _about(path: str, check: str, what: str, fix: str, level: Level = "warning") -> Finding:

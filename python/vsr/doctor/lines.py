@@ -123,8 +123,7 @@ def check_categories(path: str, categories: Tally, n_without: int) -> Iterator[F
             yield Finding("note", "unknown-category", path, what, fix, seen.line, "category")
     few = {name: n for name, n in n_of_known.items() if n < _FEW_OF_A_CATEGORY and name != "other"}
     if few and n_queries >= _ENOUGH_TO_COMPARE:
-        shown = listed(f"{name} ({n})" for name, n in few.items())
-        what = f"hardly any query of {counted(len(few), 'category', 'categories')}: {shown}"
+        what = f"there is hardly any query of {listed(f'{name} ({n})' for name, n in few.items())}"
         fix = "Nothing is learnt of these by themselves; add queries if they matter."
         yield Finding("note", "near-empty-category", path, what, fix, field="category")
     if n_without and n_without == n_queries:

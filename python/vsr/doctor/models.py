@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsr.data.outcomes import Outcomes
-from vsr.doctor.findings import Finding, Level, percent
+from vsr.doctor.findings import Finding, Level, listed, percent
 
 _ENOUGH = 20  # queries: of fewer, any two models can look alike
 _RARELY_BETTER = 0.01  # share of the queries
 _MANY_TIES, _NEARLY_ALL_TIES = 0.5, 0.95
-_MOST_PAIRS = 5
+_MOST_PAIRS = 3
 
 
 def check_models(outcomes: Outcomes, path: str) -> Iterator[Finding]:
@@ -55,17 +55,21 @@ def _check_pairs(
             for values, unit in ((latency_s, "s"), (cost_usd, "USD"))
             if np.isfinite(values[a]) and np.isfinite(values[b])
         )
+        wins, losses, n_both = (int(each) for each in (better[a, b], better[b, a], both[a, b]))
         what = (
-            f"{outcomes.models[a]} is worse than {outcomes.models[b]} (better on {int(better[a, b]):,} queries, worse "
-            f"on {int(better[b, a]):,} of {int(both[a, b]):,}){f', slower or dearer ({figures})' if figures else ''}"
+            f"{outcomes.models[a]} is worse than {outcomes.models[b]} (better on {wins:,} queries, worse on {losses:,} "
+            f"of {n_both:,})"
         )
+        if figures:
+            what += f", and neither faster nor cheaper ({figures})"
         fix = "It can be left out of the pool."
         if share > _RARELY_BETTER:
             fix = "Only the queries on which it is better speak for it."
         yield Finding("note", "dominated-model", path, what, fix, field="model_name")
     if len(dominated) > _MOST_PAIRS:
-        what = f"{len(dominated) - _MOST_PAIRS} more models are dominated in the same way"
-        yield Finding("note", "dominated-model", path, what, "See whether they are worth asking.", field="model_name")
+        others = listed(outcomes.models[a] for _, a, _ in sorted(dominated)[_MOST_PAIRS:])
+        what = f"in the same way other models are better than {others}"
+        yield Finding("note", "dominated-model", path, what, "See whether these are worth asking.", field="model_name")
 
 
 def _check_copies(

@@ -27,7 +27,7 @@ def check_outcomes(outcomes: Outcomes, path: str, objective: Objective | None = 
     return (
         *constant,
         *_check_cells(outcomes, path),
-        *(() if any(each.check == "all-equal" for each in constant) else check_models(outcomes, path)),
+        *(() if any(each.check in ("all-zero", "all-equal") for each in constant) else check_models(outcomes, path)),
         *check_latencies(outcomes, path),
         *check_costs(outcomes, path, objective),
         *_check_number(outcomes, path),
@@ -68,6 +68,7 @@ def _check_constant(outcomes: Outcomes, path: str) -> Iterator[Finding]:
         if low == 0.0:
             fix = "Look at some responses and ground truths: either no model answers, or scoring fits neither."
             yield Finding("error", "all-zero", path, what, fix, field="performance")
+            return
         fix = "Nothing tells the models apart but latency and cost: is `performance` what it should be?"
         yield Finding("warning", "all-equal", path, what, fix, field="performance")
         return
