@@ -207,7 +207,6 @@ def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan"
         findings = list(asked.findings)
     n_notes = sum(finding.level == "note" for finding in (*of_queries, *findings))
     if is_dry_run and n_notes:
-        notes = terminal.counted(n_notes, "note")
-        terminal.say(f"{notes} more: `vsr-train doctor {queries.path} {config.path}` shows what else there is to know.")
-    advice = "A run would stop here." if is_dry_run else "Nothing has been asked, and nothing spent."
-    say_findings([*of_queries, *findings], advice)
+        notes = terminal.counted(n_notes, "more note")
+        terminal.say(f"{notes}: `vsr-train doctor {queries.path} {config.path}` shows what else there is to know.")
+    say_findings([*of_queries, *findings], "Nothing has been asked, and nothing spent.")

@@ -12,6 +12,7 @@ from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
+from vsr.cli.file_formats import RECORDS
 from vsr.cli.findings import say_findings
 from vsr.cli.options import (
     EmbeddingOptions,
@@ -34,7 +35,7 @@ QUERIES_NAME = "training_data_with_category.jsonl"
 _BENCHMARK = "Asking first"
 
 
-@command("train", cls=AlgorithmsCommand)
+@command("train", cls=AlgorithmsCommand, epilog=RECORDS)
 @option(
     "--data-file",
     type=click.Path(path_type=Path),

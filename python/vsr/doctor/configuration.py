@@ -122,7 +122,7 @@ def _check_keys(path: str, asked: AskedModels) -> Iterator[Finding]:
         yield Finding("error", "missing-key", path, what, fix, field=f"vllm_endpoints.{endpoint}.api_key")
     for warning in asked.warnings:
         if not any(f"endpoint '{endpoint}' has no key" in warning for endpoint in asked.without_key):
-            yield Finding("warning", "asking", path, warning, "Look at it before asking.")
+            yield Finding("warning", "asking", path, warning, "Mend the configuration if that is not meant.")
 
 
 def _check_prices(path: str, models: tuple[AskedModel, ...]) -> Iterator[Finding]:
