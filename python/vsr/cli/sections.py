@@ -41,7 +41,7 @@ class SectionedCommand(click.Command):
         super().__init__(*args, **settings)
         self.params.extend(verbosity_options())
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's own names)
         """Write the epilog line by line: what stands there is a table."""
         if self.epilog:
             formatter.write_paragraph()
