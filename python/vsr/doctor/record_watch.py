@@ -132,7 +132,7 @@ class RecordWatch:
             self._metric = None
             return
         tally = self.rated_metrics if is_rated else self.unrated_metrics
-        name = str(msgspec.json.decode(metric))
+        name = as_text(metric)
         self._metric = tally.setdefault(name, Seen(line=number))
 
     def _see_query(self, record: Record, truth: bytes, number: int) -> None:
@@ -148,5 +148,13 @@ class RecordWatch:
             self.n_without_category += 1
         else:
             self.categories.add(record.category, number)
-        if truth not in NOTHING and answer_given_away(record.query, str(msgspec.json.decode(truth))):
+        if truth not in NOTHING and answer_given_away(record.query, as_text(truth)):
             self.leaking.add(number)
+
+
+def as_text(raw: bytes) -> str:
+    """Give a JSON value as text, whatever it is: nobody else has looked into it yet."""
+    try:
+        return str(msgspec.json.decode(raw))
+    except (ValueError, RecursionError):
+        return raw.decode(errors="replace")

@@ -1,6 +1,5 @@
 """Checks of a file of records: what of it can be learnt from, and what is not what it seems."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from vsr.doctor.lines import (
     check_metrics,
 )
 from vsr.doctor.outcomes import check_outcomes
-from vsr.doctor.record_watch import ModelCounts, RecordWatch
+from vsr.doctor.record_watch import ModelCounts, RecordWatch, as_text
 from vsr.errors import RecordError
 from vsr.training.outcomes import score_record
 
@@ -158,5 +157,5 @@ def _check_failures(path: str, models: dict[str, ModelCounts]) -> Iterator[Findi
 
 
 def _shown(response: bytes) -> str:
-    text = " ".join(str(json.loads(response)).split())
+    text = " ".join(as_text(response).split())
     return f"`{text if len(text) <= 40 else f'{text[:37]}...'}`"

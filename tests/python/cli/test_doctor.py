@@ -150,8 +150,8 @@ def test_a_dry_run_tries_the_endpoints(tmp_path: Path) -> None:
 
 def test_no_key_for_anybody_is_said_before_asking(tmp_path: Path, vsr_train: Command, monkeypatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    config = {"vllm_endpoints": [{"name": "cloud", "type": "openai"}], "model_config": {"a": {}}}
-    config["model_config"]["a"] = {"preferred_endpoints": ["cloud"]}
+    models = {"a": {"preferred_endpoints": ["cloud"]}}
+    config = {"vllm_endpoints": [{"name": "cloud", "type": "openai"}], "model_config": models}
     (tmp_path / "c.yaml").write_text(json.dumps(config))
     path = write(tmp_path / "q.jsonl", queries())
     result = vsr_train("benchmark", "--config", tmp_path / "c.yaml", "--data-file", path, "--output", tmp_path / "out")

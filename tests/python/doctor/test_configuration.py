@@ -125,7 +125,7 @@ def test_an_unset_variable_is_named_and_a_plain_key_warned_of(tmp_path: Path, po
 
 
 def test_where_nobody_is_asked_no_key_and_no_endpoint_is_missed(tmp_path: Path) -> None:
-    models = {"a": {}, "b": {}}
+    models: dict[str, dict[str, Any]] = {"a": {}, "b": {}}
     findings = found(write(tmp_path, [], models))
     assert [finding.level for finding in findings.values()] == ["note"]
     assert findings["no-endpoint"].fix == "Fine for `train` and `select`; `benchmark` needs endpoints."

@@ -1,5 +1,7 @@
 """Checks of what was measured, as `train` makes them before it begins."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from vsr.doctor import Finding, check_outcomes
 N = 90
 
 
-def healthy() -> dict[str, np.ndarray]:
+def healthy() -> dict[str, Any]:
     """Three models, each the only one that is right on a third of the queries."""
     rows = np.arange(N)
     return {
@@ -31,7 +33,7 @@ def found(objective: Objective | None = None, **arrays: np.ndarray) -> dict[str,
 
 def columns(**values: object) -> np.ndarray:
     """The healthy qualities with some columns replaced."""
-    quality = healthy()["quality"]
+    quality: np.ndarray = healthy()["quality"]
     for name, value in values.items():
         quality[:, int(name[1:])] = value
     return quality
@@ -140,7 +142,7 @@ def test_latencies() -> None:
 
 
 def test_little_to_learn_from() -> None:
-    few = {name: array[:30] for name, array in healthy().items()}
+    few: dict[str, Any] = {name: array[:30] for name, array in healthy().items()}
     assert found(**few)["few-queries"].what == "only 30 queries have a quality"
-    one = {name: array[:, :1] for name, array in healthy().items()}
-    assert found(**one)["one-model"].level == "note"
+    one_model: dict[str, Any] = {name: array[:, :1] for name, array in healthy().items()}
+    assert found(**one_model)["one-model"].level == "note"
