@@ -16,8 +16,8 @@ set, a way to draw the models, their number and the number of queries:
 The truth is what the recommended selector, trained on the sample and deployed on all remaining queries, gains there
 over the model that the verdict names, and over the truly best one. It has a standard error of its own: covered is
 |truth - centre| <= sqrt(half^2 + (1.96 se)^2). The choices are kept with every repeat: the tables show what the package
-as it is says of them, what its rule and its intervals were before, and other recipes. Seeds are numbered; those of `--seeds held-out` are for looking at the
-end, not for tuning anything.
+as it is says of them, what its rule and its intervals said before, and other recipes. Seeds are numbered; those of
+`--seeds held-out` are for looking at the end, not for tuning anything.
 """
 
 import argparse

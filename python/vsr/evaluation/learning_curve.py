@@ -1,7 +1,7 @@
 """How the gain grows with the number of queries, and how many would decide what these leave open.
 
-The held-out queries of one split are chosen for once more, by a selector that was trained on a quarter and on a half of
-the training part. To these points, and that of all queries, goes the law `gain(n) = a - b / sqrt(n)`: what is learnt
+The held-out queries of three folds are chosen for once more, by a selector that was trained on a quarter and on a half
+of the training part. To these points, and that of all queries, goes the law `gain(n) = a - b / sqrt(n)`: what is learnt
 from averages converges so. The selector is the first algorithm that stands on its own, not all of them: a curve costs a
 few per cent of the comparison. Its slope is taken for that of the judged one, through whose gain the curve is put.
 """
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, Choices, Held
-from vsr.evaluation.intervals import Interval, variance_of_mean
+from vsr.evaluation.intervals import Interval, gain_interval, variance_of_mean
 from vsr.evaluation.results import CategorySource, LearningPoint
 from vsr.evaluation.settings import ComparisonSettings
 from vsr.prior.category_means import FloatArray, IntArray
@@ -22,6 +22,8 @@ from vsr.training.folds import stratified_folds
 
 #: Shares of the training part to train on beside the whole: one half, and one half of that.
 _HALVINGS = (4, 2)
+# Folds that are trained on less: with five, 60 per cent of the queries for 60 per cent of the time.
+_FOLDS = 3
 # Fewer training queries than these teach nothing that could be compared.
 _LEAST_QUERIES = 20
 
@@ -57,7 +59,7 @@ class LearningLaw:
 def train_on_less(
     features: npt.NDArray[np.float32], held: Held, settings: ComparisonSettings
 ) -> tuple[LessTraining, ...]:
-    """Train on a quarter and on a half of every training part of the first split, and choose for the held-out queries.
+    """Train on a quarter and on a half of the training parts of a few folds, and choose for what these hold out.
 
     Args:
         features: (n_queries, n_features) float32 of the queries of `held`.
@@ -78,7 +80,7 @@ def train_on_less(
     trained = []
     for part in _HALVINGS:
         choices = {each: Choices.none_yet(1, outcomes.n_queries) for each in (CATEGORY_TABLE, name)}
-        for number in range(held.n_folds):
+        for number in range(min(held.n_folds, _FOLDS)):
             train, test = np.flatnonzero(assignment != number), np.flatnonzero(assignment == number)
             train = train[stratified_folds(held.codes[train], part, generator) == 0]
             fold = Fold.prepare(
@@ -96,10 +98,10 @@ class LearningSeries:
 
     Attributes:
         n_queries: how many queries there are in all at each point; the last is all of them.
-        chosen: (n_points, n_held_out) utility of the selector that was trained on less.
+        chosen: (n_points, n_chosen_for) utility of the selector that was trained on less.
         by_table: the same of the category table.
-        named: (n_held_out,) of the single model.
-        groups: (n_held_out,) group of each query.
+        named: (n_chosen_for,) of the single model.
+        groups: (n_chosen_for,) group of each query.
     """
 
     n_queries: tuple[int, ...]
@@ -128,15 +130,16 @@ class LearningSeries:
             groups: (n_held_out,) group of each query.
             source: how categories are known.
         """
-        name, rows = less[0].name, np.arange(len(utility))
+        name = less[0].name
+        rows = np.flatnonzero(less[0].choices[name].columns(source)[0, held.rows] >= 0)
 
         def utilities(which: str) -> FloatArray:
             columns = [each.choices[which].columns(source)[0] for each in less]
             columns.append(held.choices[which].columns(source)[0])
-            return np.stack([utility[rows, chosen[held.rows]] for chosen in columns])
+            return np.stack([utility[rows, chosen[held.rows[rows]]] for chosen in columns])
 
         n_queries = (*(each.n_queries for each in less), held.outcomes.n_queries)
-        return cls(n_queries, utilities(name), utilities(CATEGORY_TABLE), utility[:, named], groups)
+        return cls(n_queries, utilities(name), utilities(CATEGORY_TABLE), utility[rows, named], groups[rows])
 
     def law(self) -> LearningLaw:
         """Fit the law to the gains over the single model and over the category table."""
@@ -144,11 +147,12 @@ class LearningSeries:
 
     def points(self, judged: Interval) -> tuple[LearningPoint, ...]:
         """Give the points, put through the judged gain over the single model, which is the last one."""
-        gains = (self.chosen - self.named).mean(axis=1)
+        gains = self.chosen - self.named
         points = []
-        for number, gain in zip(self.n_queries[:-1], gains[:-1].tolist(), strict=True):
-            half = (judged.high - judged.low) / 2.0
-            middle = judged.mean + gain - float(gains[-1])
+        for number, gain in zip(self.n_queries[:-1], gains[:-1], strict=True):
+            middle = judged.mean + float(gain.mean() - gains[-1].mean())
+            own = gain_interval(gain[None, :], groups=self.groups)
+            half = (own.high - own.low) / 2.0
             points.append(LearningPoint(number, middle, middle - half, middle + half))
         return (*points, LearningPoint(self.n_queries[-1], judged.mean, judged.low, judged.high))
 
