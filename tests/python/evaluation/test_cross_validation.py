@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pools import DIM, Pool, make_pool, planted_pool, signalless_pool, some_categories, topics
+from vsr._core import svm_fit_linfa
 from vsr.choice.objective import Objective
 from vsr.errors import TrainingError
 from vsr.evaluation import Evaluation, cross_validate
@@ -342,6 +343,22 @@ def test_preference_pairs_follow_the_models_of_a_fold() -> None:
         pool.with_quality(quality), "matrix_factorization", folds=2, parameters=own, preferences=pairs
     )
     assert evaluation.n_held_out == 40
+
+
+def test_folds_fit_their_svms_on_the_shared_matrix_and_what_is_kept_by_linfa(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_linfa = []
+
+    def counted(features: NDArray[np.float32], *arguments: Any) -> Any:
+        by_linfa.append(len(features))
+        return svm_fit_linfa(features, *arguments)
+
+    monkeypatch.setattr("vsr.selectors.svm.svm_fit_linfa", counted)
+    pool = planted_pool(80)
+    quick = evaluate(pool, "svm", splits=1, parameters={"svm": {"c": 0.3}})
+    assert by_linfa == [80]
+    slow = evaluate(pool, "svm", splits=1, parameters={"svm": {"c": 0.3, "solver": "linfa"}})
+    assert by_linfa == [80] + [64] * 5 + [80]
+    assert quick.method("svm").quality == pytest.approx(slow.method("svm").quality)
 
 
 # Splits
