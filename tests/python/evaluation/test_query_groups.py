@@ -49,7 +49,7 @@ def test_near_duplicates_are_found_across_blocks(monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_has_one_name_belongs_together() -> None:
-    named = [None] * 20
+    named: list[str | None] = [None] * 20
     named[2] = named[9] = named[13] = "conversation 1"
     groups = query_groups(scattered(20), named)
     assert groups[2] == groups[9] == groups[13]
