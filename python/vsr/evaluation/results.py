@@ -71,6 +71,23 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class LearningPoint:
+    """What so many queries would have brought.
+
+    Attributes:
+        n_queries: queries to train on.
+        gain: utility less that of the best single model.
+        low: lower end of its 95 % interval.
+        high: upper end.
+    """
+
+    n_queries: int
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A held-out comparison.
 
