@@ -7,6 +7,7 @@ import msgspec
 
 from vsr.data.json_lines import JsonLines
 from vsr.data.prompts import RawChoices, render_prompt, unique_key
+from vsr.errors import RecordError
 
 __all__ = ["read_answers"]
 
@@ -20,9 +21,7 @@ class _Answered(msgspec.Struct, frozen=True, gc=False):
     response: str | None = None
 
 
-def read_answers(
-    path: str | os.PathLike[str], wanted: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], str]:
+def read_answers(path: str | os.PathLike[str], wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Read a file of records once more for what some models answered to some queries.
 
     Lines that cannot be read are passed over: whoever made outcomes of the file has reported them.
@@ -46,7 +45,11 @@ def read_answers(
     for record in JsonLines(path, decode, lambda _value: None, noun="records", skip_bad_lines=True):
         if record.model_name not in models or not record.response or record.response.isspace():
             continue
-        pair = by_key.get((unique_key(render_prompt(record.query, record.choices)), record.model_name))
+        try:
+            prompt = render_prompt(record.query, record.choices)
+        except RecordError:
+            continue
+        pair = by_key.get((unique_key(prompt), record.model_name))
         if pair is not None:
             found.setdefault(pair, record.response)
     return found

@@ -1,0 +1,64 @@
+"""Quality against cost and latency, with the objective to slide."""
+
+from functools import partial
+
+from vsr.evaluation.curve import Curve, CurvePoint
+from vsr.report.figures import NOT_KNOWN, quality, seconds, shares, usd
+from vsr.report.pictures import tradeoff as picture
+from vsr.report.sections import Column, DataTable, Picture, Section
+
+_TITLES = {"cost": "Quality against cost", "latency": "Quality against latency"}
+_LOOK = (
+    "Up is better, left is {cheaper}. Grey points are single models; the dashed line joins those that no other single model beats. "
+    "The accent is the selector, a small point for every quality weight, the large one as it is now. Look whether it lies above the "
+    "dashed line: that is what routing brings."
+)
+
+
+def tradeoff_section(curve: Curve, best_single: str) -> Section:
+    """Say what sliding the objective brings."""
+    known: list[picture.Against] = [each for each in ("cost", "latency") if picture.is_known(curve, each)]
+    pictures = tuple(
+        Picture(
+            f"quality_against_{against}",
+            partial(picture.tradeoff, curve, against, best_single),
+            _LOOK.format(cheaper="cheaper" if against == "cost" else "faster"),
+        )
+        for against in known
+    )
+    return Section(
+        key="tradeoff",
+        title=_TITLES[known[0]] if len(known) == 1 else "Quality against cost and latency",
+        finding=" ".join(curve.sentences),
+        pictures=pictures,
+        table=_table(curve),
+        terms=("quality", "cost", "latency", "frontier", "quality-weight"),
+    )
+
+
+def _table(curve: Curve) -> DataTable:
+    columns = (
+        Column("what", is_number=False),
+        Column("quality", "quality"),
+        Column("cost per query", "cost"),
+        Column("latency", "latency"),
+        Column("who answers", "share", is_number=False),
+    )
+    singles = sorted(curve.singles.items(), key=lambda item: -item[1].quality)
+    rows = [_row(name + (", on the frontier" if name in curve.frontier else ""), point) for name, point in singles]
+    several = len({point.cost_share for point in curve.judged}) > 1
+    for what, points in (("selector", curve.judged), ("category table", curve.table)):
+        for point in points:
+            at = f"{what}, quality weight {point.quality_weight:g}"
+            rows.append(_row(at + (f", cost share {point.cost_share:g}" if several else ""), point))
+    keep = [number for number in range(len(columns)) if any(row[number] != NOT_KNOWN for row in rows)]
+    return DataTable(
+        "Single models, and the methods over the quality weight",
+        tuple(columns[number] for number in keep),
+        tuple(tuple(row[number] for number in keep) for row in rows),
+    )
+
+
+def _row(name: str, point: CurvePoint) -> tuple[str, ...]:
+    who = NOT_KNOWN if len(point.selection) == 1 else shares(point.selection, most=3)
+    return (name, quality(point.quality), usd(point.cost_usd), seconds(point.latency_s), who)

@@ -1,0 +1,37 @@
+"""Everything that a report tells."""
+
+from dataclasses import dataclass
+
+from vsr.evaluation.by_category import CategoryRow
+from vsr.evaluation.curve import Curve
+from vsr.evaluation.examples import Examples
+from vsr.evaluation.metrics import Metric
+from vsr.evaluation.reliability import Reliability
+from vsr.evaluation.results import Evaluation, LearningPoint
+
+
+@dataclass(frozen=True)
+class ReportContents:
+    """What a comparison found. A part that is None or empty is left out.
+
+    Attributes:
+        evaluation: the table and the verdict.
+        source: what was measured, for example the name of the file of records.
+        remarks: what a reader has to know of the data, one sentence each.
+        curve: sliding the objective.
+        metrics: figures of the literature with their definitions.
+        learning: gain over the number of queries.
+        categories: which model was chosen for which category.
+        reliability: whether predicted quality comes true.
+        examples: queries on which routing won and lost.
+    """
+
+    evaluation: Evaluation
+    source: str
+    remarks: tuple[str, ...] = ()
+    curve: Curve | None = None
+    metrics: tuple[Metric, ...] = ()
+    learning: tuple[LearningPoint, ...] = ()
+    categories: tuple[CategoryRow, ...] = ()
+    reliability: Reliability | None = None
+    examples: Examples | None = None

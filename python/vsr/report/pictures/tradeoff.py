@@ -1,0 +1,172 @@
+"""Quality against cost or latency: single models by name, their frontier, and the selector over the objective."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import altair as alt
+
+from vsr.evaluation.curve import Curve, CurvePoint
+from vsr.report.figures import quality, seconds, usd
+from vsr.report.ink import ACCENT, INK, MARK, MUTED, SIZE, rows_of, styled
+from vsr.report.pictures.labels import Spot, placed
+from vsr.report.sections import Chart
+
+Against = Literal["cost", "latency"]
+
+# Beyond this range a linear axis presses the cheap models into one corner.
+_MOST_LINEAR = 12.0
+_HEIGHT = {True: 380, False: 320}
+_AXIS_WIDTH = 62
+
+
+@dataclass(frozen=True)
+class _Axis:
+    title: str
+    value: Callable[[CurvePoint], float | None]
+    said: Callable[[float | None], str]
+    expression: str
+
+
+_AXES = {
+    "cost": _Axis(
+        "cost per query",
+        lambda point: point.cost_usd,
+        usd,
+        "datum.value == 0 ? 'free' : datum.value < 1e-5 ? '$' + format(datum.value, '.0e') : "
+        "'$' + format(datum.value, datum.value < 0.01 ? '.1~r' : '.2~f')",
+    ),
+    "latency": _Axis("mean latency", lambda point: point.latency_s, seconds, "format(datum.value, '~g') + ' s'"),
+}
+
+
+def is_known(curve: Curve, against: Against) -> bool:
+    """Whether every point has a value on that axis."""
+    axis = _AXES[against]
+    return all(axis.value(point) is not None for point in (*curve.judged, *curve.singles.values()))
+
+
+def frontier(curve: Curve, against: Against) -> list[str]:
+    """Give the single models that no other one beats in both, from the cheapest or fastest on."""
+    value = _AXES[against].value
+    left_to_right = sorted(curve.singles, key=lambda name: (value(curve.singles[name]), -curve.singles[name].quality))
+    kept: list[str] = []
+    for name in left_to_right:
+        if not kept or curve.singles[name].quality > curve.singles[kept[-1]].quality:
+            kept.append(name)
+    return kept
+
+
+def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Chart:
+    """Draw quality against what it costs.
+
+    Args:
+        curve: the points.
+        against: what stands on the axis.
+        best_single: the model that is always named.
+        width: of the drawing.
+    """
+    axis = _AXES[against]
+    is_wide = width > 500
+    height = _HEIGHT[is_wide]
+    on_frontier = frontier(curve, against)
+    singles = [_row(point, axis, name) for name, point in curve.singles.items()]
+    judged = [_row(point, axis, f"the selector, weight {point.quality_weight:g}") for point in curve.judged]
+    table = [_row(point, axis, f"category table, weight {point.quality_weight:g}") for point in curve.table]
+    default = _row(curve.default, axis, f"the selector, weight {curve.default.quality_weight:g}, in force")
+    everything = [*singles, *judged, default]
+    x_scale, x_at = _scale([row["at"] for row in everything])
+    low, high = min(row["quality"] for row in everything), max(row["quality"] for row in everything)
+    margin = max(0.08 * (high - low), 0.005)
+    y_scale = alt.Scale(domain=[low - margin, high + margin], nice=False, clamp=True)
+    x = alt.X(
+        "at:Q",
+        title=f"{axis.title} (less is better)",
+        scale=x_scale,
+        axis=alt.Axis(labelExpr=axis.expression, tickCount=6 if is_wide else 4, labelOverlap="greedy"),
+    )
+    y = alt.Y("quality:Q", title="quality", scale=y_scale, axis=alt.Axis(format=".2f", tickCount=6))
+
+    def place(row: dict[str, Any]) -> Spot:
+        inner = width - _AXIS_WIDTH
+        across, up = x_at(row["at"]), (row["quality"] - y_scale.domain[0]) / (y_scale.domain[1] - y_scale.domain[0])
+        return Spot(row["name"], across * inner, (1.0 - up) * height)
+
+    layers: list[alt.Chart] = [
+        _line([row for row in _named(singles, on_frontier)], x, y, MARK, 1.5, [4, 4]).properties(name="frontier"),
+        _line(table, x, y, MARK, 1.5, [1, 0]).properties(name="table"),
+        _line(judged, x, y, ACCENT, 2.5, [1, 0]).properties(name="selector"),
+        _dots(singles, x, y, MARK, 70).properties(name="singles"),
+        _dots(judged, x, y, ACCENT, 22).properties(name="judged"),
+        _dots([default], x, y, ACCENT, 150).properties(name="default"),
+    ]
+    must = {best_single, *on_frontier}
+    first = sorted(singles, key=lambda row: (row["name"] not in must, -row["quality"]))
+    obstacles = [place(row) for row in (*judged, default)]
+    here = place(default | {"name": "the selector"})
+    labels = placed([here, *map(place, first)], obstacles, width - _AXIS_WIDTH, height, SIZE)
+    rows = {row["name"]: row for row in (*singles, default | {"name": "the selector"})}
+    for label in labels:
+        is_selector = label.text == "the selector"
+        layers.append(
+            alt.Chart(rows_of([rows[label.text]]))
+            .mark_text(
+                align=label.align,
+                dx=label.dx,
+                dy=label.dy,
+                baseline="middle",
+                limit=label.limit,
+                color=ACCENT if is_selector else INK if label.text in must else MUTED,
+                fontWeight="bold" if is_selector else "normal",
+            )
+            .encode(x=x, y=y, text="name:N")
+        )
+    return styled(alt.layer(*layers), width, height)
+
+
+def _row(point: CurvePoint, axis: _Axis, name: str) -> dict[str, Any]:
+    value = axis.value(point)
+    return {
+        "name": name,
+        "at": value,
+        "quality": point.quality,
+        "weight": point.quality_weight,
+        "share": point.cost_share,
+        "said": f"{name}: quality {quality(point.quality)}, {axis.said(value)}",
+    }
+
+
+def _named(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    by_name = {row["name"]: row for row in rows}
+    return [by_name[name] | {"weight": order} for order, name in enumerate(names)]
+
+
+def _line(
+    rows: list[dict[str, Any]], x: alt.X, y: alt.Y, colour: str, thickness: float, dash: list[int]
+) -> alt.Chart:
+    mark = alt.Chart(rows_of(rows)).mark_line(color=colour, strokeWidth=thickness, strokeDash=dash, clip=True)
+    return mark.encode(x=x, y=y, order="weight:Q", detail="share:Q")
+
+
+def _dots(rows: list[dict[str, Any]], x: alt.X, y: alt.Y, colour: str, size: int) -> alt.Chart:
+    mark = alt.Chart(rows_of(rows)).mark_point(filled=True, color=colour, size=size, opacity=1, clip=True)
+    return mark.encode(x=x, y=y, description="said:N")
+
+
+def _scale(values: list[float]) -> tuple[alt.Scale, Callable[[float], float]]:
+    """Choose the axis: logarithmic where values differ much; also where a value comes to lie on it, 0 to 1."""
+    import math
+
+    low, high = min(values), max(values)
+    if low > 0.0 and high / low > _MOST_LINEAR:
+        margin = (high / low) ** 0.05
+        ends = (low / margin, high * margin)
+        span = math.log(ends[1] / ends[0])
+        return (
+            alt.Scale(type="log", domain=list(ends), nice=False),
+            lambda value: math.log(value / ends[0]) / span,
+        )
+    margin = max(0.06 * (high - low), 1e-9)
+    start = 0.0 if low < 0.35 * high else low - margin
+    ends = (start, high + margin)
+    return alt.Scale(domain=list(ends), nice=False, zero=False), lambda value: (value - ends[0]) / (ends[1] - ends[0])
