@@ -15,7 +15,7 @@ from vsr.report.sections import Chart
 
 # A chart is drawn twice, for screens and for phones: text in a drawing that is scaled down cannot be read.
 WIDE, NARROW = 760, 340
-_PNG_SCALE = 2.0
+_PNG_SCALE = 1.5
 
 _COLOURS = re.compile("|".join(LIGHT.values()), re.IGNORECASE)
 _NAMES = {value.lower(): name for name, value in LIGHT.items()}
@@ -55,7 +55,7 @@ def inline_svg(chart: Chart, title: str, css_class: str) -> str:
 
 
 def png(chart: Chart) -> bytes:
-    """Draw a chart as PNG on white, at twice its size for sharp screens."""
+    """Draw a chart as PNG on white, half as large again for sharp screens."""
     return bytes(vl_convert.vegalite_to_png(chart.to_dict(), scale=_PNG_SCALE))
 
 

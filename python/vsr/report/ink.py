@@ -60,7 +60,7 @@ def styled(chart: Chart, width: int, height: int) -> Chart:
     }
     styled_chart = chart.properties(
         width=width, height=height, background=PAPER, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
-    ).configure(font=MEASURED_FONT, padding={"left": 2, "right": 6, "top": 8, "bottom": 4})
+    ).configure(font=MEASURED_FONT, padding={"left": 2, "right": 6, "top": 24, "bottom": 4})
     return (
         styled_chart.configure_axis(**axis)
         .configure_view(stroke=None)

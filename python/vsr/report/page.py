@@ -19,8 +19,14 @@ from vsr.report.sections import DataTable, Picture, Section
 from vsr.report.sliding import Slider, slider
 
 _SUMMARY_LENGTH = 160
-# Small text on a tinted cell needs more contrast than the same on paper.
-_FAINT = {"light": "#4a545d", "dark": "#b4bdc5"}
+_SHORT = {
+    "tradeoff": "Quality and cost",
+    "gains": "Gains",
+    "categories": "Categories",
+    "shares": "Shares",
+    "learning": "Learning",
+    "calibration": "Calibration",
+}
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,12 @@ def page(contents: ReportContents, sections: tuple[Section, ...], *, with_querie
         after = next((at for at, section in enumerate(shown) if section.key == "gains"), -1)
         title = "Which model answers what"
         shown.insert(after + 1, _PageSection("categories", title, grid.finding, (), None, (), grid))
-    listed = [(section.key, section.title) for section in shown]
+    listed = [(section.key, _SHORT[section.key]) for section in shown]
     if contents.examples is not None:
-        listed.append(("queries", "Where it wins, where it loses"))
+        listed.append(("queries", "Queries"))
     if contents.metrics:
-        listed.append(("metrics", "Measures of the literature"))
-    listed += [("measured", "How this was measured"), ("definitions", "What the words mean")]
+        listed.append(("metrics", "Metrics"))
+    listed += [("measured", "Method"), ("definitions", "Words")]
     stops = None if contents.curve is None or len(contents.curve.judged) < 2 else slider(contents.curve)
     script = _file("report.js").strip()
     texts = contents.examples if with_queries else None
@@ -113,8 +119,8 @@ def _figure(picture: Picture, title: str) -> _Figure:
 
 def _style() -> str:
     """Put the colours before the rules; dark ones on screens alone, paper is white."""
-    light = "".join(f"--{name}:{value};" for name, value in LIGHT.items()) + f"--faint:{_FAINT['light']};"
-    dark = "".join(f"--{name}:{value};" for name, value in DARK.items()) + f"--faint:{_FAINT['dark']};"
+    light = "".join(f"--{name}:{value};" for name, value in LIGHT.items())
+    dark = "".join(f"--{name}:{value};" for name, value in DARK.items())
     dark_tint = "--tint-of:87 205 191;"
     return _file("report.css").replace("/* colours */", light).strip() + (
         f"\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}{dark_tint}}}}}"

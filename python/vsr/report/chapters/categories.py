@@ -1,11 +1,13 @@
 """Which model answers which category: a table whose tint says what a picture would."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from vsr.evaluation.by_category import CategoryRow
 from vsr.report.figures import NOT_KNOWN, quality, share
 
 _MOST_MODELS = 8
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,13 @@ def category_grid(found: tuple[CategoryRow, ...]) -> CategoryGrid:
 
 
 def _finding(found: tuple[CategoryRow, ...]) -> str:
-    tops = {max(row.cells, key=lambda cell: cell.share).model for row in found}
-    agrees = sum(max(row.cells, key=lambda cell: cell.share).model == _best(row) for row in found)
-    who = f"one model, {tops.pop()}," if len(tops) == 1 else f"{len(tops)} models"
+    tops = Counter(max(row.cells, key=lambda cell: cell.share).model for row in found).most_common()
+    n_agreeing = sum(max(row.cells, key=lambda cell: cell.share).model == _best(row) for row in found)
+    (first, n_first), others = tops[0], tops[1:]
+    more = "".join(f", {name} in {count}" for name, count in others[:_NAMED])
     return (
-        f"Over {len(found)} {'category' if len(found) == 1 else 'categories'}, {who} answer"
-        f"{'s' if who.startswith('one') else ''} most somewhere; in {agrees} the model that answers most is also the "
-        "best one on average."
+        f"{first} answers most in {n_first} of {len(found)} categories{more}. In {n_agreeing or 'none'} of them the "
+        "model that answers most is also the one of highest mean quality."
     )
 
 

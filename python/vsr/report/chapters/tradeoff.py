@@ -13,6 +13,9 @@ _LOOK = (
     "The accent is the selector, a small point for every quality weight, the large one as it is now. Look whether it lies above the "
     "dashed line: that is what routing brings."
 )
+_AGAIN = (
+    "The same against latency: left is faster. Look whether the selector buys its quality with time, or wins on both sides."
+)
 
 
 def tradeoff_section(curve: Curve, best_single: str) -> Section:
@@ -22,9 +25,9 @@ def tradeoff_section(curve: Curve, best_single: str) -> Section:
         Picture(
             f"quality_against_{against}",
             partial(picture.tradeoff, curve, against, best_single),
-            _LOOK.format(cheaper="cheaper" if against == "cost" else "faster"),
+            _LOOK.format(cheaper="cheaper" if against == "cost" else "faster") if number == 0 else _AGAIN,
         )
-        for against in known
+        for number, against in enumerate(known)
     )
     return Section(
         key="tradeoff",

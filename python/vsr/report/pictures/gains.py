@@ -1,11 +1,12 @@
 """Gain of every method with its interval."""
 
+import altair as alt
+
 from vsr.evaluation.results import Evaluation, MethodResult
 from vsr.report.figures import interval, points
-from vsr.report.ink import ACCENT, INK, MARK, MUTED, rows_of, styled
+from vsr.report.ink import ACCENT, MARK, MUTED, rows_of, styled
+from vsr.report.pictures.axes import row_names
 from vsr.report.sections import Chart
-
-import altair as alt
 
 _ROW = 26
 #: What single models beyond these would add is in the table.
@@ -13,27 +14,30 @@ _SHOWN_SINGLES = 4
 
 
 def shown(evaluation: Evaluation) -> tuple[MethodResult, ...]:
-    """Give the methods with a gain that a picture has room for: no oracle, whose gain would dwarf all others."""
+    """Give the methods that a picture has room for, the greatest gain first: no oracle, which would dwarf all others."""
     singles = [method for method in evaluation.methods if method.kind == "single" and method.gain is not None]
     kept = [method.name for method in singles[:_SHOWN_SINGLES]]
-    return tuple(
+    methods = [
         method
         for method in evaluation.methods
         if method.kind != "oracle"
         and (method.kind != "single" or method.name in kept)
         and (method.gain is not None or method.is_identical)
-    )
+    ]
+    return tuple(sorted(methods, key=lambda method: 0.0 if method.gain is None else -method.gain.mean))
 
 
 def gains(evaluation: Evaluation, width: int) -> Chart:
     """Draw a row per method: a point for the gain over the best single model, a line for its interval."""
+    methods = shown(evaluation)
+    labels, axis = row_names([method.label for method in methods], width)
     rows = []
-    for method in shown(evaluation):
+    for method, label in zip(methods, labels, strict=True):
         gain = method.gain
         said = "identical" if gain is None else f"{points(gain.mean)} points, 95 % {interval(gain.low, gain.high)}"
         rows.append(
             {
-                "name": method.label,
+                "name": label,
                 "mean": 0.0 if gain is None else 100.0 * gain.mean,
                 "low": 0.0 if gain is None else 100.0 * gain.low,
                 "high": 0.0 if gain is None else 100.0 * gain.high,
@@ -42,14 +46,7 @@ def gains(evaluation: Evaluation, width: int) -> Chart:
             }
         )
     colour = alt.condition("datum.is_judged", alt.value(ACCENT), alt.value(MARK))
-    names = alt.Y(
-        "name:N",
-        sort=None,
-        title=None,
-        axis=alt.Axis(
-            labelLimit=0.4 * width, labelColor=INK, domain=False, ticks=False, grid=False, labelOverlap=False
-        ),
-    )
+    names = alt.Y("name:N", sort=None, title=None, axis=axis)
     scale = alt.X("low:Q", title="points over the best single model", axis=alt.Axis(tickCount=6 if width > 500 else 4))
     base = alt.Chart(rows_of(rows))
     zero = alt.Chart(rows_of([{"at": 0}])).mark_rule(color=MUTED, strokeWidth=1).encode(x="at:Q")

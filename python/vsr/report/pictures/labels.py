@@ -1,13 +1,18 @@
 """Where names stand beside their points so that none covers another: a drawing cannot be asked for that."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
+from vsr.report.pictures.axes import shortened
+
 # Mean width of a character in the measuring font, in parts of its size.
-_CHARACTER = 0.54
+_CHARACTER = 0.57
 _GAP = 9
 _DOT = 5
+_LINE = 1.5
 
 
 @dataclass(frozen=True)
@@ -24,18 +29,18 @@ class Label:
     """A name that found room.
 
     Attributes:
-        text: the name.
+        name: of its point.
+        text: the name as it is written, cut where it is long.
         align: where the text hangs on its point.
         dx: shift to the right in pixels.
         dy: shift down.
-        limit: pixels beyond which the name is cut.
     """
 
+    name: str
     text: str
     align: Literal["left", "right", "center"]
     dx: float
     dy: float
-    limit: float
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,12 @@ class _Box:
 
 
 def placed(
-    named: Sequence[Spot], obstacles: Sequence[Spot], width: float, height: float, size: float
+    named: Sequence[Spot],
+    obstacles: Sequence[Spot],
+    width: float,
+    height: float,
+    size: float,
+    n_characters: int,
 ) -> tuple[Label, ...]:
     """Place names in order, each where it covers nothing; one that finds no room is left out.
 
@@ -65,12 +75,14 @@ def placed(
         width: of the drawing.
         height: of the drawing.
         size: of the type.
+        n_characters: longer names are cut.
     """
-    taken = [_Box(spot.x - _DOT, spot.y - _DOT, spot.x + _DOT, spot.y + _DOT) for spot in (*named, *obstacles)]
+    taken = [_Box(spot.x - _DOT, spot.y - _DOT, spot.x + _DOT, spot.y + _DOT) for spot in named]
+    taken += [_Box(spot.x - _LINE, spot.y - _LINE, spot.x + _LINE, spot.y + _LINE) for spot in obstacles]
     labels = []
     for spot in named:
-        long = min(len(spot.text) * size * _CHARACTER, 0.6 * width)
-        for label, box in _ways(spot, long, size):
+        text = shortened(spot.text, n_characters)
+        for label, box in _ways(spot, text, size):
             is_inside = box.left >= 0.0 and box.right <= width and box.top >= 0.0 and box.bottom <= height
             if is_inside and not any(box.overlaps(other) for other in taken):
                 labels.append(label)
@@ -79,16 +91,27 @@ def placed(
     return tuple(labels)
 
 
-def _ways(spot: Spot, long: float, size: float) -> list[tuple[Label, _Box]]:
-    half, limit = size / 2.0 + 1.0, long * 1.25
+def along(path: Sequence[Spot]) -> list[Spot]:
+    """Give points along a line, close enough together that no name fits between them."""
+    spots = []
+    for start, end in pairwise(path):
+        n_steps = max(1, math.ceil(math.hypot(end.x - start.x, end.y - start.y) / _DOT))
+        for step in range(n_steps):
+            part = step / n_steps
+            spots.append(Spot("", start.x + part * (end.x - start.x), start.y + part * (end.y - start.y)))
+    return spots
+
+
+def _ways(spot: Spot, text: str, size: float) -> list[tuple[Label, _Box]]:
+    half, long = size / 2.0 + 1.0, len(text) * size * _CHARACTER
     ways: list[tuple[Label, _Box]] = []
     for dy in (0.0, -10.0, 10.0, -18.0, 18.0, -28.0, 28.0):
         y = spot.y + dy
         right = _Box(spot.x + _GAP, y - half, spot.x + _GAP + long, y + half)
         left = _Box(spot.x - _GAP - long, y - half, spot.x - _GAP, y + half)
-        ways.append((Label(spot.text, "left", _GAP, dy, limit), right))
-        ways.append((Label(spot.text, "right", -_GAP, dy, limit), left))
+        ways.append((Label(spot.text, text, "left", _GAP, dy), right))
+        ways.append((Label(spot.text, text, "right", -_GAP, dy), left))
         if abs(dy) >= 10.0:
             middle = _Box(spot.x - long / 2.0, y - half, spot.x + long / 2.0, y + half)
-            ways.append((Label(spot.text, "center", 0.0, dy, limit), middle))
+            ways.append((Label(spot.text, text, "center", 0.0, dy), middle))
     return ways

@@ -5,7 +5,10 @@ import altair as alt
 from vsr.evaluation.results import LearningPoint
 from vsr.report.figures import interval, points
 from vsr.report.ink import ACCENT, MARK, MUTED, SOFT, rows_of, styled
+from vsr.report.pictures.axes import above, linear_ticks, log_ticks
 from vsr.report.sections import Chart
+
+_FAR = 2.0
 
 
 def learning(curve: tuple[LearningPoint, ...], queries_needed: int | None, width: int) -> Chart:
@@ -21,20 +24,26 @@ def learning(curve: tuple[LearningPoint, ...], queries_needed: int | None, width
         for point in curve
     ]
     base = alt.Chart(rows_of(rows))
+    low, high = curve[0].n_queries, max(curve[-1].n_queries, queries_needed or 0)
+    # What would decide is often many times what there is: measured points must not end up in one corner for it.
+    is_log = high > _FAR * curve[-1].n_queries
+    most = 6 if width > 500 else 4
     number = alt.X(
         "n:Q",
         title="queries",
-        scale=alt.Scale(zero=False, nice=False, padding=12),
-        axis=alt.Axis(grid=False, format=",d", tickCount=6 if width > 500 else 4),
+        scale=alt.Scale(type="log" if is_log else "linear", zero=False, nice=False, padding=12),
+        axis=alt.Axis(
+            grid=False, format=",d", values=log_ticks(low, high, most) if is_log else linear_ticks(low, high, most)
+        ),
     )
     band = base.mark_area(color=SOFT, opacity=0.6).encode(
-        x=number, y=alt.Y("low:Q", title="points over the best single model"), y2="high:Q"
+        x=number, y=alt.Y("low:Q", axis=alt.Axis(tickCount=5, **above("points over the best single model"))), y2="high:Q"
     )
-    line = base.mark_line(color=ACCENT, strokeWidth=2).encode(x=number, y="gain:Q")
+    line = base.mark_line(color=ACCENT, strokeWidth=2).encode(x=number, y=alt.Y("gain:Q", title=None))
     dots = base.mark_point(color=ACCENT, filled=True, size=60, opacity=1).encode(
-        x=number, y="gain:Q", description="said:N"
+        x=number, y=alt.Y("gain:Q", title=None), description="said:N"
     )
-    zero = alt.Chart(rows_of([{"at": 0}])).mark_rule(color=MUTED).encode(y="at:Q")
+    zero = alt.Chart(rows_of([{"at": 0}])).mark_rule(color=MUTED).encode(y=alt.Y("at:Q", title=None))
     layers = [band, zero, line, dots]
     if queries_needed is not None:
         needed = alt.Chart(rows_of([{"n": queries_needed, "said": f"about {queries_needed:,} would decide"}]))

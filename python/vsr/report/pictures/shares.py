@@ -4,7 +4,8 @@ import altair as alt
 
 from vsr.evaluation.results import Evaluation
 from vsr.report.figures import share
-from vsr.report.ink import ACCENT, INK, MARK, rows_of, styled
+from vsr.report.ink import ACCENT, MARK, rows_of, styled
+from vsr.report.pictures.axes import row_names
 from vsr.report.sections import Chart
 
 _ROW = 26
@@ -21,24 +22,19 @@ def models_by_share(evaluation: Evaluation) -> list[str]:
 def shares(evaluation: Evaluation, width: int) -> Chart:
     """Draw a bar per model for its share of the choices, and a tick for how often it is among the best."""
     chosen = evaluation.method("judged").selection
+    models = models_by_share(evaluation)[:_MOST]
+    labels, axis = row_names(models, width)
     rows = [
         {
-            "name": model,
+            "name": label,
             "chosen": chosen.get(model, 0.0),
             "best": evaluation.best_model_share[model],
             "said": f"{model}: chosen for {share(chosen.get(model, 0.0))} of the queries, among the best on "
             f"{share(evaluation.best_model_share[model])}",
         }
-        for model in models_by_share(evaluation)[:_MOST]
+        for model, label in zip(models, labels, strict=True)
     ]
-    names = alt.Y(
-        "name:N",
-        sort=None,
-        title=None,
-        axis=alt.Axis(
-            labelLimit=0.4 * width, labelColor=INK, domain=False, ticks=False, grid=False, labelOverlap=False
-        ),
-    )
+    names = alt.Y("name:N", sort=None, title=None, axis=axis)
     base = alt.Chart(rows_of(rows))
     bars = base.mark_bar(color=ACCENT, height=12, cornerRadiusEnd=2).encode(
         x=alt.X(

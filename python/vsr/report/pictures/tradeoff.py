@@ -1,5 +1,6 @@
 """Quality against cost or latency: single models by name, their frontier, and the selector over the objective."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,7 +10,8 @@ import altair as alt
 from vsr.evaluation.curve import Curve, CurvePoint
 from vsr.report.figures import quality, seconds, usd
 from vsr.report.ink import ACCENT, INK, MARK, MUTED, SIZE, rows_of, styled
-from vsr.report.pictures.labels import Spot, placed
+from vsr.report.pictures.axes import above, linear_ticks, log_ticks
+from vsr.report.pictures.labels import Spot, along, placed
 from vsr.report.sections import Chart
 
 Against = Literal["cost", "latency"]
@@ -17,7 +19,9 @@ Against = Literal["cost", "latency"]
 # Beyond this range a linear axis presses the cheap models into one corner.
 _MOST_LINEAR = 12.0
 _HEIGHT = {True: 380, False: 320}
-_AXIS_WIDTH = 62
+_AXIS_WIDTH = 50
+_SELECTOR = "the selector"
+_LONGEST_LABEL = {True: 30, False: 18}
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class _Axis:
     title: str
     value: Callable[[CurvePoint], float | None]
     said: Callable[[float | None], str]
-    expression: str
+    expression: str  # of a label, in Vega's language
 
 
 _AXES = {
@@ -33,10 +37,9 @@ _AXES = {
         "cost per query",
         lambda point: point.cost_usd,
         usd,
-        "datum.value == 0 ? 'free' : datum.value < 1e-5 ? '$' + format(datum.value, '.0e') : "
-        "'$' + format(datum.value, datum.value < 0.01 ? '.1~r' : '.2~f')",
+        "datum.value == 0 ? 'free' : '$' + datum.value",
     ),
-    "latency": _Axis("mean latency", lambda point: point.latency_s, seconds, "format(datum.value, '~g') + ' s'"),
+    "latency": _Axis("mean latency", lambda point: point.latency_s, seconds, "datum.value + ' s'"),
 }
 
 
@@ -75,25 +78,26 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
     table = [_row(point, axis, f"category table, weight {point.quality_weight:g}") for point in curve.table]
     default = _row(curve.default, axis, f"the selector, weight {curve.default.quality_weight:g}, in force")
     everything = [*singles, *judged, default]
-    x_scale, x_at = _scale([row["at"] for row in everything])
+    across = _Across.spanning([row["at"] for row in everything])
     low, high = min(row["quality"] for row in everything), max(row["quality"] for row in everything)
     margin = max(0.08 * (high - low), 0.005)
-    y_scale = alt.Scale(domain=[low - margin, high + margin], nice=False, clamp=True)
     x = alt.X(
         "at:Q",
         title=f"{axis.title} (less is better)",
-        scale=x_scale,
-        axis=alt.Axis(labelExpr=axis.expression, tickCount=6 if is_wide else 4, labelOverlap="greedy"),
+        scale=across.scale,
+        axis=alt.Axis(labelExpr=axis.expression, values=across.ticks(7 if is_wide else 4)),
     )
-    y = alt.Y("quality:Q", title="quality", scale=y_scale, axis=alt.Axis(format=".2f", tickCount=6))
+    ends = (low - margin, high + margin)
+    y_scale = alt.Scale(domain=list(ends), nice=False, clamp=True)
+    y = alt.Y("quality:Q", scale=y_scale, axis=alt.Axis(format=".2f", tickCount=6, **above("quality")))
+    inner = width - _AXIS_WIDTH
 
     def place(row: dict[str, Any]) -> Spot:
-        inner = width - _AXIS_WIDTH
-        across, up = x_at(row["at"]), (row["quality"] - y_scale.domain[0]) / (y_scale.domain[1] - y_scale.domain[0])
-        return Spot(row["name"], across * inner, (1.0 - up) * height)
+        up = (row["quality"] - ends[0]) / (ends[1] - ends[0])
+        return Spot(row["name"], across.at(row["at"]) * inner, (1.0 - up) * height)
 
     layers: list[alt.Chart] = [
-        _line([row for row in _named(singles, on_frontier)], x, y, MARK, 1.5, [4, 4]).properties(name="frontier"),
+        _line(_named(singles, on_frontier), x, y, MARK, 1.5, [4, 4]).properties(name="frontier"),
         _line(table, x, y, MARK, 1.5, [1, 0]).properties(name="table"),
         _line(judged, x, y, ACCENT, 2.5, [1, 0]).properties(name="selector"),
         _dots(singles, x, y, MARK, 70).properties(name="singles"),
@@ -103,23 +107,23 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
     must = {best_single, *on_frontier}
     first = sorted(singles, key=lambda row: (row["name"] not in must, -row["quality"]))
     obstacles = [place(row) for row in (*judged, default)]
-    here = place(default | {"name": "the selector"})
-    labels = placed([here, *map(place, first)], obstacles, width - _AXIS_WIDTH, height, SIZE)
-    rows = {row["name"]: row for row in (*singles, default | {"name": "the selector"})}
+    for path in (judged, table, _named(singles, on_frontier)):
+        obstacles += along([place(row) for row in path])
+    rows = {row["name"]: row for row in (default | {"name": _SELECTOR}, *first)}
+    labels = placed([place(row) for row in rows.values()], obstacles, inner, height, SIZE, _LONGEST_LABEL[is_wide])
     for label in labels:
-        is_selector = label.text == "the selector"
+        is_selector = label.name == _SELECTOR
         layers.append(
-            alt.Chart(rows_of([rows[label.text]]))
+            alt.Chart(rows_of([rows[label.name] | {"shown": label.text}]))
             .mark_text(
                 align=label.align,
                 dx=label.dx,
                 dy=label.dy,
                 baseline="middle",
-                limit=label.limit,
-                color=ACCENT if is_selector else INK if label.text in must else MUTED,
+                color=ACCENT if is_selector else INK if label.name in must else MUTED,
                 fontWeight="bold" if is_selector else "normal",
             )
-            .encode(x=x, y=y, text="name:N")
+            .encode(x=x, y=y, text="shown:N")
         )
     return styled(alt.layer(*layers), width, height)
 
@@ -153,20 +157,39 @@ def _dots(rows: list[dict[str, Any]], x: alt.X, y: alt.Y, colour: str, size: int
     return mark.encode(x=x, y=y, description="said:N")
 
 
-def _scale(values: list[float]) -> tuple[alt.Scale, Callable[[float], float]]:
-    """Choose the axis: logarithmic where values differ much; also where a value comes to lie on it, 0 to 1."""
-    import math
+@dataclass(frozen=True)
+class _Across:
+    """The axis of cost or latency: logarithmic where values differ much.
 
-    low, high = min(values), max(values)
-    if low > 0.0 and high / low > _MOST_LINEAR:
-        margin = (high / low) ** 0.05
-        ends = (low / margin, high * margin)
-        span = math.log(ends[1] / ends[0])
-        return (
-            alt.Scale(type="log", domain=list(ends), nice=False),
-            lambda value: math.log(value / ends[0]) / span,
-        )
-    margin = max(0.06 * (high - low), 1e-9)
-    start = 0.0 if low < 0.35 * high else low - margin
-    ends = (start, high + margin)
-    return alt.Scale(domain=list(ends), nice=False, zero=False), lambda value: (value - ends[0]) / (ends[1] - ends[0])
+    Attributes:
+        low: its left end.
+        high: its right end.
+        is_log: whether it is logarithmic.
+    """
+
+    low: float
+    high: float
+    is_log: bool
+
+    @classmethod
+    def spanning(cls, values: list[float]) -> "_Across":
+        low, high = min(values), max(values)
+        if low > 0.0 and high / low > _MOST_LINEAR:
+            margin = (high / low) ** 0.05
+            return cls(low / margin, high * margin, is_log=True)
+        margin = max(0.06 * (high - low), 0.01 * high, 1e-9)
+        return cls(0.0 if low < 0.35 * high else low - margin, high + margin, is_log=False)
+
+    @property
+    def scale(self) -> alt.Scale:
+        kind: Literal["log", "linear"] = "log" if self.is_log else "linear"
+        return alt.Scale(type=kind, domain=[self.low, self.high], nice=False, zero=False)
+
+    def at(self, value: float) -> float:
+        """Where a value lies, from 0 to 1."""
+        if self.is_log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self, about: int) -> list[float]:
+        return log_ticks(self.low, self.high, about) if self.is_log else linear_ticks(self.low, self.high, about)

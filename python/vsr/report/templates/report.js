@@ -31,7 +31,11 @@
     const stop = among[Number(range.value)];
     shown.textContent = stop.weight;
     range.setAttribute("aria-valuetext", stop.said);
-    for (const place of panel.querySelectorAll("[data-slide]")) place.textContent = stop[place.dataset.slide] ?? "";
+    for (const place of panel.querySelectorAll("[data-slide]")) {
+      const text = stop[place.dataset.slide] ?? "";
+      place.textContent = text;
+      place.classList.toggle("same", text === "no change");
+    }
     for (const { ring, dots } of rings) {
       const dot = dots[stop.index];
       if (dot) ring.setAttribute("transform", dot.getAttribute("transform"));
