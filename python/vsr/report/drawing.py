@@ -24,6 +24,7 @@ _ROLES = re.compile(r' (?:role|aria-roledescription|aria-hidden)="[^"]*"')
 _LABELLED = re.compile(r'<(path|text|line)([^>]*?) aria-label="([^"]*)"([^>]*?)(?:/>|>(.*?)</\1>)', re.DOTALL)
 _LABEL = re.compile(r' aria-label="[^"]*"')
 _NOTHING = re.compile(r'<path class="(?:foreground|background)"[^>]*/>')
+_PLACES = re.compile(r' (?:transform|d|x2|y2)="[^"]*"')
 _FRACTION = re.compile(r"(\d+\.\d{2})\d+")
 _HEAD = re.compile(r"<svg[^>]*?width=\"([\d.]+)\" height=\"([\d.]+)\"[^>]*>(?:<rect[^>]*/>)?")
 
@@ -44,7 +45,7 @@ def inline_svg(chart: Chart, title: str, css_class: str) -> str:
     svg = _LABELLED.sub(_with_title, svg)
     svg = _LABEL.sub("", _ROLES.sub("", _FONT.sub("", svg)))
     svg = _COLOURS.sub(lambda found: f"var(--{_NAMES[found[0].lower()]})", svg)
-    svg = _FRACTION.sub(r"\1", svg)
+    svg = _PLACES.sub(lambda found: _FRACTION.sub(r"\1", found[0]), svg)
     head = _HEAD.match(svg)
     assert head is not None, "vl-convert begins with <svg ... width height>"
     opening = (

@@ -9,8 +9,18 @@ from vsr.report.ink import INK
 
 # A reader's font may be wider than the one that names are measured in.
 _CHARACTER_PX = 7.0
-_LONGEST_NAME = 0.42
+_LONGEST_NAME = 0.36
 _LEAST_CHARACTERS = 8
+
+#: Puts the title of an upright axis above it, where it can be read without turning the head.
+ABOVE: dict[str, Any] = {
+    "titleAngle": 0,
+    "titleAnchor": "end",
+    "titleAlign": "left",
+    "titleBaseline": "bottom",
+    "titleX": -36,
+    "titleY": -10,
+}
 
 
 def shortened(name: str, n_characters: int) -> str:
@@ -34,19 +44,6 @@ def row_names(names: list[str], width: int) -> tuple[list[str], alt.Axis]:
     return cut, alt.Axis(
         labelLimit=0, labelColor=INK, domain=False, ticks=False, grid=False, labelOverlap=False, minExtent=extent
     )
-
-
-def above(title: str) -> dict[str, Any]:
-    """Put the title of an upright axis above it, where it can be read without turning the head."""
-    return {
-        "title": title,
-        "titleAngle": 0,
-        "titleAnchor": "end",
-        "titleAlign": "left",
-        "titleBaseline": "bottom",
-        "titleX": -36,
-        "titleY": -10,
-    }
 
 
 def linear_ticks(low: float, high: float, about: int) -> list[float]:

@@ -5,8 +5,10 @@ import altair as alt
 from vsr.evaluation.reliability import Reliability
 from vsr.report.figures import quality
 from vsr.report.ink import ACCENT, MARK, rows_of, styled
-from vsr.report.pictures.axes import above
+from vsr.report.pictures.axes import ABOVE
 from vsr.report.sections import Chart
+
+_TITLE = "measured quality"
 
 
 def calibration(found: Reliability, width: int) -> Chart:
@@ -26,18 +28,18 @@ def calibration(found: Reliability, width: int) -> Chart:
     low, high = max(0.0, min(ends) - 0.03), min(1.0, max(ends) + 0.03)
     scale = alt.Scale(domain=[low, high], nice=False)
     ticks = alt.Axis(tickCount=5, format=".2f")
-    upright = alt.Axis(tickCount=5, format=".2f", **above("measured quality"))
+    upright = alt.Axis(tickCount=5, format=".2f", **ABOVE)
     across = alt.X("predicted:Q", title="predicted quality", scale=scale, axis=ticks)
     base = alt.Chart(rows_of(rows))
     diagonal = (
         alt.Chart(rows_of([{"predicted": low, "measured": low}, {"predicted": high, "measured": high}]))
         .mark_line(color=MARK, strokeDash=[4, 4], strokeWidth=1.5)
-        .encode(x=across, y=alt.Y("measured:Q", scale=scale, axis=upright))
+        .encode(x=across, y=alt.Y("measured:Q", title=_TITLE, scale=scale, axis=upright))
     )
     lines = base.mark_rule(color=ACCENT, strokeWidth=2).encode(
-        x=across, y=alt.Y("low:Q", title=None, scale=scale), y2="high:Q", description="said:N"
+        x=across, y=alt.Y("low:Q", title=_TITLE, scale=scale), y2="high:Q", description="said:N"
     )
     dots = base.mark_point(color=ACCENT, filled=True, size=60, opacity=1).encode(
-        x=across, y=alt.Y("measured:Q", title=None), description="said:N"
+        x=across, y=alt.Y("measured:Q", title=_TITLE), description="said:N"
     )
     return styled(diagonal + lines + dots, min(width, 520), min(width - 60, 340))

@@ -5,9 +5,10 @@ import altair as alt
 from vsr.evaluation.results import LearningPoint
 from vsr.report.figures import interval, points
 from vsr.report.ink import ACCENT, MARK, MUTED, SOFT, rows_of, styled
-from vsr.report.pictures.axes import above, linear_ticks, log_ticks
+from vsr.report.pictures.axes import ABOVE, linear_ticks, log_ticks
 from vsr.report.sections import Chart
 
+_TITLE = "points over the best single model"
 _FAR = 2.0
 
 
@@ -37,13 +38,13 @@ def learning(curve: tuple[LearningPoint, ...], queries_needed: int | None, width
         ),
     )
     band = base.mark_area(color=SOFT, opacity=0.6).encode(
-        x=number, y=alt.Y("low:Q", axis=alt.Axis(tickCount=5, **above("points over the best single model"))), y2="high:Q"
+        x=number, y=alt.Y("low:Q", title=_TITLE, axis=alt.Axis(tickCount=5, **ABOVE)), y2="high:Q"
     )
-    line = base.mark_line(color=ACCENT, strokeWidth=2).encode(x=number, y=alt.Y("gain:Q", title=None))
+    line = base.mark_line(color=ACCENT, strokeWidth=2).encode(x=number, y=alt.Y("gain:Q", title=_TITLE))
     dots = base.mark_point(color=ACCENT, filled=True, size=60, opacity=1).encode(
-        x=number, y=alt.Y("gain:Q", title=None), description="said:N"
+        x=number, y=alt.Y("gain:Q", title=_TITLE), description="said:N"
     )
-    zero = alt.Chart(rows_of([{"at": 0}])).mark_rule(color=MUTED).encode(y=alt.Y("at:Q", title=None))
+    zero = alt.Chart(rows_of([{"at": 0}])).mark_rule(color=MUTED).encode(y=alt.Y("at:Q", title=_TITLE))
     layers = [band, zero, line, dots]
     if queries_needed is not None:
         needed = alt.Chart(rows_of([{"n": queries_needed, "said": f"about {queries_needed:,} would decide"}]))

@@ -10,7 +10,7 @@ import altair as alt
 from vsr.evaluation.curve import Curve, CurvePoint
 from vsr.report.figures import quality, seconds, usd
 from vsr.report.ink import ACCENT, INK, MARK, MUTED, SIZE, rows_of, styled
-from vsr.report.pictures.axes import above, linear_ticks, log_ticks
+from vsr.report.pictures.axes import ABOVE, linear_ticks, log_ticks
 from vsr.report.pictures.labels import Spot, along, placed
 from vsr.report.sections import Chart
 
@@ -89,7 +89,7 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
     )
     ends = (low - margin, high + margin)
     y_scale = alt.Scale(domain=list(ends), nice=False, clamp=True)
-    y = alt.Y("quality:Q", scale=y_scale, axis=alt.Axis(format=".2f", tickCount=6, **above("quality")))
+    y = alt.Y("quality:Q", title="quality", scale=y_scale, axis=alt.Axis(format=".2f", tickCount=6, **ABOVE))
     inner = width - _AXIS_WIDTH
 
     def place(row: dict[str, Any]) -> Spot:
