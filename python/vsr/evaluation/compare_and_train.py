@@ -12,21 +12,16 @@ import numpy.typing as npt
 
 from vsr._files import require_writable
 from vsr.choice.objective import Objective
-from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
-from vsr.embedding.vectors import as_embeddings, unit_rows
-from vsr.errors import RecordError, TrainingError
 from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, compare
 from vsr.evaluation.document import evaluation_document
+from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.features import join_features
-from vsr.features.classifier import fill_categories
 from vsr.persistence import save_selectors, write_manifest
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
-from vsr.training.folds import FEW_QUERIES
 from vsr.training.trainer import Trainer
 
 N_FOLDS = 5
@@ -45,6 +40,7 @@ class TrainingSettings:
         objective: what a choice maximises.
         seed: seed of folds, fits and bootstrap.
         holdout: share of the queries to hold out once; None for folds.
+        folds: number of folds; fewer where queries are few.
         splits: how often the queries are split into folds.
         categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
@@ -56,6 +52,7 @@ class TrainingSettings:
     objective: Objective = field(default_factory=Objective)
     seed: int = 0
     holdout: float | None = None
+    folds: int = N_FOLDS
     splits: int = N_SPLITS
     categories: CategorySource = "predicted"
     category_weight: float = 1.0
@@ -113,39 +110,10 @@ def compare_and_train(
     started = time.monotonic()
     settings = TrainingSettings() if settings is None else settings
     require_writable(output_dir)
-    vectors = unit_rows(as_embeddings(embeddings))
-    if len(vectors) != outcomes.n_queries:
-        raise RecordError(
-            f"{len(vectors)} embeddings for {outcomes.n_queries} unique queries; expected one row per unique query, "
-            "in order of first appearance"
-        )
-    measured = outcomes.measured_rows
-    if len(measured) < 2:
-        raise TrainingError(
-            f"{len(measured)} unique queries have a measured quality; at least 2 are needed to learn anything, and "
-            f"{FEW_QUERIES} to judge it. Measure more queries"
-        )
-    outcomes, vectors = outcomes.take(measured), vectors[measured]
-    filled = fill_categories(vectors, outcomes.categories)
-    notes = filled.lines()
-    seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
-    never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
-    if never:
-        notes.append(f"left out, because no answer of theirs has a quality: {', '.join(never)}")
-        outcomes = outcomes.with_models([name for name in outcomes.models if name not in never])
-        left = np.flatnonzero(seen)
-        if settings.preferences is not None:
-            preferences = settings.preferences.among(left)
-            settings = replace(settings, preferences=preferences)
-            if not preferences.n_pairs:
-                raise TrainingError("no preference pair is left between models whose quality was measured")
-    if outcomes.n_queries < FEW_QUERIES:
-        notes.append(
-            f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "
-            f"measure {FEW_QUERIES} at the very least, some hundreds are better"
-        )
-    features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
-    comparison = _compare(features, outcomes, settings, notes, progress)
+    prepared = prepare_training(outcomes, embeddings, settings.preferences, settings.category_weight)
+    features, outcomes, notes = prepared.features, prepared.outcomes, list(prepared.notes)
+    settings = replace(settings, preferences=prepared.preferences)
+    comparison = compare_prepared(prepared, settings, notes, progress)
     evaluation = None if comparison is None else comparison.evaluation
     selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
     recommended = _recommended(evaluation)
@@ -165,7 +133,7 @@ def compare_and_train(
         evaluation=evaluation,
         recommended=recommended,
         notes=tuple(notes),
-        n_predicted_categories=filled.n_predicted,
+        n_predicted_categories=prepared.n_predicted_categories,
         duration_s=time.monotonic() - started,
     )
 
@@ -194,17 +162,25 @@ def _train(
     return tuple(selectors)
 
 
-def _compare(
-    features: npt.NDArray[np.float32],
-    outcomes: Outcomes,
-    settings: TrainingSettings,
-    notes: list[str],
-    progress: ProgressCallback | None,
+def compare_prepared(
+    prepared: PreparedTraining, settings: TrainingSettings, notes: list[str], progress: ProgressCallback | None
 ) -> Comparison | None:
+    """Compare on held-out queries; None, and a note why, where there is nothing to compare.
+
+    Args:
+        prepared: features and outcomes of the queries.
+        settings: how to compare.
+        notes: what a person should know is appended here.
+        progress: told what is being done, how many steps are done, and of how many.
+
+    Raises:
+        TrainingError: A parameter that cannot be used.
+    """
+    outcomes = prepared.outcomes
     if outcomes.n_models == 1:
         notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
         return None
-    n_folds = min(N_FOLDS, outcomes.n_queries // 2)
+    n_folds = min(settings.folds, outcomes.n_queries // 2)
     if n_folds < 2:
         notes.append("too few queries to hold any out: there is no table")
         return None
@@ -218,6 +194,6 @@ def _compare(
         categories=settings.categories,
         seed=settings.seed,
         parameters=settings.parameters,
-        preferences=settings.preferences,
+        preferences=prepared.preferences,
     )
-    return compare(features, outcomes, how, progress)
+    return compare(prepared.features, outcomes, how, progress)
