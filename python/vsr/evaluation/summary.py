@@ -1,13 +1,11 @@
 """From the choices that every method made on held-out queries to the lines of the table."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from vsr.choice.objective import EfficiencyScale, Objective, best_columns, measured_utilities
+from vsr.choice.objective import Objective, best_columns
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
-from vsr.evaluation.missing_cells import completed
+from vsr.evaluation.measured import Measured, at, known_mean
 from vsr.evaluation.results import CategorySource, Evaluation, MethodKind, MethodResult
 from vsr.evaluation.verdict import Evidence, judge
 from vsr.prior.category_means import FloatArray, IntArray
@@ -17,53 +15,11 @@ RANDOM = "random"
 ORACLE = "oracle"
 
 
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """What the models did on some queries: all (n_queries, n_models), missing cells estimated, NaN = never known."""
-
-    utility: FloatArray
-    quality: FloatArray
-    latency_s: FloatArray
-    cost_usd: FloatArray
-    is_missing: FloatArray
-    is_best: FloatArray
-
-    @classmethod
-    def of(cls, held: Held, objective: Objective, seed: int | None) -> "_Measured":
-        """Take what was measured; estimate what was not, unless there is no seed."""
-        outcomes = held.outcomes
-        scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
-        best = np.where(outcomes.observed, outcomes.quality, -1.0)
-
-        def all_of(values: FloatArray) -> FloatArray:
-            return values if seed is None else completed(values, held.codes, seed)
-
-        return cls(
-            utility=all_of(utility),
-            quality=all_of(outcomes.quality),
-            latency_s=all_of(outcomes.latency_s),
-            cost_usd=all_of(outcomes.cost_usd),
-            is_missing=(~outcomes.observed).astype(np.float64),
-            is_best=(best >= best.max(axis=1, keepdims=True)).astype(np.float64),
-        )
-
-    def take(self, rows: IntArray) -> "_Measured":
-        return _Measured(
-            self.utility[rows],
-            self.quality[rows],
-            self.latency_s[rows],
-            self.cost_usd[rows],
-            self.is_missing[rows],
-            self.is_best[rows],
-        )
-
-
 class _Lines:
     """Makes the lines; knows what all of them are compared with."""
 
     def __init__(self, held: Held, objective: Objective, seed: int) -> None:
-        everything = _Measured.of(held, objective, seed)
+        everything = Measured.of(held.outcomes, held.codes, objective, seed)
         self.held = held
         self.all_measured = everything
         self.measured = everything.take(held.rows)
@@ -86,7 +42,7 @@ class _Lines:
 
     def gain(self, columns: IntArray) -> Interval:
         """Gain over the named model."""
-        return gain_interval(_at(self.measured.utility, columns) - self.base, self.luck_in(columns))
+        return gain_interval(at(self.measured.utility, columns) - self.base, self.luck_in(columns))
 
     def luck_in(self, columns: IntArray) -> float:
         """How much of the named model's luck stands in the gain of some choices over it."""
@@ -103,7 +59,7 @@ class _Lines:
         categories: CategorySource | None = None,
         *,
         is_identical: bool = False,
-        measured: _Measured | None = None,
+        measured: Measured | None = None,
     ) -> MethodResult:
         """Take the means of some choices."""
         measured, outcomes = self.measured if measured is None else measured, self.held.outcomes
@@ -114,19 +70,19 @@ class _Lines:
             label=label,
             kind=kind,
             categories=categories,
-            utility=_mean(_at(measured.utility, columns)) or 0.0,
-            quality=min(max(_mean(_at(measured.quality, columns)) or 0.0, 0.0), 1.0),
-            latency_s=_mean(_at(measured.latency_s, columns)),
-            cost_usd=_mean(_at(measured.cost_usd, columns)),
+            utility=known_mean(at(measured.utility, columns)) or 0.0,
+            quality=min(max(known_mean(at(measured.quality, columns)) or 0.0, 0.0), 1.0),
+            latency_s=known_mean(at(measured.latency_s, columns)),
+            cost_usd=known_mean(at(measured.cost_usd, columns)),
             is_identical=is_identical,
             gain=gain,
             gain_over_table=over_table,
-            n_unmeasured=round(float(_at(measured.is_missing, columns).sum()) / len(columns)),
+            n_unmeasured=round(float(at(measured.is_missing, columns).sum()) / len(columns)),
             selection={
                 model: float(share) for model, share in zip(outcomes.models, counts.tolist(), strict=True) if share > 0
             },
             seconds_per_query=float(np.median(seconds)) if seconds else None,
-            hit_rate=float(_at(measured.is_best, columns).mean()),
+            hit_rate=float(at(measured.is_best, columns).mean()),
         )
 
     def chosen(self, name: str, label: str, kind: MethodKind, source: CategorySource, told: str = "") -> MethodResult:
@@ -135,8 +91,8 @@ class _Lines:
         is_identical = self.is_identical(name, source)
         over_table = None
         if kind != "baseline":
-            by_table = _at(self.measured.utility, self.columns(CATEGORY_TABLE, source))
-            over_table = gain_interval(_at(self.measured.utility, columns) - by_table)
+            by_table = at(self.measured.utility, self.columns(CATEGORY_TABLE, source))
+            over_table = gain_interval(at(self.measured.utility, columns) - by_table)
         gain = None if is_identical else self.gain(columns)
         told_of = source if len(np.unique(self.held.codes)) > 1 else None
         return self.line(
@@ -226,8 +182,8 @@ def _oracle(lines: _Lines, objective: Objective) -> MethodResult:
     """The best model of every query among those that were measured on it: as measured, nothing estimated."""
     outcomes = lines.held.outcomes.take(lines.held.rows)
     columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective)[None, :]
-    measured = _Measured.of(lines.held, objective, None).take(lines.held.rows)
-    gain = gain_interval(_at(measured.utility, columns) - lines.base, lines.luck_in(columns))
+    measured = Measured.of(lines.held.outcomes, lines.held.codes, objective, None).take(lines.held.rows)
+    gain = gain_interval(at(measured.utility, columns) - lines.base, lines.luck_in(columns))
     return lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured)
 
 
@@ -239,10 +195,10 @@ def _random(lines: _Lines) -> MethodResult:
         label=RANDOM,
         kind="baseline",
         categories=None,
-        utility=_mean(measured.utility) or 0.0,
-        quality=_mean(measured.quality) or 0.0,
-        latency_s=_mean(measured.latency_s),
-        cost_usd=_mean(measured.cost_usd),
+        utility=known_mean(measured.utility) or 0.0,
+        quality=known_mean(measured.quality) or 0.0,
+        latency_s=known_mean(measured.latency_s),
+        cost_usd=known_mean(measured.cost_usd),
         is_identical=False,
         gain=None,
         gain_over_table=None,
@@ -251,13 +207,3 @@ def _random(lines: _Lines) -> MethodResult:
         seconds_per_query=None,
         hit_rate=float(measured.is_best.mean()),
     )
-
-
-def _at(values: FloatArray, columns: IntArray) -> FloatArray:
-    """Values of the chosen columns: (n_queries, n_models) at (n_splits, n_queries)."""
-    return np.asarray(values[np.arange(len(values)), columns])
-
-
-def _mean(values: FloatArray) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else None
