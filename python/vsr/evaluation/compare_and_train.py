@@ -18,6 +18,7 @@ from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSett
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.rivals import RivalRouter
 from vsr.persistence import save_selectors, write_manifest
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
@@ -45,6 +46,7 @@ class TrainingSettings:
         categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        rivals: routers of others, to be baselines of the comparison.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -57,6 +59,7 @@ class TrainingSettings:
     categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
+    rivals: tuple[RivalRouter, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,5 +198,6 @@ def compare_prepared(
         seed=settings.seed,
         parameters=settings.parameters,
         preferences=prepared.preferences,
+        rivals=settings.rivals,
     )
     return compare(prepared.features, outcomes, how, progress)

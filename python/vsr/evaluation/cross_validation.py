@@ -15,6 +15,7 @@ from vsr.errors import TrainingError
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.rivals import RivalRouter, held_out_rivals
 from vsr.evaluation.summary import summarise
 from vsr.features import split_features
 from vsr.prior.category_means import IntArray
@@ -44,6 +45,7 @@ class ComparisonSettings:
         seed: seed of the splits and the fits.
         parameters: per algorithm, its own parameters.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        rivals: routers of others, to be baselines.
     """
 
     algorithms: tuple[str, ...]
@@ -55,6 +57,7 @@ class ComparisonSettings:
     seed: int = 0
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preferences: Preferences | None = None
+    rivals: tuple[RivalRouter, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +67,12 @@ class Comparison:
     Attributes:
         evaluation: the table and the verdict.
         selectors: trained on all measured queries, those that combine others last.
+        held: what the splits gave.
     """
 
     evaluation: Evaluation
     selectors: tuple[TrainedSelector, ...]
+    held: Held
 
 
 def cross_validate(
@@ -134,7 +139,10 @@ def compare(
         TrainingError: As in `cross_validate`.
     """
     held, selectors = hold_out(features, outcomes, settings, progress)
-    return Comparison(summarise(held, settings.objective, settings.categories, settings.seed), selectors)
+    objective, source, seed = settings.objective, settings.categories, settings.seed
+    rows = features_of(outcomes, features)[outcomes.measured_rows]
+    rivals = held_out_rivals(held, rows, settings.rivals, objective, source, seed, progress)
+    return Comparison(summarise(held, objective, source, seed, rivals), selectors, held)
 
 
 def hold_out(

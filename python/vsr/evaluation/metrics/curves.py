@@ -40,7 +40,7 @@ def aiq(points: FloatArray, cheapest: float, dearest: float) -> float:
 
 
 def deferral_area(points: FloatArray, dearest: float) -> float:
-    """Area under the highest quality for no more than a cost, from 0 to the cost of the dearest model, as a share of it.
+    """Area under the highest quality for no more than a cost, from 0 to the dearest model's cost, as a share of it.
 
     Args:
         points: (n, 2) cost and quality.

@@ -1,4 +1,4 @@
-"""What every metric is. In the formulas r is the judged selector, B the single model of highest quality, O the oracle."""
+"""What every metric is: r is the judged selector, B the single model of highest quality, O the oracle."""
 
 from vsr.evaluation.metrics.metric import Definition
 
