@@ -1,7 +1,7 @@
 """Train on some queries, choose for the others, again and again: what the held-out table rests on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from vsr.choice.objective import Objective, as_objective
 from vsr.data.categories import MISSING
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
+from vsr.evaluation.curve import curve_of
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.results import CategorySource, Evaluation
@@ -134,7 +135,8 @@ def compare(
         TrainingError: As in `cross_validate`.
     """
     held, selectors = hold_out(features, outcomes, settings, progress)
-    return Comparison(summarise(held, settings.objective, settings.categories, settings.seed), selectors)
+    how = (settings.objective, settings.categories, settings.seed)
+    return Comparison(replace(summarise(held, *how), curve=curve_of(held, *how)), selectors)
 
 
 def hold_out(

@@ -8,7 +8,7 @@ from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shru
 from vsr.evaluation.measured import Measured, at, known_mean
 from vsr.evaluation.results import CategorySource, Evaluation, MethodKind, MethodResult
 from vsr.evaluation.verdict import Evidence, judge
-from vsr.prior.category_means import FloatArray, IntArray
+from vsr.prior.category_means import IntArray
 
 BEST_SINGLE = "best single"
 RANDOM = "random"
