@@ -38,8 +38,9 @@ from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, hold_out
+from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.intervals import luck_in_gain, luck_of_the_pick
-from vsr.evaluation.summary import Held, summarise
+from vsr.evaluation.summary import summarise
 from vsr.features import join_features
 from vsr.selectors import registry
 from vsr.training.trainer import Trainer
@@ -123,8 +124,7 @@ def utility_of(outcomes: Outcomes, objective: Objective) -> Float:
 
 def recipes(held: Held, utility: Float, named: int, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
     """Work out the interval over the named model by other recipes: name -> low, high."""
-    choices = held.choices["judged"]
-    columns = choices.given if options.categories == "given" else choices.predicted
+    columns = held.choices[JUDGED].columns(options.categories)
     n_queries = len(utility)
     differences = utility[np.arange(n_queries), columns] - utility[:, named][None, :]
     mean = float(differences.mean())

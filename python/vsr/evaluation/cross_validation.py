@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
 from vsr.choice.objective import Objective, as_objective
+from vsr.data.categories import MISSING
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
-from vsr.evaluation.fold import CATEGORY_TABLE, JUDGED, Choices, Fold
+from vsr.evaluation.fold import Fold
+from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.evaluation.summary import Held, summarise
+from vsr.evaluation.summary import summarise
 from vsr.features import split_features
 from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
@@ -166,7 +168,24 @@ def hold_out(
             n_done += 1
         return trained
 
-    choices = {name: Choices.none_yet(len(assignments), n_queries) for name in (CATEGORY_TABLE, *names, JUDGED)}
+    def no_choices(n_splits: int, keeps_scores: tuple[str, ...] = ()) -> dict[str, Choices]:
+        return {
+            name: Choices.none_yet(n_splits, n_queries, outcomes.n_models if name in keeps_scores else None)
+            for name in (CATEGORY_TABLE, *names, JUDGED)
+        }
+
+    def choose(fold: Fold, trained: Sequence[TrainedSelector], into: dict[str, Choices], split: int) -> None:
+        into[CATEGORY_TABLE].take(split, fold.test, fold.predict_by_table())
+        judged = best_of(trained).name
+        for selector in trained:
+            predictions = fold.predict(selector)
+            into[selector.name].take(split, fold.test, predictions)
+            if selector.name == judged:
+                into[JUDGED].take(split, fold.test, predictions)
+
+    choices = no_choices(len(assignments), (CATEGORY_TABLE, JUDGED))
+    predicted_codes = np.full((len(assignments), n_queries), MISSING)
+    trainings: list[list[FoldTraining]] = [[] for _ in assignments]
     accuracies = []
     for split, assignment in enumerate(assignments):
         for number in range(n_folds):
@@ -176,30 +195,29 @@ def hold_out(
             )
             if fold.table.classifier is not None:
                 accuracies.append(fold.table.classifier.accuracy)
-            fold.choose_by_table(choices[CATEGORY_TABLE], split)
             trained = train(fold, f", fold {split * n_folds + number + 1} of {n_in_all}")
-            for selector in trained:
-                fold.choose(selector, choices[selector.name], split, is_timed=split == 0)
-            fold.copy(choices[best_of(trained).name], choices[JUDGED], split)
+            choose(fold, trained, choices, split)
+            predicted_codes[split, test_rows] = fold.predicted_codes
+            trainings[split].append(fold.training)
+            for selector in trained if split == 0 else ():
+                choices[selector.name].seconds += fold.time(selector)
     everything = np.arange(n_queries)
     fold = Fold.prepare(rows, outcomes, everything, everything, settings.objective, settings.seed, settings.preferences)
     trained = train(fold, " on all queries")
     if progress is not None:
         progress("held-out table", steps, steps)
-    deployed = {name: Choices.none_yet(1, n_queries) for name in (CATEGORY_TABLE, *names, JUDGED)}
-    fold.choose_by_table(deployed[CATEGORY_TABLE], 0)
-    for selector in trained:
-        fold.choose(selector, deployed[selector.name], 0, is_timed=False)
-    recommended = best_of(trained).name
-    fold.copy(deployed[recommended], deployed[JUDGED], 0)
+    deployed = no_choices(1)
+    choose(fold, trained, deployed, 0)
     held = Held(
         outcomes=outcomes,
         codes=codes,
+        predicted_codes=predicted_codes,
         folds=assignments,
+        trainings=trainings,
         choices=choices,
         deployed=deployed,
         n_folds=n_folds,
-        recommended=recommended,
+        recommended=best_of(trained).name,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
     )
     return held, tuple(trained)

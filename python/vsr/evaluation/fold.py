@@ -1,7 +1,7 @@
 """One fold: what was trained on, and what every method chooses for the rest."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,37 +10,15 @@ from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
 from vsr.data.categories import OTHER
 from vsr.data.outcomes import Outcomes
+from vsr.evaluation.held import FoldTraining, Predictions
 from vsr.features import join_features, split_features
-from vsr.prior.category_means import IntArray
+from vsr.prior.category_means import FloatArray, IntArray
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
 from vsr.training.trainer import Trainer
 
-CATEGORY_TABLE = "category table"
-JUDGED = "judged"
 # Single choices are timed on so many queries; the median of these settles within a few microseconds.
 _TIMED_QUERIES = 30
-
-
-@dataclass(eq=False)
-class Choices:
-    """Columns that a method chose, filled fold by fold.
-
-    Attributes:
-        given: (n_splits, n_queries) int64 column chosen with the categories as they are, -1 = not held out.
-        predicted: (n_splits, n_queries) int64 column chosen with every category predicted.
-        seconds: times of single choices.
-    """
-
-    given: IntArray
-    predicted: IntArray
-    seconds: list[float] = field(default_factory=list)
-
-    @classmethod
-    def none_yet(cls, n_splits: int, n_queries: int) -> "Choices":
-        """Start empty."""
-        shape = (n_splits, n_queries)
-        return cls(np.full(shape, -1, dtype=np.int64), np.full(shape, -1, dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +27,7 @@ class Fold:
 
     Attributes:
         table: the training part.
+        n_models: models that there are in all.
         columns: models that the training part has measured at all; the others cannot be chosen.
         chooser: chooses by scores, as an artefact of this training part would.
         test: rows to choose for.
@@ -60,6 +39,7 @@ class Fold:
     """
 
     table: Trainer
+    n_models: int
     columns: IntArray
     chooser: Chooser
     test: IntArray
@@ -94,34 +74,44 @@ class Fold:
                 codes = table.classifier.predict(split.embeddings)
             predicted = join_features(split.embeddings, codes, table.category_weight)
         chooser = Chooser.prepare(table.statistics(), objective)
-        return cls(table, columns, chooser, test, given, split.codes, predicted, codes)
+        return cls(table, outcomes.n_models, columns, chooser, test, given, split.codes, predicted, codes)
 
-    def choose_by_table(self, into: Choices, split: int) -> None:
-        """Choose by the means in the category, without reading a query."""
+    @property
+    def training(self) -> FoldTraining:
+        """What a choice under another objective needs to know of the training part."""
+        return FoldTraining(self.chooser.statistics, self.columns)
+
+    def predict_by_table(self) -> Predictions:
+        """Predict the means in the category, without reading a query."""
         prior = self.table.data.prior
-        self._set(
-            into,
-            split,
-            self.chooser.best(prior.rows(self.given_codes), self.given_codes),
-            self.chooser.best(prior.rows(self.predicted_codes), self.predicted_codes),
-        )
+        return self._predictions(prior.rows(self.given_codes), prior.rows(self.predicted_codes))
 
-    def choose(self, selector: TrainedSelector, into: Choices, split: int, *, is_timed: bool) -> None:
-        """Choose by a selector's scores, and time single choices."""
-        given = predicted = self.chooser.best(selector.scores(self.given), self.given_codes)
+    def predict(self, selector: TrainedSelector) -> Predictions:
+        """Predict by a selector."""
+        given = predicted = selector.scores(self.given)
         if self.predicted is not self.given:
-            predicted = self.chooser.best(selector.scores(self.predicted), self.predicted_codes)
-        self._set(into, split, given, predicted)
-        for row in range(min(_TIMED_QUERIES, len(self.test)) if is_timed else 0):
+            predicted = selector.scores(self.predicted)
+        return self._predictions(given, predicted)
+
+    def time(self, selector: TrainedSelector) -> list[float]:
+        """Time single choices, in seconds each."""
+        seconds = []
+        for row in range(min(_TIMED_QUERIES, len(self.test))):
             started = time.perf_counter()
             self.chooser.best(selector.scores(self.given[row : row + 1]), self.given_codes[row : row + 1])
-            into.seconds.append(time.perf_counter() - started)
+            seconds.append(time.perf_counter() - started)
+        return seconds
 
-    def copy(self, choices: Choices, into: Choices, split: int) -> None:
-        """Take over the choices of this fold."""
-        into.given[split, self.test] = choices.given[split, self.test]
-        into.predicted[split, self.test] = choices.predicted[split, self.test]
+    def _predictions(self, given: FloatArray, predicted: FloatArray) -> Predictions:
+        """Choose by scores of the models that the training part knows."""
+        return Predictions(
+            given=self.columns[self.chooser.best(given, self.given_codes)],
+            predicted=self.columns[self.chooser.best(predicted, self.predicted_codes)],
+            given_scores=self._among_all(given),
+            predicted_scores=self._among_all(predicted),
+        )
 
-    def _set(self, into: Choices, split: int, given: IntArray, predicted: IntArray) -> None:
-        into.given[split, self.test] = self.columns[given]
-        into.predicted[split, self.test] = self.columns[predicted]
+    def _among_all(self, scores: FloatArray) -> FloatArray:
+        result = np.full((len(scores), self.n_models), np.nan)
+        result[:, self.columns] = scores
+        return result

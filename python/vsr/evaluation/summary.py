@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr.choice.objective import EfficiencyScale, Objective, best_columns, measured_utilities
-from vsr.data.outcomes import Outcomes
-from vsr.evaluation.fold import CATEGORY_TABLE, JUDGED, Choices
+from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
 from vsr.evaluation.missing_cells import completed
 from vsr.evaluation.results import CategorySource, Evaluation, MethodKind, MethodResult
@@ -16,41 +15,6 @@ from vsr.prior.category_means import FloatArray, IntArray
 BEST_SINGLE = "best single"
 RANDOM = "random"
 ORACLE = "oracle"
-
-
-@dataclass(frozen=True, eq=False)
-class Held:
-    """What the splits gave.
-
-    Attributes:
-        outcomes: all queries.
-        codes: (n_queries,) category of each.
-        folds: per split, (n_queries,) the fold in which each was held out, -1 for never.
-        choices: per method, what it chose for held-out queries.
-        deployed: per method, what it chooses for all queries when trained on them.
-        n_folds: folds that there were.
-        recommended: the selector that the folds' choices inside are judged for.
-        classifier_accuracy: of the category classifier; None where there is none.
-    """
-
-    outcomes: Outcomes
-    codes: IntArray
-    folds: list[IntArray]
-    choices: dict[str, Choices]
-    deployed: dict[str, Choices]
-    n_folds: int
-    recommended: str
-    classifier_accuracy: float | None
-
-    @property
-    def n_splits(self) -> int:
-        """How often the queries were split."""
-        return len(self.folds)
-
-    @property
-    def rows(self) -> IntArray:
-        """Rows that were held out, the same in every split."""
-        return np.flatnonzero(self.folds[0] >= 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +78,11 @@ class _Lines:
 
     def columns(self, name: str, source: CategorySource) -> IntArray:
         """(n_splits, n_held_out) what a method chose."""
-        choices = self.held.choices[name]
-        return (choices.given if source == "given" else choices.predicted)[:, self.held.rows]
+        return self.held.choices[name].columns(source)[:, self.held.rows]
 
     def is_identical(self, name: str, source: CategorySource) -> bool:
         """Whether a method, trained on all queries, chooses the named model for each of them."""
-        choices = self.held.deployed[name]
-        return bool(((choices.given if source == "given" else choices.predicted) == self.named).all())
+        return bool((self.held.deployed[name].columns(source) == self.named).all())
 
     def gain(self, columns: IntArray) -> Interval:
         """Gain over the named model."""

@@ -15,6 +15,7 @@ from vsr.evaluation import Evaluation, cross_validate
 from vsr.evaluation.cross_validation import _assign
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.fold import Fold
+from vsr.evaluation.held import Predictions
 from vsr.evaluation.intervals import luck_in_gain, luck_of_the_pick
 from vsr.selectors.training_data import Preferences
 from vsr.training.trainer import Trainer, train_selector
@@ -212,7 +213,7 @@ def test_selectors_choose_for_queries_that_they_have_not_seen(monkeypatch: pytes
     pool = planted_pool(60)
     trained: list[set[bytes]] = []
     asked: list[set[bytes]] = []
-    prepare, choose = Trainer.prepare.__func__, Fold.choose  # type: ignore[attr-defined]
+    prepare, predict = Trainer.prepare.__func__, Fold.predict  # type: ignore[attr-defined]
 
     def spied_prepare(cls: type[Trainer], features: Any, *arguments: Any) -> Trainer:
         trained.append({row.tobytes() for row in features})
@@ -221,12 +222,12 @@ def test_selectors_choose_for_queries_that_they_have_not_seen(monkeypatch: pytes
         assert isinstance(table, Trainer)
         return table
 
-    def spied_choose(self: Any, *arguments: Any, **options: Any) -> None:
+    def spied_predict(self: Any, selector: Any) -> Predictions:
         asked.append({row.tobytes() for row in self.given})
-        choose(self, *arguments, **options)
+        return predict(self, selector)
 
     monkeypatch.setattr(Trainer, "prepare", classmethod(spied_prepare))
-    monkeypatch.setattr(Fold, "choose", spied_choose)
+    monkeypatch.setattr(Fold, "predict", spied_predict)
     evaluate(pool, "knn", folds=4, splits=2)
     assert len(trained) == len(asked) == 9
     everything = {row.tobytes() for row in pool.features}
