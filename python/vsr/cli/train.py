@@ -223,7 +223,9 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
             {
                 "verdict": None if result.evaluation is None else result.evaluation.verdict.kind,
                 "recommended": result.recommended,
-                "evaluation": None if result.evaluation is None else evaluation_document(result.evaluation),
+                "evaluation": None
+                if result.evaluation is None
+                else evaluation_document(result.evaluation, with_curve=True),
                 "selectors": {
                     selector.name: {
                         "file": str(path),

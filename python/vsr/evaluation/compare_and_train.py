@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,18 @@ from vsr._files import require_writable
 from vsr.choice.objective import Objective
 from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
-from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, compare
+from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, hold_out, judge_held
 from vsr.evaluation.document import evaluation_document
+from vsr.evaluation.held import CATEGORY_TABLE, Held
+from vsr.evaluation.novelty import Yardstick
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals import RivalRouter
+from vsr.evaluation.selection import selection_by_category
+from vsr.features import split_features
 from vsr.persistence import save_selectors, write_manifest
+from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
+from vsr.persistence.trainings import run_ids
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
@@ -29,6 +35,21 @@ N_FOLDS = 5
 _TABLE = "table"
 
 ProgressCallback = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldComparison:
+    """A held-out comparison, and what stands behind it.
+
+    Attributes:
+        evaluation: the table and the verdict.
+        selectors: trained on all measured queries, those that combine others last.
+        held: what every method chose for held-out queries.
+    """
+
+    evaluation: Evaluation
+    selectors: tuple[TrainedSelector, ...]
+    held: Held
 
 
 @dataclass(frozen=True)
@@ -121,7 +142,8 @@ def compare_and_train(
     selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
     recommended = _recommended(evaluation)
     table = Trainer.prepare(features, outcomes, settings.seed, settings.objective)
-    if recommended is None:
+    is_single = recommended is None
+    if is_single:
         # One model should answer everything: the table is that model where it has no categories.
         table = table.without_categories()
     selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
@@ -129,6 +151,7 @@ def compare_and_train(
     held_out = None if evaluation is None else evaluation_document(evaluation)
     paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
     by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
+    _keep_queries(output_dir, paths, prepared, comparison, settings, has_table=not is_single)
     write_manifest(output_dir, by_name, recommended, settings.objective, held_out)
     return TrainingResult(
         selectors=selectors,
@@ -138,6 +161,35 @@ def compare_and_train(
         notes=tuple(notes),
         n_predicted_categories=prepared.n_predicted_categories,
         duration_s=time.monotonic() - started,
+    )
+
+
+def _keep_queries(
+    output_dir: str | os.PathLike[str],
+    paths: Sequence[Path],
+    prepared: PreparedTraining,
+    comparison: HeldComparison | None,
+    settings: TrainingSettings,
+    *,
+    has_table: bool,
+) -> None:
+    """Write what later evaluations need to know of the training queries beside the artefacts.
+
+    Where one model should answer everything (no `has_table`), the artefact `table` is not the table of the comparison.
+    """
+    run_id = run_ids(paths).pop()
+    yardstick = Yardstick.of(split_features(prepared.features).embeddings, settings.seed)
+    selection = {}
+    if comparison is not None:
+        held = comparison.held
+        for method, choices in held.choices.items():
+            name = _TABLE if method == CATEGORY_TABLE and has_table else method
+            if name in registry.names():
+                columns = choices.columns(settings.categories)[:, held.rows]
+                selection[name] = selection_by_category(columns, held.codes[held.rows], held.outcomes.models)
+    hashes = query_hashes(prepared.outcomes.queries, run_id)
+    write_training_queries(
+        output_dir, TrainingQueries(run_id, hashes, yardstick.sample, yardstick.distances, selection)
     )
 
 
@@ -167,7 +219,7 @@ def _train(
 
 def compare_prepared(
     prepared: PreparedTraining, settings: TrainingSettings, notes: list[str], progress: ProgressCallback | None
-) -> Comparison | None:
+) -> HeldComparison | None:
     """Compare on held-out queries; None, and a note why, where there is nothing to compare.
 
     Args:
@@ -200,4 +252,6 @@ def compare_prepared(
         preferences=prepared.preferences,
         rivals=settings.rivals,
     )
-    return compare(prepared.features, outcomes, how, progress)
+    held, selectors = hold_out(prepared.features, outcomes, how, progress)
+    measured = prepared.features[outcomes.measured_rows]
+    return HeldComparison(judge_held(held, measured, how, progress), selectors, held)
