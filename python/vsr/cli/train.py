@@ -21,13 +21,13 @@ from vsr.cli.options import (
     objective_options,
     seed_option,
 )
+from vsr.cli.records import RECORDS_NAME, read_measured
 from vsr.cli.sections import command, option
 from vsr.selectors import registry
 
 if TYPE_CHECKING:
     from vsr.evaluation.compare_and_train import TrainingResult
 
-RECORDS_NAME = "benchmark_training_data.jsonl"
 QUERIES_NAME = "training_data_with_category.jsonl"
 _BENCHMARK = "Asking first"
 
@@ -113,11 +113,9 @@ def train(
     from vsr._files import require_writable
     from vsr.choice.objective import Objective
     from vsr.data.preferences import read_preferences
-    from vsr.data.records import read_records
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.cross_validation import N_SPLITS
     from vsr.features.classifier import fill_categories
-    from vsr.training.outcomes import read_outcomes
     from vsr.training.pairs import preference_features
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
@@ -153,14 +151,8 @@ def train(
         if asked.is_interrupted:
             return asking.exit_code(asked)
         terminal.say()
-    outcomes = read_outcomes(
-        read_records(records_path, skip_bad_lines=skip_bad_lines),
-        None if config is None else config.offered_models(),
-    )
-    # More than one query: `read_outcomes` sees to it.
-    terminal.say(f"{outcomes.n_queries:,} unique queries, {terminal.counted(outcomes.n_models, 'model')}.")
-    for line in [] if outcomes.report is None else outcomes.report.lines():
-        terminal.say(f"  {line}")
+    offered = None if config is None else config.offered_models()
+    outcomes = read_measured(records_path, offered, skip_bad_lines=skip_bad_lines)
     pairs = None
     if preferences is not None:
         pairs = read_preferences(preferences, outcomes.models, outcomes.queries, skip_bad_lines=skip_bad_lines)
@@ -231,7 +223,9 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
             {
                 "verdict": None if result.evaluation is None else result.evaluation.verdict.kind,
                 "recommended": result.recommended,
-                "evaluation": None if result.evaluation is None else evaluation_document(result.evaluation),
+                "evaluation": None
+                if result.evaluation is None
+                else evaluation_document(result.evaluation, with_curve=True),
                 "selectors": {
                     selector.name: {
                         "file": str(path),

@@ -1,7 +1,7 @@
 """Train on some queries, choose for the others, again and again: what the held-out table rests on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from vsr.choice.objective import Objective, as_objective
 from vsr.data.categories import MISSING
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
+from vsr.evaluation.curve import curve_of
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.rivals import RivalRouter, held_out_rivals
 from vsr.evaluation.summary import summarise
 from vsr.features import split_features
 from vsr.prior.category_means import IntArray
@@ -44,6 +46,7 @@ class ComparisonSettings:
         seed: seed of the splits and the fits.
         parameters: per algorithm, its own parameters.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        rivals: routers of others, to be baselines.
     """
 
     algorithms: tuple[str, ...]
@@ -55,6 +58,7 @@ class ComparisonSettings:
     seed: int = 0
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preferences: Preferences | None = None
+    rivals: tuple[RivalRouter, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +138,25 @@ def compare(
         TrainingError: As in `cross_validate`.
     """
     held, selectors = hold_out(features, outcomes, settings, progress)
-    return Comparison(summarise(held, settings.objective, settings.categories, settings.seed), selectors)
+    rows = features_of(outcomes, features)[outcomes.measured_rows]
+    return Comparison(judge_held(held, rows, settings, progress), selectors)
+
+
+def judge_held(
+    held: Held, features: npt.NDArray[np.float32], settings: ComparisonSettings, progress: Progress | None = None
+) -> Evaluation:
+    """Make the table, the verdict and the curve of what the splits gave.
+
+    Args:
+        held: what the splits gave.
+        features: (n_queries, n_features) float32 of the same queries.
+        settings: how they were compared.
+        progress: told what is being done, how many steps are done, and of how many.
+    """
+    objective, source, seed = settings.objective, settings.categories, settings.seed
+    rivals = held_out_rivals(held, features, settings.rivals, objective, source, seed, progress)
+    evaluation = summarise(held, objective, source, seed, rivals)
+    return replace(evaluation, curve=curve_of(held, objective, source, seed))
 
 
 def hold_out(

@@ -6,8 +6,14 @@ from typing import Any
 from vsr.evaluation.results import Evaluation, MethodResult
 
 
-def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
-    """Turn an evaluation into an object that `json` takes; gains are in utility, not in points."""
+def evaluation_document(evaluation: Evaluation, *, with_curve: bool = False) -> dict[str, Any]:
+    """Turn an evaluation into an object that `json` takes; gains are in utility, not in points.
+
+    Args:
+        evaluation: the comparison.
+        with_curve: whether the points of the curve are in it; artefacts do without these hundreds.
+    """
+    curve = evaluation.curve if with_curve else None
     return {
         "n_queries": evaluation.n_queries,
         "n_models": evaluation.n_models,
@@ -26,6 +32,7 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
         "methods": [_method(method) for method in evaluation.methods],
         "verdict": asdict(evaluation.verdict),
         "seed": evaluation.seed,
+        **({} if curve is None else {"curve": asdict(curve)}),
     }
 
 

@@ -62,6 +62,12 @@ def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
     return Interval(mean, mean - half, mean + half, n_queries)
 
 
+def widened(interval: Interval, variance: float) -> Interval:
+    """Widen an interval for something that it does not know of, as independent of it: a variance of the mean."""
+    half = math.hypot(interval.high - interval.mean, _HALF_WIDTH * math.sqrt(variance))
+    return Interval(interval.mean, interval.mean - half, interval.mean + half, interval.n)
+
+
 def shrunk_means(values: FloatArray) -> FloatArray:
     """Shrink the means of several models towards each other, as far as their differences may be luck.
 

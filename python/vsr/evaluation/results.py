@@ -88,6 +88,52 @@ class LearningPoint:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """What choices under one objective give, or what one model for everything gives: means over held-out queries.
+
+    Attributes:
+        quality_weight: of the objective.
+        cost_share: of the objective.
+        quality: mean quality of the chosen models.
+        utility: mean utility under that objective.
+        cost_usd: mean cost per query; None where the cost of a model is not known.
+        latency_s: mean latency; None where the latency of a model is not known.
+        selection: share of the choices that each model has.
+    """
+
+    quality_weight: float
+    cost_share: float
+    quality: float
+    utility: float
+    cost_usd: float | None
+    latency_s: float | None
+    selection: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What sliding the objective does.
+
+    Attributes:
+        judged: points of the selector that is judged: by cost share, then by quality weight.
+        table: the same points of the category table.
+        singles: every single model, under the objective in force.
+        frontier: the single models that none of the others beats in both quality and cost (latency where no cost is
+            known), the cheapest first.
+        default: the judged selector under the objective in force.
+        sentences: the same quality for how much less; how much more quality for the same money (or time); what the
+            objective in force does.
+    """
+
+    judged: tuple[CurvePoint, ...]
+    table: tuple[CurvePoint, ...]
+    singles: dict[str, CurvePoint]
+    frontier: tuple[str, ...]
+    default: CurvePoint
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A held-out comparison.
 
@@ -110,6 +156,7 @@ class Evaluation:
         verdict: whether routing pays.
         classifier_accuracy: leave-one-out accuracy of the category classifier; None where there is none.
         seed: seed of the splits.
+        curve: what sliding the objective would do; None where nobody worked it out.
     """
 
     n_queries: int
@@ -129,6 +176,7 @@ class Evaluation:
     verdict: Verdict
     classifier_accuracy: float | None
     seed: int
+    curve: Curve | None = None
 
     def method(self, name: str) -> MethodResult:
         """Give the line of a method by its name."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from vsr.evaluation.by_category import CategoryRow
-from vsr.evaluation.curve import Curve
 from vsr.evaluation.examples import Examples
 from vsr.evaluation.metrics import Metric
 from vsr.evaluation.reliability import Reliability
@@ -15,10 +14,9 @@ class ReportContents:
     """What a comparison found. A part that is None or empty is left out.
 
     Attributes:
-        evaluation: the table and the verdict.
+        evaluation: the table, the verdict and the curve.
         source: what was measured, for example the name of the file of records.
         remarks: what a reader has to know of the data, one sentence each.
-        curve: sliding the objective.
         metrics: figures of the literature with their definitions.
         learning: gain over the number of queries.
         categories: which model was chosen for which category.
@@ -29,7 +27,6 @@ class ReportContents:
     evaluation: Evaluation
     source: str
     remarks: tuple[str, ...] = ()
-    curve: Curve | None = None
     metrics: tuple[Metric, ...] = ()
     learning: tuple[LearningPoint, ...] = ()
     categories: tuple[CategoryRow, ...] = ()

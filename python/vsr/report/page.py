@@ -73,7 +73,8 @@ def page(contents: ReportContents, sections: tuple[Section, ...], *, with_querie
     if contents.metrics:
         listed.append(("metrics", "Metrics"))
     listed += [("measured", "Method"), ("definitions", "Words")]
-    stops = None if contents.curve is None or len(contents.curve.judged) < 2 else slider(contents.curve)
+    curve = contents.evaluation.curve
+    stops = None if curve is None or len(curve.judged) < 2 else slider(curve)
     script = _file("report.js").strip()
     texts = contents.examples if with_queries else None
     return _template().render(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vsr.evaluation.curve import Curve, CurvePoint
+from vsr.evaluation.results import Curve, CurvePoint
 from vsr.report.figures import change, points, quality, seconds, share, shares, usd
 
 
@@ -13,7 +13,7 @@ class Stop:
     Attributes:
         index: of the point among those of the curve, which is the order of its dots in the pictures.
         weight: the quality weight.
-        cost_share: the cost share.
+        cost_share: what counts beside quality, in words.
         quality: as text.
         quality_change: against what is in force.
         cost: as text; None where it is not known.
@@ -63,6 +63,13 @@ def slider(curve: Curve) -> Slider:
     return Slider(stops, nearest, tuple(dict.fromkeys(stop.cost_share for stop in stops)))
 
 
+def _beside(cost_share: float) -> str:
+    """Say what counts beside quality."""
+    if cost_share in (0.0, 1.0):
+        return "speed" if cost_share == 0.0 else "cost"
+    return "speed and cost alike" if cost_share == 0.5 else f"cost {share(cost_share)}, speed the rest"
+
+
 def _stop(index: int, point: CurvePoint, default: CurvePoint) -> Stop:
     moved = points(point.quality - default.quality)
     said = [f"quality {quality(point.quality)}"]
@@ -74,7 +81,7 @@ def _stop(index: int, point: CurvePoint, default: CurvePoint) -> Stop:
     return Stop(
         index=index,
         weight=f"{point.quality_weight:g}",
-        cost_share=share(point.cost_share),
+        cost_share=_beside(point.cost_share),
         quality=quality(point.quality),
         quality_change="no change" if moved == "0.0" else f"{moved} points",
         cost=None if point.cost_usd is None else usd(point.cost_usd),

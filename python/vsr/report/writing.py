@@ -60,8 +60,9 @@ def sections_of(contents: ReportContents) -> tuple[Section, ...]:
     """Give the sections with pictures that there are figures for."""
     evaluation = contents.evaluation
     sections = []
-    if contents.curve is not None and contents.curve.judged:
-        sections.append(chapters.tradeoff_section(contents.curve, evaluation.best_single))
+    section = None if evaluation.curve is None else chapters.tradeoff_section(evaluation.curve, evaluation.best_single)
+    if section is not None:
+        sections.append(section)
     sections.append(chapters.gains_section(evaluation))
     sections.append(chapters.shares_section(evaluation))
     if len(contents.learning) > 1:

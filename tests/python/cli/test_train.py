@@ -490,7 +490,7 @@ def test_an_interrupt_at_any_step_leaves_older_artefacts(
 
     steps = (
         (Outcomes, "from_records"),
-        (compare_and_train, "compare"),
+        (compare_and_train, "hold_out"),
         (compare_and_train, "save_selectors"),
     )
     for holder, step in steps:

@@ -4,12 +4,11 @@ import numpy as np
 
 from vsr.choice.objective import Objective
 from vsr.evaluation.by_category import CategoryCell, CategoryRow
-from vsr.evaluation.curve import Curve, CurvePoint
 from vsr.evaluation.examples import Example, Examples, ModelAnswer
 from vsr.evaluation.intervals import Interval
 from vsr.evaluation.metrics import Metric
 from vsr.evaluation.reliability import Reliability, ReliabilityBin
-from vsr.evaluation.results import Evaluation, LearningPoint, MethodResult, Verdict
+from vsr.evaluation.results import Curve, CurvePoint, Evaluation, LearningPoint, MethodResult, Verdict
 from vsr.report import ReportContents
 
 MODELS = (
@@ -68,6 +67,24 @@ def contents(*, costs: bool = True, latency: bool = True, verdict: str = "inconc
         methods.append(method(name, name, "selector", gain, shares, 0.63))
     methods.append(method("judged", "chosen inside the folds", "judged", 0.024, shares, 0.636))
     methods.append(method("oracle", "oracle", "oracle", 0.35, shares, 0.88))
+    judged = tuple(_point(weight, costs, latency, shares) for weight in np.linspace(0.0, 1.0, 21).round(2).tolist())
+    table = tuple(_point(weight, costs, latency, shares, below=0.012) for weight in (0.0, 0.3, 0.5, 0.7, 0.9, 1.0))
+    singles = {
+        name: CurvePoint(0.9, 0.0, quality, quality - 0.02, cost_of(cost), latency_of(cost * 900 + 0.3), {name: 1.0})
+        for name, quality, cost in zip(MODELS, _QUALITY, _COSTS, strict=True)
+    }
+    curve = Curve(
+        judged=judged,
+        table=table,
+        singles=singles,
+        frontier=(MODELS[6], MODELS[3], MODELS[2], MODELS[5], MODELS[0]),
+        default=next(point for point in judged if point.quality_weight == 0.9),
+        sentences=(
+            f"The same quality as {MODELS[0]} for 41 % less.",
+            "For the same money 2.1 points more quality.",
+            "The default costs 22 % less and brings 1.9 points.",
+        ),
+    )
     evaluation = Evaluation(
         n_queries=600,
         n_models=len(MODELS),
@@ -93,35 +110,18 @@ def contents(*, costs: bool = True, latency: bool = True, verdict: str = "inconc
         ),
         classifier_accuracy=0.59,
         seed=0,
-    )
-    judged = tuple(_point(weight, costs, latency, shares) for weight in np.linspace(0.0, 1.0, 21).round(2).tolist())
-    table = tuple(_point(weight, costs, latency, shares, below=0.012) for weight in (0.0, 0.3, 0.5, 0.7, 0.9, 1.0))
-    singles = {
-        name: CurvePoint(0.9, 0.0, quality, quality - 0.02, cost_of(cost), latency_of(cost * 900 + 0.3), {name: 1.0})
-        for name, quality, cost in zip(MODELS, _QUALITY, _COSTS, strict=True)
-    }
-    curve = Curve(
-        judged=judged,
-        table=table,
-        singles=singles,
-        frontier=(MODELS[6], MODELS[3], MODELS[2], MODELS[5], MODELS[0]),
-        default=next(point for point in judged if point.quality_weight == 0.9),
-        sentences=(
-            f"The same quality as {MODELS[0]} for 41 % less.",
-            "For the same money 2.1 points more quality.",
-            "The default costs 22 % less and brings 1.9 points.",
-        ),
+        curve=curve,
     )
     return ReportContents(
         evaluation=evaluation,
         source="records.jsonl",
         remarks=("All of this is made up.",),
-        curve=curve,
         metrics=(
-            Metric("quality", 0.636, "", "Mean quality of the chosen models.", ""),
-            Metric("gap closed", 0.09, "", "(Q(r) − Q(B)) / (Q(oracle) − Q(B)).", ""),
+            Metric("quality", 0.636, "share", "Mean quality of the chosen models.", ""),
+            Metric("gap closed", 0.09, "share", "(Q(r) − Q(B)) / (Q(oracle) − Q(B)).", ""),
+            Metric("gain over best single", 2.4, "points", "100 x mean of the differences.", "", Interval(2.4, 0.7, 4.1, 600)),
             Metric("AIQ", 0.571, "", "Area under the hull of cost and quality over the cost range.", "RouterBench"),
-            Metric("CostSave", None, "%", "1 − cost of the cheapest configuration as good as B / cost(B).", "LLMRouterBench"),
+            Metric("CostSave", None, "share", "1 − cost of the cheapest configuration as good as B / cost(B).", "LLMRouterBench", note="no configuration is as good"),
         ),
         learning=tuple(LearningPoint(n, 0.024 - 2.0 / n, 0.024 - 9.0 / n, 0.024 + 5.0 / n) for n in range(120, 601, 80)),
         categories=tuple(

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from vsr.evaluation.curve import Curve, CurvePoint
+from vsr.evaluation.results import Curve, CurvePoint
 from vsr.report.figures import NOT_KNOWN, quality, seconds, shares, usd
 from vsr.report.pictures import tradeoff as picture
 from vsr.report.sections import Column, DataTable, Picture, Section
@@ -18,9 +18,11 @@ _AGAIN = (
 )
 
 
-def tradeoff_section(curve: Curve, best_single: str) -> Section:
-    """Say what sliding the objective brings."""
+def tradeoff_section(curve: Curve, best_single: str) -> Section | None:
+    """Say what sliding the objective brings; None where neither cost nor latency is known."""
     known: list[picture.Against] = [each for each in ("cost", "latency") if picture.is_known(curve, each)]
+    if not known:
+        return None
     pictures = tuple(
         Picture(
             f"quality_against_{against}",
@@ -50,7 +52,8 @@ def _table(curve: Curve) -> DataTable:
     singles = sorted(curve.singles.items(), key=lambda item: -item[1].quality)
     rows = [_row(name + (", on the frontier" if name in curve.frontier else ""), point) for name, point in singles]
     several = len({point.cost_share for point in curve.judged}) > 1
-    for what, points in (("selector", curve.judged), ("category table", curve.table)):
+    table = [point for point in curve.table if point.cost_share == curve.default.cost_share]
+    for what, points in (("selector", curve.judged), ("category table", table)):
         for point in points:
             at = f"{what}, quality weight {point.quality_weight:g}"
             rows.append(_row(at + (f", cost share {point.cost_share:g}" if several else ""), point))

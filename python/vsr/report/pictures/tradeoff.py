@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from vsr.evaluation.curve import Curve, CurvePoint
+from vsr.evaluation.results import Curve, CurvePoint
 from vsr.report.figures import quality, seconds, usd
 from vsr.report.ink import ACCENT, INK, MARK, MUTED, SIZE, rows_of, styled
 from vsr.report.pictures.axes import ABOVE, linear_ticks, log_ticks
@@ -75,7 +75,14 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
     on_frontier = frontier(curve, against)
     singles = [_row(point, axis, name) for name, point in curve.singles.items()]
     judged = [_row(point, axis, f"the selector, weight {point.quality_weight:g}") for point in curve.judged]
-    table = [_row(point, axis, f"category table, weight {point.quality_weight:g}") for point in curve.table]
+    table = [
+        _row(point, axis, f"category table, weight {point.quality_weight:g}")
+        for point in curve.table
+        if point.cost_share == curve.default.cost_share and axis.value(point) is not None
+    ]
+    # The slider moves over all of them; lines are drawn for the share of cost that is in force.
+    in_force = _share_in_force(curve)
+    slid = [row for row in judged if row["share"] == in_force]
     default = _row(curve.default, axis, f"the selector, weight {curve.default.quality_weight:g}, in force")
     everything = [*singles, *judged, default]
     across = _Across.spanning([row["at"] for row in everything])
@@ -99,15 +106,17 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
     layers: list[alt.Chart] = [
         _line(_named(singles, on_frontier), x, y, MARK, 1.5, [4, 4]).properties(name="frontier"),
         _line(table, x, y, MARK, 1.5, [1, 0]).properties(name="table"),
-        _line(judged, x, y, ACCENT, 2.5, [1, 0]).properties(name="selector"),
+        _line(slid, x, y, ACCENT, 2.5, [1, 0]).properties(name="selector"),
         _dots(singles, x, y, MARK, 70).properties(name="singles"),
-        _dots(judged, x, y, ACCENT, 22).properties(name="judged"),
+        _dots(judged, x, y, ACCENT, 22)
+        .encode(opacity=alt.condition(f"datum.share == {in_force}", alt.value(1), alt.value(0)))
+        .properties(name="judged"),
         _dots([default], x, y, ACCENT, 150).properties(name="default"),
     ]
     must = {best_single, *on_frontier}
     first = sorted(singles, key=lambda row: (row["name"] not in must, -row["quality"]))
-    obstacles = [place(row) for row in (*judged, default)]
-    for path in (judged, table, _named(singles, on_frontier)):
+    obstacles = [place(row) for row in (*slid, default)]
+    for path in (slid, table, _named(singles, on_frontier)):
         obstacles += along([place(row) for row in path])
     rows = {row["name"]: row for row in (default | {"name": _SELECTOR}, *first)}
     labels = placed([place(row) for row in rows.values()], obstacles, inner, height, SIZE, _LONGEST_LABEL[is_wide])
@@ -126,6 +135,11 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
             .encode(x=x, y=y, text="shown:N")
         )
     return styled(alt.layer(*layers), width, height)
+
+
+def _share_in_force(curve: Curve) -> float:
+    shares = {point.cost_share for point in curve.judged}
+    return min(shares, key=lambda share: abs(share - curve.default.cost_share))
 
 
 def _row(point: CurvePoint, axis: _Axis, name: str) -> dict[str, Any]:

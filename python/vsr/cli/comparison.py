@@ -1,0 +1,85 @@
+"""`vsr-train evaluate` on records alone: the comparison that `train` prints, nothing written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vsr.cli import terminal
+from vsr.cli.configured import read_config, with_config
+from vsr.cli.embedding import embed_queries
+from vsr.cli.evaluation_table import write_evaluation
+from vsr.cli.options import EmbeddingOptions, ObjectiveOptions
+from vsr.cli.records import RECORDS_NAME, read_measured
+
+
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """What to compare and how, as the flags say; None where a flag was not given."""
+
+    data_file: Path | None
+    skip_bad_lines: bool
+    categories: Literal["given", "predicted"] | None
+    algorithms: tuple[str, ...]
+    config_path: Path | None
+    folds: int | None
+    splits: int | None
+    holdout: float | None
+    seed: int
+
+
+def compare_records(
+    options: ComparisonOptions, embedding: EmbeddingOptions, objective: ObjectiveOptions, *, as_json: bool
+) -> None:
+    """Compare selectors on held-out queries and print the table and the verdict.
+
+    Raises:
+        RecordError: The records cannot be read, or hold nothing to learn from.
+        ConfigError: The configuration cannot be used.
+        EmbeddingError: The embedding model is not to be had.
+        TrainingError: Too few queries.
+    """
+    from vsr.choice.objective import Objective
+    from vsr.evaluation.compare_and_train import N_FOLDS, TrainingSettings, compare_prepared
+    from vsr.evaluation.cross_validation import N_SPLITS
+    from vsr.evaluation.document import evaluation_document
+    from vsr.evaluation.preparation import prepare_training
+    from vsr.selectors import registry
+
+    config = None if options.config_path is None else read_config(options.config_path)
+    if config is not None:
+        embedding = with_config(embedding, config)
+    outcomes = read_measured(
+        options.data_file or Path(RECORDS_NAME),
+        None if config is None else config.offered_models(),
+        skip_bad_lines=options.skip_bad_lines,
+    )
+    vectors = embed_queries(outcomes.queries, embedding)
+    prepared = prepare_training(outcomes, vectors.embeddings)
+    settings = TrainingSettings(
+        algorithms=registry.parts_first(dict.fromkeys(options.algorithms or registry.names())),
+        parameters={} if config is None else config.algorithm_parameters(),
+        objective=objective.over(Objective()),
+        seed=options.seed,
+        holdout=options.holdout,
+        folds=options.folds or N_FOLDS,
+        splits=options.splits or N_SPLITS,
+        categories=options.categories or "predicted",
+    )
+    notes = list(prepared.notes)
+    with terminal.progress("Comparing", "steps") as show:
+        comparison = compare_prepared(
+            prepared, settings, notes, progress=lambda what, done, total: show(done, total, note=what)
+        )
+    for note in notes:
+        terminal.warn(note)
+    evaluation = None if comparison is None else comparison.evaluation
+    if as_json:
+        terminal.write_json(
+            {
+                "verdict": None if evaluation is None else evaluation.verdict.kind,
+                "evaluation": None if evaluation is None else evaluation_document(evaluation),
+                "notes": notes,
+            }
+        )
+    elif evaluation is not None:
+        write_evaluation(evaluation)
