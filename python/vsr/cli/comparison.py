@@ -10,6 +10,7 @@ from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import write_evaluation
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions
 from vsr.cli.records import RECORDS_NAME, read_measured
+from vsr.cli.report import ReportOptions
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,12 @@ class ComparisonOptions:
 
 
 def compare_records(
-    options: ComparisonOptions, embedding: EmbeddingOptions, objective: ObjectiveOptions, *, as_json: bool
+    options: ComparisonOptions,
+    embedding: EmbeddingOptions,
+    objective: ObjectiveOptions,
+    report: ReportOptions,
+    *,
+    as_json: bool,
 ) -> None:
     """Compare selectors on held-out queries and print the table and the verdict.
 
@@ -45,11 +51,13 @@ def compare_records(
     from vsr.evaluation.preparation import prepare_training
     from vsr.selectors import registry
 
+    report.require()
+    records = options.data_file or Path(RECORDS_NAME)
     config = None if options.config_path is None else read_config(options.config_path)
     if config is not None:
         embedding = with_config(embedding, config)
     outcomes = read_measured(
-        options.data_file or Path(RECORDS_NAME),
+        records,
         None if config is None else config.offered_models(),
         skip_bad_lines=options.skip_bad_lines,
     )
@@ -73,6 +81,8 @@ def compare_records(
     for note in notes:
         terminal.warn(note)
     evaluation = None if comparison is None else comparison.evaluation
+    held = None if comparison is None else comparison.held
+    report.write(evaluation, held, settings.categories, records)
     if as_json:
         terminal.write_json(
             {

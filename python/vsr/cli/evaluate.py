@@ -21,6 +21,7 @@ from vsr.cli.options import (
     objective_options,
     seed_option,
 )
+from vsr.cli.report import ReportOptions, report_options
 from vsr.cli.sections import command, option
 
 _COMPARISON = "Comparison (records alone)"
@@ -76,6 +77,7 @@ _COMPARISON = "Comparison (records alone)"
 )
 @embedding_options
 @objective_options("0.9")
+@report_options
 @seed_option
 @json_option
 def evaluate(
@@ -89,6 +91,7 @@ def evaluate(
     holdout: float | None,
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
+    report: ReportOptions,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -115,6 +118,7 @@ def evaluate(
         ),
         embedding,
         objective,
+        report,
         as_json=as_json,
     )
 

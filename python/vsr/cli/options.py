@@ -267,7 +267,7 @@ def embedding_options(command: _Command) -> _Command:
             help="Threads for all computing.",
         ),
     )
-    return _collected(command, "embedding", "embedding_", _embedding_in_force, declarations)
+    return collected(command, "embedding", "embedding_", _embedding_in_force, declarations)
 
 
 def objective_options(quality_weight_default: str = "0.9", cost_share_default: str = "0") -> _Decorator:
@@ -297,7 +297,7 @@ def objective_options(quality_weight_default: str = "0.9", cost_share_default: s
             help="Share of cost in efficiency; the rest is latency.",
         ),
     )
-    return lambda command: _collected(command, "objective", "objective_", ObjectiveOptions, declarations)
+    return lambda command: collected(command, "objective", "objective_", ObjectiveOptions, declarations)
 
 
 def seed_option(command: _Command) -> _Command:
@@ -332,7 +332,7 @@ def _embedding_option(field: str, **settings: Any) -> _Decorator:
     return option(_EMBEDDING_FLAGS[field], f"embedding_{field}", section=EMBEDDING, **settings)
 
 
-def _collected(
+def collected(
     command: _Command,
     name: str,
     prefix: str,

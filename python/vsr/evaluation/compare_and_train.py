@@ -91,6 +91,7 @@ class TrainingResult:
         selectors: the trained selectors, those that combine others behind their parts, the table last.
         paths: their artefacts, in the same order.
         evaluation: the held-out comparison; None where there was nothing to compare.
+        held: what every method chose for held-out queries; None where there was nothing to compare.
         recommended: the algorithm to deploy, as the manifest says it.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
@@ -100,6 +101,7 @@ class TrainingResult:
     selectors: tuple[TrainedSelector, ...]
     paths: tuple[Path, ...]
     evaluation: Evaluation | None
+    held: Held | None
     recommended: str
     notes: tuple[str, ...]
     n_predicted_categories: int
@@ -157,6 +159,7 @@ def compare_and_train(
         selectors=selectors,
         paths=tuple(paths),
         evaluation=evaluation,
+        held=None if comparison is None else comparison.held,
         recommended=recommended,
         notes=tuple(notes),
         n_predicted_categories=prepared.n_predicted_categories,

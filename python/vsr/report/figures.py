@@ -3,6 +3,8 @@
 import math
 
 NOT_KNOWN = "–"
+# A figure and its sign stay on one line.
+_PER_CENT = "\u202f%"
 
 
 def quality(value: float | None) -> str:
@@ -34,7 +36,7 @@ def share(value: float | None) -> str:
     """Write a share in per cent; what is there is never 0 %."""
     if value is None:
         return NOT_KNOWN
-    return "<1 %" if 0.0 < value < 0.005 else f"{value:.0%}".replace("%", " %")
+    return f"<1{_PER_CENT}" if 0.0 < value < 0.005 else f"{100.0 * value:.0f}{_PER_CENT}"
 
 
 def points(difference: float | None) -> str:
@@ -54,8 +56,8 @@ def change(new: float | None, old: float | None) -> str:
     """Write how much more or less than something else, in per cent; empty where that says nothing."""
     if new is None or old is None or old <= 0.0:
         return ""
-    shown = f"{100.0 * (new / old - 1.0):+.0f} %"
-    return "no change" if shown in ("+0 %", "-0 %") else shown.replace("-", "−")
+    shown = f"{100.0 * (new / old - 1.0):+.0f}"
+    return "no change" if shown in ("+0", "-0") else shown.replace("-", "−") + _PER_CENT
 
 
 def shares(selection: dict[str, float], most: int = 4) -> str:

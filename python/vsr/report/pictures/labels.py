@@ -66,6 +66,7 @@ def placed(
     height: float,
     size: float,
     n_characters: int,
+    always: str = "",
 ) -> tuple[Label, ...]:
     """Place names in order, each where it covers nothing; one that finds no room is left out.
 
@@ -76,19 +77,25 @@ def placed(
         height: of the drawing.
         size: of the type.
         n_characters: longer names are cut.
+        always: the name that is written even if it covers something.
     """
     taken = [_Box(spot.x - _DOT, spot.y - _DOT, spot.x + _DOT, spot.y + _DOT) for spot in named]
     taken += [_Box(spot.x - _LINE, spot.y - _LINE, spot.x + _LINE, spot.y + _LINE) for spot in obstacles]
     labels = []
     for spot in named:
-        text = shortened(spot.text, n_characters)
-        for label, box in _ways(spot, text, size):
-            is_inside = box.left >= 0.0 and box.right <= width and box.top >= 0.0 and box.bottom <= height
-            if is_inside and not any(box.overlaps(other) for other in taken):
-                labels.append(label)
-                taken.append(box)
-                break
+        ways = [
+            (sum(box.overlaps(other) for other in taken), label, box)
+            for label, box in _ways(spot, shortened(spot.text, n_characters), size)
+            if box.left >= 0.0 and box.right <= width and box.top >= 0.0 and box.bottom <= height
+        ]
+        n_covered, label, box = min(ways, key=lambda way: way[0], default=_NO_WAY)
+        if label is not None and box is not None and (n_covered == 0 or spot.text == always):
+            labels.append(label)
+            taken.append(box)
     return tuple(labels)
+
+
+_NO_WAY: tuple[int, Label | None, _Box | None] = (0, None, None)
 
 
 def along(path: Sequence[Spot]) -> list[Spot]:

@@ -119,7 +119,8 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
     for path in (slid, table, _named(singles, on_frontier)):
         obstacles += along([place(row) for row in path])
     rows = {row["name"]: row for row in (default | {"name": _SELECTOR}, *first)}
-    labels = placed([place(row) for row in rows.values()], obstacles, inner, height, SIZE, _LONGEST_LABEL[is_wide])
+    spots = [place(row) for row in rows.values()]
+    labels = placed(spots, obstacles, inner, height, SIZE, _LONGEST_LABEL[is_wide], always=best_single)
     for label in labels:
         is_selector = label.name == _SELECTOR
         layers.append(
