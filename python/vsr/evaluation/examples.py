@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.categories import CATEGORIES
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.results import CategorySource
@@ -39,7 +38,7 @@ class Example:
     Attributes:
         query: its text.
         category: its category.
-        gain: utility of the chosen model less that of the best single one.
+        gain: quality of the chosen model less that of the best single one.
         chosen: what the chosen model did.
         best_single: what the best single model did.
     """
@@ -58,9 +57,9 @@ class Examples:
     Attributes:
         wins: the greatest gains first; among about equal ones drawn by lot.
         losses: the greatest losses first, drawn alike.
-        n_wins: held-out queries on which routing won.
-        n_losses: held-out queries on which it lost.
-        n_same: queries on which the best single model was chosen, or both did equally well.
+        n_wins: held-out queries on which routing gave the better answer.
+        n_losses: held-out queries on which it gave the worse one.
+        n_same: queries on which the best single model was chosen, both did equally well, or one was not measured.
     """
 
     wins: tuple[Example, ...]
@@ -71,24 +70,24 @@ class Examples:
 
 
 def examples(
-    held: Held, source: CategorySource, best_single: str, objective: Objective, seed: int, n_each: int = N_EXAMPLES
+    held: Held, source: CategorySource, best_single: str, seed: int, n_each: int = N_EXAMPLES
 ) -> Examples:
-    """Take the queries on which the choice of the first split gained and lost most, measured on both sides.
+    """Take the queries on which the choice of the first split gained and lost most quality, measured on both sides.
+
+    Speed and cost are left aside here: nobody sees them in an answer.
 
     Args:
         held: what the splits gave.
         source: how the categories of the queries were known.
         best_single: the model that the choices are compared with.
-        objective: what the choices maximised.
         seed: of the lot among queries whose gains are about equal.
         n_each: how many of each.
     """
     outcomes, rows = held.outcomes, held.rows
-    scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-    utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)[rows]
+    quality = outcomes.quality[rows]
     columns = held.choices[JUDGED].columns(source)[0, rows]
     named = outcomes.models.index(best_single)
-    gains = utility[np.arange(len(rows)), columns] - utility[:, named]
+    gains = quality[np.arange(len(rows)), columns] - quality[:, named]
     gains = np.where(np.isfinite(gains) & (columns != named), gains, 0.0)
     lot = np.random.default_rng(seed).permutation(len(rows))
 

@@ -47,6 +47,11 @@ def points(difference: float | None) -> str:
     return "0.0" if shown in ("+0.0", "-0.0") else shown.replace("-", "−")
 
 
+def whole_points(difference: float) -> str:
+    """Write a difference on one query, which has no decimals worth reading."""
+    return f"{100.0 * difference:+.0f}".replace("-", "−")
+
+
 def interval(low: float, high: float) -> str:
     """Write both ends of an interval in points."""
     return f"{points(low)} to {points(high)}"

@@ -38,7 +38,7 @@ def gather(
     Raises:
         RecordError: The file of records is gone.
     """
-    found = examples(held, categories, evaluation.best_single, evaluation.objective, evaluation.seed)
+    found = examples(held, categories, evaluation.best_single, evaluation.seed)
     curve = evaluation.curve
     sweep = None if curve is None else Sweep.of(curve, evaluation.highest_quality)
     return ReportContents(

@@ -37,8 +37,8 @@ def markdown(contents: ReportContents, sections: tuple[Section, ...], *, with_qu
         found = contents.examples
         parts.append("## Where it wins, where it loses")
         parts.append(
-            f"Another model than {_plain(head.best_single)} was chosen and did better on {found.n_wins:,} queries, "
-            f"worse on {found.n_losses:,}; on {found.n_same:,} it makes no difference."
+            f"Another model than {_plain(head.best_single)} was chosen and gave the better answer on {found.n_wins:,} queries, "
+            f"the worse on {found.n_losses:,}; on {found.n_same:,} quality is the same."
         )
         if with_queries:
             parts += [_queries("Routing wins", found.wins), _queries("Routing loses", found.losses)]
@@ -56,12 +56,16 @@ def markdown(contents: ReportContents, sections: tuple[Section, ...], *, with_qu
 
 
 def _section(section: Section) -> list[str]:
-    parts = [f"## {section.title}", _plain(section.finding)]
+    parts = [f"## {section.title}", "\n".join(_findings(section.findings))]
     for picture in section.pictures:
         parts += [f"![{section.title}]({picture.name}.png)", f"*{_plain(picture.look)}*"]
     if section.table is not None:
         parts += ["<details><summary>The figures behind it</summary>", _table(section.table), "</details>"]
     return parts
+
+
+def _findings(findings: tuple[str, ...]) -> list[str]:
+    return [_plain(findings[0])] if len(findings) == 1 else [f"- {_plain(finding)}" for finding in findings]
 
 
 def _categories(contents: ReportContents) -> list[str]:
@@ -85,7 +89,7 @@ def _queries(title: str, found: tuple[Example, ...]) -> str:
         sides = [f"{_plain(one.model)} {figures.quality(one.quality)}" for one in (example.chosen, example.best_single)]
         text = " ".join(example.query.split())
         text = text if len(text) <= _LONGEST_QUERY else text[: _LONGEST_QUERY - 1] + "…"
-        lines.append(f"| {figures.points(example.gain)} | {example.category} | {_plain(text)} | {' | '.join(sides)} |")
+        lines.append(f"| {figures.whole_points(example.gain)} | {example.category} | {_plain(text)} | {' | '.join(sides)} |")
     return f"### {title}\n\n" + "\n".join(lines)
 
 

@@ -44,7 +44,7 @@ class _PageSection:
 
     key: str
     title: str
-    finding: str
+    findings: tuple[str, ...]
     figures: tuple[_Figure, ...]
     table: DataTable | None
     terms: tuple[tuple[str, str], ...]
@@ -66,7 +66,7 @@ def page(contents: ReportContents, sections: tuple[Section, ...], *, with_querie
         grid = chapters.category_grid(contents.categories)
         after = next((at for at, section in enumerate(shown) if section.key == "gains"), -1)
         title = "Which model answers what"
-        shown.insert(after + 1, _PageSection("categories", title, grid.finding, (), None, (), grid))
+        shown.insert(after + 1, _PageSection("categories", title, (grid.finding,), (), None, (), grid))
     listed = [(section.key, _SHORT[section.key]) for section in shown]
     if contents.examples is not None:
         listed.append(("queries", "Queries"))
@@ -101,7 +101,7 @@ def _section(section: Section, names: dict[str, str]) -> _PageSection:
     return _PageSection(
         section.key,
         section.title,
-        section.finding,
+        section.findings,
         tuple(_figure(picture, section.title) for picture in section.pictures),
         section.table,
         tuple((key, names[key]) for key in section.terms if key in names),

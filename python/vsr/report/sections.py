@@ -62,7 +62,7 @@ class Section:
     Attributes:
         key: its anchor.
         title: what it is about.
-        finding: what was found, one or two sentences.
+        findings: what was found, a sentence or two; several stand as a list.
         pictures: the charts, mostly one.
         table: the figures behind them.
         terms: terms of the glossary that its words use.
@@ -70,7 +70,7 @@ class Section:
 
     key: str
     title: str
-    finding: str
+    findings: tuple[str, ...]
     pictures: tuple[Picture, ...] = ()
     table: DataTable | None = None
     terms: tuple[str, ...] = ()

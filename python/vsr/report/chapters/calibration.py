@@ -18,7 +18,7 @@ def calibration_section(found: Reliability) -> Section:
     return Section(
         key="calibration",
         title="Can its predictions be believed",
-        finding=finding,
+        findings=(finding,),
         pictures=(
             Picture(
                 "calibration",

@@ -16,7 +16,7 @@ def gains_section(evaluation: Evaluation) -> Section:
         if sure
         else f"No selector surely beats always using {evaluation.best_single}."
     )
-    oracle = next((method for method in evaluation.methods if method.kind == "oracle"), None)
+    oracle = next((method for method in evaluation.methods if method.name == "oracle"), None)
     if oracle is not None and oracle.gain is not None:
         finding += (
             f" Knowing the best model of every query beforehand would bring {points(oracle.gain.mean)} points "
@@ -25,7 +25,7 @@ def gains_section(evaluation: Evaluation) -> Section:
     return Section(
         key="gains",
         title="Who gains how much",
-        finding=finding,
+        findings=(finding,),
         pictures=(
             Picture(
                 "gains",

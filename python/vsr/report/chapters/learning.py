@@ -18,7 +18,7 @@ def learning_section(curve: tuple[LearningPoint, ...], evaluation: Evaluation) -
     return Section(
         key="learning",
         title="What more queries would bring",
-        finding=finding,
+        findings=(finding,),
         pictures=(
             Picture(
                 "learning",

@@ -27,7 +27,7 @@ def shares_section(evaluation: Evaluation) -> Section:
     return Section(
         key="shares",
         title="Who answers how much",
-        finding=finding,
+        findings=(finding,),
         pictures=(
             Picture(
                 "shares",

@@ -34,7 +34,7 @@ def tradeoff_section(curve: Curve, best_single: str) -> Section | None:
     return Section(
         key="tradeoff",
         title=_TITLES[known[0]] if len(known) == 1 else "Quality against cost and latency",
-        finding=" ".join(curve.sentences),
+        findings=curve.sentences,
         pictures=pictures,
         table=_table(curve),
         terms=("quality", "cost", "latency", "frontier", "quality-weight"),
