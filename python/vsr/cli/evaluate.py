@@ -11,6 +11,7 @@ from typing import Any, Literal
 import click
 
 from vsr.cli.algorithm_options import AlgorithmChoice
+from vsr.cli.baselines import BASELINES, NO_BASELINES
 from vsr.cli.configured import config_option
 from vsr.cli.options import (
     EmbeddingOptions,
@@ -74,6 +75,15 @@ _COMPARISON = "Comparison (records alone)"
     show_default="5 folds",
     help="Hold out this share of the queries once instead.",
 )
+@option(
+    "--baseline",
+    "baselines",
+    section=_COMPARISON,
+    type=click.Choice((*BASELINES, NO_BASELINES)),
+    multiple=True,
+    show_default="all that are installed",
+    help="Compare with this router of others; may be repeated. litellm takes the extra of that name.",
+)
 @embedding_options
 @objective_options("0.9")
 @seed_option
@@ -87,6 +97,7 @@ def evaluate(
     folds: int | None,
     splits: int | None,
     holdout: float | None,
+    baselines: tuple[str, ...],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
     seed: int,
@@ -99,6 +110,8 @@ def evaluate(
     """
     from vsr.cli.comparison import ComparisonOptions, compare_records
 
+    if NO_BASELINES in baselines and len(baselines) > 1:
+        raise click.UsageError(f"--baseline {NO_BASELINES} has no effect beside others.")
     if holdout is not None:
         _refuse({"--folds": folds, "--splits": splits}, "with --holdout: queries are held out once")
     compare_records(
@@ -111,6 +124,7 @@ def evaluate(
             folds=folds,
             splits=splits,
             holdout=holdout,
+            baselines=baselines,
             seed=seed,
         ),
         embedding,
