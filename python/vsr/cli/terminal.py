@@ -212,8 +212,7 @@ def render_table(table: Table, stream: TextIO) -> str:
         console.width = Measurement.get(console, unlimited, grid_of(numbers)).maximum
         grid = grid_of(numbers)
     else:
-        width = _width(stream)
-        console.width = width + 2  # the gap behind the last column is cut off again
+        console.width = width = _width(stream)
         spare = [number for number in numbers if table.columns[number].is_spare]
         for number in sorted(spare, key=lambda number: (table.columns[number].importance, -number)):
             if needed(numbers) <= width:

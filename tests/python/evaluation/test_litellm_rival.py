@@ -24,7 +24,7 @@ from vsr.evaluation.litellm_rival import LiteLlmComplexity
 from vsr.evaluation.rivals import RivalFold
 import vsr.cli.baselines
 assert "litellm" not in sys.modules
-hard = "Think step by step and explain your reasoning: implement and debug a python function over a database schema, take %d"
+hard = "Think step by step and explain your reasoning: implement and debug a python function over a schema, take %d"
 texts = [f"what is {i}?" if i % 2 else hard % i for i in range(20)]
 quality = np.array([[1.0, 0.0] if i % 2 else [0.0, 1.0] for i in range(20)])
 outcomes = Outcomes(texts, [None] * 20, ["small", "large"], quality)
@@ -49,7 +49,7 @@ def test_its_own_rules_sort_queries_and_the_training_part_names_the_models(tmp_p
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(TrainingError, match=r"pip install 'vsr-train\[litellm\]'"):
         LiteLlmComplexity().prepare(Outcomes(["a"], [None], ["m"], np.ones((1, 1))))
 
