@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from vsr.cli import terminal
+from vsr.cli.baselines import rivals_of
 from vsr.cli.configured import read_config, with_config
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import write_evaluation
+from vsr.cli.metrics_table import write_metrics
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions
 from vsr.cli.records import RECORDS_NAME, read_measured
 from vsr.cli.report import ReportOptions
@@ -25,6 +27,7 @@ class ComparisonOptions:
     folds: int | None
     splits: int | None
     holdout: float | None
+    baselines: tuple[str, ...]
     seed: int
 
 
@@ -47,7 +50,9 @@ def compare_records(
     from vsr.choice.objective import Objective
     from vsr.evaluation.compare_and_train import N_FOLDS, TrainingSettings, compare_prepared
     from vsr.evaluation.cross_validation import N_SPLITS
-    from vsr.evaluation.document import evaluation_document
+    from vsr.evaluation.document import evaluation_document, metrics_document
+    from vsr.evaluation.metrics.measure import metrics_of
+    from vsr.evaluation.metrics.sweep import Sweep
     from vsr.evaluation.preparation import prepare_training
     from vsr.selectors import registry
 
@@ -72,6 +77,7 @@ def compare_records(
         folds=options.folds or N_FOLDS,
         splits=options.splits or N_SPLITS,
         categories=options.categories or "predicted",
+        rivals=rivals_of(options.baselines),
     )
     notes = list(prepared.notes)
     with terminal.progress("Comparing", "steps") as show:
@@ -83,13 +89,20 @@ def compare_records(
     evaluation = None if comparison is None else comparison.evaluation
     held = None if comparison is None else comparison.held
     report.write(evaluation, held, settings.categories, records)
+    metrics = None
+    if comparison is not None and evaluation is not None:
+        sweep = None if evaluation.curve is None else Sweep.of(evaluation.curve, evaluation.highest_quality)
+        metrics = metrics_of(comparison.held, evaluation, settings.categories, sweep)
     if as_json:
         terminal.write_json(
             {
                 "verdict": None if evaluation is None else evaluation.verdict.kind,
-                "evaluation": None if evaluation is None else evaluation_document(evaluation),
+                "evaluation": None if evaluation is None else evaluation_document(evaluation, with_curve=True),
+                **({} if metrics is None else metrics_document(metrics)),
                 "notes": notes,
             }
         )
-    elif evaluation is not None:
-        write_evaluation(evaluation)
+    elif evaluation is not None and metrics is not None:
+        write_evaluation(evaluation, shows_baselines=True)
+        terminal.write("")
+        write_metrics(metrics)

@@ -35,13 +35,11 @@ def fixed_baselines(lines: Lines, categories: CategorySource) -> list[MethodResu
             found.append(lines.line(name, f"{name} ({model})", "baseline", lines.always(column), gain))
     weights = static_mix(lines, lines.columns(JUDGED, categories))
     if weights is not None:
-        models = lines.held.outcomes.models
-        drawn = sorted(np.flatnonzero(weights).tolist(), key=lambda column: -weights[column])
-        mixed = " + ".join(f"{weights[column]:.0%} {models[column]}" for column in drawn)
+        drawn = np.flatnonzero(weights).tolist()
         utility = measured.utility[:, drawn] @ weights[drawn]
         shift = float(weights @ lines.pull - lines.pull[lines.named])
         gain = None if drawn == [lines.named] else gain_interval((utility - lines.base)[None, :], shift)
-        found.append(lines.mix(STATIC_MIX, f"{STATIC_MIX} ({mixed})", weights, gain))
+        found.append(lines.mix(STATIC_MIX, f"{STATIC_MIX} of the same cost", weights, gain))
     return found
 
 

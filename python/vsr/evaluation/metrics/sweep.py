@@ -1,5 +1,6 @@
 """Metrics of what sliding the objective brings, from plain points of cost and quality."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from vsr.evaluation.metrics import curves
 from vsr.evaluation.metrics import definitions as of
 from vsr.evaluation.metrics.metric import Definition, Metric
+from vsr.evaluation.results import Curve, CurvePoint
 from vsr.prior.category_means import FloatArray
 
 _DEFINITIONS = (of.PERF_GAIN, of.COST_SAVE, of.AIQ, of.DEFERRAL_AREA, of.QNC, of.PARETO_DIST)
@@ -29,6 +31,23 @@ class Sweep:
     singles: FloatArray
     base: int
     base_name: str
+
+    @classmethod
+    def of(cls, curve: Curve, base_name: str) -> "Sweep":
+        """Take the points of a curve; of objectives that weigh cost, where some of them do.
+
+        Args:
+            curve: what sliding the objective does.
+            base_name: the single model of highest quality.
+        """
+        share = max(point.cost_share for point in curve.judged)
+        return cls(
+            judged=_points([point for point in curve.judged if point.cost_share == share]),
+            others=_points([point for point in curve.table if point.cost_share == share]),
+            singles=_points(list(curve.singles.values())),
+            base=list(curve.singles).index(base_name),
+            base_name=base_name,
+        )
 
 
 def sweep_metrics(sweep: Sweep | None) -> list[Metric]:
@@ -64,6 +83,11 @@ def sweep_metrics(sweep: Sweep | None) -> list[Metric]:
         told(of.QNC, reached, why_not),
         _distance(curves.pareto_distance(own, pooled)),
     ]
+
+
+def _points(points: Sequence[CurvePoint]) -> FloatArray:
+    """(n, 2) cost and quality; NaN where a cost is not known."""
+    return np.array([(np.nan if each.cost_usd is None else each.cost_usd, each.quality) for each in points])
 
 
 def _distance(value: float | None) -> Metric:
