@@ -1,8 +1,8 @@
 """From Altair charts to SVG for the page and PNG for Markdown, without network and without a browser.
 
 Charts are drawn when the report is written, not when it is read: a page of static SVG needs no megabyte of script, can
-be read with scripts forbidden, and prints. Their colours become custom properties of the page, so that one drawing serves light and
-dark, paper and screen.
+be read with scripts forbidden, and prints. Their colours become custom properties of the page, so that one drawing
+serves light and dark, paper and screen.
 """
 
 import re
@@ -10,8 +10,8 @@ from html import escape, unescape
 
 import vl_convert
 
-from vsr.report.ink import LIGHT, MEASURED_FONT
-from vsr.report.sections import Chart
+from vsr.report.ink import LIGHT
+from vsr.report.sections import Picture
 
 # A chart is drawn twice, for screens and for phones: text in a drawing that is scaled down cannot be read.
 WIDE, NARROW = 760, 340
@@ -23,25 +23,30 @@ _FONT = re.compile(r' font-family="[^"]*"')
 _ROLES = re.compile(r' (?:role|aria-roledescription|aria-hidden)="[^"]*"')
 _LABELLED = re.compile(r'<(path|text|line)([^>]*?) aria-label="([^"]*)"([^>]*?)(?:/>|>(.*?)</\1>)', re.DOTALL)
 _LABEL = re.compile(r' aria-label="[^"]*"')
+# Counted over the life of the process: other names in every run.
+_CLIP = re.compile(r"\bclip\d+\b")
 _NOTHING = re.compile(r'<path class="(?:foreground|background)"[^>]*/>')
 _PLACES = re.compile(r' (?:transform|d|x2|y2)="[^"]*"')
 _FRACTION = re.compile(r"(\d+\.\d{2})\d+")
 _HEAD = re.compile(r"<svg[^>]*?width=\"([\d.]+)\" height=\"([\d.]+)\"[^>]*>(?:<rect[^>]*/>)?")
 
 
-def inline_svg(chart: Chart, title: str, css_class: str) -> str:
+def inline_svg(picture: Picture, width: int, title: str, css_class: str) -> str:
     """Draw a chart as SVG that stands inside a page and takes its colours and its font.
 
     What a mark says of itself (`description`) becomes its tooltip. To screen readers the whole is one image: the table
     behind it says more than hundreds of marks would.
 
     Args:
-        chart: what to draw.
+        picture: what to draw.
+        width: in pixels.
         title: its name for screen readers.
         css_class: class of the element.
     """
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    svg = vl_convert.vegalite_to_svg(picture.specification(width))
     svg = _NOTHING.sub("", svg)
+    clips = {name: f"{picture.name}-{css_class}-{number}" for number, name in enumerate(dict.fromkeys(_CLIP.findall(svg)))}
+    svg = _CLIP.sub(lambda found: clips[found[0]], svg)
     svg = _LABELLED.sub(_with_title, svg)
     svg = _LABEL.sub("", _ROLES.sub("", _FONT.sub("", svg)))
     svg = _COLOURS.sub(lambda found: f"var(--{_NAMES[found[0].lower()]})", svg)
@@ -55,9 +60,9 @@ def inline_svg(chart: Chart, title: str, css_class: str) -> str:
     return opening + svg[head.end() :]
 
 
-def png(chart: Chart) -> bytes:
-    """Draw a chart as PNG on white, half as large again for sharp screens."""
-    return bytes(vl_convert.vegalite_to_png(chart.to_dict(), scale=_PNG_SCALE))
+def png(picture: Picture) -> bytes:
+    """Draw a picture as PNG on white, half as large again for sharp screens."""
+    return bytes(vl_convert.vegalite_to_png(picture.specification(WIDE), scale=_PNG_SCALE))
 
 
 def _with_title(found: re.Match[str]) -> str:
@@ -65,6 +70,3 @@ def _with_title(found: re.Match[str]) -> str:
     if not label or name == "text":
         return f"<{name}{before}{after}>{inside or ''}</{name}>"
     return f"<{name}{before}{after}><title>{escape(unescape(label))}</title>{inside or ''}</{name}>"
-
-
-__all__ = ["MEASURED_FONT", "NARROW", "WIDE", "inline_svg", "png"]

@@ -8,8 +8,10 @@ from vsr.report.contents import ReportContents
 from vsr.report.glossary import glossary
 from vsr.report.sections import DataTable, Section
 
-# What Markdown, or the HTML inside it, would take for its own.
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:-])")
+# What Markdown would take for its own, in the middle of a line; `$` begins a formula on some hosts.
+_MARKUP = re.compile(r"([\\`*_\[\]|~$])")
+# HTML inside Markdown; and what hosts make mentions and references of, which would bother people.
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "#": "&#35;"})
 _LONGEST_QUERY = 300
 
 
@@ -102,4 +104,4 @@ def _table(table: DataTable) -> str:
 
 def _plain(text: str) -> str:
     """Write text so that Markdown shows it as it stands, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()).translate(_ENTITIES))

@@ -112,8 +112,8 @@ def _section(section: Section, names: dict[str, str]) -> _PageSection:
 def _figure(picture: Picture, title: str) -> _Figure:
     name = f"{title}: {picture.name.replace('_', ' ')}. The figures are in the table below."
     return _Figure(
-        wide=Markup(inline_svg(picture.draw(WIDE), name, "wide")),  # noqa: S704 -- texts are escaped in the drawing
-        narrow=Markup(inline_svg(picture.draw(NARROW), name, "narrow")),  # noqa: S704 -- the same
+        wide=Markup(inline_svg(picture, WIDE, name, "wide")),  # noqa: S704 -- texts are escaped in the drawing
+        narrow=Markup(inline_svg(picture, NARROW, name, "narrow")),  # noqa: S704 -- the same
         look=picture.look,
     )
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 Chart = alt.LayerChart | alt.Chart
 
@@ -53,6 +55,14 @@ class Picture:
     name: str
     draw: Callable[[int], Chart]
     look: str
+
+    def specification(self, width: int) -> dict[str, Any]:
+        """Give the chart for a width as Vega-Lite.
+
+        Altair's checks of its own objects are left out: they take most of the time, and tests do them.
+        """
+        with debug_mode(False):
+            return dict(self.draw(width).to_dict(validate=False))
 
 
 @dataclass(frozen=True)

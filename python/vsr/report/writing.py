@@ -10,7 +10,7 @@ from vsr.evaluation.examples import Example, Examples, ModelAnswer
 from vsr.report import chapters
 from vsr.report.contents import ReportContents
 from vsr.report.document import report_document
-from vsr.report.drawing import WIDE, png
+from vsr.report.drawing import png
 from vsr.report.markdown import markdown
 from vsr.report.page import page
 from vsr.report.sections import Section
@@ -39,7 +39,7 @@ def write_report(
     folder = Path(directory)
     contents = replace(contents, examples=None if contents.examples is None else _cut(contents.examples))
     sections = sections_of(contents)
-    drawn = {f"{each.name}.png": png(each.draw(WIDE)) for section in sections for each in section.pictures}
+    drawn = {f"{each.name}.png": png(each) for section in sections for each in section.pictures}
     document = json.dumps(report_document(contents, with_queries=with_queries), ensure_ascii=False, indent=1)
     texts = {
         "report.html": page(contents, sections, with_queries=with_queries),

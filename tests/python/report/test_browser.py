@@ -123,7 +123,7 @@ def test_queries_open_by_keyboard_and_hold_the_answers(opened):
 
 def test_a_link_to_a_definition_leads_there(opened):
     page = opened()
-    page.locator("#metrics a.term").first.click()
+    page.locator("#metrics tbody a.term").first.click()
     assert page.url.endswith("#def-quality")
     assert page.locator("#def-quality").is_visible()
 

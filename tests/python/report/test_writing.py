@@ -52,7 +52,7 @@ def test_the_page_is_small_and_names_nothing_outside_itself(page):
             value = attributes.get(name)
             assert value is None or value.startswith(("#", "data:")), (tag, attributes)
     assert "@import" not in page
-    assert "url(" not in page
+    assert set(re.findall(r"url\(.", page)) <= {"url(#"}
 
 
 def test_the_verdict_comes_first(page):
@@ -118,7 +118,7 @@ def test_markdown_has_its_pictures_and_no_markup_of_others(written):
         assert (written / name).stat().st_size < 400_000
     assert "<script" not in text
     assert "<b>" not in text
-    assert r"Yi\-34B\|x" in text
+    assert r"Yi-34B\|x" in text
     # Cells of a row are as many as its head has, whatever stands in them.
     for block in re.findall(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE):
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
@@ -157,7 +157,7 @@ def test_long_answers_are_cut_and_odd_characters_survive(tmp_path):
     examples = replace(whole.examples, wins=(replace(first, chosen=odd), *whole.examples.wins[1:]))
     write_report(tmp_path, replace(whole, examples=examples))
     page = (tmp_path / "report.html").read_text()
-    assert "and 46,016 more characters" in page
+    assert f"and {len(odd.response) - 4000:,} more characters" in page
     assert "y" * 5000 not in page
 
 
