@@ -6,6 +6,7 @@ from typing import Literal
 
 from vsr.cli import terminal
 from vsr.cli.configured import read_config, with_config
+from vsr.cli.curve_table import write_curve, write_target
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import write_evaluation
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions
@@ -38,7 +39,6 @@ def compare_records(
         EmbeddingError: The embedding model is not to be had.
         TrainingError: Too few queries.
     """
-    from vsr.choice.objective import Objective
     from vsr.evaluation.compare_and_train import N_FOLDS, TrainingSettings, compare_prepared
     from vsr.evaluation.cross_validation import N_SPLITS
     from vsr.evaluation.document import evaluation_document
@@ -58,7 +58,8 @@ def compare_records(
     settings = TrainingSettings(
         algorithms=registry.parts_first(dict.fromkeys(options.algorithms or registry.names())),
         parameters={} if config is None else config.algorithm_parameters(),
-        objective=objective.over(Objective()),
+        objective=objective.to_train_with(outcomes),
+        target=objective.target,
         seed=options.seed,
         holdout=options.holdout,
         folds=options.folds or N_FOLDS,
@@ -77,9 +78,11 @@ def compare_records(
         terminal.write_json(
             {
                 "verdict": None if evaluation is None else evaluation.verdict.kind,
-                "evaluation": None if evaluation is None else evaluation_document(evaluation),
+                "evaluation": None if evaluation is None else evaluation_document(evaluation, with_curve=True),
                 "notes": notes,
             }
         )
     elif evaluation is not None:
+        write_target(evaluation)
         write_evaluation(evaluation)
+        write_curve(evaluation)

@@ -75,7 +75,7 @@ _COMPARISON = "Comparison (records alone)"
     help="Hold out this share of the queries once instead.",
 )
 @embedding_options
-@objective_options("0.9")
+@objective_options("0.9", with_targets=True)
 @seed_option
 @json_option
 def evaluate(

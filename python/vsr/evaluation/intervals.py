@@ -62,6 +62,20 @@ def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
     return Interval(mean, mean - half, mean + half, n_queries)
 
 
+def mean_interval(values: FloatArray) -> Interval:
+    """Put an interval around the mean of what choices need (cost, latency, a share), as wide as that of a gain.
+
+    Args:
+        values: (n_splits, n_queries) float64.
+    """
+    n_queries = values.shape[1]
+    # Two queries decided otherwise, as in a gain, in the unit of the values.
+    floor = _LEAST_QUERIES / n_queries * float(np.abs(values).mean())
+    half = _HALF_WIDTH * math.sqrt(float(values.var(axis=1).mean()) / n_queries + floor**2)
+    mean = float(values.mean())
+    return Interval(mean, mean - half, mean + half, n_queries)
+
+
 def widened(interval: Interval, variance: float) -> Interval:
     """Widen an interval for something that it does not know of, as independent of it: a variance of the mean."""
     half = math.hypot(interval.high - interval.mean, _HALF_WIDTH * math.sqrt(variance))

@@ -181,7 +181,7 @@ def summarise(held: Held, objective: Objective, categories: CategorySource, seed
 def _oracle(lines: _Lines, objective: Objective) -> MethodResult:
     """The best model of every query among those that were measured on it: as measured, nothing estimated."""
     outcomes = lines.held.outcomes.take(lines.held.rows)
-    columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective)[None, :]
+    columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective, outcomes.models)[None, :]
     measured = Measured.of(lines.held.outcomes, lines.held.codes, objective, None).take(lines.held.rows)
     gain = gain_interval(at(measured.utility, columns) - lines.base, lines.luck_in(columns))
     return lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured)
