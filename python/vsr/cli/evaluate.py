@@ -100,7 +100,7 @@ _COMPARISON = "Comparison (records alone)"
     help="Compare with this router of others; may be repeated. litellm takes the extra of that name.",
 )
 @embedding_options
-@objective_options("0.9")
+@objective_options("0.9", with_targets=True)
 @seed_option
 @json_option
 def evaluate(

@@ -21,6 +21,7 @@ _WIDENING = 1.2
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
 _LUCK_PER_SHARE = 3.0
+_HALF_WIDTH = _WIDENING * NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,20 @@ def gain_interval(
     variance = float(differences.var(axis=1).mean()) / n_queries + (_LEAST_QUERIES / n_queries) ** 2
     mean = float(differences.mean()) + luck
     half = widening * NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(variance)
+    return Interval(mean, mean - half, mean + half, n_queries)
+
+
+def mean_interval(values: FloatArray) -> Interval:
+    """Put an interval around the mean of what choices need (cost, latency, a share), as wide as that of a gain.
+
+    Args:
+        values: (n_splits, n_queries) float64.
+    """
+    n_queries = values.shape[1]
+    # Two queries decided otherwise, as in a gain, in the unit of the values.
+    floor = _LEAST_QUERIES / n_queries * float(np.abs(values).mean())
+    half = _HALF_WIDTH * math.sqrt(float(values.var(axis=1).mean()) / n_queries + floor**2)
+    mean = float(values.mean())
     return Interval(mean, mean - half, mean + half, n_queries)
 
 
