@@ -11,7 +11,7 @@ from vsr.choice.objective import Objective
 from vsr.data.outcomes import Outcomes
 from vsr.data.records import Record
 from vsr.evaluation import Evaluation
-from vsr.evaluation.cross_validation import ComparisonSettings, hold_out, conclude
+from vsr.evaluation.cross_validation import ComparisonSettings, conclude, hold_out
 from vsr.evaluation.document import metrics_document
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.metrics import curves
@@ -67,7 +67,7 @@ def test_they_are_what_loops_over_the_choices_give(planted) -> None:
     def value(name: str) -> float:
         found = metrics.value(name).value
         assert found is not None, metrics.value(name).note
-        return found
+        return float(found)
 
     assert value("quality") == pytest.approx(own)
     assert value("cost") == pytest.approx(np.mean([outcomes.cost_usd[cell] for cell in cells]))
