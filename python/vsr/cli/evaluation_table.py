@@ -6,15 +6,18 @@ from vsr.cli import terminal
 from vsr.cli.terminal import Column, Table
 
 if TYPE_CHECKING:
+    from vsr.choice.objective import Objective
     from vsr.evaluation import Evaluation, Interval, MethodResult
     from vsr.selectors.base import TrainedSelector
 
+_COST = "USD/1,000"
 _COLUMNS = (
     Column("selector"),
     Column("utility", "right"),
     Column("quality", "right"),
     Column("vs best single", "right"),
     Column("95 %", "right"),
+    Column(_COST, "right", is_spare=True),
     Column("latency", "right", is_spare=True),
     Column("per query", "right", is_spare=True),
 )
@@ -32,11 +35,13 @@ def write_evaluation(evaluation: "Evaluation") -> None:
     n_categories = terminal.counted(evaluation.n_categories, "category", "categories")
     terminal.write(
         f"{evaluation.n_queries:,} queries, {evaluation.n_models} models, {n_categories}; "
-        f"held out: {way}, quality weight {weight:g}"
+        f"held out: {way}, {objective_label(evaluation.objective)}"
     )
     terminal.write("")
-    # With a weight of 1, utility is quality: one column says both.
-    keep = [number for number, column in enumerate(_COLUMNS) if column.title != "utility" or weight < 1.0]
+    # With a weight of 1, utility is quality: one column says both. Nor is there a column of costs that nobody knows.
+    has_cost = any(method.cost_usd is not None for method in evaluation.methods)
+    is_said = {"utility": weight < 1.0 or bool(evaluation.objective.model_penalty), _COST: has_cost}
+    keep = [number for number, column in enumerate(_COLUMNS) if is_said.get(column.title, True)]
     rows = [_row(method) for method in _shown(evaluation)]
     terminal.write_table(
         Table(
@@ -49,6 +54,15 @@ def write_evaluation(evaluation: "Evaluation") -> None:
     _write_best_models(evaluation)
     terminal.write("")
     terminal.write(evaluation.verdict.sentence)
+
+
+def objective_label(objective: "Objective") -> str:
+    """Write an objective: `quality weight 0.9, cost share 0.5`; what has no effect is left out."""
+    said = [f"quality weight {objective.quality_weight:.4g}"]
+    if objective.quality_weight < 1.0 and objective.cost_share > 0.0:
+        said.append(f"cost share {objective.cost_share:g}")
+    said += [f"penalty of {model} {value:.3g}" for model, value in objective.model_penalty.items()]
+    return ", ".join(said)
 
 
 def selector_label(selector: "TrainedSelector") -> str:
@@ -73,6 +87,7 @@ def _row(method: "MethodResult") -> tuple[str, ...]:
         f"{method.quality:.3f}",
         ("identical" if method.is_identical else "-") if gain is None else f"{points(gain.mean)} points",
         "" if gain is None or method.kind == "oracle" else _interval(gain),
+        "-" if method.cost_usd is None else f"{1000.0 * method.cost_usd:.3g}",
         "-" if method.latency_s is None else f"{method.latency_s:.2f} s",
         "" if method.seconds_per_query is None else f"{method.seconds_per_query * 1e6:,.0f} µs",
     )

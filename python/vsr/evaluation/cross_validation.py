@@ -18,7 +18,7 @@ from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.summary import summarise
-from vsr.evaluation.targets import meet, require_measured
+from vsr.evaluation.targets import in_view_of, meet, require_measured
 from vsr.features import split_features
 from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
@@ -157,7 +157,8 @@ def conclude(held: Held, settings: ComparisonSettings) -> tuple[Held, Evaluation
         met = meet(settings.target, held, settings.categories, settings.seed)
         held, objective = held.under(met.objective), met.objective
     how = (objective, settings.categories, settings.seed)
-    return held, replace(summarise(held, *how), target=met, curve=curve_of(held, *how))
+    evaluation = replace(summarise(held, *how), target=met, curve=curve_of(held, *how))
+    return held, evaluation if met is None else in_view_of(met, evaluation)
 
 
 def hold_out(
