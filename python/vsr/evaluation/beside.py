@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr.choice.objective import Objective
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
+from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick, training_variance, widened
 from vsr.evaluation.measured import at
 from vsr.evaluation.missing_cells import completed
 from vsr.evaluation.replay import Replay
@@ -43,6 +43,7 @@ class Reference:
         quality: (n_held_out, n_models).
         price: (n_held_out, n_models) cost, or latency where no cost is known; None where neither is.
         is_money: whether the price is money.
+        folds: per split, (n_held_out,) the fold of each query.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Reference:
     quality: FloatArray
     price: FloatArray | None
     is_money: bool
+    folds: list[IntArray]
 
     @classmethod
     def of(cls, replay: Replay, seed: int, among: Sequence[bool] | None = None) -> "Reference":
@@ -75,6 +77,7 @@ class Reference:
             quality=ledger.quality,
             price=ledger.price,
             is_money=ledger.cost_usd is not None,
+            folds=replay.folds,
         )
 
     @property
@@ -94,7 +97,7 @@ class Reference:
         price = None if self.price is None else at(self.price, columns)
         saving = None
         if self.price is not None and price is not None and self.mean_price > 0.0:
-            saving = saving_of(price, self.price[:, self.column])
+            saving = self._saving(price, self.price[:, self.column])
         return Beside(
             quality=float(own.mean()),
             gain=gain_interval(own - self.quality[:, self.column], luck),
@@ -102,6 +105,13 @@ class Reference:
             saving=saving,
             objective=objective,
         )
+
+    def _saving(self, price: FloatArray, beside: FloatArray) -> Interval:
+        """Share of a price that is saved: `1 - mean / mean`, with the variance of a ratio of paired means."""
+        level = float(beside.mean())
+        ratio = float(price.mean()) / level
+        apart = (ratio * beside - price) / level
+        return widened(gain_interval(apart + (1.0 - ratio)), training_variance(price / level, self.folds))
 
     @property
     def unit(self) -> str:
@@ -123,13 +133,6 @@ class Reference:
         ends = sorted((sign * saving.low, sign * saving.high))
         mean, low, high = (round(100.0 * value) for value in (sign * saving.mean, *ends))
         return f"{mean} % (95 % {low} .. {high}) {what} {self.unit}"
-
-
-def saving_of(price: FloatArray, beside: FloatArray) -> Interval:
-    """Share of a price that is saved: `1 - mean / mean`, with the variance of a ratio of paired means."""
-    level = float(beside.mean())
-    ratio = float(price.mean()) / level
-    return gain_interval((ratio * beside - price) / level + (1.0 - ratio))
 
 
 def shown_points(interval: Interval) -> str:

@@ -24,8 +24,7 @@ from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals import RivalRouter
 from vsr.evaluation.selection import selection_by_category
-from vsr.evaluation.summary import BEST_SINGLE
-from vsr.evaluation.targets import keeps
+from vsr.evaluation.targets import instead_of, keeps
 from vsr.features import split_features
 from vsr.persistence import save_selectors, write_manifest
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
@@ -212,8 +211,7 @@ def recommended_by(evaluation: Evaluation | None) -> str | None:
     if evaluation is None:
         return None
     if evaluation.target is not None:
-        instead = CATEGORY_TABLE if evaluation.verdict.kind == "category_table" else BEST_SINGLE
-        if not keeps(evaluation.target.target, evaluation.method(instead)):
+        if not keeps(evaluation.target.target, evaluation.method(instead_of(evaluation.verdict))):
             return evaluation.recommended
     if evaluation.verdict.kind == "category_table":
         return _TABLE

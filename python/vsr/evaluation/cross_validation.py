@@ -19,7 +19,7 @@ from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, H
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals import RivalRouter, held_out_rivals
 from vsr.evaluation.summary import summarise
-from vsr.evaluation.targets import meet, require_measured
+from vsr.evaluation.targets import in_view_of, meet, require_measured
 from vsr.features import split_features
 from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
@@ -173,7 +173,8 @@ def conclude(
         held, objective = held.under(met.objective), met.objective
     how = (objective, settings.categories, settings.seed)
     rivals = () if features is None else held_out_rivals(held, features, settings.rivals, *how, progress)
-    return held, replace(summarise(held, *how, rivals), target=met, curve=curve_of(held, *how))
+    evaluation = replace(summarise(held, *how, rivals), target=met, curve=curve_of(held, *how))
+    return held, evaluation if met is None else in_view_of(met, evaluation)
 
 
 def hold_out(

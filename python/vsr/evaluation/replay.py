@@ -154,6 +154,11 @@ class Replay:
     name: str
     source: CategorySource
 
+    @property
+    def folds(self) -> list[IntArray]:
+        """Per split, (n_held_out,) the fold in which each query was held out."""
+        return [assignment[self.held.rows] for assignment in self.held.folds]
+
     def columns(self, objective: Objective) -> IntArray:
         """(n_splits, n_held_out) what is chosen."""
         return self.held.choose_again(self.name, self.source, objective)

@@ -1,5 +1,7 @@
 """The objective that meets a target on held-out queries, what quality that leaves, and how surely it holds."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from vsr.choice.for_target import require_known, require_model
@@ -8,11 +10,12 @@ from vsr.choice.target import Target, search
 from vsr.data.outcomes import Outcomes
 from vsr.errors import SelectionError, TrainingError
 from vsr.evaluation.beside import Reference, shown_points
-from vsr.evaluation.held import JUDGED, Held
-from vsr.evaluation.intervals import mean_interval
+from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
+from vsr.evaluation.intervals import mean_interval, training_variance, widened
 from vsr.evaluation.measured import at
 from vsr.evaluation.replay import Ledger, Replay, known_columns
-from vsr.evaluation.results import CategorySource, MethodResult, MetTarget
+from vsr.evaluation.results import CategorySource, Evaluation, MethodResult, MetTarget, Verdict
+from vsr.evaluation.summary import BEST_SINGLE
 from vsr.prior.category_means import FloatArray, IntArray
 
 
@@ -47,6 +50,7 @@ def meet(target: Target, held: Held, categories: CategorySource, seed: int) -> M
         raise TrainingError(str(error)) from error
     columns = _nested(replay, found.without, parts)
     within = [target.is_met_by(value) for value in needed.mean(axis=0).tolist()]
+    values = at(needed, columns)
     reference = Reference.of(replay, seed, within if any(within) else None)
     beside = reference.beside(columns)
     free = target.under(0.0)
@@ -56,7 +60,7 @@ def meet(target: Target, held: Held, categories: CategorySource, seed: int) -> M
         objective=found.objective,
         held_out=float(at(needed, replay.columns(found.objective)).mean()),
         unlimited=float(at(needed, unlimited).mean()),
-        expected=mean_interval(at(needed, columns)),
+        expected=widened(mean_interval(values), training_variance(values, replay.folds)),
         quality=beside.quality,
         unlimited_quality=float(at(ledger.quality, unlimited).mean()),
         gain=beside.gain,
@@ -79,6 +83,21 @@ def require_measured(target: Target, outcomes: Outcomes) -> None:
             require_known(target, outcomes.models, known_columns(values))
     except SelectionError as error:
         raise TrainingError(str(error)) from error
+
+
+def instead_of(verdict: Verdict) -> str:
+    """Name the line of the table that a verdict says to use where it is not the best selector."""
+    return CATEGORY_TABLE if verdict.kind == "category_table" else BEST_SINGLE
+
+
+def in_view_of(met: MetTarget, evaluation: Evaluation) -> Evaluation:
+    """Add to the verdict where what it says to use does not keep to the target."""
+    verdict = evaluation.verdict
+    if verdict.kind == "route" or keeps(met.target, evaluation.method(instead_of(verdict))):
+        return evaluation
+    used = "that table" if verdict.kind == "category_table" else f"always using {evaluation.best_single}"
+    sentence = f"{verdict.sentence} But {used} does not keep to the target, and {evaluation.recommended} does."
+    return replace(evaluation, verdict=replace(verdict, sentence=sentence))
 
 
 def needed_by(target: Target, ledger: Ledger) -> FloatArray:

@@ -27,7 +27,7 @@ def test_baselines_cost_and_metrics_are_shown(priced: Path, vsr_train: Command) 
     result = vsr_train("evaluate", "--data-file", priced, *FAST, "--baseline", "knn-votes", "--baseline", "kmeans-best")
     assert result.code == 0, result.err
     lines = result.out.splitlines()
-    titles = ["selector", "utility", "quality", "vs best single", "95 %", "$/1,000", "latency", "per query"]
+    titles = ["selector", "utility", "quality", "vs best single", "95 %", "USD/1,000", "latency", "per query"]
     assert re.split("  +", lines[2]) == titles
     table = {re.split("  +", line)[0]: re.split("  +", line) for line in lines[3 : lines.index("", 3)]}
     assert {
@@ -68,7 +68,7 @@ def test_json_has_every_metric_with_its_definition(priced: Path, vsr_train: Comm
 def test_train_keeps_its_table(priced: Path, tmp_path: Path, vsr_train: Command) -> None:
     result = vsr_train("train", "--data-file", priced, *FAST, "--output-dir", tmp_path / "out")
     assert result.code == 0, result.err
-    assert "$/1,000" in result.out
+    assert "USD/1,000" in result.out
     for label in (
         "cheapest",
         "fastest",
@@ -92,7 +92,7 @@ def test_at_80_columns_cost_outlives_latency(priced: Path, vsr_train: Command, m
     assert result.code == 0, result.err
     assert max(map(len, result.out.splitlines())) <= 80
     assert re.search(r"^No room for: .*per query", result.out, flags=re.M)
-    assert "$/1,000" in result.out
+    assert "USD/1,000" in result.out
 
 
 def test_flags_that_do_nothing_are_refused(priced: Path, tmp_path: Path, vsr_train: Command) -> None:
