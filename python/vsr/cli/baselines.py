@@ -16,10 +16,15 @@ def rivals_of(names: Sequence[str]) -> "tuple[RivalRouter, ...]":
 
     Args:
         names: of `BASELINES`, or `NO_BASELINES` alone; empty: all that are installed.
+
+    Raises:
+        TrainingError: LiteLLM was asked for and is not installed.
     """
     from vsr.evaluation.documented_rivals import KMeansBestModel, KnnByVotes
     from vsr.evaluation.litellm_rival import LiteLlmComplexity
 
+    if LITELLM in names:
+        LiteLlmComplexity.require_installed()  # better said before the comparison than behind it
     if not names:
         names = [name for name in BASELINES if name != LITELLM or LiteLlmComplexity.is_installed()]
     routers: tuple[RivalRouter, ...] = (KnnByVotes(), KMeansBestModel(), LiteLlmComplexity())

@@ -7,6 +7,7 @@ from typing import Literal
 from vsr.cli import terminal
 from vsr.cli.baselines import rivals_of
 from vsr.cli.configured import read_config, with_config
+from vsr.cli.curve_table import write_curve, write_target
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import write_evaluation
 from vsr.cli.metrics_table import write_metrics
@@ -47,7 +48,6 @@ def compare_records(
         EmbeddingError: The embedding model is not to be had.
         TrainingError: Too few queries.
     """
-    from vsr.choice.objective import Objective
     from vsr.evaluation.compare_and_train import N_FOLDS, TrainingSettings, compare_prepared
     from vsr.evaluation.cross_validation import N_SPLITS
     from vsr.evaluation.document import evaluation_document, metrics_document
@@ -71,7 +71,8 @@ def compare_records(
     settings = TrainingSettings(
         algorithms=registry.parts_first(dict.fromkeys(options.algorithms or registry.names())),
         parameters={} if config is None else config.algorithm_parameters(),
-        objective=objective.over(Objective()),
+        objective=objective.to_train_with(outcomes),
+        target=objective.target,
         seed=options.seed,
         holdout=options.holdout,
         folds=options.folds or N_FOLDS,
@@ -103,6 +104,8 @@ def compare_records(
             }
         )
     elif evaluation is not None and metrics is not None:
+        write_target(evaluation)
         write_evaluation(evaluation, shows_baselines=True)
+        write_curve(evaluation)
         terminal.write("")
         write_metrics(metrics)

@@ -101,7 +101,7 @@ _COMPARISON = "Comparison (records alone)"
     help="Compare with this router of others; may be repeated. litellm takes the extra of that name.",
 )
 @embedding_options
-@objective_options("0.9")
+@objective_options("0.9", with_targets=True)
 @report_options
 @seed_option
 @json_option

@@ -6,16 +6,18 @@ from vsr.cli import terminal
 from vsr.cli.terminal import Column, Table
 
 if TYPE_CHECKING:
+    from vsr.choice.objective import Objective
     from vsr.evaluation import Evaluation, Interval, MethodResult
     from vsr.selectors.base import TrainedSelector
 
+_COST = "USD/1,000"
 _COLUMNS = (
     Column("selector"),
     Column("utility", "right", is_spare=True, importance=1),
     Column("quality", "right"),
     Column("vs best single", "right"),
     Column("95 %", "right"),
-    Column("$/1,000", "right", is_spare=True, importance=2),
+    Column(_COST, "right", is_spare=True, importance=2),
     Column("latency", "right", is_spare=True),
     Column("per query", "right", is_spare=True),
 )
@@ -40,16 +42,17 @@ def write_evaluation(evaluation: "Evaluation", *, shows_baselines: bool = False)
     n_categories = terminal.counted(evaluation.n_categories, "category", "categories")
     terminal.write(
         f"{evaluation.n_queries:,} queries, {evaluation.n_models} models, {n_categories}; "
-        f"held out: {way}, quality weight {weight:g}"
+        f"held out: {way}, {objective_label(evaluation.objective)}"
     )
     terminal.write("")
     shown = _shown(evaluation, shows_baselines=shows_baselines)
-    # With a weight of 1, utility is quality: one column says both.
-    empty = {"utility"} if weight == 1.0 else set()
-    for title, values in (("$/1,000", "cost_usd"), ("latency", "latency_s")):
-        if all(getattr(method, values) is None for method in shown):
-            empty.add(title)
-    keep = [number for number, column in enumerate(_COLUMNS) if column.title not in empty]
+    # With a weight of 1, utility is quality: one column says both. Nor is there a column of what nobody knows.
+    is_said = {
+        "utility": weight < 1.0 or bool(evaluation.objective.model_penalty),
+        _COST: any(method.cost_usd is not None for method in evaluation.methods),
+        "latency": any(method.latency_s is not None for method in evaluation.methods),
+    }
+    keep = [number for number, column in enumerate(_COLUMNS) if is_said.get(column.title, True)]
     rows = [_row(method) for method in shown]
     terminal.write_table(
         Table(
@@ -62,6 +65,15 @@ def write_evaluation(evaluation: "Evaluation", *, shows_baselines: bool = False)
     _write_best_models(evaluation)
     terminal.write("")
     terminal.write(evaluation.verdict.sentence)
+
+
+def objective_label(objective: "Objective") -> str:
+    """Write an objective: `quality weight 0.9, cost share 0.5`; what has no effect is left out."""
+    said = [f"quality weight {objective.quality_weight:.4g}"]
+    if objective.quality_weight < 1.0 and objective.cost_share > 0.0:
+        said.append(f"cost share {objective.cost_share:g}")
+    said += [f"penalty of {model} {value:.3g}" for model, value in objective.model_penalty.items()]
+    return ", ".join(said)
 
 
 def selector_label(selector: "TrainedSelector") -> str:

@@ -10,6 +10,7 @@ from vsr.cli import terminal
 from vsr.cli.algorithm_options import ALGORITHMS, AlgorithmChoice, AlgorithmsCommand, given_parameters
 from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
+from vsr.cli.curve_table import write_sentences, write_target
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.options import (
@@ -84,7 +85,7 @@ _BENCHMARK = "Asking first"
     help="Train this one; may be repeated.",
 )
 @embedding_options
-@objective_options("0.9")
+@objective_options("0.9", with_targets=True)
 @report_options
 @seed_option
 @json_option
@@ -114,7 +115,6 @@ def train(
     not seen, writes one artefact per selector, and which of them it recommends.
     """
     from vsr._files import require_writable
-    from vsr.choice.objective import Objective
     from vsr.data.preferences import read_preferences
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.cross_validation import N_SPLITS
@@ -177,7 +177,8 @@ def train(
     settings = TrainingSettings(
         algorithms=chosen,
         parameters=parameters,
-        objective=objective.over(Objective()),
+        objective=objective.to_train_with(outcomes),
+        target=objective.target,
         seed=seed,
         holdout=holdout,
         splits=N_SPLITS if splits is None else splits,
@@ -247,7 +248,10 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
         )
         return
     if result.evaluation is not None:
+        write_target(result.evaluation)
         write_evaluation(result.evaluation)
+        if result.evaluation.method("judged").cost_usd is not None:
+            write_sentences(result.evaluation)
     terminal.say()
     terminal.say(f"Trained on all queries in {terminal.duration(result.duration_s)}:")
     for selector, path in zip(result.selectors, result.paths, strict=True):

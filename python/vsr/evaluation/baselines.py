@@ -90,7 +90,7 @@ def oracles(lines: Lines, objective: Objective) -> list[MethodResult]:
         gain = gain_interval(at(lines.measured.utility, columns) - lines.base, lines.luck_in(columns))
         found.append(lines.line(CATEGORY_ORACLE, CATEGORY_ORACLE, "oracle", columns, gain))
     # As measured, nothing estimated: the oracle knows what it picks.
-    columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective)[None, :]
+    columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective, outcomes.models)[None, :]
     measured = Measured.of(lines.held.outcomes, lines.held.codes, objective, None).take(lines.held.rows)
     gain = gain_interval(at(measured.utility, columns) - lines.base, lines.luck_in(columns))
     found.append(lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured))

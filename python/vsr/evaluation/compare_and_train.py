@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from vsr._files import require_writable
 from vsr.choice.objective import Objective
+from vsr.choice.target import Target
 from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
-from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, hold_out, judge_held
+from vsr.errors import TrainingError
+from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, conclude, hold_out
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.novelty import Yardstick
@@ -22,6 +24,7 @@ from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals import RivalRouter
 from vsr.evaluation.selection import selection_by_category
+from vsr.evaluation.targets import instead_of, keeps
 from vsr.features import split_features
 from vsr.persistence import save_selectors, write_manifest
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
@@ -33,6 +36,9 @@ from vsr.training.trainer import Trainer
 
 N_FOLDS = 5
 _TABLE = "table"
+
+# Two held-out parts of two folds: with fewer, nothing says how surely a target holds.
+_LEAST_FOR_TARGET = 10
 
 ProgressCallback = Callable[[str, int, int], None]
 
@@ -68,6 +74,7 @@ class TrainingSettings:
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
         rivals: routers of others, to be baselines of the comparison.
+        target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -81,6 +88,7 @@ class TrainingSettings:
     category_weight: float = 1.0
     preferences: Preferences | None = None
     rivals: tuple[RivalRouter, ...] = ()
+    target: Target | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +138,7 @@ def compare_and_train(
 
     Raises:
         RecordError: Outcomes and vectors do not fit.
-        TrainingError: Too few queries, or a parameter that cannot be used.
+        TrainingError: Too few queries, a parameter that cannot be used, or a target that cannot be reached.
         OutputError: The folder cannot be written.
     """
     started = time.monotonic()
@@ -142,7 +150,9 @@ def compare_and_train(
     comparison = compare_prepared(prepared, settings, notes, progress)
     evaluation = None if comparison is None else comparison.evaluation
     selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
-    recommended = _recommended(evaluation)
+    if evaluation is not None:
+        settings = replace(settings, objective=evaluation.objective)
+    recommended = recommended_by(evaluation)
     table = Trainer.prepare(features, outcomes, settings.seed, settings.objective)
     is_single = recommended is None
     if is_single:
@@ -196,10 +206,16 @@ def _keep_queries(
     )
 
 
-def _recommended(evaluation: Evaluation | None) -> str | None:
-    """Give the algorithm that the comparison says to deploy; None for the best single model."""
+def recommended_by(evaluation: Evaluation | None) -> str | None:
+    """Give the algorithm that the comparison says to deploy; None for the best single model.
+
+    What does not keep to a target is never recommended: the target was found for the best selector.
+    """
     if evaluation is None:
         return None
+    if evaluation.target is not None:
+        if not keeps(evaluation.target.target, evaluation.method(instead_of(evaluation.verdict))):
+            return evaluation.recommended
     if evaluation.verdict.kind == "category_table":
         return _TABLE
     gain = evaluation.method("judged").gain
@@ -232,9 +248,14 @@ def compare_prepared(
         progress: told what is being done, how many steps are done, and of how many.
 
     Raises:
-        TrainingError: A parameter that cannot be used.
+        TrainingError: A parameter that cannot be used, or a target that cannot be reached.
     """
     outcomes = prepared.outcomes
+    if settings.target is not None and (outcomes.n_models == 1 or outcomes.n_queries < _LEAST_FOR_TARGET):
+        raise TrainingError(
+            f"a target needs two models and {_LEAST_FOR_TARGET} measured queries at least; there are "
+            f"{outcomes.n_models} and {outcomes.n_queries}"
+        )
     if outcomes.n_models == 1:
         notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
         return None
@@ -254,7 +275,8 @@ def compare_prepared(
         parameters=settings.parameters,
         preferences=prepared.preferences,
         rivals=settings.rivals,
+        target=settings.target,
     )
     held, selectors = hold_out(prepared.features, outcomes, how, progress)
-    measured = prepared.features[outcomes.measured_rows]
-    return HeldComparison(judge_held(held, measured, how, progress), selectors, held)
+    held, evaluation = conclude(held, how, prepared.features[outcomes.measured_rows], progress)
+    return HeldComparison(evaluation, selectors, held)

@@ -33,7 +33,7 @@ def curve_of(held: Held, objective: Objective, categories: CategorySource, seed:
     ledger = Ledger.of(held.outcomes, held.codes, held.rows, seed)
     judged = Replay(held, ledger, JUDGED, categories)
     table = Replay(held, ledger, CATEGORY_TABLE, categories)
-    objectives = slid(ledger)
+    objectives = slid(ledger, objective)
     slide = judged.slide(objectives, judged.parts(seed))
     measured = np.flatnonzero(held.outcomes.observed.any(axis=0)).tolist()
     singles = {ledger.models[column]: ledger.point(ledger.always(column), objective) for column in measured}
@@ -47,10 +47,13 @@ def curve_of(held: Held, objective: Objective, categories: CategorySource, seed:
     )
 
 
-def slid(ledger: Ledger) -> list[Objective]:
-    """Objectives of the curve: those between which something that was measured makes a difference."""
+def slid(ledger: Ledger, in_force: Objective) -> list[Objective]:
+    """Objectives of the curve: those between which something that was measured makes a difference.
+
+    Penalties of models stay what they are in the objective in force.
+    """
     shares = (COST_SHARES if ledger.latency_s is not None else (1.0,)) if ledger.cost_usd is not None else (0.0,)
-    return [Objective(weight, share) for share in shares for weight in QUALITY_WEIGHTS]
+    return [Objective(weight, share, in_force.model_penalty) for share in shares for weight in QUALITY_WEIGHTS]
 
 
 def _frontier(singles: dict[str, CurvePoint]) -> tuple[str, ...]:

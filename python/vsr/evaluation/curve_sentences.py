@@ -7,14 +7,13 @@ Quenouille 1956, that leaves out one part at a time).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from vsr.choice.objective import Objective
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick, widened
-from vsr.evaluation.measured import at
-from vsr.evaluation.missing_cells import completed
+from vsr.evaluation.beside import Beside, Reference, shown_points
+from vsr.evaluation.intervals import widened
 from vsr.evaluation.replay import Replay, Slide
 from vsr.prior.category_means import FloatArray, IntArray
 
@@ -35,7 +34,7 @@ def sentences_of(
         in_force: the objective in force.
         seed: seed of the estimates for missing cells.
     """
-    reference = _Reference.of(replay, seed)
+    reference = Reference.of(replay, seed)
     by_default = reference.beside(replay.columns(in_force))
     said = []
     if reference.price is not None:
@@ -47,113 +46,7 @@ def sentences_of(
     return (*said, _in_force(reference, by_default, in_force))
 
 
-@dataclass(frozen=True, eq=False)
-class _Beside:
-    """Some choices beside one model for everything.
-
-    Attributes:
-        quality: mean quality of the choices.
-        gain: their quality less the model's.
-        price: their mean cost, or latency; None where neither is known.
-        saving: share of the model's price that they save; None where it has none.
-        objective: under which they are made in the end, picked on all held-out queries; None for the one in force.
-    """
-
-    quality: float
-    gain: Interval
-    price: float | None
-    saving: Interval | None
-    objective: Objective | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Reference:
-    """The model of highest quality, which routing is compared with.
-
-    Attributes:
-        name: of the model.
-        column: of the model.
-        luck: what its quality owes to its having been picked.
-        quality: (n_held_out, n_models).
-        price: (n_held_out, n_models) cost, or latency where no cost is known; None where neither is.
-        is_money: whether the price is money.
-    """
-
-    name: str
-    column: int
-    luck: float
-    quality: FloatArray
-    price: FloatArray | None
-    is_money: bool
-
-    @classmethod
-    def of(cls, replay: Replay, seed: int) -> "_Reference":
-        outcomes, ledger = replay.held.outcomes, replay.ledger
-        everything = completed(outcomes.quality, replay.held.codes, seed)
-        known = np.flatnonzero(np.isfinite(everything).all(axis=0))
-        best = int(everything[:, known].mean(axis=0).argmax())
-        return cls(
-            name=ledger.models[known[best]],
-            column=int(known[best]),
-            luck=luck_of_the_pick(everything[:, known], best),
-            quality=ledger.quality,
-            price=ledger.price,
-            is_money=ledger.cost_usd is not None,
-        )
-
-    @property
-    def mean_quality(self) -> float:
-        return float(self.quality[:, self.column].mean())
-
-    @property
-    def mean_price(self) -> float:
-        return 0.0 if self.price is None else float(self.price[:, self.column].mean())
-
-    def beside(self, columns: IntArray, objective: Objective | None = None) -> _Beside:
-        """Compare some choices with the model, query by query."""
-        own = at(self.quality, columns)
-        luck = luck_in_gain(self.luck, float((columns != self.column).mean()))
-        price = None if self.price is None else at(self.price, columns)
-        saving = None
-        if self.price is not None and price is not None and self.mean_price > 0.0:
-            saving = _saving(price, self.price[:, self.column])
-        return _Beside(
-            quality=float(own.mean()),
-            gain=gain_interval(own - self.quality[:, self.column], luck),
-            price=None if price is None else float(price.mean()),
-            saving=saving,
-            objective=objective,
-        )
-
-    @property
-    def unit(self) -> str:
-        return "money" if self.is_money else "time"
-
-    def shown(self, price: float | None) -> str:
-        unit = "USD per 1,000 queries" if self.is_money else "s per query"
-        return "" if price is None else f"{self.number(price)} {unit}"
-
-    def number(self, price: float) -> str:
-        return f"{1000.0 * price:.3g}" if self.is_money else f"{price:.2f}"
-
-    def less(self, saving: Interval) -> str:
-        """Write a saving: `43 % (95 % 31 .. 52) less money`."""
-        sign, what = (1.0, "less") if saving.mean >= 0.0 else (-1.0, "more")
-        ends = sorted((sign * saving.low, sign * saving.high))
-        mean, low, high = (round(100.0 * value) for value in (sign * saving.mean, *ends))
-        return f"{mean} % (95 % {low} .. {high}) {what} {self.unit}"
-
-
-def _saving(price: FloatArray, beside: FloatArray) -> Interval:
-    """Share of a price that is saved: `1 - mean / mean`, with the variance of a ratio of paired means."""
-    level = float(beside.mean())
-    ratio = float(price.mean()) / level
-    return gain_interval((ratio * beside - price) / level + (1.0 - ratio))
-
-
-def _picked(
-    replay: Replay, objectives: Sequence[Objective], slide: Slide, reference: _Reference, rule: _Rule
-) -> _Beside:
+def _picked(replay: Replay, objectives: Sequence[Objective], slide: Slide, reference: Reference, rule: _Rule) -> Beside:
     """Pick an objective on all parts but one, take its choices on that one, in turn."""
     columns: IntArray | None = None
     chosen: dict[int, IntArray] = {}
@@ -204,28 +97,29 @@ def _best_as_cheap(quality: FloatArray, price: FloatArray, _: float, allowed: fl
     return int(np.lexsort((price, -np.where(cheap, quality, -np.inf)))[0])
 
 
-def _same_quality(reference: _Reference, found: _Beside) -> str:
+def _same_quality(reference: Reference, found: Beside) -> str:
     """Say what the quality of the reference costs by routing."""
     assert found.saving is not None, "there is a price"
     surely = "" if found.saving.low > 0.0 else " is not surely to be had for less"
     lead = f"The quality of {reference.name}{surely or f' for {reference.less(found.saving)}'}"
     told = f": {reference.less(found.saving)}" if surely else ""
     prices = f"{reference.shown(found.price)} instead of {reference.number(reference.mean_price)}"
-    return f"{lead}{told}, {prices}, at {_points(found.gain)} of quality{_under(found.objective)}."
+    return f"{lead}{told}, {prices}, at {shown_points(found.gain)} of quality{_under(found.objective)}."
 
 
-def _same_price(reference: _Reference, found: _Beside) -> str:
+def _same_price(reference: Reference, found: Beside) -> str:
     """Say what quality the price of the reference buys by routing."""
     surely = "" if found.gain.is_above_zero else " no surely better quality"
     return (
-        f"For the {reference.unit} of {reference.name}{surely}: {_points(found.gain)} of quality, {found.quality:.3f} "
-        f"instead of {reference.mean_quality:.3f}, at {reference.shown(found.price)}{_under(found.objective)}."
+        f"For the {reference.unit} of {reference.name}{surely}: {shown_points(found.gain)} of quality, "
+        f"{found.quality:.3f} instead of {reference.mean_quality:.3f}, at {reference.shown(found.price)}"
+        f"{_under(found.objective)}."
     )
 
 
-def _in_force(reference: _Reference, found: _Beside, objective: Objective) -> str:
+def _in_force(reference: Reference, found: Beside, objective: Objective) -> str:
     """Say what the objective in force does."""
-    said = f"As it is set{_under(objective)}: {_points(found.gain)} of quality beside {reference.name}"
+    said = f"As it is set{_under(objective)}: {shown_points(found.gain)} of quality beside {reference.name}"
     if found.price is None:
         return f"{said}."
     saving = "" if found.saving is None else f" for {reference.less(found.saving)}"
@@ -237,8 +131,3 @@ def _under(objective: Objective | None) -> str:
         return ""
     share = "" if objective.quality_weight == 1.0 else f", cost share {objective.cost_share:.3g}"
     return f" (quality weight {objective.quality_weight:.4g}{share})"
-
-
-def _points(interval: Interval) -> str:
-    mean, low, high = (f"{round(100 * value, 1) + 0.0:+.1f}" for value in (interval.mean, interval.low, interval.high))
-    return f"{mean} points (95 % {low} .. {high})"

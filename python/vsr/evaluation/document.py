@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vsr.evaluation.metrics.measure import Metrics
-from vsr.evaluation.results import Evaluation, MethodResult
+from vsr.evaluation.results import Evaluation, MethodResult, MetTarget
 
 
 def evaluation_document(evaluation: Evaluation, *, with_curve: bool = False) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def evaluation_document(evaluation: Evaluation, *, with_curve: bool = False) -> 
         "n_splits": evaluation.n_splits,
         "n_held_out": evaluation.n_held_out,
         "n_missing_cells": evaluation.n_missing_cells,
-        "objective": asdict(evaluation.objective),
+        "objective": evaluation.objective.document(),
         "best_single": evaluation.best_single,
         "luck": evaluation.luck,
         "highest_quality": evaluation.highest_quality,
@@ -33,8 +33,13 @@ def evaluation_document(evaluation: Evaluation, *, with_curve: bool = False) -> 
         "methods": [_method(method) for method in evaluation.methods],
         "verdict": asdict(evaluation.verdict),
         "seed": evaluation.seed,
+        **({} if evaluation.target is None else {"target": _target(evaluation.target)}),
         **({} if curve is None else {"curve": asdict(curve)}),
     }
+
+
+def _target(met: MetTarget) -> dict[str, Any]:
+    return asdict(met) | {"objective": met.objective.document()}
 
 
 def _method(method: MethodResult) -> dict[str, Any]:

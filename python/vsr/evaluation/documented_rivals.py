@@ -20,7 +20,10 @@ _NEAREST_ALONE = 1e-9
 
 
 class KnnByVotes:
-    """The label that most of the 5 nearest training queries have, a label being the best model of a query."""
+    """The label that most of the 5 nearest training queries have, a label being the best model of a query.
+
+    Most queries have several best models: the cheaper of them, then the faster, is the label.
+    """
 
     name = "knn-votes"
     label = f"knn {_K}, by votes"

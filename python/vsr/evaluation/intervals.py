@@ -7,12 +7,13 @@ of them holds the truth.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from vsr.prior.category_means import FloatArray
+from vsr.prior.category_means import FloatArray, IntArray
 
 #: What a plain interval is widened by: the spread over trainings, which no reuse of one sample shows. Found on real
 #: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).
@@ -21,6 +22,7 @@ _WIDENING = 1.2
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
 _LUCK_PER_SHARE = 3.0
+_HALF_WIDTH = _WIDENING * NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,49 @@ def gain_interval(
     mean = float(differences.mean()) + luck
     half = widening * NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, n_queries)
+
+
+def mean_interval(values: FloatArray) -> Interval:
+    """Put an interval around the mean of what choices need (cost, latency, a share), as wide as that of a gain.
+
+    Args:
+        values: (n_splits, n_queries) float64.
+    """
+    n_queries = values.shape[1]
+    # Two queries decided otherwise, as in a gain, in the unit of the values.
+    floor = _LEAST_QUERIES / n_queries * float(np.abs(values).mean())
+    half = _HALF_WIDTH * math.sqrt(float(values.var(axis=1).mean()) / n_queries + floor**2)
+    mean = float(values.mean())
+    return Interval(mean, mean - half, mean + half, n_queries)
+
+
+def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
+    """How much a mean differs from one training to the next: a variance.
+
+    What will be deployed is one training more, and what its choices cost is not the average of those that were measured
+    (a neighbour more, a shrinkage less, and near-tied models change places). Every query was chosen for by one training
+    of each split; the fold means of the differences from the query's own mean over the splits are differences between
+    trainings, but for what single queries add, which is taken off.
+
+    Args:
+        values: (n_splits, n_queries) float64.
+        folds: per split, (n_queries,) the fold of each query: those of one fold were chosen for by one training.
+    """
+    n_splits = len(values)
+    apart = values - values.mean(axis=0) if n_splits > 1 else values - values.mean()
+    # Of S independent values, one less the mean of all has a variance of 1 - 1 / S.
+    left = 1.0 - 1.0 / n_splits if n_splits > 1 else 1.0
+    means, noise = [], []
+    for own, fold in zip(apart, folds, strict=True):
+        for number in np.unique(fold):
+            inside = own[fold == number]
+            means.append(float(inside.mean()))
+            noise.append(float(inside.var()) / len(inside))
+    if len(means) < 2:
+        # One training says nothing about another: as if it were as unsure as the queries are.
+        return noise[0]
+    variance = float(np.var(means, ddof=1)) - float(np.mean(noise))
+    return max(0.0, variance) / left
 
 
 def widened(interval: Interval, variance: float) -> Interval:

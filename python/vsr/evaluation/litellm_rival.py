@@ -41,6 +41,19 @@ class LiteLlmComplexity:
         """Whether LiteLLM is there, without importing it."""
         return importlib.util.find_spec("litellm") is not None
 
+    @classmethod
+    def require_installed(cls) -> None:
+        """Check that LiteLLM is there, without importing it.
+
+        Raises:
+            TrainingError: It is not.
+        """
+        if not cls.is_installed():
+            raise TrainingError(
+                "the baseline litellm needs the package litellm, which is not installed; "
+                "`pip install 'vsr-train[litellm]'`, or leave the baseline out"
+            )
+
     def prepare(self, outcomes: Outcomes) -> float:
         """Sort all queries into tiers.
 
@@ -70,11 +83,7 @@ class _ComplexityRouter(Protocol):
 
 def _router() -> _ComplexityRouter:
     """LiteLLM's router with its default rules; it has no network and no models, `classify` needs neither."""
-    if not LiteLlmComplexity.is_installed():
-        raise TrainingError(
-            "the baseline litellm needs the package litellm, which is not installed; "
-            "`pip install 'vsr-train[litellm]'`, or leave the baseline out"
-        )
+    LiteLlmComplexity.require_installed()
     try:
         with _environment(_QUIET_IMPORT):
             module = importlib.import_module(_MODULE)

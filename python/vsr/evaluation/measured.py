@@ -41,7 +41,9 @@ class Measured:
             seed: seed of the folds of the estimates.
         """
         scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
+        utility = measured_utilities(
+            outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models
+        )
         best = np.where(outcomes.observed, outcomes.quality, -1.0)
 
         def all_of(values: FloatArray) -> FloatArray:

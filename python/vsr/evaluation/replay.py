@@ -57,7 +57,7 @@ class Ledger:
             return completed(values, codes, seed)[rows]
 
         def known(values: FloatArray) -> FloatArray | None:
-            return estimated(values) if np.isfinite(values[:, measured]).any(axis=0).all() else None
+            return estimated(values) if all(known_columns(values[:, measured])) else None
 
         # An estimate is linear in the values of the same cells: parts that are estimated where quality is add up to the
         # estimate of their sum.
@@ -86,7 +86,9 @@ class Ledger:
             quality_weight=weight,
             cost_share=share,
             quality=min(max(quality, 0.0), 1.0),
-            utility=weight * quality + (1.0 - weight) * ((1.0 - share) * speed + share * cheapness),
+            utility=weight * quality
+            + (1.0 - weight) * ((1.0 - share) * speed + share * cheapness)
+            - float(counts @ objective.penalties(self.models)),
             cost_usd=None if self.cost_usd is None else known_mean(at(self.cost_usd, columns)),
             latency_s=None if self.latency_s is None else known_mean(at(self.latency_s, columns)),
             selection={model: float(own) for model, own in zip(self.models, counts.tolist(), strict=True) if own > 0.0},
@@ -95,6 +97,11 @@ class Ledger:
     def always(self, column: int) -> IntArray:
         """(1, n_held_out) one model for everything."""
         return np.full((1, len(self.quality)), column)
+
+
+def known_columns(values: FloatArray) -> tuple[bool, ...]:
+    """Whether each column of (n_queries, n_models) has a value at all."""
+    return tuple(bool(column.any()) for column in np.isfinite(values).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +153,11 @@ class Replay:
     ledger: Ledger
     name: str
     source: CategorySource
+
+    @property
+    def folds(self) -> list[IntArray]:
+        """Per split, (n_held_out,) the fold in which each query was held out."""
+        return [assignment[self.held.rows] for assignment in self.held.folds]
 
     def columns(self, objective: Objective) -> IntArray:
         """(n_splits, n_held_out) what is chosen."""

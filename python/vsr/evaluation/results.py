@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vsr.choice.objective import Objective
+from vsr.choice.target import Target
 from vsr.evaluation.intervals import Interval
 
 MethodKind = Literal["baseline", "single", "selector", "judged", "oracle"]
@@ -134,6 +135,35 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class MetTarget:
+    """A target, and the objective that meets it.
+
+    Attributes:
+        target: what choices may need at most, on average.
+        objective: the one that meets it on the held-out queries and gives up least for it.
+        held_out: what choices under it need there.
+        unlimited: what choices would need without the target.
+        expected: what they need on new queries: measured on queries on which the objective was not found.
+        quality: mean quality of the choices, measured likewise.
+        unlimited_quality: mean quality without the target.
+        gain: quality less that of one model for everything.
+        gain_over: that model: the one of highest quality of those that keep to the target; of all, where none does.
+        is_gain_within: whether it keeps to the target.
+    """
+
+    target: Target
+    objective: Objective
+    held_out: float
+    unlimited: float
+    expected: Interval
+    quality: float
+    unlimited_quality: float
+    gain: Interval
+    gain_over: str
+    is_gain_within: bool
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A held-out comparison.
 
@@ -156,6 +186,7 @@ class Evaluation:
         verdict: whether routing pays.
         classifier_accuracy: leave-one-out accuracy of the category classifier; None where there is none.
         seed: seed of the splits.
+        target: how the objective was found; None where it was given.
         curve: what sliding the objective would do; None where nobody worked it out.
     """
 
@@ -176,6 +207,7 @@ class Evaluation:
     verdict: Verdict
     classifier_accuracy: float | None
     seed: int
+    target: MetTarget | None = None
     curve: Curve | None = None
 
     def method(self, name: str) -> MethodResult:

@@ -59,7 +59,7 @@ class RivalFold:
     def best_labels(self) -> IntArray:
         """(n_train,) the best model of every training query."""
         own = self.train_outcomes
-        return best_columns(own.quality, own.latency_s, own.cost_usd, self.objective)
+        return best_columns(own.quality, own.latency_s, own.cost_usd, self.objective, own.models)
 
     def best_by_group(self, groups: IntArray, n_groups: int) -> IntArray:
         """Give the model of highest mean utility in every group of training queries; over all where a group is empty.
@@ -73,7 +73,7 @@ class RivalFold:
         """
         own = self.train_outcomes
         scale = EfficiencyScale.of_outcomes(own.latency_s, own.cost_usd)
-        utility = measured_utilities(own.quality, own.latency_s, own.cost_usd, scale, self.objective)
+        utility = measured_utilities(own.quality, own.latency_s, own.cost_usd, scale, self.objective, own.models)
         overall = _means(utility).argmax()
         best = np.full(n_groups, overall)
         for group in np.unique(groups):

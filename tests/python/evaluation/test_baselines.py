@@ -42,7 +42,8 @@ def test_cheapest_and_fastest_are_lines_with_their_figures():
     cheapest, fastest = evaluation.method("cheapest"), evaluation.method("fastest")
     assert (cheapest.label, cheapest.kind, cheapest.selection) == ("cheapest (s)", "baseline", {"s": 1.0})
     assert (cheapest.quality, cheapest.cost_usd, cheapest.latency_s) == pytest.approx((0.4, 0.01, 0.5))
-    assert (fastest.label, fastest.quality) == ("fastest (m)", pytest.approx(0.5))
+    assert fastest.label == "fastest (m)"
+    assert fastest.quality == pytest.approx(0.5)
     assert cheapest.gain == evaluation.method("always s").gain
     random = evaluation.method("random")
     assert (random.quality, random.cost_usd) == pytest.approx((1.7 / 3.0, 0.07 / 3.0))

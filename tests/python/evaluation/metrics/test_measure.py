@@ -11,7 +11,7 @@ from vsr.choice.objective import Objective
 from vsr.data.outcomes import Outcomes
 from vsr.data.records import Record
 from vsr.evaluation import Evaluation
-from vsr.evaluation.cross_validation import ComparisonSettings, hold_out, judge_held
+from vsr.evaluation.cross_validation import ComparisonSettings, conclude, hold_out
 from vsr.evaluation.document import metrics_document
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.metrics import curves
@@ -24,7 +24,7 @@ PRICES = (0.004, 0.002, 0.001)
 def measured(pool_outcomes: Outcomes, features: np.ndarray, weight: float = 1.0) -> tuple[Held, Evaluation, Metrics]:
     settings = ComparisonSettings(("knn",), splits=2, objective=Objective(weight), categories="given")
     held, _ = hold_out(features, pool_outcomes, settings)
-    evaluation = judge_held(held, features, settings)
+    held, evaluation = conclude(held, settings)
     assert evaluation.curve is not None
     sweep = Sweep.of(evaluation.curve, evaluation.highest_quality)
     return held, evaluation, metrics_of(held, evaluation, "given", sweep)
@@ -67,7 +67,7 @@ def test_they_are_what_loops_over_the_choices_give(planted) -> None:
     def value(name: str) -> float:
         found = metrics.value(name).value
         assert found is not None, metrics.value(name).note
-        return found
+        return float(found)
 
     assert value("quality") == pytest.approx(own)
     assert value("cost") == pytest.approx(np.mean([outcomes.cost_usd[cell] for cell in cells]))
