@@ -88,8 +88,6 @@ def compare_records(
     for note in notes:
         terminal.warn(note)
     evaluation = None if comparison is None else comparison.evaluation
-    held = None if comparison is None else comparison.held
-    report.write(evaluation, held, settings.categories, records)
     metrics = None
     if comparison is not None and evaluation is not None:
         sweep = None if evaluation.curve is None else Sweep.of(evaluation.curve, evaluation.highest_quality)
@@ -109,3 +107,4 @@ def compare_records(
         write_curve(evaluation)
         terminal.write("")
         write_metrics(metrics)
+    report.write(evaluation, None if comparison is None else comparison.held, settings.categories, records)

@@ -137,6 +137,7 @@ def evaluate(
         "--splits": splits,
         "--holdout": holdout,
         "--baseline": baselines,
+        "--report": report.directory,
     }
     if queries_file is not None:
         from vsr.cli.deployed import foresee_choices

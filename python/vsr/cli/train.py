@@ -194,8 +194,8 @@ def train(
             settings,
             progress=lambda what, done, total: show(done, total, note=what),
         )
-    report.write(result.evaluation, result.held, categories, records_path)
     _print(result, as_json=as_json)
+    report.write(result.evaluation, result.held, categories, records_path)
     exit_code = 0 if asked is None else asking.exit_code(asked)
     if asked is not None and exit_code == TOO_MANY_FAILED:
         asking.say_too_many_failed(asked)
