@@ -21,7 +21,9 @@ MODELS = (
     "phi-3-mini-4k",
     "gpt-oss-120b-with-a-very-long-name-from-some-registry",
 )
-HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & `a|b` \u202e"
+HOSTILE = (
+    "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & `a|b` \u202e"
+)
 _COSTS = (0.0021, 0.0031, 0.00021, 0.00018, 0.0009, 0.0007, 0.00005, 0.0026)
 _QUALITY = (0.612, 0.601, 0.501, 0.487, 0.523, 0.55, 0.43, 0.59)
 
@@ -119,11 +121,27 @@ def contents(*, costs: bool = True, latency: bool = True, verdict: str = "inconc
         metrics=(
             Metric("quality", 0.636, "share", "Mean quality of the chosen models.", ""),
             Metric("gap closed", 0.09, "share", "(Q(r) − Q(B)) / (Q(oracle) − Q(B)).", ""),
-            Metric("gain over best single", 2.4, "points", "100 x mean of the differences.", "", Interval(2.4, 0.7, 4.1, 600)),
+            Metric(
+                "gain over best single",
+                2.4,
+                "points",
+                "100 x mean of the differences.",
+                "",
+                Interval(2.4, 0.7, 4.1, 600),
+            ),
             Metric("AIQ", 0.571, "", "Area under the hull of cost and quality over the cost range.", "RouterBench"),
-            Metric("CostSave", None, "share", "1 − cost of the cheapest configuration as good as B / cost(B).", "LLMRouterBench", note="no configuration is as good"),
+            Metric(
+                "CostSave",
+                None,
+                "share",
+                "1 − cost of the cheapest configuration as good as B / cost(B).",
+                "LLMRouterBench",
+                note="no configuration is as good",
+            ),
         ),
-        learning=tuple(LearningPoint(n, 0.024 - 2.0 / n, 0.024 - 9.0 / n, 0.024 + 5.0 / n) for n in range(120, 601, 80)),
+        learning=tuple(
+            LearningPoint(n, 0.024 - 2.0 / n, 0.024 - 9.0 / n, 0.024 + 5.0 / n) for n in range(120, 601, 80)
+        ),
         categories=tuple(
             CategoryRow(
                 category,
@@ -137,7 +155,10 @@ def contents(*, costs: bool = True, latency: bool = True, verdict: str = "inconc
             for category in ("math", "law", "biology", "other")
         ),
         reliability=Reliability(
-            tuple(ReliabilityBin(p, p**1.1, p**1.1 - 0.03, min(p**1.1 + 0.03, 1.0), 480) for p in np.linspace(0.1, 0.9, 10)),
+            tuple(
+                ReliabilityBin(p, p**1.1, p**1.1 - 0.03, min(p**1.1 + 0.03, 1.0), 480)
+                for p in np.linspace(0.1, 0.9, 10)
+            ),
             0.66,
             0.636,
         ),

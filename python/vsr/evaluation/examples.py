@@ -69,9 +69,7 @@ class Examples:
     n_same: int
 
 
-def examples(
-    held: Held, source: CategorySource, best_single: str, seed: int, n_each: int = N_EXAMPLES
-) -> Examples:
+def examples(held: Held, source: CategorySource, best_single: str, seed: int, n_each: int = N_EXAMPLES) -> Examples:
     """Take the queries on which the choice of the first split gained and lost most quality, measured on both sides.
 
     Speed and cost are left aside here: nobody sees them in an answer.

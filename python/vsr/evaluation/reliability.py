@@ -79,6 +79,4 @@ def _bin(
     measured: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> ReliabilityBin:
     mean, half = float(measured.mean()), 1.96 * float(measured.std()) / math.sqrt(len(measured))
-    return ReliabilityBin(
-        float(predicted.mean()), mean, max(0.0, mean - half), min(1.0, mean + half), len(measured)
-    )
+    return ReliabilityBin(float(predicted.mean()), mean, max(0.0, mean - half), min(1.0, mean + half), len(measured))

@@ -45,7 +45,9 @@ def inline_svg(picture: Picture, width: int, title: str, css_class: str) -> str:
     """
     svg = vl_convert.vegalite_to_svg(picture.specification(width))
     svg = _NOTHING.sub("", svg)
-    clips = {name: f"{picture.name}-{css_class}-{number}" for number, name in enumerate(dict.fromkeys(_CLIP.findall(svg)))}
+    clips = {
+        name: f"{picture.name}-{css_class}-{number}" for number, name in enumerate(dict.fromkeys(_CLIP.findall(svg)))
+    }
     svg = _CLIP.sub(lambda found: clips[found[0]], svg)
     svg = _LABELLED.sub(_with_title, svg)
     svg = _LABEL.sub("", _ROLES.sub("", _FONT.sub("", svg)))

@@ -13,7 +13,7 @@ def quality(value: float | None) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Write US dollars per query with two digits that say something: `$0.0042`, `$3.1e-07`."""
+    """Write US dollars with two digits that say something: `$0.0042`, `$3.1e-07`."""
     if value is None:
         return NOT_KNOWN
     if value <= 0.0:
@@ -21,6 +21,11 @@ def usd(value: float | None) -> str:
     if value < 1e-5:
         return f"${value:.1e}"
     return f"${value:.{max(2, 1 - math.floor(math.log10(value)))}f}"
+
+
+def usd_per_1000(value: float | None) -> str:
+    """Write what 1,000 queries cost, from dollars per query: a unit in which most models cost cents or dollars."""
+    return usd(None if value is None else 1000.0 * value)
 
 
 def seconds(value: float | None) -> str:

@@ -32,7 +32,7 @@ _WORDS = (
         "of both on a logarithmic scale from the slowest (dearest) model, 0, to the fastest (cheapest), 1.",
     ),
     Term("quality-weight", "quality weight", "How much quality counts against speed and cost: 1 is quality alone."),
-    Term("cost", "cost", "Mean US dollars per query of the chosen models, as the records have them."),
+    Term("cost", "cost", "Mean US dollars of the chosen models, for 1,000 queries, as the records have them."),
     Term("latency", "latency", "Mean seconds until the chosen models had answered, as the records have them."),
     Term("best-single", "best single model", "The model of highest mean utility on all queries, used for everything."),
     Term(

@@ -91,7 +91,9 @@ def _queries(title: str, found: tuple[Example, ...]) -> str:
         sides = [f"{_plain(one.model)} {figures.quality(one.quality)}" for one in (example.chosen, example.best_single)]
         text = " ".join(example.query.split())
         text = text if len(text) <= _LONGEST_QUERY else text[: _LONGEST_QUERY - 1] + "…"
-        lines.append(f"| {figures.whole_points(example.gain)} | {example.category} | {_plain(text)} | {' | '.join(sides)} |")
+        lines.append(
+            f"| {figures.whole_points(example.gain)} | {example.category} | {_plain(text)} | {' | '.join(sides)} |"
+        )
     return f"### {title}\n\n" + "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vsr.evaluation.results import Curve, CurvePoint
-from vsr.report.figures import change, points, quality, seconds, share, shares, usd
+from vsr.report.figures import change, points, quality, seconds, share, shares, usd_per_1000
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _stop(index: int, point: CurvePoint, default: CurvePoint) -> Stop:
     moved = points(point.quality - default.quality)
     said = [f"quality {quality(point.quality)}"]
     if point.cost_usd is not None:
-        said.append(f"{usd(point.cost_usd)} per query")
+        said.append(f"{usd_per_1000(point.cost_usd)} for 1,000 queries")
     if point.latency_s is not None:
         said.append(seconds(point.latency_s))
     who = shares(point.selection)
@@ -84,7 +84,7 @@ def _stop(index: int, point: CurvePoint, default: CurvePoint) -> Stop:
         cost_share=_beside(point.cost_share),
         quality=quality(point.quality),
         quality_change="no change" if moved == "0.0" else f"{moved} points",
-        cost=None if point.cost_usd is None else usd(point.cost_usd),
+        cost=None if point.cost_usd is None else usd_per_1000(point.cost_usd),
         cost_change=change(point.cost_usd, default.cost_usd),
         latency=None if point.latency_s is None else seconds(point.latency_s),
         latency_change=change(point.latency_s, default.latency_s),

@@ -27,9 +27,7 @@ def test_evaluate_writes_a_report_with_the_answers(vsr_train, answered, tmp_path
     document = json.loads((folder / "report.json").read_text())
     assert document["verdict"] == result.json["verdict"]
     assert document["evaluation"] == result.json["evaluation"]
-    assert [metric["name"] for metric in document["metrics"]] == [
-        metric["name"] for metric in result.json["metrics"]
-    ]
+    assert [metric["name"] for metric in document["metrics"]] == [metric["name"] for metric in result.json["metrics"]]
     assert {row["category"] for row in document["categories"]} == {"math", "law", "biology"}
     (win, *_) = document["examples"]["wins"]
     assert win["chosen"]["response"] == f"<i>{win['chosen']['model']} says</i>"
@@ -55,7 +53,10 @@ def test_train_writes_one_too_and_says_where(vsr_train, records, tmp_path):
     ("arguments", "said"),
     [
         (("evaluate", "--no-queries"), "--no-queries has no effect without --report"),
-        (("evaluate", "--models-dir", "m", "--data-file", "r", "--report", "d"), "--report has no effect with --models-dir"),
+        (
+            ("evaluate", "--models-dir", "m", "--data-file", "r", "--report", "d"),
+            "--report has no effect with --models-dir",
+        ),
         (("evaluate", "--queries", "q", "--report", "d"), "--report has no effect with --queries"),
         (("train", "--analyze-only", "--config", "c", "--report", "d"), "--report has no effect with --analyze-only"),
     ],

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pools import planted_pool, some_categories
+from pools import DIM, make_pool, planted_pool, some_categories
 from vsr.data.categories import CATEGORIES
-from vsr.data.outcomes import Outcomes
 from vsr.evaluation.by_category import models_by_category
 from vsr.evaluation.cross_validation import ComparisonSettings, hold_out
 from vsr.evaluation.examples import examples
@@ -17,12 +16,12 @@ from vsr.evaluation.reliability import reliability
 
 @pytest.fixture(scope="module")
 def held() -> Held:
-    pool = some_categories(planted_pool(240))
-    quality = pool.outcomes.quality.copy()
+    planted = planted_pool(240)
+    quality = planted.outcomes.quality.copy()
     quality[::7, 1] = np.nan  # some answers were not measured
-    own = pool.outcomes
-    outcomes = Outcomes(own.queries, own.categories, own.models, quality)
-    found, _ = hold_out(pool.features, outcomes, ComparisonSettings(("knn",), splits=2))
+    categories = some_categories(240, np.random.default_rng(4))
+    pool = make_pool(planted.features[:, :DIM], categories, quality)
+    found, _ = hold_out(pool.features, pool.outcomes, ComparisonSettings(("knn",), splits=2))
     return found
 
 
@@ -54,9 +53,7 @@ def test_bins_hold_every_measured_cell_once_in_order(held):
         assert 0.0 <= each.low <= each.measured <= each.high <= 1.0
     pairs = [
         (scores[i, split[i]], quality[i, split[i]])
-        for scores, split in zip(
-            held.choices[JUDGED].scores("predicted"), held.choices[JUDGED].predicted, strict=True
-        )
+        for scores, split in zip(held.choices[JUDGED].scores("predicted"), held.choices[JUDGED].predicted, strict=True)
         for i in range(len(quality))
         if np.isfinite(quality[i, split[i]])
     ]

@@ -33,7 +33,9 @@ def opened(browser, written):
         page.on("console", lambda said: complaints.append(said.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda request: complaints.append(request.url))
-        page.on("request", lambda sent: None if sent.url.startswith(("file:", "data:")) else complaints.append(sent.url))
+        page.on(
+            "request", lambda sent: None if sent.url.startswith(("file:", "data:")) else complaints.append(sent.url)
+        )
         page.goto((written / "report.html").as_uri())
         return page
 
@@ -102,9 +104,7 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_is(opened):
     reached = set()
     for _ in range(140):
         page.keyboard.press("Tab")
-        reached.add(
-            page.evaluate("(document.activeElement.id || document.activeElement.tagName.toLowerCase())")
-        )
+        reached.add(page.evaluate("(document.activeElement.id || document.activeElement.tagName.toLowerCase())"))
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or page.evaluate("document.activeElement === document.body")
     assert {"a", "slide-weight", "summary"} <= reached

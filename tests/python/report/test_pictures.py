@@ -64,7 +64,8 @@ def test_names_of_models_are_text_and_never_markup():
 
 def test_labels_of_an_axis_are_the_amounts_of_money():
     svg = inline_svg(sections_of(contents())[0].pictures[0], WIDE, "name", "wide")
-    assert ">$0.0002<" in svg or ">$0.0003<" in svg
+    assert ">$0.2<" in svg
+    assert ">$1<" in svg
 
 
 def test_a_png_is_one():
@@ -84,6 +85,18 @@ def test_the_frontier_is_of_models_that_none_beats():
     assert frontier(curve, "cost") == [MODELS[6], MODELS[3], MODELS[2], MODELS[5], MODELS[0]]
     dear = replace(curve.singles[MODELS[0]], cost_usd=1.0, quality=0.1)
     assert MODELS[0] not in frontier(replace(curve, singles=curve.singles | {MODELS[0]: dear}), "cost")
+
+
+def test_hopeless_models_are_named_below_the_picture_instead_of_pressing_it_together():
+    whole = contents()
+    curve = whole.evaluation.curve
+    assert "below the picture" not in sections_of(whole)[0].pictures[0].look
+    singles = curve.singles | {"hopeless": replace(curve.singles[MODELS[1]], quality=0.02)}
+    evaluation = replace(whole.evaluation, curve=replace(curve, singles=singles))
+    section = sections_of(replace(whole, evaluation=evaluation))[0]
+    assert section.pictures[0].look.endswith(" hopeless lies below the picture.")
+    assert "hopeless" not in str(section.pictures[0].specification(WIDE))
+    assert any(row[0] == "hopeless" for row in section.table.rows)
 
 
 def test_without_costs_the_curve_is_drawn_against_latency_and_without_either_not_at_all():

@@ -1,7 +1,7 @@
 """Gain per method with intervals."""
 
 from vsr.evaluation.results import Evaluation, MethodResult
-from vsr.report.figures import NOT_KNOWN, interval, points, quality, seconds, usd
+from vsr.report.figures import NOT_KNOWN, interval, points, quality, seconds, usd_per_1000
 from vsr.report.pictures import gains as picture
 from vsr.report.sections import Column, DataTable, Picture, Section
 
@@ -48,7 +48,7 @@ def _table(evaluation: Evaluation) -> DataTable:
         Column("quality", "quality"),
         Column("utility", "utility"),
         Column("latency", "latency"),
-        Column("cost per query", "cost"),
+        Column("1,000 queries cost", "cost"),
         Column("time to choose"),
     ]
     rows = [_row(method) for method in methods]
@@ -71,6 +71,6 @@ def _row(method: MethodResult) -> tuple[str, ...]:
         quality(method.quality),
         quality(method.utility),
         seconds(method.latency_s),
-        usd(method.cost_usd),
+        usd_per_1000(method.cost_usd),
         seconds(method.seconds_per_query),
     )

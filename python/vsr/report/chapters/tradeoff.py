@@ -3,7 +3,7 @@
 from functools import partial
 
 from vsr.evaluation.results import Curve, CurvePoint
-from vsr.report.figures import NOT_KNOWN, quality, seconds, shares, usd
+from vsr.report.figures import NOT_KNOWN, quality, seconds, shares, usd_per_1000
 from vsr.report.pictures import tradeoff as picture
 from vsr.report.sections import Column, DataTable, Picture, Section
 
@@ -13,9 +13,7 @@ _LOOK = (
     "The accent is the selector, a small point for every quality weight, the large one as it is now. Look whether it lies above the "
     "dashed line: that is what routing brings."
 )
-_AGAIN = (
-    "The same against latency: left is faster. Look whether the selector buys its quality with time, or wins on both sides."
-)
+_AGAIN = "The same against latency: left is faster. Look whether the selector buys its quality with time, or wins on both sides."
 
 
 def tradeoff_section(curve: Curve, best_single: str) -> Section | None:
@@ -27,7 +25,7 @@ def tradeoff_section(curve: Curve, best_single: str) -> Section | None:
         Picture(
             f"quality_against_{against}",
             partial(picture.tradeoff, curve, against, best_single),
-            _LOOK.format(cheaper="cheaper" if against == "cost" else "faster") if number == 0 else _AGAIN,
+            _look(curve, against) if number == 0 else _AGAIN,
         )
         for number, against in enumerate(known)
     )
@@ -41,11 +39,20 @@ def tradeoff_section(curve: Curve, best_single: str) -> Section | None:
     )
 
 
+def _look(curve: Curve, against: picture.Against) -> str:
+    look = _LOOK.format(cheaper="cheaper" if against == "cost" else "faster")
+    below = picture.below(curve)
+    if not below:
+        return look
+    lie = "lies" if len(below) == 1 else "lie"
+    return f"{look} {', '.join(below)} {lie} below the picture."
+
+
 def _table(curve: Curve) -> DataTable:
     columns = (
         Column("what", is_number=False),
         Column("quality", "quality"),
-        Column("cost per query", "cost"),
+        Column("1,000 queries cost", "cost"),
         Column("latency", "latency"),
         Column("who answers", "share", is_number=False),
     )
@@ -67,4 +74,4 @@ def _table(curve: Curve) -> DataTable:
 
 def _row(name: str, point: CurvePoint) -> tuple[str, ...]:
     who = NOT_KNOWN if len(point.selection) == 1 else shares(point.selection, most=3)
-    return (name, quality(point.quality), usd(point.cost_usd), seconds(point.latency_s), who)
+    return (name, quality(point.quality), usd_per_1000(point.cost_usd), seconds(point.latency_s), who)

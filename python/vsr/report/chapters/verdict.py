@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vsr.evaluation.results import Evaluation
-from vsr.report.figures import change, points, quality, seconds, usd
+from vsr.report.figures import change, points, quality, seconds, usd_per_1000
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ def headline(evaluation: Evaluation) -> Headline:
     ]
     if judged.cost_usd is not None and single.cost_usd is not None:
         changed = change(judged.cost_usd, single.cost_usd)
-        facts.append(Fact("cost per query", "cost", usd(judged.cost_usd), usd(single.cost_usd), changed))
+        costs = usd_per_1000(judged.cost_usd), usd_per_1000(single.cost_usd)
+        facts.append(Fact("cost of 1,000 queries", "cost", *costs, changed))
     if judged.latency_s is not None and single.latency_s is not None:
         changed = change(judged.latency_s, single.latency_s)
         facts.append(Fact("latency", "latency", seconds(judged.latency_s), seconds(single.latency_s), changed))

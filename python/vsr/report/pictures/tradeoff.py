@@ -21,7 +21,9 @@ _MOST_LINEAR = 12.0
 _HEIGHT = {True: 380, False: 320}
 _AXIS_WIDTH = 50
 _SELECTOR = "the selector"
-_LONGEST_LABEL = {True: 30, False: 18}
+_LONGEST_LABEL = {True: 34, False: 18}
+# Models further below what the selector does than this part of its own range would press everything else together.
+_DEEPEST = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class _Axis:
 
 _AXES = {
     "cost": _Axis(
-        "cost per query",
-        lambda point: point.cost_usd,
+        "cost of 1,000 queries",
+        lambda point: None if point.cost_usd is None else 1000.0 * point.cost_usd,
         usd,
         "datum.value == 0 ? 'free' : '$' + datum.value",
     ),
@@ -47,6 +49,16 @@ def is_known(curve: Curve, against: Against) -> bool:
     """Whether every point has a value on that axis."""
     axis = _AXES[against]
     return all(axis.value(point) is not None for point in (*curve.judged, *curve.singles.values()))
+
+
+def below(curve: Curve) -> list[str]:
+    """Name the single models that are so much worse than everything of interest that they are not drawn."""
+    known: list[Against] = [each for each in ("cost", "latency") if is_known(curve, each)]
+    on_a_frontier = {name for each in known for name in frontier(curve, each)}
+    of_interest = [point.quality for point in (*curve.judged, curve.default)]
+    of_interest += [curve.singles[name].quality for name in on_a_frontier]
+    lowest = min(of_interest) - _DEEPEST * (max(of_interest) - min(of_interest))
+    return [name for name, point in curve.singles.items() if point.quality < lowest]
 
 
 def frontier(curve: Curve, against: Against) -> list[str]:
@@ -73,7 +85,8 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
     is_wide = width > 500
     height = _HEIGHT[is_wide]
     on_frontier = frontier(curve, against)
-    singles = [_row(point, axis, name) for name, point in curve.singles.items()]
+    left_out = below(curve)
+    singles = [_row(point, axis, name) for name, point in curve.singles.items() if name not in left_out]
     judged = [_row(point, axis, f"the selector, weight {point.quality_weight:g}") for point in curve.judged]
     table = [
         _row(point, axis, f"category table, weight {point.quality_weight:g}")
@@ -160,9 +173,7 @@ def _named(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]
     return [by_name[name] | {"weight": order} for order, name in enumerate(names)]
 
 
-def _line(
-    rows: list[dict[str, Any]], x: alt.X, y: alt.Y, colour: str, thickness: float, dash: list[int]
-) -> alt.Chart:
+def _line(rows: list[dict[str, Any]], x: alt.X, y: alt.Y, colour: str, thickness: float, dash: list[int]) -> alt.Chart:
     mark = alt.Chart(rows_of(rows)).mark_line(color=colour, strokeWidth=thickness, strokeDash=dash, clip=True)
     return mark.encode(x=x, y=y, order="weight:Q", detail="share:Q")
 
