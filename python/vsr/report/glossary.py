@@ -59,7 +59,7 @@ _WORDS = (
     Term(
         "chosen-inside",
         "chosen inside the folds",
-        "The selector that would be deployed: picked by what the training queries alone show, and then judged on others.",
+        "The selector that would be deployed: picked by what the training queries alone show, then judged on others.",
     ),
     Term("share", "share", "Share of the held-out queries for which a model was chosen."),
     Term(

@@ -61,12 +61,13 @@ def styled(chart: Chart, width: int, height: int) -> Chart:
     styled_chart = chart.properties(
         width=width, height=height, background=PAPER, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     ).configure(font=MEASURED_FONT, padding={"left": 2, "right": 6, "top": 24, "bottom": 4})
-    return (
+    result: Chart = (
         styled_chart.configure_axis(**axis)
         .configure_view(stroke=None)
         .configure_text(fontSize=SIZE, color=INK)
         .configure_legend(labelColor=MUTED, titleColor=MUTED, labelFontSize=SIZE, titleFontSize=SIZE)
     )
+    return result
 
 
 def rows_of(values: list[dict[str, Any]]) -> alt.InlineData:

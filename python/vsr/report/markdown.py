@@ -39,8 +39,8 @@ def markdown(contents: ReportContents, sections: tuple[Section, ...], *, with_qu
         found = contents.examples
         parts.append("## Where it wins, where it loses")
         parts.append(
-            f"Another model than {_plain(head.best_single)} was chosen and gave the better answer on {found.n_wins:,} queries, "
-            f"the worse on {found.n_losses:,}; on {found.n_same:,} quality is the same."
+            f"Another model than {_plain(head.best_single)} was chosen and gave the better answer on "
+            f"{found.n_wins:,} queries, the worse on {found.n_losses:,}; on {found.n_same:,} quality is the same."
         )
         if with_queries:
             parts += [_queries("Routing wins", found.wins), _queries("Routing loses", found.losses)]

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
-Chart = alt.LayerChart | alt.Chart
+Chart = alt.LayerChart | alt.FacetChart | alt.Chart
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from made_up_report import MODELS, contents
 
+from made_up_report import MODELS, contents
 from vsr.report.drawing import NARROW, WIDE, inline_svg, png
 from vsr.report.ink import DARK, LIGHT
 from vsr.report.pictures.axes import linear_ticks, log_ticks, row_names
@@ -124,7 +125,7 @@ def test_one_name_is_always_written():
 
 def test_points_along_a_line_leave_no_room_for_a_name():
     spots = along([Spot("", 0.0, 0.0), Spot("", 100.0, 0.0), Spot("", 100.0, 40.0)])
-    assert max(math.dist((a.x, a.y), (b.x, b.y)) for a, b in zip(spots, spots[1:], strict=False)) <= 6.0
+    assert max(math.dist((a.x, a.y), (b.x, b.y)) for a, b in pairwise(spots)) <= 6.0
 
 
 def test_long_names_are_cut_and_stay_different():

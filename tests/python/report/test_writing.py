@@ -6,8 +6,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from made_up_report import HOSTILE, MODELS, contents
 
+from made_up_report import HOSTILE, MODELS, contents
 from vsr.errors import OutputError
 from vsr.report import write_report
 

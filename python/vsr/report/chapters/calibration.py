@@ -23,8 +23,9 @@ def calibration_section(found: Reliability) -> Section:
             Picture(
                 "calibration",
                 lambda width: calibration(found, width),
-                "Each point stands for a tenth of the predictions, its line for the 95 % interval of what was measured. Look for points "
-                "beside the dashed line: below it the selector promised too much, above it too little.",
+                "Each point stands for a tenth of the predictions, its line for the 95 % interval of what was "
+                "measured. Look for points beside the dashed line: below it the selector promised too much, above it "
+                "too little.",
             ),
         ),
         table=DataTable(

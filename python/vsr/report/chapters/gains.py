@@ -30,8 +30,8 @@ def gains_section(evaluation: Evaluation) -> Section:
             Picture(
                 "gains",
                 lambda width: picture.gains(evaluation, width),
-                "Each point is a gain, each line its 95 % interval. Look for lines that lie wholly to the right of zero: only those "
-                "gains are sure. The accent marks the selector that the verdict is about.",
+                "Each point is a gain, each line its 95 % interval. Look for lines that lie wholly to the right of "
+                "zero: only those gains are sure. The accent marks the selector that the verdict is about.",
             ),
         ),
         table=_table(evaluation),

@@ -10,7 +10,10 @@ def learning_section(curve: tuple[LearningPoint, ...], evaluation: Evaluation) -
     """Say how the gain grows with the queries, and how many would decide."""
     needed = evaluation.verdict.queries_needed
     last, first = curve[-1], curve[0]
-    finding = f"From {first.n_queries:,} to {last.n_queries:,} queries the gain went from {points(first.gain)} to {points(last.gain)} points."
+    finding = (
+        f"From {first.n_queries:,} to {last.n_queries:,} queries the gain went from {points(first.gain)} to "
+        f"{points(last.gain)} points."
+    )
     if needed is not None:
         finding += f" About {needed:,} queries would decide."
     elif last.low > 0.0:
@@ -23,8 +26,8 @@ def learning_section(curve: tuple[LearningPoint, ...], evaluation: Evaluation) -
             Picture(
                 "learning",
                 lambda width: learning(curve, needed, width),
-                "The line is the gain after training on so many queries, the band its 95 % interval. Look whether the line still climbs, "
-                "and where the band leaves zero.",
+                "The line is the gain after training on so many queries, the band its 95 % interval. Look whether "
+                "the line still climbs, and where the band leaves zero.",
             ),
         ),
         table=DataTable(

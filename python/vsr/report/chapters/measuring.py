@@ -8,9 +8,9 @@ from vsr.report.figures import points, share
 def measuring(contents: ReportContents) -> tuple[str, ...]:
     """Say what was measured and how, one sentence each."""
     evaluation = contents.evaluation
+    categories = "one category" if evaluation.n_categories == 1 else f"{evaluation.n_categories} categories"
     said = [
-        f"{evaluation.n_queries:,} unique queries from {contents.source}, {evaluation.n_models} models, "
-        f"{evaluation.n_categories} {'category' if evaluation.n_categories == 1 else 'categories'}.",
+        f"{evaluation.n_queries:,} unique queries from {contents.source}, {evaluation.n_models} models, {categories}.",
         _held_out(evaluation),
         f"Choices maximise a quality weight of {evaluation.objective.quality_weight:g}"
         + (
@@ -26,7 +26,8 @@ def measuring(contents: ReportContents) -> tuple[str, ...]:
     if round(100.0 * evaluation.luck, 1) > 0.0:
         said.append(
             f"{evaluation.best_single} was picked on these queries: {points(evaluation.luck).lstrip('+')} points of "
-            "its lead are counted as luck wherever another model is chosen, so gains exceed the differences between the means."
+            "its lead are counted as luck wherever another model is chosen, so gains exceed the differences between "
+            "the means."
         )
     if evaluation.n_missing_cells:
         of_all = evaluation.n_missing_cells / (evaluation.n_held_out * evaluation.n_models)

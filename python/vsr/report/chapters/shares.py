@@ -32,8 +32,8 @@ def shares_section(evaluation: Evaluation) -> Section:
             Picture(
                 "shares",
                 lambda width: picture.shares(evaluation, width),
-                "Bars are how often a model is chosen, grey ticks how often it is among the best. Look for models with a tick far to "
-                "the right and no bar: they are good, but the queries do not show when.",
+                "Bars are how often a model is chosen, grey ticks how often it is among the best. Look for models "
+                "with a tick far to the right and no bar: they are good, but the queries do not show when.",
             ),
         ),
         table=DataTable(

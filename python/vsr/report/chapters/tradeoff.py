@@ -9,11 +9,14 @@ from vsr.report.sections import Column, DataTable, Picture, Section
 
 _TITLES = {"cost": "Quality against cost", "latency": "Quality against latency"}
 _LOOK = (
-    "Up is better, left is {cheaper}. Grey points are single models; the dashed line joins those that no other single model beats. "
-    "The accent is the selector, a small point for every quality weight, the large one as it is now. Look whether it lies above the "
-    "dashed line: that is what routing brings."
+    "Up is better, left is {cheaper}. Grey points are single models; the dashed line joins those that no other single "
+    "model beats, the thin one is the category table. The accent is the selector, a small point for every quality "
+    "weight, the large one as it is now. Look whether it lies above the dashed line: that is what routing brings."
 )
-_AGAIN = "The same against latency: left is faster. Look whether the selector buys its quality with time, or wins on both sides."
+_AGAIN = (
+    "The same against latency: left is faster. Look whether the selector buys its quality with time, or wins on both "
+    "sides."
+)
 
 
 def tradeoff_section(curve: Curve, best_single: str) -> Section | None:

@@ -14,7 +14,7 @@ _SHOWN_SINGLES = 4
 
 
 def shown(evaluation: Evaluation) -> tuple[MethodResult, ...]:
-    """Give the methods that a picture has room for, the greatest gain first: no oracle, which would dwarf all others."""
+    """Give the methods that a picture has room for, the greatest gain first: no oracle, which would dwarf them."""
     singles = [method for method in evaluation.methods if method.kind == "single" and method.gain is not None]
     kept = [method.name for method in singles[:_SHOWN_SINGLES]]
     methods = [

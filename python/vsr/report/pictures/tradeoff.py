@@ -175,12 +175,14 @@ def _named(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]
 
 def _line(rows: list[dict[str, Any]], x: alt.X, y: alt.Y, colour: str, thickness: float, dash: list[int]) -> alt.Chart:
     mark = alt.Chart(rows_of(rows)).mark_line(color=colour, strokeWidth=thickness, strokeDash=dash, clip=True)
-    return mark.encode(x=x, y=y, order="weight:Q", detail="share:Q")
+    line: alt.Chart = mark.encode(x=x, y=y, order="weight:Q", detail="share:Q")
+    return line
 
 
 def _dots(rows: list[dict[str, Any]], x: alt.X, y: alt.Y, colour: str, size: int) -> alt.Chart:
     mark = alt.Chart(rows_of(rows)).mark_point(filled=True, color=colour, size=size, opacity=1, clip=True)
-    return mark.encode(x=x, y=y, description="said:N")
+    dots: alt.Chart = mark.encode(x=x, y=y, description="said:N")
+    return dots
 
 
 @dataclass(frozen=True)
