@@ -8,7 +8,7 @@ from vsr.evaluation.examples import Example, Examples, ModelAnswer
 from vsr.evaluation.intervals import Interval
 from vsr.evaluation.metrics import Metric
 from vsr.evaluation.reliability import Reliability, ReliabilityBin
-from vsr.evaluation.results import Curve, CurvePoint, Evaluation, LearningPoint, MethodResult, Verdict
+from vsr.evaluation.results import Curve, CurvePoint, Evaluation, LearningPoint, MethodResult, Verdict, VerdictKind
 from vsr.report import ReportContents
 
 MODELS = (
@@ -28,7 +28,7 @@ _COSTS = (0.0021, 0.0031, 0.00021, 0.00018, 0.0009, 0.0007, 0.00005, 0.0026)
 _QUALITY = (0.612, 0.601, 0.501, 0.487, 0.523, 0.55, 0.43, 0.59)
 
 
-def contents(*, costs: bool = True, latency: bool = True, verdict: str = "inconclusive") -> ReportContents:
+def contents(*, costs: bool = True, latency: bool = True, verdict: VerdictKind = "inconclusive") -> ReportContents:
     generator = np.random.default_rng(0)
 
     def latency_of(value: float) -> float | None:

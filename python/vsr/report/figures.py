@@ -13,14 +13,14 @@ def quality(value: float | None) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Write US dollars with two digits that say something: `$0.0042`, `$3.1e-07`."""
+    """Write US dollars with three digits that say something: `$0.113`, `$3.1e-07`."""
     if value is None:
         return NOT_KNOWN
     if value <= 0.0:
         return "free"
     if value < 1e-5:
         return f"${value:.1e}"
-    return f"${value:.{max(2, 1 - math.floor(math.log10(value)))}f}"
+    return f"${value:.{max(2, 2 - math.floor(math.log10(value)))}f}"
 
 
 def usd_per_1000(value: float | None) -> str:

@@ -44,6 +44,7 @@ def test_shares_and_qualities_of_a_category_are_those_of_its_queries(held):
 
 def test_bins_hold_every_measured_cell_once_in_order(held):
     found = reliability(held, "predicted")
+    assert found is not None
     quality = held.outcomes.quality
     assert sum(each.n for each in found.bins) == np.isfinite(quality).sum()
     assert [each.predicted for each in found.bins] == sorted(each.predicted for each in found.bins)
@@ -65,6 +66,7 @@ def test_predictions_that_come_true_lie_on_the_line(held):
     choices = held.choices[JUDGED]
     perfect = replace(choices, predicted_scores=np.broadcast_to(held.outcomes.quality, choices.predicted_scores.shape))
     found = reliability(replace(held, choices=held.choices | {JUDGED: perfect}), "predicted")
+    assert found is not None
     for each in found.bins:
         assert each.predicted == pytest.approx(each.measured)
 

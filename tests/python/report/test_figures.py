@@ -5,9 +5,9 @@ from vsr.report import figures
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(None, "–"), (0.0, "free"), (1.5, "$1.50"), (0.0042, "$0.0042"), (0.00012, "$0.00012"), (3.14e-7, "$3.1e-07")],
+    [(None, "–"), (0.0, "free"), (1.5, "$1.50"), (0.1134, "$0.113"), (0.00012, "$0.000120"), (3.14e-7, "$3.1e-07")],
 )
-def test_money_keeps_two_digits_that_say_something(value, said):
+def test_money_keeps_three_digits_that_say_something(value, said):
     assert figures.usd(value) == said
 
 

@@ -30,7 +30,7 @@ def test_every_picture_is_an_svg_of_its_width_in_the_colours_of_the_page(width):
     ]
     for picture in pictures:
         svg = inline_svg(picture, width, picture.name, "wide")
-        drawn = float(re.search(r'width="([\d.]+)"', svg)[1])
+        drawn = float(svg.split('width="')[1].split('"')[0])
         assert drawn <= width + 1, picture.name
         assert 'role="img"' in svg
         # A colour of its own would stay light in the dark.
@@ -83,6 +83,7 @@ def test_gains_come_sorted_and_without_the_oracle():
 
 def test_the_frontier_is_of_models_that_none_beats():
     curve = contents().evaluation.curve
+    assert curve is not None
     assert frontier(curve, "cost") == [MODELS[6], MODELS[3], MODELS[2], MODELS[5], MODELS[0]]
     dear = replace(curve.singles[MODELS[0]], cost_usd=1.0, quality=0.1)
     assert MODELS[0] not in frontier(replace(curve, singles=curve.singles | {MODELS[0]: dear}), "cost")
@@ -91,12 +92,14 @@ def test_the_frontier_is_of_models_that_none_beats():
 def test_hopeless_models_are_named_below_the_picture_instead_of_pressing_it_together():
     whole = contents()
     curve = whole.evaluation.curve
+    assert curve is not None
     assert "below the picture" not in sections_of(whole)[0].pictures[0].look
     singles = curve.singles | {"hopeless": replace(curve.singles[MODELS[1]], quality=0.02)}
     evaluation = replace(whole.evaluation, curve=replace(curve, singles=singles))
     section = sections_of(replace(whole, evaluation=evaluation))[0]
     assert section.pictures[0].look.endswith(" hopeless lies below the picture.")
     assert "hopeless" not in str(section.pictures[0].specification(WIDE))
+    assert section.table is not None
     assert any(row[0] == "hopeless" for row in section.table.rows)
 
 

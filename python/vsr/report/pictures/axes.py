@@ -66,6 +66,11 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     return found
 
 
+def decimals(value: float) -> int:
+    """Count the decimals that a number needs."""
+    return next((places for places in range(12) if math.isclose(round(value, places), value, rel_tol=1e-6)), 12)
+
+
 def _clean(value: float) -> float:
     return float(f"{value:.6g}")
 

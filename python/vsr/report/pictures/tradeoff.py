@@ -10,7 +10,7 @@ import altair as alt
 from vsr.evaluation.results import Curve, CurvePoint
 from vsr.report.figures import quality, seconds, usd
 from vsr.report.ink import ACCENT, INK, MARK, MUTED, SIZE, rows_of, styled
-from vsr.report.pictures.axes import ABOVE, linear_ticks, log_ticks
+from vsr.report.pictures.axes import ABOVE, decimals, linear_ticks, log_ticks
 from vsr.report.pictures.labels import Spot, along, placed
 from vsr.report.sections import Chart
 
@@ -31,7 +31,7 @@ class _Axis:
     title: str
     value: Callable[[CurvePoint], float | None]
     said: Callable[[float | None], str]
-    expression: str  # of a label, in Vega's language
+    expression: str  # of a label, in Vega's language, with a place for the number
 
 
 _AXES = {
@@ -39,9 +39,9 @@ _AXES = {
         "cost of 1,000 queries",
         lambda point: None if point.cost_usd is None else 1000.0 * point.cost_usd,
         usd,
-        "datum.value == 0 ? 'free' : '$' + datum.value",
+        "datum.value == 0 ? 'free' : '$' + {value}",
     ),
-    "latency": _Axis("mean latency", lambda point: point.latency_s, seconds, "datum.value + ' s'"),
+    "latency": _Axis("mean latency", lambda point: point.latency_s, seconds, "{value} + ' s'"),
 }
 
 
@@ -101,11 +101,12 @@ def tradeoff(curve: Curve, against: Against, best_single: str, width: int) -> Ch
     across = _Across.spanning([row["at"] for row in everything])
     low, high = min(row["quality"] for row in everything), max(row["quality"] for row in everything)
     margin = max(0.08 * (high - low), 0.005)
+    ticks = across.ticks(7 if is_wide else 4)
     x = alt.X(
         "at:Q",
         title=f"{axis.title} (less is better)",
         scale=across.scale,
-        axis=alt.Axis(labelExpr=axis.expression, values=across.ticks(7 if is_wide else 4)),
+        axis=alt.Axis(labelExpr=axis.expression.format(value=across.number(ticks)), values=ticks),
     )
     ends = (low - margin, high + margin)
     y_scale = alt.Scale(domain=list(ends), nice=False, clamp=True)
@@ -221,3 +222,9 @@ class _Across:
 
     def ticks(self, about: int) -> list[float]:
         return log_ticks(self.low, self.high, about) if self.is_log else linear_ticks(self.low, self.high, about)
+
+    def number(self, ticks: list[float]) -> str:
+        """How a tick's number is written, in Vega's language: all with as many decimals, but on a logarithmic axis."""
+        if self.is_log:
+            return "datum.value"
+        return f"format(datum.value, '.{max((decimals(tick) for tick in ticks), default=0)}f')"
