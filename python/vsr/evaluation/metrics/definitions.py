@@ -29,12 +29,16 @@ GAIN_AT_R = Definition("Gain@R", "share", "Mean over d of (Acc(r, d) / Acc(rando
 GAIN_AT_B = Definition("Gain@B", "share", "Mean over d of (Acc(r, d) / Acc(B, d) - 1).", _LLM_ROUTER_BENCH)
 GAP_AT_O = Definition("Gap@O", "share", "Mean over d of (1 - Acc(r, d) / Acc(O, d)).", _LLM_ROUTER_BENCH)
 PERF_GAIN = Definition(
-    "PerfGain", "share", "Highest quality over the sweep of the objective / Q(B) - 1.", _LLM_ROUTER_BENCH
+    "PerfGain",
+    "share",
+    "Highest quality over the sweep of the objective / Q(B) - 1; the point is picked on the same queries.",
+    _LLM_ROUTER_BENCH,
 )
 COST_SAVE = Definition(
     "CostSave",
     "share",
-    "1 - C / C(B), C the cost of the cheapest point of the sweep with quality Q(B) or more.",
+    "1 - C / C(B), C the cost of the cheapest point of the sweep with quality Q(B) or more; it is picked on the same "
+    "queries.",
     _LLM_ROUTER_BENCH,
 )
 AIQ = Definition(
