@@ -113,6 +113,9 @@ def contents(*, costs: bool = True, latency: bool = True, verdict: VerdictKind =
         classifier_accuracy=0.59,
         seed=0,
         curve=curve,
+        learning_curve=tuple(
+            LearningPoint(n, 0.024 - 2.0 / n, 0.024 - 9.0 / n, 0.024 + 5.0 / n) for n in range(120, 601, 80)
+        ),
     )
     return ReportContents(
         evaluation=evaluation,
@@ -138,9 +141,6 @@ def contents(*, costs: bool = True, latency: bool = True, verdict: VerdictKind =
                 "LLMRouterBench",
                 note="no configuration is as good",
             ),
-        ),
-        learning=tuple(
-            LearningPoint(n, 0.024 - 2.0 / n, 0.024 - 9.0 / n, 0.024 + 5.0 / n) for n in range(120, 601, 80)
         ),
         categories=tuple(
             CategoryRow(

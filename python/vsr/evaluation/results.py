@@ -73,11 +73,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class LearningPoint:
-    """What so many queries would have brought.
+    """One point of a learning curve.
 
     Attributes:
-        n_queries: queries to train on.
-        gain: utility less that of the best single model.
+        n_queries: how many queries there are in all.
+        gain: of the judged selector over the best single model, in utility.
         low: lower end of its 95 % interval.
         high: upper end.
     """
@@ -186,6 +186,7 @@ class Evaluation:
         verdict: whether routing pays.
         classifier_accuracy: leave-one-out accuracy of the category classifier; None where there is none.
         seed: seed of the splits.
+        learning_curve: the judged gain at a quarter, at a half and at all of the queries; empty where it was not drawn.
         target: how the objective was found; None where it was given.
         curve: what sliding the objective would do; None where nobody worked it out.
     """
@@ -207,6 +208,7 @@ class Evaluation:
     verdict: Verdict
     classifier_accuracy: float | None
     seed: int
+    learning_curve: tuple[LearningPoint, ...] = ()
     target: MetTarget | None = None
     curve: Curve | None = None
 

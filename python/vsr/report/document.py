@@ -25,7 +25,7 @@ def report_document(contents: ReportContents, *, with_queries: bool) -> dict[str
         "remarks": list(contents.remarks),
         "evaluation": evaluation_document(contents.evaluation, with_curve=True),
         "metrics": [asdict(metric) for metric in contents.metrics],
-        "learning": [asdict(point) for point in contents.learning],
+        "learning": [asdict(point) for point in contents.evaluation.learning_curve],
         "categories": [asdict(row) for row in contents.categories],
         "reliability": None if contents.reliability is None else asdict(contents.reliability),
         "examples": examples,

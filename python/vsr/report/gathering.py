@@ -10,7 +10,7 @@ from vsr.evaluation.held import Held
 from vsr.evaluation.metrics.measure import metrics_of
 from vsr.evaluation.metrics.sweep import Sweep
 from vsr.evaluation.reliability import reliability
-from vsr.evaluation.results import CategorySource, Evaluation, LearningPoint
+from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.report.contents import ReportContents
 
 
@@ -20,7 +20,6 @@ def gather(
     categories: CategorySource,
     records: str | os.PathLike[str],
     *,
-    learning: tuple[LearningPoint, ...] = (),
     remarks: tuple[str, ...] = (),
     with_queries: bool = True,
 ) -> ReportContents:
@@ -31,7 +30,6 @@ def gather(
         evaluation: the comparison that was made of it.
         categories: the way queries will arrive.
         records: the file that the outcomes were read from.
-        learning: gain over the number of queries.
         remarks: what a reader has to know of the data.
         with_queries: whether texts will be shown, so that answers are needed.
 
@@ -46,7 +44,6 @@ def gather(
         source="standard input" if os.fspath(records) == "-" else os.path.basename(os.fspath(records)),  # noqa: PTH119
         remarks=remarks,
         metrics=metrics_of(held, evaluation, categories, sweep).values,
-        learning=learning,
         categories=models_by_category(held, categories) if evaluation.n_categories > 1 else (),
         reliability=reliability(held, categories),
         examples=_with_answers(found, records) if with_queries else found,

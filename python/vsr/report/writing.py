@@ -65,8 +65,8 @@ def sections_of(contents: ReportContents) -> tuple[Section, ...]:
         sections.append(section)
     sections.append(chapters.gains_section(evaluation))
     sections.append(chapters.shares_section(evaluation))
-    if len(contents.learning) > 1:
-        sections.append(chapters.learning_section(contents.learning, evaluation))
+    if len(evaluation.learning_curve) > 1:
+        sections.append(chapters.learning_section(evaluation))
     if contents.reliability is not None:
         sections.append(chapters.calibration_section(contents.reliability))
     return tuple(sections)

@@ -145,9 +145,8 @@ def test_a_bare_comparison_gives_a_report_too(tmp_path):
     whole = contents()
     bare = replace(
         whole,
-        evaluation=replace(whole.evaluation, curve=None),
+        evaluation=replace(whole.evaluation, curve=None, learning_curve=()),
         metrics=(),
-        learning=(),
         categories=(),
         reliability=None,
         examples=None,

@@ -1,13 +1,14 @@
 """What more queries would bring."""
 
-from vsr.evaluation.results import Evaluation, LearningPoint
+from vsr.evaluation.results import Evaluation
 from vsr.report.figures import interval, points
 from vsr.report.pictures.learning import learning
 from vsr.report.sections import Column, DataTable, Picture, Section
 
 
-def learning_section(curve: tuple[LearningPoint, ...], evaluation: Evaluation) -> Section:
+def learning_section(evaluation: Evaluation) -> Section:
     """Say how the gain grows with the queries, and how many would decide."""
+    curve = evaluation.learning_curve
     needed = evaluation.verdict.queries_needed
     last, first = curve[-1], curve[0]
     finding = (
