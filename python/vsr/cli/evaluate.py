@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from vsr.cli.algorithm_options import AlgorithmChoice
-from vsr.cli.configured import config_option
+from vsr.cli.configured import DEFAULT_OUTPUT_DIR, config_option
 from vsr.cli.options import (
     EmbeddingOptions,
     FiniteRange,
@@ -49,7 +50,21 @@ _COMPARISON = "Comparison (records alone)"
     show_default="all",
     help="Evaluate this one; may be repeated.",
 )
-@config_option("Compare the models that its decisions offer.")
+@option(
+    "--models-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    show_default=f"with --queries {DEFAULT_OUTPUT_DIR}",
+    help="Judge the artefacts of this folder on records that they have not seen.",
+)
+@option(
+    "--queries",
+    "queries_file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Queries without records: show what the artefacts would choose for them.",
+)
+@config_option("Compare the models that its decisions offer, with a verdict per decision.")
 @option(
     "--folds",
     section=_COMPARISON,
@@ -83,6 +98,8 @@ def evaluate(
     skip_bad_lines: bool,
     categories: Literal["given", "predicted"] | None,
     algorithms: tuple[str, ...],
+    models_dir: Path | None,
+    queries_file: Path | None,
     config_path: Path | None,
     folds: int | None,
     splits: int | None,
@@ -92,13 +109,45 @@ def evaluate(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Say whether routing pays, and write nothing.
+    """Say whether routing pays, or keeps what it promised; write nothing.
 
     With records alone it compares selectors with the best single model on queries that they have not seen, as `train`
-    does.
+    does. With --models-dir it judges saved artefacts on records that were not in their training. With --queries it
+    shows what the artefacts would choose, and how far these queries are from those that were measured.
     """
     from vsr.cli.comparison import ComparisonOptions, compare_records
 
+    comparison_only = {"--config": config_path, "--folds": folds, "--splits": splits, "--holdout": holdout}
+    if queries_file is not None:
+        from vsr.cli.deployed import foresee_choices
+
+        where = "with --queries: nothing was measured"
+        _refuse({"--data-file": data_file, "--categories": categories, **comparison_only}, where)
+        if click.get_current_context().get_parameter_source("seed") is ParameterSource.COMMANDLINE:
+            _refuse({"--seed": "given"}, where)
+        folder = models_dir or Path(DEFAULT_OUTPUT_DIR)
+        foresee_choices(
+            folder, queries_file, algorithms, embedding, objective, skip_bad_lines=skip_bad_lines, as_json=as_json
+        )
+        return
+    if models_dir is not None:
+        from vsr.cli.deployed import judge_artefacts
+
+        _refuse(comparison_only, "with --models-dir: artefacts are judged as they are")
+        if data_file is None:
+            raise click.UsageError("--models-dir needs --data-file FILE (new records) or --queries FILE.")
+        judge_artefacts(
+            models_dir,
+            data_file,
+            algorithms,
+            categories,
+            embedding,
+            objective,
+            seed=seed,
+            skip_bad_lines=skip_bad_lines,
+            as_json=as_json,
+        )
+        return
     if holdout is not None:
         _refuse({"--folds": folds, "--splits": splits}, "with --holdout: queries are held out once")
     compare_records(

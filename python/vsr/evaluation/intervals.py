@@ -25,7 +25,6 @@ _DEPLOYED_SHARE = 1.0 / 3.0
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
 _LUCK_PER_SHARE = 3.0
-_HALF_WIDTH = _WIDENING * NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,9 @@ class Interval:
         return self.low > 0.0
 
 
-def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
+def gain_interval(
+    differences: FloatArray, luck: float = 0.0, *, level: float = 0.95, widening: float = _WIDENING
+) -> Interval:
     """Put an interval around the mean of paired differences from repeated splits.
 
     `m + e +- 1.96 * 1.2 * sqrt(v)`, with `v = mean over splits of var / n + (2 / n)^2`. The splits are averaged for the
@@ -59,10 +60,13 @@ def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
     Args:
         differences: (n_splits, n_queries) float64.
         luck: what of the difference is the other side's luck of having been picked (`luck_in_gain`).
+        level: probability with which it is to hold the true gain.
+        widening: for the spread over trainings; 1 where the choices come from one artefact that is judged as it is.
     """
     n_queries = differences.shape[1]
     variance = float(differences.var(axis=1).mean()) / n_queries + (_LEAST_QUERIES / n_queries) ** 2
-    mean, half = float(differences.mean()) + luck, _HALF_WIDTH * math.sqrt(variance)
+    mean = float(differences.mean()) + luck
+    half = widening * NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, n_queries)
 
 

@@ -7,12 +7,17 @@ foreign: Sun et al. 2022). Where too few are outside, those in the sample are me
 """
 
 import math
+import os
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from vsr.features import split_features
+from vsr.persistence import Artefact, find_artefacts, load_artefact
+from vsr.persistence.training_queries import read_training_queries
 from vsr.prior.category_means import FloatArray
+from vsr.selectors.knn import KnnPredictor
 
 #: Beyond so large a share of the training queries' own distances a query is unlike them.
 USUAL = 0.99
@@ -109,6 +114,33 @@ def novelty_of(yardstick: Yardstick, vectors: npt.NDArray[np.float32]) -> Novelt
         typical_rank=float(np.median(ranks)),
         unlike=tuple(unlike[np.argsort(-far[unlike], kind="stable")].tolist()),
     )
+
+
+def find_yardstick(directory: str | os.PathLike[str], artefact: Artefact) -> Yardstick | None:
+    """Find a yardstick for the queries of an artefact: what its training kept, else the queries of a KNN artefact.
+
+    Args:
+        directory: the folder of the artefact.
+        artefact: the artefact.
+
+    Returns:
+        None where the folder holds neither.
+
+    Raises:
+        ArtefactError: A file is damaged.
+    """
+    run_id = None if artefact.header is None else artefact.header.run_id
+    kept = read_training_queries(directory)
+    if kept is not None and kept.run_id == run_id:
+        return Yardstick(kept.sample, kept.distances)
+    path = find_artefacts(directory).get("knn")
+    if path is None:
+        return None
+    knn = load_artefact(path)
+    if not isinstance(knn.selector.predictor, KnnPredictor) or (knn.header and knn.header.run_id) != run_id:
+        return None
+    vectors = split_features(knn.selector.predictor.features).embeddings
+    return Yardstick.of(vectors) if len(vectors) > 1 else None
 
 
 def _distances(

@@ -1,7 +1,8 @@
 """What a folder of artefacts keeps of its training queries, `training_queries.json`; no texts.
 
-It is enough to know them again, and to tell new ones that are like none of them. Each query stands there as a salted hash of 64 bits, which says whether a given text was among them and nothing else;
-the vectors of at most a thousand of them are the yardstick for new ones.
+It is enough to know them again, and to tell new ones that are like none of them. Each stands there as a salted hash of
+64 bits, which says whether a given text was among them and nothing else; the vectors of at most a thousand are the
+yardstick for new ones.
 """
 
 import base64
