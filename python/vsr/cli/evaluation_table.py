@@ -27,7 +27,6 @@ _SHOWN_SINGLES = 5
 
 def write_evaluation(evaluation: "Evaluation") -> None:
     """Print the table, how often each model is best, and the verdict, to stdout."""
-    weight = evaluation.objective.quality_weight
     way = f"hold-out of {evaluation.n_held_out:,}"
     if evaluation.n_folds > 1:
         times = "" if evaluation.n_splits == 1 else f"{evaluation.n_splits} times "
@@ -40,7 +39,7 @@ def write_evaluation(evaluation: "Evaluation") -> None:
     terminal.write("")
     # With a weight of 1, utility is quality: one column says both. Nor is there a column of costs that nobody knows.
     has_cost = any(method.cost_usd is not None for method in evaluation.methods)
-    is_said = {"utility": weight < 1.0 or bool(evaluation.objective.model_penalty), _COST: has_cost}
+    is_said = {"utility": not evaluation.objective.is_quality_alone, _COST: has_cost}
     keep = [number for number, column in enumerate(_COLUMNS) if is_said.get(column.title, True)]
     rows = [_row(method) for method in _shown(evaluation)]
     terminal.write_table(

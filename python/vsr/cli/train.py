@@ -13,6 +13,8 @@ from vsr.cli.configured import artefact_folder, artefacts_option, config_option,
 from vsr.cli.curve_table import write_sentences, write_target
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
+from vsr.cli.file_formats import RECORDS
+from vsr.cli.findings import say_findings
 from vsr.cli.options import (
     EmbeddingOptions,
     FiniteRange,
@@ -27,13 +29,14 @@ from vsr.cli.sections import command, option
 from vsr.selectors import registry
 
 if TYPE_CHECKING:
+    from vsr.config import RouterConfig
     from vsr.evaluation.compare_and_train import TrainingResult
 
 QUERIES_NAME = "training_data_with_category.jsonl"
 _BENCHMARK = "Asking first"
 
 
-@command("train", cls=AlgorithmsCommand)
+@command("train", cls=AlgorithmsCommand, epilog=RECORDS)
 @option(
     "--data-file",
     type=click.Path(path_type=Path),
@@ -112,7 +115,9 @@ def train(
     not seen, writes one artefact per selector, and which of them it recommends.
     """
     from vsr._files import require_writable
+    from vsr.choice.objective import Objective
     from vsr.data.preferences import read_preferences
+    from vsr.doctor import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.cross_validation import N_SPLITS
     from vsr.features.classifier import fill_categories
@@ -135,8 +140,12 @@ def train(
     if preferences is not None:
         _check_preferences(chosen, embedding)
     require_writable(folder)
+    # Known before anything is asked: a target's own weights come later.
+    wanted = objective.over(Objective())
     asked = None
     if benchmark and config is not None:
+        if wanted.cost_share > 0 or objective.target_cost is not None:
+            _require_prices(config)
         if embedding.file is None:
             embedding.load()  # what is missing there is better said before hours of asking than behind them
         records_path = folder / RECORDS_NAME
@@ -153,6 +162,11 @@ def train(
         terminal.say()
     offered = None if config is None else config.offered_models()
     outcomes = read_measured(records_path, offered, skip_bad_lines=skip_bad_lines)
+    found = check_outcomes(outcomes, str(records_path), wanted)
+    if preferences is not None:
+        # Pairs say which model is better where qualities do not.
+        found = tuple(finding for finding in found if finding.check not in ("all-zero", "all-equal"))
+    say_findings(found, "Nothing has been trained.")
     pairs = None
     if preferences is not None:
         pairs = read_preferences(preferences, outcomes.models, outcomes.queries, skip_bad_lines=skip_bad_lines)
@@ -204,6 +218,18 @@ def _check_combination(config_path: Path | None, *, analyze_only: bool, benchmar
     if not benchmark:
         for flag in asking.given():
             raise click.UsageError(f"{flag} has no effect without --benchmark.")
+
+
+def _require_prices(config: "RouterConfig") -> None:
+    """Refuse to ask for costs that nobody will know."""
+    import os
+
+    from vsr.asking.models import asked_models
+
+    if not any(model.tells_cost for model in asked_models(config, os.environ).models):
+        raise click.UsageError(
+            "--cost-share has no effect: no model in the configuration has prices (pricing), so no call has a cost."
+        )
 
 
 def _check_preferences(algorithms: Sequence[str], embedding: EmbeddingOptions) -> None:

@@ -18,13 +18,14 @@ from vsr.prior.category_means import FloatArray, IntArray
 #: What a plain interval is widened by: the spread over trainings, which no reuse of one sample shows. Found on real
 #: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).
 _WIDENING = 1.2
-#: What the training on all queries differs by, as a share of the variance between those of the folds. Found on real data
-#: (`benches/python/targets.py`), where it was near a fifth to a half.
+#: What the training on all queries differs by, as a share of the variance between those of the folds. Found on real
+#: data (`benches/python/targets.py`), where it was near a fifth to a half.
 _DEPLOYED_SHARE = 1.0 / 3.0
 # Standard error of at least two queries decided otherwise: choices that hardly ever differ are not sure for that.
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
 _LUCK_PER_SHARE = 3.0
+_HALF_WIDTH = _WIDENING * NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
