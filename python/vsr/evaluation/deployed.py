@@ -185,7 +185,9 @@ class _Judge:
         scale = EfficiencyScale.of(statistics.latency_s[-1], statistics.cost_usd[-1])
         if not np.isfinite(statistics.latency_s).any():
             scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
+        utility = measured_utilities(
+            outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models
+        )
         self.utility = completed(utility, self.codes, seed)
         self.quality = completed(outcomes.quality, self.codes, seed)
         self.latency_s = completed(outcomes.latency_s, self.codes, seed)
