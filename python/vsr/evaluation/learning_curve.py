@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr.evaluation.fold import Fold
-from vsr.evaluation.held import CATEGORY_TABLE, Choices, Held
+from vsr.evaluation.held import Choices, Held
 from vsr.evaluation.intervals import Interval, gain_interval, variance_of_mean
 from vsr.evaluation.results import CategorySource, LearningPoint
 from vsr.evaluation.settings import ComparisonSettings
@@ -35,25 +35,12 @@ class LessTraining:
     Attributes:
         n_queries: how many queries there would be in all.
         name: the selector that was trained.
-        choices: of that selector and of the category table, each with one split.
+        choices: of that selector, with one split.
     """
 
     n_queries: int
     name: str
-    choices: dict[str, Choices]
-
-
-@dataclass(frozen=True)
-class LearningLaw:
-    """What is still to come with more queries: how far each gain is below the one that it tends to.
-
-    Attributes:
-        over_single: of the gain over the single model, b / sqrt(n) at the number of queries that there are; 0 or more.
-        over_table: of the gain over the category table.
-    """
-
-    over_single: float
-    over_table: float
+    choices: Choices
 
 
 def train_on_less(
@@ -79,15 +66,14 @@ def train_on_less(
     generator = np.random.default_rng(settings.seed)
     trained = []
     for part in _HALVINGS:
-        choices = {each: Choices.none_yet(1, outcomes.n_queries) for each in (CATEGORY_TABLE, name)}
+        choices = Choices.none_yet(1, outcomes.n_queries)
         for number in range(min(held.n_folds, _FOLDS)):
             train, test = np.flatnonzero(assignment != number), np.flatnonzero(assignment == number)
             train = train[stratified_folds(held.codes[train], part, generator) == 0]
             fold = Fold.prepare(
                 features, outcomes, train, test, settings.objective, settings.seed, settings.preferences
             )
-            choices[CATEGORY_TABLE].take(0, test, fold.predict_by_table())
-            choices[name].take(0, test, fold.predict(fold.table.train(name, **parameters)))
+            choices.take(0, test, fold.predict(fold.table.train(name, **parameters)))
         trained.append(LessTraining(outcomes.n_queries // part, name, choices))
     return tuple(trained)
 
@@ -99,14 +85,12 @@ class LearningSeries:
     Attributes:
         n_queries: how many queries there are in all at each point; the last is all of them.
         chosen: (n_points, n_chosen_for) utility of the selector that was trained on less.
-        by_table: the same of the category table.
         named: (n_chosen_for,) of the single model.
         groups: (n_chosen_for,) group of each query.
     """
 
     n_queries: tuple[int, ...]
     chosen: FloatArray
-    by_table: FloatArray
     named: FloatArray
     groups: IntArray
 
@@ -131,19 +115,13 @@ class LearningSeries:
             source: how categories are known.
         """
         name = less[0].name
-        rows = np.flatnonzero(less[0].choices[name].columns(source)[0, held.rows] >= 0)
+        rows = np.flatnonzero(less[0].choices.columns(source)[0, held.rows] >= 0)
 
-        def utilities(which: str) -> FloatArray:
-            columns = [each.choices[which].columns(source)[0] for each in less]
-            columns.append(held.choices[which].columns(source)[0])
-            return np.stack([utility[rows, chosen[held.rows[rows]]] for chosen in columns])
-
+        columns = [each.choices.columns(source)[0] for each in less]
+        columns.append(held.choices[name].columns(source)[0])
+        chosen = np.stack([utility[rows, each[held.rows[rows]]] for each in columns])
         n_queries = (*(each.n_queries for each in less), held.outcomes.n_queries)
-        return cls(n_queries, utilities(name), utilities(CATEGORY_TABLE), utility[rows, named], groups[rows])
-
-    def law(self) -> LearningLaw:
-        """Fit the law to the gains over the single model and over the category table."""
-        return LearningLaw(self._to_come(self.chosen), self._to_come(self.chosen - self.by_table))
+        return cls(n_queries, chosen, utility[rows, named], groups[rows])
 
     def points(self, judged: Interval) -> tuple[LearningPoint, ...]:
         """Give the points, put through the judged gain over the single model, which is the last one."""
@@ -156,15 +134,16 @@ class LearningSeries:
             points.append(LearningPoint(number, middle, middle - half, middle + half))
         return (*points, LearningPoint(self.n_queries[-1], judged.mean, judged.low, judged.high))
 
-    def _to_come(self, gains: FloatArray) -> float:
-        """Fit `a - b / sqrt(n)` by least squares and give b / sqrt(n) at the last n, shrunk as far as b may be luck.
+    def to_come(self) -> float:
+        """Say how far the gain over the single model is below the one that it tends to; 0 or more.
 
-        The slope is the mean over queries of each query's own, so that its variance is known; b comes down to
+        That is b / sqrt(n) at the last n, with `a - b / sqrt(n)` fitted by least squares, shrunk as far as b may be
+        luck. The slope is the mean over queries of each query's own, so that its variance is known; b comes down to
         `b^3 / (b^2 + variance)`, an empirical Bayes estimate.
         """
         places = 1.0 / np.sqrt(np.array(self.n_queries, dtype=np.float64))
         around = places - places.mean()
-        slopes = around @ gains / float(around @ around)
+        slopes = around @ (self.chosen - self.named) / float(around @ around)
         fall = max(0.0, -float(slopes.mean()))
         if fall == 0.0:
             return 0.0

@@ -156,5 +156,5 @@ class Lines:
         over_table = judged.gain_over_table
         if table.is_identical or over_table is None:
             over_table = judged.gain
-        law = None if series is None else series.law()
-        return Evidence(judged=judged.gain, judged_over_table=over_table, table=table.gain, law=law)
+        to_come = None if series is None else series.to_come()
+        return Evidence(judged=judged.gain, judged_over_table=over_table, table=table.gain, to_come=to_come)

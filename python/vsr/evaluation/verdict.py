@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vsr.evaluation.intervals import Interval
-from vsr.evaluation.learning_curve import LearningLaw, queries_needed
+from vsr.evaluation.learning_curve import queries_needed
 from vsr.evaluation.results import CategorySource, Verdict, VerdictKind
 
 # An estimate above 0 that ten times the queries would not settle is no reason to measure more.
@@ -22,13 +22,13 @@ class Evidence:
         judged_over_table: its gain over the category table; over the best single model where the table always chooses
             that one.
         table: gain of the category table over the best single model; None where it always chooses that one.
-        law: what is still to come of both gains with more queries; None where there is no learning curve.
+        to_come: what is still to come of the judged gain with more queries; None where there is no learning curve.
     """
 
     judged: Interval | None
     judged_over_table: Interval | None
     table: Interval | None
-    law: LearningLaw | None = None
+    to_come: float | None = None
 
     def kind(self) -> VerdictKind:
         """Apply the rule."""
@@ -47,16 +47,8 @@ class Evidence:
         return "static"
 
     def queries_needed(self) -> float:
-        """Queries at which both intervals would leave 0; without a learning curve, if the gains stay what they are."""
-        law = LearningLaw(0.0, 0.0) if self.law is None else self.law
-        if self.judged is None:
-            return float("inf")
-        over_single = queries_needed(self.judged, law.over_single)
-        if self.judged_over_table is None:
-            return over_single
-        over_table = queries_needed(self.judged_over_table, law.over_table)
-        # A table that is as good as the selector would not have to be beaten: it would be recommended itself.
-        return over_single if over_table == float("inf") else max(over_single, over_table)
+        """Queries at which the judged interval would leave 0; without a learning curve, if the gain stays as it is."""
+        return float("inf") if self.judged is None else queries_needed(self.judged, self.to_come or 0.0)
 
 
 def judge(
@@ -120,7 +112,7 @@ def _said_needed(evidence: Evidence) -> int | None:
     needed = evidence.queries_needed()
     if (
         evidence.judged is None
-        or evidence.law is None
+        or evidence.to_come is None
         or not _SAYS_SOMETHING * evidence.judged.n < needed < float("inf")
     ):
         return None
