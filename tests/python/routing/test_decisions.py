@@ -86,7 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def written(folder: Path, decisions: list[dict[str, Any]], **more: Any) -> Path:
     path = folder.parent / "router.yaml"
-    entry = {"preferred_endpoints": []}
+    entry: dict[str, Any] = {}
     document = {
         "model_selection": {"models_path": str(folder)},
         "model_config": dict.fromkeys(MODELS, entry),
