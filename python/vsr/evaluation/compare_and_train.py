@@ -213,9 +213,9 @@ def recommended_by(evaluation: Evaluation | None) -> str | None:
     """
     if evaluation is None:
         return None
-    if evaluation.target is not None:
-        if not keeps(evaluation.target.target, evaluation.method(instead_of(evaluation.verdict))):
-            return evaluation.recommended
+    met = evaluation.target
+    if met is not None and not keeps(met.target, evaluation.method(instead_of(evaluation.verdict))):
+        return evaluation.recommended
     if evaluation.verdict.kind == "category_table":
         return _TABLE
     gain = evaluation.method("judged").gain

@@ -132,7 +132,13 @@ def evaluate_deployed(
     source = categories or _source(held_out)
     wanted = objective or (Objective() if first.header is None else first.header.objective)
     measured = outcomes.with_models(
-        [name for name, is_seen in zip(outcomes.models, outcomes.observed.any(axis=0).tolist(), strict=True) if is_seen]
+        [
+            name
+            for name, is_seen in zip(
+                outcomes.models, np.atleast_1d(outcomes.observed.any(axis=0)).tolist(), strict=True
+            )
+            if is_seen
+        ]
     )
     judge = _Judge(measured, embeddings, first, wanted, source, seed, None if held_out is None else held_out)
     known = dict.fromkeys(name for artefact in artefacts for name in artefact.selector.models)
@@ -199,8 +205,9 @@ class _Judge:
     def artefact(self, artefact: Artefact, training: TrainingQueries | None) -> DeployedResult:
         """Let an artefact choose among the models that were measured."""
         selector = artefact.selector
-        given = self.outcomes.categories if self.source == "given" else None
-        prepared = Router.of(artefact).prepare(None, given, self.embeddings)
+        nothing = [None] * self.outcomes.n_queries
+        given = self.outcomes.categories if self.source == "given" else nothing
+        prepared = Router.of(artefact).prepare(nothing, given, self.embeddings)
         chooser = Chooser.prepare(selector.statistics, self.objective)
         column_of = {name: column for column, name in enumerate(self.outcomes.models)}
         # In the order in which ties are decided.

@@ -75,12 +75,12 @@ def foresee(
     """
     selector = artefact.selector
     wanted = objective or (Objective() if artefact.header is None else artefact.header.objective)
-    prepared = Router.of(artefact).prepare(None, categories, embeddings)
+    prepared = Router.of(artefact).prepare([None] * len(categories), categories, embeddings)
     scores = selector.scores(prepared.features)
     columns = Chooser.prepare(selector.statistics, wanted).best(scores, prepared.codes)
     rows = np.arange(len(columns))
     # A category that training never saw has no row of its own: its means are those over all queries.
-    codes = np.where(selector.statistics.counts.any(axis=1)[prepared.codes], prepared.codes, MISSING)
+    codes = np.where(selector.statistics.counts.sum(axis=1)[prepared.codes] > 0, prepared.codes, MISSING)
     return Foreseen(
         name=selector.name,
         n_queries=len(columns),
