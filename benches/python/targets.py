@@ -1,6 +1,6 @@
 """Does a target hold? Draw a sample of real queries, find the objective for a target, deploy it on all the others.
 
-    python benches/python/targets.py [--data FOLDER] [--resamples 40] [--queries 600] [--pool NAME]
+    python benches/python/targets.py [--data FOLDER] [--resamples 40] [--queries 600] [--first-seed 40] [--pool NAME]
 
 Five targets per data set: a mean cost at 30 % and at 70 % of the way from the cheapest model to the best one, a mean
 latency at half of it, and at most 30 % and 10 % of the queries for the best model. A kNN is trained on the sample; the
@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default_folder())
     parser.add_argument("--resamples", type=int, default=40)
     parser.add_argument("--queries", type=int, default=600)
+    parser.add_argument("--first-seed", type=int, default=40, help="seeds below 40 were used to tune the interval")
     parser.add_argument("--pool", action="append", help="data set; may be repeated")
     arguments = parser.parse_args()
     print(
@@ -163,7 +164,7 @@ def main() -> None:
         if arguments.pool and pool.name not in arguments.pool:
             continue
         tallies: dict[str, Tally] = {}
-        for seed in range(arguments.resamples):
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.resamples):
             resample(pool, arguments.queries, seed, tallies)
         for name, tally in tallies.items():
             print(tally.line(f"{pool.name}: {name}") if tally.held else f"| {pool.name}: {name} | 0 |", flush=True)

@@ -86,6 +86,11 @@ class Objective:
 
         return objective_for(scores, statistics, categories, cost_usd=cost_usd, latency_s=latency_s, share=share)
 
+    @property
+    def is_quality_alone(self) -> bool:
+        """Whether utility is quality and nothing else."""
+        return self.quality_weight >= 1.0 and not self.model_penalty
+
     def penalties(self, models: Sequence[str]) -> FloatArray:
         """(n_models,) what the utility of each of some models is lowered by."""
         return np.array([self.model_penalty.get(model, 0.0) for model in models], dtype=np.float64)

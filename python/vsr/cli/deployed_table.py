@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vsr.cli import terminal
-from vsr.cli.evaluation_table import points
+from vsr.cli.evaluation_table import objective_label, points
 from vsr.cli.terminal import Column, Table
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def write_deployed(evaluation: "DeployedEvaluation", n_left_out: int | None, nov
     terminal.write(
         f"{terminal.counted(evaluation.n_queries, 'query', 'queries')}, "
         f"{terminal.counted(len(evaluation.models), 'model')}, {n_categories}; categories {evaluation.categories}, "
-        f"quality weight {evaluation.objective.quality_weight:g}"
+        f"{objective_label(evaluation.objective)}"
     )
     if n_left_out:
         terminal.write(
@@ -119,7 +119,7 @@ def _write_foreseen(each: "Foreseen") -> None:
     said = [f"predicted quality {each.quality:.3f}"]
     said += [] if each.latency_s is None else [f"latency {each.latency_s:.2f} s"]
     said += [] if each.cost_usd is None else [f"{_usd(each.cost_usd)} a query"]
-    terminal.write(f"{each.name}, quality weight {each.objective.quality_weight:g}: {', '.join(said)}")
+    terminal.write(f"{each.name}, {objective_label(each.objective)}: {', '.join(said)}")
     terminal.write("")
     columns = (Column("model"), Column("chosen", "right"))
     terminal.write_table(Table(columns, tuple((model, _share(share)) for model, share in each.selection.items())))
@@ -132,7 +132,7 @@ def _write_results(evaluation: "DeployedEvaluation") -> None:
     has_cost = any(each.cost_usd is not None for each in (*evaluation.artefacts, *evaluation.singles))
     titles = ["selector", "utility", "quality", "promised", "vs named", "95 %", "latency", "cost"]
     # With a weight of 1, utility is quality; where training named no model there is no gain over it.
-    left_out = {"utility"} if evaluation.objective.quality_weight >= 1.0 else set()
+    left_out = {"utility"} if evaluation.objective.is_quality_alone else set()
     left_out |= set() if has_cost else {"cost"}
     columns = [
         Column(title, "left" if title == "selector" else "right", is_spare=title in ("latency", "cost"))
@@ -211,9 +211,8 @@ def _sentences(evaluation: "DeployedEvaluation", result: "DeployedResult") -> li
     else:
         said.append(f"{subject} always chooses {named}, which training named: there is no gain.")
     if evaluation.best_single != named and result.over_best is not None:
-        luck = (
-            f" ({100 * evaluation.luck:.1f} points of its lead count as luck)" if round(1000 * evaluation.luck) else ""
-        )
+        luck = 100.0 * evaluation.luck
+        lucky = f" ({luck:.1f} points of its lead count as luck)" if round(luck, 1) > 0.0 else ""
         said.append(
             f"Against {evaluation.best_single}, the best single model of these records{lucky}: "
             f"{_points_with(result.over_best)}."

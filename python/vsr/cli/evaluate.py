@@ -144,6 +144,7 @@ def evaluate(
 
         where = "with --queries: nothing was measured"
         _refuse({"--data-file": data_file, "--categories": categories, **comparison_only}, where)
+        _refuse(objective.targets(), "with --queries: the artefacts have their objective")
         if click.get_current_context().get_parameter_source("seed") is ParameterSource.COMMANDLINE:
             _refuse({"--seed": "given"}, where)
         folder = models_dir or Path(DEFAULT_OUTPUT_DIR)
@@ -154,7 +155,7 @@ def evaluate(
     if models_dir is not None:
         from vsr.cli.deployed import judge_artefacts
 
-        _refuse(comparison_only, "with --models-dir: artefacts are judged as they are")
+        _refuse({**comparison_only, **objective.targets()}, "with --models-dir: artefacts are judged as they are")
         if data_file is None:
             raise click.UsageError("--models-dir needs --data-file FILE (new records) or --queries FILE.")
         judge_artefacts(

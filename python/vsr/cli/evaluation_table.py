@@ -34,7 +34,6 @@ def write_evaluation(evaluation: "Evaluation", *, shows_baselines: bool = False)
         evaluation: the comparison.
         shows_baselines: whether all baselines are shown, not the usual ones alone.
     """
-    weight = evaluation.objective.quality_weight
     way = f"hold-out of {evaluation.n_held_out:,}"
     if evaluation.n_folds > 1:
         times = "" if evaluation.n_splits == 1 else f"{evaluation.n_splits} times "
@@ -48,7 +47,7 @@ def write_evaluation(evaluation: "Evaluation", *, shows_baselines: bool = False)
     shown = _shown(evaluation, shows_baselines=shows_baselines)
     # With a weight of 1, utility is quality: one column says both. Nor is there a column of what nobody knows.
     is_said = {
-        "utility": weight < 1.0 or bool(evaluation.objective.model_penalty),
+        "utility": not evaluation.objective.is_quality_alone,
         _COST: any(method.cost_usd is not None for method in evaluation.methods),
         "latency": any(method.latency_s is not None for method in evaluation.methods),
     }

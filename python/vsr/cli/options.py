@@ -206,7 +206,7 @@ class ObjectiveOptions:
         Raises:
             click.UsageError: `cost_share` beside a quality weight of 1, or a target beside a weight or another target.
         """
-        targets = [f"--{name.replace('_', '-')}" for name in _TARGETS if getattr(self, name) is not None]
+        targets = list(self.targets())
         weights = [f"--{name.replace('_', '-')}" for name in _WEIGHTS if getattr(self, name) is not None]
         if len(targets) > 1:
             raise click.UsageError(f"{' and '.join(targets)} are two targets: give one.")
@@ -219,6 +219,11 @@ class ObjectiveOptions:
         """Give the objective: what the flags say, and the stored one where they say nothing."""
         given = {name: getattr(self, name) for name in _WEIGHTS if getattr(self, name) is not None}
         return replace(stored, **given)
+
+    def targets(self) -> dict[str, object]:
+        """Flags of targets that were given, with their values."""
+        given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in _TARGETS}
+        return {flag: value for flag, value in given.items() if value is not None}
 
     @property
     def target(self) -> "Target | None":

@@ -146,10 +146,11 @@ def train(
         _check_preferences(chosen, embedding)
     require_writable(folder)
     report.require()
+    # Known before anything is asked: a target's own weights come later.
     wanted = objective.over(Objective())
     asked = None
     if benchmark and config is not None:
-        if wanted.cost_share > 0:
+        if wanted.cost_share > 0 or objective.target_cost is not None:
             _require_prices(config)
         if embedding.file is None:
             embedding.load()  # what is missing there is better said before hours of asking than behind them

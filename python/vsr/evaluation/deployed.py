@@ -131,8 +131,8 @@ def evaluate_deployed(
     held_out = None if first.header is None else first.header.held_out
     source = categories or _source(held_out)
     wanted = objective or (Objective() if first.header is None else first.header.objective)
-    seen = np.atleast_1d(outcomes.observed.any(axis=0)).tolist()
-    measured = outcomes.with_models([name for name, is_seen in zip(outcomes.models, seen, strict=True) if is_seen])
+    seen = np.flatnonzero(np.any(outcomes.observed, axis=0))
+    measured = outcomes.with_models([outcomes.models[column] for column in seen])
     judge = _Judge(measured, embeddings, first, wanted, source, seed, held_out)
     known = dict.fromkeys(name for artefact in artefacts for name in artefact.selector.models)
     for artefact in artefacts:
@@ -184,7 +184,9 @@ class _Judge:
         scale = EfficiencyScale.of(statistics.latency_s[-1], statistics.cost_usd[-1])
         if not np.isfinite(statistics.latency_s).any():
             scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
+        utility = measured_utilities(
+            outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models
+        )
         self.utility = completed(utility, self.codes, seed)
         self.quality = completed(outcomes.quality, self.codes, seed)
         self.latency_s = completed(outcomes.latency_s, self.codes, seed)

@@ -18,6 +18,9 @@ from vsr.prior.category_means import FloatArray, IntArray
 #: What a plain interval is widened by: the spread over trainings, which no reuse of one sample shows. Found on real
 #: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).
 _WIDENING = 1.2
+#: What the training on all queries differs by, as a share of the variance between those of the folds. Found on real
+#: data (`benches/python/targets.py`), where it was near a fifth to a half.
+_DEPLOYED_SHARE = 1.0 / 3.0
 # Standard error of at least two queries decided otherwise: choices that hardly ever differ are not sure for that.
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
@@ -83,12 +86,13 @@ def mean_interval(values: FloatArray) -> Interval:
 
 
 def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
-    """How much a mean differs from one training to the next: a variance.
+    """How much the mean of what will be deployed differs from what was measured because it is another training.
 
     What will be deployed is one training more, and what its choices cost is not the average of those that were measured
     (a neighbour more, a shrinkage less, and near-tied models change places). Every query was chosen for by one training
     of each split; the fold means of the differences from the query's own mean over the splits are differences between
-    trainings, but for what single queries add, which is taken off.
+    trainings, but for what single queries add, which is taken off. The training on all queries is nearer to the average
+    of these than each of them is; it counts a third of their variance.
 
     Args:
         values: (n_splits, n_queries) float64.
@@ -108,7 +112,7 @@ def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
         # One training says nothing about another: as if it were as unsure as the queries are.
         return noise[0]
     variance = float(np.var(means, ddof=1)) - float(np.mean(noise))
-    return max(0.0, variance) / left
+    return _DEPLOYED_SHARE * max(0.0, variance) / left
 
 
 def widened(interval: Interval, variance: float) -> Interval:
