@@ -33,6 +33,9 @@ OTHER = CATEGORIES.index("other")
 MISSING = -1
 """Code of a query whose category is not known."""
 
+Categories = NDArray[np.int64] | NDArray[np.float64]
+"""Of every query, its category: codes (n,), or shares (n, 15), the probability of each category and of none known."""
+
 
 _ALIASES = {"medicine": "health"}
 _CODES = {name: code for code, name in enumerate(CATEGORIES)}
@@ -104,6 +107,32 @@ def unknown_categories(categories: Iterable[str | None]) -> tuple[UnknownCategor
     counts = Counter(name for name in categories if name is not None and name.strip())
     unknown = [UnknownCategory(name, count) for name, count in counts.items() if normalise_category(name) is None]
     return tuple(sorted(unknown, key=lambda each: (-each.count, each.name)))
+
+
+def shares_of(categories: Categories) -> NDArray[np.float64]:
+    """Give categories as shares: (n, 15) float64, rows of sum 1."""
+    return categories.astype(np.float64) if categories.ndim == 2 else np.eye(len(CATEGORIES) + 1)[categories]
+
+
+def most_probable(categories: Categories) -> NDArray[np.int64]:
+    """Give the code of the most probable category of every query: (n,) int64, `MISSING` where none is known."""
+    if categories.ndim == 1:
+        return categories.astype(np.int64)
+    best = categories.argmax(axis=1)
+    return np.where(best == len(CATEGORIES), MISSING, best).astype(np.int64)
+
+
+def rows_of(table: NDArray[np.float64], categories: Categories) -> NDArray[np.float64]:
+    """Look up every query's row of a table by category; of shares, the mean of the rows, weighted by them.
+
+    Args:
+        table: (15, n_columns) float64, a row per category, the last one for queries whose category is not known.
+        categories: codes (n,) or shares (n, 15).
+
+    Returns:
+        (n, n_columns) float64.
+    """
+    return table[categories] if categories.ndim == 1 else categories @ table
 
 
 def category_names(codes: Sequence[int] | NDArray[np.int64]) -> tuple[str | None, ...]:

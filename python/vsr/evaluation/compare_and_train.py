@@ -20,8 +20,7 @@ from vsr.errors import RecordError, TrainingError
 from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, compare
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.features import join_features
-from vsr.features.classifier import fill_categories
+from vsr.features import CategoryClassifier, fill_categories, join_features
 from vsr.persistence import save_selectors, write_manifest
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
@@ -49,6 +48,7 @@ class TrainingSettings:
         categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        classifier: of categories, fitted on the labelled ones of the measured queries already; fitted without it.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -60,6 +60,7 @@ class TrainingSettings:
     categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
+    classifier: CategoryClassifier | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,8 @@ def compare_and_train(
             f"{FEW_QUERIES} to judge it. Measure more queries"
         )
     outcomes, vectors = outcomes.take(measured), vectors[measured]
-    filled = fill_categories(vectors, outcomes.categories)
+    filled = fill_categories(vectors, outcomes.categories, settings.classifier)
+    settings = replace(settings, classifier=filled.classifier)
     notes = filled.lines()
     seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
     never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
@@ -149,7 +151,7 @@ def compare_and_train(
     evaluation = None if comparison is None else comparison.evaluation
     selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
     recommended = _recommended(evaluation)
-    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective)
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, classifier=settings.classifier)
     if recommended is None:
         # One model should answer everything: the table is that model where it has no categories.
         table = table.without_categories()
@@ -185,7 +187,9 @@ def _train(
     features: npt.NDArray[np.float32], outcomes: Outcomes, settings: TrainingSettings, progress: ProgressCallback | None
 ) -> tuple[TrainedSelector, ...]:
     """Train without a comparison."""
-    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
+    table = Trainer.prepare(
+        features, outcomes, settings.seed, settings.objective, settings.preferences, settings.classifier
+    )
     selectors: list[TrainedSelector] = []
     for done, name in enumerate(registry.parts_first(settings.algorithms)):
         if progress is not None:
@@ -219,5 +223,6 @@ def _compare(
         seed=settings.seed,
         parameters=settings.parameters,
         preferences=settings.preferences,
+        classifier=settings.classifier,
     )
     return compare(features, outcomes, how, progress)

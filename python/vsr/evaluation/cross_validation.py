@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
 from vsr.choice.objective import Objective, as_objective
-from vsr.data.categories import MISSING
+from vsr.data.categories import MISSING, shares_of
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.summary import summarise
-from vsr.features import split_features
+from vsr.features import CategoryClassifier, split_features
 from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
@@ -44,6 +44,7 @@ class ComparisonSettings:
         seed: seed of the splits and the fits.
         parameters: per algorithm, its own parameters.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        classifier: of categories, fitted on the labelled ones of all queries already.
     """
 
     algorithms: tuple[str, ...]
@@ -55,6 +56,7 @@ class ComparisonSettings:
     seed: int = 0
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preferences: Preferences | None = None
+    classifier: CategoryClassifier | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +186,7 @@ def hold_out(
                 into[JUDGED].take(split, fold.test, predictions)
 
     choices = no_choices(len(assignments), (CATEGORY_TABLE, JUDGED))
-    predicted_codes = np.full((len(assignments), n_queries), MISSING)
+    predicted_categories = np.stack([shares_of(np.full(n_queries, MISSING))] * len(assignments))
     trainings: list[list[FoldTraining]] = [[] for _ in assignments]
     accuracies = []
     for split, assignment in enumerate(assignments):
@@ -197,12 +199,21 @@ def hold_out(
                 accuracies.append(fold.table.classifier.accuracy)
             trained = train(fold, f", fold {split * n_folds + number + 1} of {n_in_all}")
             choose(fold, trained, choices, split)
-            predicted_codes[split, test_rows] = fold.predicted_codes
+            predicted_categories[split, test_rows] = shares_of(fold.predicted_categories)
             trainings[split].append(fold.training)
             for selector in trained if split == 0 else ():
                 choices[selector.name].seconds += fold.time(selector)
     everything = np.arange(n_queries)
-    fold = Fold.prepare(rows, outcomes, everything, everything, settings.objective, settings.seed, settings.preferences)
+    fold = Fold.prepare(
+        rows,
+        outcomes,
+        everything,
+        everything,
+        settings.objective,
+        settings.seed,
+        settings.preferences,
+        settings.classifier,
+    )
     trained = train(fold, " on all queries")
     if progress is not None:
         progress("held-out table", steps, steps)
@@ -211,7 +222,7 @@ def hold_out(
     held = Held(
         outcomes=outcomes,
         codes=codes,
-        predicted_codes=predicted_codes,
+        predicted_categories=predicted_categories,
         folds=assignments,
         trainings=trainings,
         choices=choices,

@@ -6,6 +6,7 @@ import numpy as np
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
+from vsr.data.categories import Categories
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.results import CategorySource
 from vsr.prior.category_means import FloatArray, IntArray
@@ -100,7 +101,8 @@ class Held:
     Attributes:
         outcomes: all queries.
         codes: (n_queries,) category of each.
-        predicted_codes: (n_splits, n_queries) category that was predicted for each while it was held out.
+        predicted_categories: (n_splits, n_queries, 15) shares of the categories that were predicted for each while it
+            was held out.
         folds: per split, (n_queries,) the fold in which each was held out, -1 for never.
         trainings: per split and fold, the training part.
         choices: per method, what it chose for held-out queries; with scores for the category table and the judged one.
@@ -112,7 +114,7 @@ class Held:
 
     outcomes: Outcomes
     codes: IntArray
-    predicted_codes: IntArray
+    predicted_categories: FloatArray
     folds: list[IntArray]
     trainings: list[list[FoldTraining]]
     choices: dict[str, Choices]
@@ -145,10 +147,10 @@ class Held:
         scores = self.choices[name].scores(source)
         columns = np.full((self.n_splits, self.outcomes.n_queries), -1, dtype=np.int64)
         for split, (assignment, trainings) in enumerate(zip(self.folds, self.trainings, strict=True)):
-            codes = self.codes if source == "given" else self.predicted_codes[split]
+            categories: Categories = self.codes if source == "given" else self.predicted_categories[split]
             for number, training in enumerate(trainings):
                 rows = np.flatnonzero(assignment == number)
                 chooser = Chooser.prepare(training.statistics, objective)
                 own = scores[split, rows][:, training.columns]
-                columns[split, rows] = training.columns[chooser.best(own, codes[rows])]
+                columns[split, rows] = training.columns[chooser.best(own, categories[rows])]
         return columns[:, self.rows]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -156,6 +157,8 @@ def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] 
         "regularisation": classifier.regularisation,
         "accuracy": classifier.accuracy,
         "n_labelled": classifier.n_labelled,
+        "temperature": classifier.temperature,
+        "commonest": None if math.isnan(classifier.commonest) else classifier.commonest,
     }
 
 

@@ -14,15 +14,14 @@ from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import CategorySource, Choice, Chooser
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
-from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
+from vsr.data.categories import CATEGORIES, Categories, category_codes
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
 from vsr.embedding.embedder import check_texts
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
-from vsr.features import join_features
+from vsr.features import join_features, resolve_categories
 from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
-from vsr.prior.category_means import IntArray
 from vsr.routing.disabled import DisabledRouter
 from vsr.routing.protocol import ModelRouter, count_queries
 
@@ -37,12 +36,12 @@ class Prepared:
 
     Attributes:
         features: (n, n_features) float32.
-        codes: (n,) int64 category of each query.
+        categories: category of each query, as codes (n,) or shares (n, 15).
         sources: where each category comes from, None for `other` in want of a classifier.
     """
 
     features: npt.NDArray[np.float32]
-    codes: IntArray
+    categories: Categories
     sources: list[CategorySource | None]
 
 
@@ -185,7 +184,7 @@ class Router(ModelRouter):
         if objective is not None and objective != self.objective:
             chooser = Chooser.prepare(self.artefact.selector.statistics, as_objective(objective))
         scores = self.artefact.selector.scores(prepared.features)
-        return chooser.choose(scores, prepared.codes, candidates, default, prepared.sources)
+        return chooser.choose(scores, prepared.categories, candidates, default, prepared.sources)
 
     def _embedded(self, queries: Sequence[str]) -> npt.NDArray[np.float32]:
         if self.embedder is None:
@@ -218,15 +217,13 @@ class Router(ModelRouter):
         categories = as_list(categories, "categories", "a list of one name (or None) per query", SelectionError)
         if len(categories) != len(rows):
             raise SelectionError(f"{len(rows)} queries but {len(categories)} categories; expected one per query")
-        codes = category_codes(categories)
-        missing = codes == MISSING
-        sources: list[CategorySource | None] = ["given"] * len(rows)
-        if missing.any():
-            known = selector.classifier is not None
-            codes[missing] = OTHER if selector.classifier is None else selector.classifier.predict(rows[missing])
-            for row in np.flatnonzero(missing).tolist():
-                sources[row] = "predicted" if known else None
-        return Prepared(join_features(rows, codes, selector.category_weight), codes, sources)
+        resolved = resolve_categories(rows, category_codes(categories), selector.classifier)
+        sources: list[CategorySource | None] = [
+            "predicted" if is_predicted else None if is_assumed else "given"
+            for is_predicted, is_assumed in zip(resolved.predicted.tolist(), resolved.assumed.tolist(), strict=True)
+        ]
+        features = join_features(rows, resolved.categories, selector.category_weight)
+        return Prepared(features, resolved.categories, sources)
 
 
 def _open(directory: str | os.PathLike[str], algorithm: str, models: Sequence[str] | None = None) -> Artefact:

@@ -14,7 +14,8 @@ from vsr.data.categories import (
     category_codes,
 )
 from vsr.errors import RecordError
-from vsr.features.classifier import CategoryClassifier, fill_categories, labelled_enough
+from vsr.features.classifier import CategoryClassifier, labelled_enough
+from vsr.features.missing import fill_categories
 
 
 def clusters(
