@@ -37,6 +37,8 @@ Categories = NDArray[np.int64] | NDArray[np.float64]
 """Of every query, its category: codes (n,), or shares (n, 15), the probability of each category and of none known."""
 
 
+_BLOCK_ROWS = 1024
+
 _ALIASES = {"medicine": "health"}
 _CODES = {name: code for code, name in enumerate(CATEGORIES)}
 
@@ -132,7 +134,14 @@ def rows_of(table: NDArray[np.float64], categories: Categories) -> NDArray[np.fl
     Returns:
         (n, n_columns) float64.
     """
-    return table[categories] if categories.ndim == 1 else categories @ table
+    if categories.ndim == 1:
+        return table[categories]
+    # No matrix product: one row alone and in a batch have to give the same bits.
+    blocks = [
+        (categories[start : start + _BLOCK_ROWS, :, None] * table).sum(axis=1)
+        for start in range(0, max(len(categories), 1), _BLOCK_ROWS)
+    ]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def category_names(codes: Sequence[int] | NDArray[np.int64]) -> tuple[str | None, ...]:

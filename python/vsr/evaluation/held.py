@@ -6,7 +6,7 @@ import numpy as np
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
-from vsr.data.categories import Categories
+from vsr.data.categories import shares_of
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.results import CategorySource
 from vsr.prior.category_means import FloatArray, IntArray
@@ -147,7 +147,7 @@ class Held:
         scores = self.choices[name].scores(source)
         columns = np.full((self.n_splits, self.outcomes.n_queries), -1, dtype=np.int64)
         for split, (assignment, trainings) in enumerate(zip(self.folds, self.trainings, strict=True)):
-            categories: Categories = self.codes if source == "given" else self.predicted_categories[split]
+            categories = shares_of(self.codes) if source == "given" else self.predicted_categories[split]
             for number, training in enumerate(trainings):
                 rows = np.flatnonzero(assignment == number)
                 chooser = Chooser.prepare(training.statistics, objective)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,6 @@ class CategoryClassifier:
         n_labelled: how many queries it was fitted on.
         temperature: what outputs are divided by before the softmax that turns them into probabilities, chosen by
             leave-one-out squared error; 0: the category of the largest output has probability 1.
-        commonest: share of the labelled queries that have the commonest category: to be compared with `accuracy`. NaN
-            where it is not known.
     """
 
     weights: NDArray[np.float32]
@@ -54,7 +53,6 @@ class CategoryClassifier:
     accuracy: float
     n_labelled: int
     temperature: float = 0.0
-    commonest: float = math.nan
 
     def __post_init__(self) -> None:
         """Check the shapes.
@@ -102,7 +100,10 @@ class CategoryClassifier:
 
     @classmethod
     def where_it_helps(cls, embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> "CategoryClassifier | None":
-        """Fit where enough rows are labelled and, each left out, it errs less than how frequent categories are would.
+        """Fit where enough rows are labelled and, each left out, it errs less than the categories' frequencies do.
+
+        Less by more than one standard error. It need not be surer: next to nothing is lost by a classifier that says
+        the frequencies in other words, and much by taking every query as `other`.
 
         Args:
             embeddings: (n, dim) float32; rows are brought to unit length.
@@ -113,12 +114,8 @@ class CategoryClassifier:
         """
         if not labelled_enough(codes):
             return None
-        classifier, error = _fit(embeddings, codes)
-        counts = np.bincount(codes[codes >= 0]).astype(np.float64)
-        n = counts.sum()
-        others = (counts - np.eye(len(counts))) / (n - 1.0)  # frequencies without one query of each category
-        of_frequencies = counts @ np.square(np.eye(len(counts)) - others).sum(axis=1) / n
-        return classifier if error < of_frequencies else None
+        classifier, helps = _fit(embeddings, codes)
+        return classifier if helps else None
 
     def shares(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict how probable every category is.
@@ -133,8 +130,8 @@ class CategoryClassifier:
             RecordError: The width is not the one it was fitted on, or an embedding is not finite.
         """
         rows = unit_rows(as_embeddings(embeddings, dim=self.dim)).astype(np.float64)
-        # In float64 a row alone and in a batch differ by 1e-16 of the outputs: the prediction is the same.
-        outputs = rows @ self.weights.astype(np.float64) + self.bias
+        # In float64 a row alone and in a batch differ by 1e-16 of the outputs: rounded, the prediction is the same.
+        outputs = np.round(rows @ self.weights.astype(np.float64) + self.bias, 12)
         shares = np.zeros((len(rows), len(CATEGORIES) + 1))
         shares[:, self.codes] = _probabilities(outputs, self.temperature)
         return shares
@@ -154,8 +151,8 @@ class CategoryClassifier:
         return most_probable(self.shares(embeddings))
 
 
-def _fit(embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> tuple[CategoryClassifier, float]:
-    """Fit, and give the mean squared error of the probabilities of a query that is left out.
+def _fit(embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> tuple[CategoryClassifier, bool]:
+    """Fit, and tell whether its probabilities of queries that are left out err less than the frequencies do.
 
     With singular vectors at hand all penalties cost two products, and the residual of row i when it is left out is its
     residual divided by 1 - h_ii (Hastie, Tibshirani, Friedman 2009, eq. 7.64).
@@ -186,8 +183,10 @@ def _fit(embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> tuple[Cat
     left_out = (centred_targets[:, None, :] - fitted) / np.maximum(1.0 - leverages, 1e-6)[:, :, None]
     chosen = int(np.square(left_out).mean(axis=(0, 2), dtype=np.float64).argmin())
     outputs = targets - left_out[:, chosen]
-    errors = [float(np.square(targets - _probabilities(outputs, each)).sum() / len(rows)) for each in _TEMPERATURES]
-    best = int(np.argmin(errors))
+    errors = [np.square(targets - _probabilities(outputs, each)).sum(axis=1) for each in _TEMPERATURES]
+    best = int(np.argmin([error.sum() for error in errors]))
+    gained = np.square(centred_targets).sum(axis=1) - errors[best]
+    helps = bool(gained.sum() > math.sqrt(len(gained)) * gained.std())
     penalty = float(_REGULARISATIONS[chosen])
     weights = right @ ((values / (values**2 + penalty))[:, None] * projected)
     classifier = CategoryClassifier(
@@ -198,15 +197,14 @@ def _fit(embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> tuple[Cat
         accuracy=float((outputs.argmax(axis=1) == columns).mean()),
         n_labelled=len(rows),
         temperature=float(_TEMPERATURES[best]),
-        commonest=float(target_mean.max()),
     )
-    return classifier, errors[best]
+    return classifier, helps
 
 
-def _probabilities(outputs: NDArray[np.floating], temperature: float) -> NDArray[np.floating]:
+def _probabilities(outputs: NDArray[Any], temperature: float) -> NDArray[Any]:
     """Softmax of outputs / temperature, (n, n_present) -> the same; the one-hot of the largest at temperature 0."""
     if temperature == 0.0:
-        return np.eye(outputs.shape[1])[outputs.argmax(axis=1)]
+        return np.asarray(np.eye(outputs.shape[1])[outputs.argmax(axis=1)])
     raised = np.exp((outputs - outputs.max(axis=1, keepdims=True)) / temperature)
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 

@@ -59,6 +59,7 @@ class FilledCategories:
         categories: one name from `CATEGORIES` a query.
         classifier: fitted on the queries that had a category; None where that would not help.
         n_labelled: queries that had one.
+        commonest: share of those that had the commonest one, which the classifier's accuracy is to be compared with.
         n_predicted: missing ones that it predicted.
         n_other: missing ones that became `other`, in want of a classifier.
     """
@@ -66,6 +67,7 @@ class FilledCategories:
     categories: tuple[str, ...]
     classifier: CategoryClassifier | None
     n_labelled: int
+    commonest: float
     n_predicted: int
     n_other: int
 
@@ -79,10 +81,9 @@ class FilledCategories:
                 return [f"{self.n_other:,} queries without a category count as other, and so will those routed: {why}"]
             return [f"queries without a category will be taken as other when they are routed: {why}"]
         if self.n_predicted:
-            classifier = self.classifier
             share = (
-                f"{classifier.accuracy:.0%} of {classifier.n_labelled:,} labelled ones right, each left out; always the "
-                f"commonest category: {classifier.commonest:.0%}"
+                f"{self.classifier.accuracy:.0%} of {self.classifier.n_labelled:,} labelled ones right, each left out; "
+                f"{self.commonest:.0%} would be by the commonest category"
             )
             return [f"{self.n_predicted:,} missing categories predicted from the embedding ({share})"]
         return []
@@ -107,10 +108,12 @@ def fill_categories(
     if classifier is None:
         classifier = CategoryClassifier.where_it_helps(embeddings, codes)
     resolved = resolve_categories(embeddings, codes, classifier)
+    labelled = codes[codes != MISSING]
     return FilledCategories(
         categories=tuple(CATEGORIES[code] for code in resolved.codes),
         classifier=classifier,
-        n_labelled=int((codes != MISSING).sum()),
+        n_labelled=len(labelled),
+        commonest=float(np.bincount(labelled).max() / len(labelled)) if len(labelled) else 0.0,
         n_predicted=int(resolved.predicted.sum()),
         n_other=int(resolved.assumed.sum()),
     )

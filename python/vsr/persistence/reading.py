@@ -1,6 +1,5 @@
 """Artefacts read: of this format, of older ones, and of the documented fields alone."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -239,7 +238,6 @@ def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:
         return None
     fields = block.object("classifier")
     codes = fields.integers("codes", len(CATEGORIES))
-    commonest = fields.maybe("commonest", float)
     return CategoryClassifier(
         weights=fields.array("weights", (dim, len(codes))),
         bias=fields.array("bias", (len(codes),)),
@@ -247,13 +245,12 @@ def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:
         regularisation=fields.get("regularisation", float),
         accuracy=fields.get("accuracy", float),
         n_labelled=fields.get("n_labelled", int),
-        # Older files have neither: their classifier gives one category, not probabilities.
         temperature=_temperature(fields),
-        commonest=math.nan if commonest is None else commonest,
     )
 
 
 def _temperature(fields: Fields) -> float:
+    """Read the temperature; older files have none: their classifier gives one category, not probabilities."""
     temperature = fields.maybe("temperature", float)
     if temperature is not None and temperature < 0.0:
         raise fields.error("temperature", f"is {temperature}; expected a number of 0 or more")

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -158,7 +157,6 @@ def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] 
         "accuracy": classifier.accuracy,
         "n_labelled": classifier.n_labelled,
         "temperature": classifier.temperature,
-        "commonest": None if math.isnan(classifier.commonest) else classifier.commonest,
     }
 
 
