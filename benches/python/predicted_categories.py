@@ -4,8 +4,8 @@
 
 Trains the table and kNN on a sample of MMLU-Pro with given categories and chooses for 4,000 other queries whose
 category is not known. Points are hundredths of quality over the sample's best single model, ± standard error over the
-repeats, which draw other samples. "As trained" is what the classifier found best for itself, probabilities as a rule; the last
-column compares it with the most probable category alone on the same repeats.
+repeats, which draw other samples. "As trained" is what the classifier found best for itself, probabilities as a rule;
+the last column compares it with the most probable category alone on the same repeats.
 """
 
 import argparse

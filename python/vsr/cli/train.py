@@ -176,7 +176,7 @@ def train(
     if pairs is not None:
         measured = outcomes.measured_rows
         labels = category_codes([outcomes.categories[row] for row in measured.tolist()])
-        classifier = CategoryClassifier.where_it_helps(embeddings[measured], labels)
+        classifier = CategoryClassifier.where_labelled_enough(embeddings[measured], labels)
         of_pairs = vectors.embeddings[outcomes.n_queries :]
         learnt = preference_features(pairs, of_pairs, outcomes.models, classifier)
     settings = TrainingSettings(

@@ -89,6 +89,9 @@ class CategoryClassifier:
     def fit(cls, embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> "CategoryClassifier":
         """Fit on the labelled rows; penalty and temperature are those of least leave-one-out squared error.
 
+        With singular vectors at hand all penalties cost two products, and the residual of row i when it is left out is
+        its residual divided by 1 - h_ii (Hastie, Tibshirani, Friedman 2009, eq. 7.64).
+
         Args:
             embeddings: (n, dim) float32; rows are brought to unit length.
             codes: int64 (n,) as `category_codes` gives them; rows that are `MISSING` are left out.
@@ -96,14 +99,54 @@ class CategoryClassifier:
         Raises:
             RecordError: No row is labelled, the lengths differ, or an embedding is not finite.
         """
-        return _fit(embeddings, codes)[0]
+        embeddings = as_embeddings(embeddings)
+        codes = np.asarray(codes, dtype=np.int64)
+        if codes.shape != (len(embeddings),):
+            raise RecordError(f"category classifier: {len(embeddings)} embeddings but codes of shape {codes.shape}")
+        labelled = codes >= 0
+        if not labelled.any():
+            raise RecordError("category classifier: no query has a category; expected at least one labelled query")
+        rows = unit_rows(embeddings[labelled])
+        present, columns = np.unique(codes[labelled], return_inverse=True)
+        targets = np.zeros((len(rows), len(present)), dtype=np.float32)
+        targets[np.arange(len(rows)), columns] = 1.0
+
+        row_mean, target_mean = rows.mean(axis=0), targets.mean(axis=0)
+        centred, centred_targets = rows - row_mean, targets - target_mean
+        left, values, right = _thin_svd(centred)
+        projected = left.T @ centred_targets
+        # Share of each direction that a penalty leaves: (rank, n_penalties).
+        shrunk = (values[:, None] ** 2 / (values[:, None] ** 2 + _REGULARISATIONS)).astype(np.float32)
+        leverages = (left * left) @ shrunk + 1.0 / len(rows)  # 1/n: the means are fitted too
+        shape = (len(_REGULARISATIONS), len(present))
+        fitted = left @ (shrunk[:, :, None] * projected[:, None, :]).reshape(len(projected), shape[0] * shape[1])
+        fitted = fitted.reshape(len(rows), *shape)
+        # Residuals of each row when it is left out of the fit, for every penalty: (n, n_penalties, n_present).
+        left_out = (centred_targets[:, None, :] - fitted) / np.maximum(1.0 - leverages, 1e-6)[:, :, None]
+        chosen = int(np.square(left_out).mean(axis=(0, 2), dtype=np.float64).argmin())
+        outputs = targets - left_out[:, chosen]
+        errors = [float(np.square(targets - _probabilities(outputs, each)).sum()) for each in _TEMPERATURES]
+        best = int(np.argmin(errors))
+        penalty = float(_REGULARISATIONS[chosen])
+        weights = right @ ((values / (values**2 + penalty))[:, None] * projected)
+        return cls(
+            weights=weights,
+            bias=target_mean - row_mean @ weights,
+            codes=present,
+            regularisation=penalty,
+            accuracy=float((outputs.argmax(axis=1) == columns).mean()),
+            n_labelled=len(rows),
+            temperature=float(_TEMPERATURES[best]),
+        )
 
     @classmethod
-    def where_it_helps(cls, embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> "CategoryClassifier | None":
-        """Fit where enough rows are labelled and, each left out, it errs less than the categories' frequencies do.
+    def where_labelled_enough(
+        cls, embeddings: NDArray[np.float32], codes: NDArray[np.int64]
+    ) -> "CategoryClassifier | None":
+        """Fit where enough rows are labelled.
 
-        Less by more than one standard error. It need not be surer: next to nothing is lost by a classifier that says
-        the frequencies in other words, and much by taking every query as `other`.
+        Where embeddings tell nothing of the categories, the penalty and the temperature of least error leave little
+        more than the frequencies of the categories, which is still far better than `other` for every query.
 
         Args:
             embeddings: (n, dim) float32; rows are brought to unit length.
@@ -112,10 +155,7 @@ class CategoryClassifier:
         Raises:
             RecordError: The lengths differ, or an embedding is not finite.
         """
-        if not labelled_enough(codes):
-            return None
-        classifier, helps = _fit(embeddings, codes)
-        return classifier if helps else None
+        return cls.fit(embeddings, codes) if labelled_enough(codes) else None
 
     def shares(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict how probable every category is.
@@ -149,56 +189,6 @@ class CategoryClassifier:
             RecordError: As in `shares`.
         """
         return most_probable(self.shares(embeddings))
-
-
-def _fit(embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> tuple[CategoryClassifier, bool]:
-    """Fit, and tell whether its probabilities of queries that are left out err less than the frequencies do.
-
-    With singular vectors at hand all penalties cost two products, and the residual of row i when it is left out is its
-    residual divided by 1 - h_ii (Hastie, Tibshirani, Friedman 2009, eq. 7.64).
-    """
-    embeddings = as_embeddings(embeddings)
-    codes = np.asarray(codes, dtype=np.int64)
-    if codes.shape != (len(embeddings),):
-        raise RecordError(f"category classifier: {len(embeddings)} embeddings but codes of shape {codes.shape}")
-    labelled = codes >= 0
-    if not labelled.any():
-        raise RecordError("category classifier: no query has a category; expected at least one labelled query")
-    rows = unit_rows(embeddings[labelled])
-    present, columns = np.unique(codes[labelled], return_inverse=True)
-    targets = np.zeros((len(rows), len(present)), dtype=np.float32)
-    targets[np.arange(len(rows)), columns] = 1.0
-
-    row_mean, target_mean = rows.mean(axis=0), targets.mean(axis=0)
-    centred, centred_targets = rows - row_mean, targets - target_mean
-    left, values, right = _thin_svd(centred)
-    projected = left.T @ centred_targets
-    # Share of each direction that a penalty leaves: (rank, n_penalties).
-    shrunk = (values[:, None] ** 2 / (values[:, None] ** 2 + _REGULARISATIONS)).astype(np.float32)
-    leverages = (left * left) @ shrunk + 1.0 / len(rows)  # 1/n: the means are fitted too
-    shape = (len(_REGULARISATIONS), len(present))
-    fitted = left @ (shrunk[:, :, None] * projected[:, None, :]).reshape(len(projected), shape[0] * shape[1])
-    fitted = fitted.reshape(len(rows), *shape)
-    # Residuals of each row when it is left out of the fit, for every penalty: (n, n_penalties, n_present).
-    left_out = (centred_targets[:, None, :] - fitted) / np.maximum(1.0 - leverages, 1e-6)[:, :, None]
-    chosen = int(np.square(left_out).mean(axis=(0, 2), dtype=np.float64).argmin())
-    outputs = targets - left_out[:, chosen]
-    errors = [np.square(targets - _probabilities(outputs, each)).sum(axis=1) for each in _TEMPERATURES]
-    best = int(np.argmin([error.sum() for error in errors]))
-    gained = np.square(centred_targets).sum(axis=1) - errors[best]
-    helps = bool(gained.sum() > math.sqrt(len(gained)) * gained.std())
-    penalty = float(_REGULARISATIONS[chosen])
-    weights = right @ ((values / (values**2 + penalty))[:, None] * projected)
-    classifier = CategoryClassifier(
-        weights=weights,
-        bias=target_mean - row_mean @ weights,
-        codes=present,
-        regularisation=penalty,
-        accuracy=float((outputs.argmax(axis=1) == columns).mean()),
-        n_labelled=len(rows),
-        temperature=float(_TEMPERATURES[best]),
-    )
-    return classifier, helps
 
 
 def _probabilities(outputs: NDArray[Any], temperature: float) -> NDArray[Any]:

@@ -57,11 +57,11 @@ class FilledCategories:
 
     Attributes:
         categories: one name from `CATEGORIES` a query.
-        classifier: fitted on the queries that had a category; None where that would not help.
+        classifier: fitted on the queries that had a category; None where too few had.
         n_labelled: queries that had one.
         commonest: share of those that had the commonest one, which the classifier's accuracy is to be compared with.
         n_predicted: missing ones that it predicted.
-        n_other: missing ones that became `other`, in want of a classifier.
+        n_other: missing ones that became `other`, in want of a classifier that beats the commonest category.
     """
 
     categories: tuple[str, ...]
@@ -75,11 +75,12 @@ class FilledCategories:
         """Say in a sentence what became of missing categories, here and later; nothing where all is well."""
         if self.classifier is None:
             why = f"no classifier could be fitted; label at least {MIN_LABELLED} queries, of two categories or more"
-            if self.n_labelled >= MIN_LABELLED:
-                why = f"from their embeddings, the {self.n_labelled:,} labelled ones cannot be told apart"
             if self.n_other:
                 return [f"{self.n_other:,} queries without a category count as other, and so will those routed: {why}"]
             return [f"queries without a category will be taken as other when they are routed: {why}"]
+        if self.n_other:
+            why = "predictions from the embedding are right no more often than the commonest category"
+            return [f"{self.n_other:,} queries without a category count as other: {why}"]
         if self.n_predicted:
             share = (
                 f"{self.classifier.accuracy:.0%} of {self.classifier.n_labelled:,} labelled ones right, each left out; "
@@ -94,7 +95,7 @@ def fill_categories(
     categories: Sequence[str | None],
     classifier: CategoryClassifier | None = None,
 ) -> FilledCategories:
-    """Fit the classifier on the labelled queries and predict the categories of the others.
+    """Fit the classifier on the labelled queries; where it beats the commonest category, predict those of the others.
 
     Args:
         embeddings: (n, dim) float32.
@@ -106,14 +107,16 @@ def fill_categories(
     """
     codes = category_codes(categories)
     if classifier is None:
-        classifier = CategoryClassifier.where_it_helps(embeddings, codes)
-    resolved = resolve_categories(embeddings, codes, classifier)
+        classifier = CategoryClassifier.where_labelled_enough(embeddings, codes)
     labelled = codes[codes != MISSING]
+    commonest = float(np.bincount(labelled).max() / len(labelled)) if len(labelled) else 0.0
+    is_better = classifier is not None and classifier.accuracy > commonest
+    resolved = resolve_categories(embeddings, codes, classifier if is_better else None)
     return FilledCategories(
         categories=tuple(CATEGORIES[code] for code in resolved.codes),
         classifier=classifier,
         n_labelled=len(labelled),
-        commonest=float(np.bincount(labelled).max() / len(labelled)) if len(labelled) else 0.0,
+        commonest=commonest,
         n_predicted=int(resolved.predicted.sum()),
         n_other=int(resolved.assumed.sum()),
     )

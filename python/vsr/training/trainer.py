@@ -39,7 +39,7 @@ class Trainer:
         outcomes: what was measured.
         data: all queries, as the final fits see them.
         category_weight: what stands in the category columns.
-        classifier: predicts missing categories; None where one fitted on these queries would not help.
+        classifier: predicts missing categories; None where too few queries are labelled.
         seed: seed of folds and fits.
         objective: says which model was the best one of a training query.
     """
@@ -96,7 +96,7 @@ class Trainer:
         shrinkage = _choose_table_shrinkage(outcomes.quality, split.codes, seed)
         prior = MeanTable.fit(outcomes.quality, split.codes, len(CATEGORIES), shrinkage)
         if classifier is None:
-            classifier = CategoryClassifier.where_it_helps(split.embeddings, category_codes(outcomes.categories))
+            classifier = CategoryClassifier.where_labelled_enough(split.embeddings, category_codes(outcomes.categories))
         return cls(
             outcomes=outcomes,
             data=TrainingData(

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pools import DIM, planted_pool
+from pools import DIM, planted_pool, topics
 from vsr._files import require_writable
 from vsr.choice.objective import Objective
+from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
 from vsr.data.records import read_records
 from vsr.embedding import Fingerprint
@@ -101,10 +102,9 @@ def test_preference_pairs_follow_the_models_that_are_left(tmp_path: Path) -> Non
 
 def test_missing_categories_are_predicted_and_counted(tmp_path: Path) -> None:
     pool = planted_pool(120)
-    categories = [None if row < 15 else name for row, name in enumerate(pool.outcomes.categories)]
-    result = compare_and_train(
-        pool.outcomes.with_categories(categories), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK
-    )
+    vectors, topic = topics(120, np.random.default_rng(0))
+    categories = [None if row < 15 else CATEGORIES[topic[row]] for row in range(120)]
+    result = compare_and_train(pool.outcomes.with_categories(categories), vectors, EXTERNAL, tmp_path, QUICK)
     assert result.n_predicted_categories == 15
     assert result.notes[0].startswith("15 missing categories predicted from the embedding")
     nothing = compare_and_train(

@@ -84,12 +84,14 @@ def test_where_categories_decide_a_table_is_enough() -> None:
     table = evaluation.method("category table")
     assert table.gain is not None
     assert table.gain.low > 0.2
-    # Nothing in the vectors says the category, so there is no classifier: every query is taken as `other`.
+    # Nothing in the vectors says the category: where it has to be predicted, all of the gain is gone.
     arriving = evaluate(pool)
     assert arriving.verdict.kind in ("static", "inconclusive", "identical")
     assert arriving.verdict.categories == "predicted"
-    assert arriving.method("category table").gain is None
-    assert arriving.classifier_accuracy is None
+    table = arriving.method("category table")
+    assert table.gain is None or table.gain.low < 0.05
+    assert arriving.classifier_accuracy is not None
+    assert arriving.classifier_accuracy < 0.5
 
 
 def test_given_and_predicted_categories_are_two_lines_of_one_table() -> None:

@@ -131,12 +131,13 @@ def test_clear_categories_are_one_hots() -> None:
     assert CategoryClassifier.fit(rows, np.full(200, 3)).temperature == 0.0
 
 
-def test_it_is_fitted_where_it_helps_alone() -> None:
-    rows, codes = clusters(100, 16, 4, noise=1.0)
-    assert CategoryClassifier.where_it_helps(rows, codes) is not None
-    assert CategoryClassifier.where_it_helps(rows[:39], codes[:39]) is None
-    shuffled = [np.random.default_rng(seed).permutation(codes) for seed in range(20)]
-    assert sum(CategoryClassifier.where_it_helps(rows, names) is not None for names in shuffled) <= 3
+def test_where_nothing_can_be_told_it_says_the_frequencies() -> None:
+    rows, _ = clusters(2000, 16, 1, noise=1.0)
+    codes = np.where(np.random.default_rng(0).random(2000) < 0.2, 0, 1)
+    fitted = CategoryClassifier.where_labelled_enough(rows, codes)
+    assert fitted is not None
+    assert np.abs(fitted.shares(rows)[:, 0] - 0.2).max() < 0.1
+    assert CategoryClassifier.where_labelled_enough(rows[:39], codes[:39]) is None
 
 
 def test_bad_input() -> None:

@@ -15,10 +15,9 @@ def test_missing_categories_are_filled_where_enough_are_labelled() -> None:
     filled = fill_categories(rows, partly)
     assert filled.categories == tuple(names)
     assert (filled.n_predicted, filled.n_other) == (20, 0)
-    assert filled.lines() == [
-        "20 missing categories predicted from the embedding (100% of 80 labelled ones right, each left out; 54% would be by "
-        "the commonest category)"
-    ]
+    (line,) = filled.lines()
+    right = "100% of 80 labelled ones right, each left out; 52% would be by the commonest category"
+    assert line == f"20 missing categories predicted from the embedding ({right})"
     few = fill_categories(rows[:30], partly[:30])
     assert few.categories == tuple("other" if name is None else name for name in partly[:30])
     assert (few.classifier, few.n_predicted, few.n_other) == (None, 0, 6)
@@ -31,14 +30,16 @@ def test_missing_categories_are_filled_where_enough_are_labelled() -> None:
 
 
 def test_labels_that_embeddings_do_not_tell_are_not_predicted() -> None:
-    rows, codes = clusters(60, 16, 3, noise=1.0)
-    names = [["law", "math", "other"][code] for code in np.random.default_rng(1).permutation(codes)]
-    filled = fill_categories(rows, [*names[:50], *[None] * 10])
-    assert (filled.classifier, filled.n_other) == (None, 10)
-    assert filled.lines() == [
-        "10 queries without a category count as other, and so will those routed: from their embeddings, the 50 labelled "
-        "ones cannot be told apart"
-    ]
+    rows, codes = clusters(400, 16, 2, noise=1.0)
+    skewed = np.where(np.random.default_rng(1).permutation(400) < 40, "law", "math").tolist()
+    for n_labelled in (80, 390):
+        filled = fill_categories(rows, [*skewed[:n_labelled], *[None] * (400 - n_labelled)])
+        assert (filled.n_predicted, filled.n_other) == (0, 400 - n_labelled)
+        (line,) = filled.lines()
+        why = "predictions from the embedding are right no more often than the commonest category"
+        assert line == f"{400 - n_labelled} queries without a category count as other: {why}"
+    told = [["law", "math"][code] for code in codes]
+    assert fill_categories(rows, [*told[:80], *[None] * 320]).n_predicted == 320
 
 
 def test_given_ones_stay_and_missing_ones_become_probabilities() -> None:
