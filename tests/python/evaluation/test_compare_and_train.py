@@ -190,15 +190,13 @@ def test_vectors_are_read_as_they_were_saved(tmp_path: Path) -> None:
 
 def test_the_classifier_of_all_queries_is_fitted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    fit = classifier._fit
+    decompose = classifier._thin_svd
 
-    def counted(
-        embeddings: npt.NDArray[np.float32], codes: npt.NDArray[np.int64]
-    ) -> tuple[classifier.CategoryClassifier, float]:
-        sizes.append(len(embeddings))
-        return fit(embeddings, codes)
+    def counted(centred: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], ...]:
+        sizes.append(len(centred))
+        return decompose(centred)
 
-    monkeypatch.setattr(classifier, "_fit", counted)
+    monkeypatch.setattr(classifier, "_thin_svd", counted)
     pool = planted_pool(120)
     result = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, replace(QUICK, splits=1))
     assert sizes.count(120) == 1
