@@ -12,6 +12,8 @@ from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
+from vsr.cli.file_formats import RECORDS
+from vsr.cli.findings import say_findings
 from vsr.cli.options import (
     EmbeddingOptions,
     FiniteRange,
@@ -25,6 +27,7 @@ from vsr.cli.sections import command, option
 from vsr.selectors import registry
 
 if TYPE_CHECKING:
+    from vsr.config import RouterConfig
     from vsr.evaluation.compare_and_train import TrainingResult
 
 RECORDS_NAME = "benchmark_training_data.jsonl"
@@ -32,7 +35,7 @@ QUERIES_NAME = "training_data_with_category.jsonl"
 _BENCHMARK = "Asking first"
 
 
-@command("train", cls=AlgorithmsCommand)
+@command("train", cls=AlgorithmsCommand, epilog=RECORDS)
 @option(
     "--data-file",
     type=click.Path(path_type=Path),
@@ -115,6 +118,7 @@ def train(
     from vsr.data.categories import category_codes
     from vsr.data.preferences import read_preferences
     from vsr.data.records import read_records
+    from vsr.doctor import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.cross_validation import N_SPLITS
     from vsr.features.classifier import CategoryClassifier
@@ -138,8 +142,11 @@ def train(
     if preferences is not None:
         _check_preferences(chosen, embedding)
     require_writable(folder)
+    wanted = objective.over(Objective())
     asked = None
     if benchmark and config is not None:
+        if wanted.cost_share > 0:
+            _require_prices(config)
         if embedding.file is None:
             embedding.load()  # what is missing there is better said before hours of asking than behind them
         records_path = folder / RECORDS_NAME
@@ -162,6 +169,11 @@ def train(
     terminal.say(f"{outcomes.n_queries:,} unique queries, {terminal.counted(outcomes.n_models, 'model')}.")
     for line in [] if outcomes.report is None else outcomes.report.lines():
         terminal.say(f"  {line}")
+    found = check_outcomes(outcomes, str(records_path), wanted)
+    if preferences is not None:
+        # Pairs say which model is better where qualities do not.
+        found = tuple(finding for finding in found if finding.check not in ("all-zero", "all-equal"))
+    say_findings(found, "Nothing has been trained.")
     pairs = None
     if preferences is not None:
         pairs = read_preferences(preferences, outcomes.models, outcomes.queries, skip_bad_lines=skip_bad_lines)
@@ -182,7 +194,7 @@ def train(
     settings = TrainingSettings(
         algorithms=chosen,
         parameters=parameters,
-        objective=objective.over(Objective()),
+        objective=wanted,
         seed=seed,
         holdout=holdout,
         splits=N_SPLITS if splits is None else splits,
@@ -215,6 +227,18 @@ def _check_combination(config_path: Path | None, *, analyze_only: bool, benchmar
     if not benchmark:
         for flag in asking.given():
             raise click.UsageError(f"{flag} has no effect without --benchmark.")
+
+
+def _require_prices(config: "RouterConfig") -> None:
+    """Refuse to ask for costs that nobody will know."""
+    import os
+
+    from vsr.asking.models import asked_models
+
+    if not any(model.tells_cost for model in asked_models(config, os.environ).models):
+        raise click.UsageError(
+            "--cost-share has no effect: no model in the configuration has prices (pricing), so no call has a cost."
+        )
 
 
 def _check_preferences(algorithms: Sequence[str], embedding: EmbeddingOptions) -> None:

@@ -133,8 +133,13 @@ def test_the_same_command_gives_the_same_bytes(
 
 
 def test_flags_reach_the_algorithms(records: Path, tmp_path: Path, vsr_train: Command) -> None:
+    priced = tmp_path / "records.jsonl"
+    with priced.open("w") as file:
+        for line in records.read_text().splitlines():
+            record = json.loads(line)
+            file.write(json.dumps(record | {"cost": 0.001 * len(record["model_name"])}) + "\n")
     result = vsr_train(
-        *("train", "--data-file", records, "--output-dir", tmp_path, "--json"),
+        *("train", "--data-file", priced, "--output-dir", tmp_path, "--json"),
         *("--use-fallback", "--embedding-dim", "16", "--holdout", "0.3", "--seed", "3", "--quality-weight", "0.7"),
         *("--knn-k", "4", "--knn-index", "ball-tree", "--kmeans-clusters", "3", "--svm-kernel", "linear"),
         *("--svm-c", "0.5", "--svm-solver", "shared-gram", "--mlp-hidden-layers", "6, 4", "--mf-num-factors", "2"),
