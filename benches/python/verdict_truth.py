@@ -35,13 +35,13 @@ from verdict_worlds import KINDS, Cell, World, cells, draw
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
-from vsr.data.categories import category_codes
+from vsr.data.categories import MISSING, category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, hold_out
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.intervals import luck_in_gain, luck_of_the_pick
 from vsr.evaluation.summary import summarise
-from vsr.features import join_features
+from vsr.features import join_features, resolve_categories
 from vsr.selectors import registry
 from vsr.training.trainer import Trainer
 
@@ -80,13 +80,12 @@ def repeat(pool: Pool, cell: Cell, world: World, options: argparse.Namespace, se
 
     table = Trainer.prepare(features[world.sample], outcomes, seed, objective)
     selector = next(each for each in selectors if each.name == evaluation.recommended)
-    rest_codes = codes[world.rest]
-    if options.categories == "predicted" and table.classifier is not None:
-        rest_codes = table.classifier.predict(pool.vectors[world.rest])
-    deployed = join_features(pool.vectors[world.rest], rest_codes, 1.0)
+    known = np.full(len(world.rest), MISSING) if options.categories == "predicted" else codes[world.rest]
+    rest = resolve_categories(pool.vectors[world.rest], known, table.classifier).categories
+    deployed = join_features(pool.vectors[world.rest], rest, 1.0)
     chooser = Chooser.prepare(table.statistics(), objective)
-    by_selector = chooser.best(selector.scores(deployed), rest_codes)
-    by_table = chooser.best(table.data.prior.rows(rest_codes), rest_codes)
+    by_selector = chooser.best(selector.scores(deployed), rest)
+    by_table = chooser.best(table.data.prior.rows(rest), rest)
     scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
     unknown = np.full(world.quality.shape, np.nan)
     utility = measured_utilities(world.quality, world.latency_s, unknown, scale, objective)
