@@ -117,7 +117,7 @@ def unknown_categories(categories: Iterable[str | None]) -> tuple[UnknownCategor
     return tuple(sorted(unknown, key=lambda each: (-each.count, each.name)))
 
 
-def shares_of(categories: Categories) -> NDArray[np.float64]:
+def category_shares(categories: Categories) -> NDArray[np.float64]:
     """Give categories as shares: (n, 15) float64, rows of sum 1."""
     return categories.astype(np.float64) if categories.ndim == 2 else np.eye(len(CATEGORIES) + 1)[categories]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vsr.data.categories import CATEGORIES, MISSING, OTHER, Categories, category_codes, most_probable, shares_of
+from vsr.data.categories import CATEGORIES, MISSING, OTHER, Categories, category_codes, category_shares, most_probable
 from vsr.features.classifier import MIN_LABELLED, CategoryClassifier
 
 
@@ -45,7 +45,7 @@ def resolve_categories(
     if classifier is None or not missing.any():
         filled = np.where(missing, OTHER, codes)
         return ResolvedCategories(filled, filled, predicted=none, assumed=missing)
-    shares = shares_of(codes)
+    shares = category_shares(codes)
     shares[missing] = classifier.shares(embeddings[missing])
     filled = most_probable(shares)
     return ResolvedCategories(filled if classifier.temperature == 0.0 else shares, filled, missing, none)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr.data.categories import CATEGORIES, shares_of
+from vsr.data.categories import CATEGORIES, category_shares
 from vsr.features import split_features
 from vsr.selectors.base import Row, TrainedSelector
 from vsr.selectors.training_data import Features
@@ -40,7 +40,7 @@ def explain(selector: TrainedSelector, features: Features, models: Sequence[str]
     column_of = {name: selector.models.index(name) for name in models if name in selector.models}
     tables: dict[str, list[Row]] = {}
     categories = split_features(features).categories
-    category = _named(shares_of(categories)[0])
+    category = _named(category_shares(categories)[0])
     if selector.prior is None:
         summary = "This file has the documented fields alone: there are no means to compare with."
     else:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import ArrayLike, NDArray
 
-from vsr.data.categories import CATEGORIES, MISSING, most_probable, rows_of, shares_of
+from vsr.data.categories import CATEGORIES, MISSING, category_shares, most_probable, rows_of
 from vsr.embedding.vectors import unit_rows
 from vsr.errors import RecordError
 from vsr.features import as_features, build_features, feature_dim, join_features, split_features
@@ -164,5 +164,5 @@ def test_what_is_predicted_softly_is_a_mean_of_the_table() -> None:
     many = np.random.default_rng(1).dirichlet(np.ones(15), 3000)
     np.testing.assert_array_equal(rows_of(table, many)[2999:], rows_of(table, many[2999:]))
     assert rows_of(table, many[:0]).shape == (0, 3)
-    np.testing.assert_array_equal(shares_of(np.array([4, MISSING])), np.eye(15)[[4, 14]])
+    np.testing.assert_array_equal(category_shares(np.array([4, MISSING])), np.eye(15)[[4, 14]])
     assert most_probable(shares).tolist() == [4, MISSING]
