@@ -19,8 +19,8 @@ from vsr.prior.category_means import FloatArray, IntArray
 #: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).
 _WIDENING = 1.2
 #: What the training on all queries differs by, as a share of the variance between those of the folds. Found on real
-#: data (`benches/python/targets.py`), where it was near a fifth to a half.
-_DEPLOYED_SHARE = 1.0 / 3.0
+#: data (`benches/python/targets.py`), where it was a seventh to a half.
+_DEPLOYED_SHARE = 1.0 / 4.0
 # Standard error of at least two queries decided otherwise: choices that hardly ever differ are not sure for that.
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
@@ -92,7 +92,7 @@ def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
     (a neighbour more, a shrinkage less, and near-tied models change places). Every query was chosen for by one training
     of each split; the fold means of the differences from the query's own mean over the splits are differences between
     trainings, but for what single queries add, which is taken off. The training on all queries is nearer to the average
-    of these than each of them is; it counts a third of their variance.
+    of these than each of them is; it counts a quarter of their variance.
 
     Args:
         values: (n_splits, n_queries) float64.
@@ -100,8 +100,9 @@ def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
     """
     n_splits = len(values)
     apart = values - values.mean(axis=0) if n_splits > 1 else values - values.mean()
-    # Of S independent values, one less the mean of all has a variance of 1 - 1 / S.
-    left = 1.0 - 1.0 / n_splits if n_splits > 1 else 1.0
+    # A fold's mean difference is (1 - 1 / S) of its own training, less what the other splits' have on average there.
+    n_folds = len(np.unique(folds[0]))
+    left = (1.0 - 1.0 / n_splits) ** 2 + (n_splits - 1.0) / (n_splits**2 * n_folds) if n_splits > 1 else 1.0
     means, noise = [], []
     for own, fold in zip(apart, folds, strict=True):
         for number in np.unique(fold):
