@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from vsr.cli.algorithm_options import AlgorithmChoice
+from vsr.cli.baselines import BASELINES, NO_BASELINES
 from vsr.cli.configured import DEFAULT_OUTPUT_DIR, config_option
 from vsr.cli.options import (
     EmbeddingOptions,
@@ -22,6 +23,7 @@ from vsr.cli.options import (
     objective_options,
     seed_option,
 )
+from vsr.cli.report import ReportOptions, report_options
 from vsr.cli.sections import command, option
 
 _COMPARISON = "Comparison (records alone)"
@@ -89,8 +91,18 @@ _COMPARISON = "Comparison (records alone)"
     show_default="5 folds",
     help="Hold out this share of the queries once instead.",
 )
+@option(
+    "--baseline",
+    "baselines",
+    section=_COMPARISON,
+    type=click.Choice((*BASELINES, NO_BASELINES)),
+    multiple=True,
+    show_default="all that are installed",
+    help="Compare with this router of others; may be repeated. litellm takes the extra of that name.",
+)
 @embedding_options
 @objective_options("0.9", with_targets=True)
+@report_options
 @seed_option
 @json_option
 def evaluate(
@@ -104,8 +116,10 @@ def evaluate(
     folds: int | None,
     splits: int | None,
     holdout: float | None,
+    baselines: tuple[str, ...],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
+    report: ReportOptions,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -117,7 +131,14 @@ def evaluate(
     """
     from vsr.cli.comparison import ComparisonOptions, compare_records
 
-    comparison_only = {"--config": config_path, "--folds": folds, "--splits": splits, "--holdout": holdout}
+    comparison_only = {
+        "--config": config_path,
+        "--folds": folds,
+        "--splits": splits,
+        "--holdout": holdout,
+        "--baseline": baselines,
+        "--report": report.directory,
+    }
     if queries_file is not None:
         from vsr.cli.deployed import foresee_choices
 
@@ -149,6 +170,8 @@ def evaluate(
             as_json=as_json,
         )
         return
+    if NO_BASELINES in baselines and len(baselines) > 1:
+        raise click.UsageError(f"--baseline {NO_BASELINES} has no effect beside others.")
     if holdout is not None:
         _refuse({"--folds": folds, "--splits": splits}, "with --holdout: queries are held out once")
     compare_records(
@@ -161,10 +184,12 @@ def evaluate(
             folds=folds,
             splits=splits,
             holdout=holdout,
+            baselines=baselines,
             seed=seed,
         ),
         embedding,
         objective,
+        report,
         as_json=as_json,
     )
 

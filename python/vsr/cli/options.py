@@ -333,7 +333,7 @@ def embedding_options(command: _Command) -> _Command:
             help="Threads for all computing.",
         ),
     )
-    return _collected(command, "embedding", "embedding_", _embedding_in_force, declarations)
+    return collected(command, "embedding", "embedding_", _embedding_in_force, declarations)
 
 
 def objective_options(
@@ -368,7 +368,7 @@ def objective_options(
     )
     if with_targets:
         declarations += _target_options()
-    return lambda command: _collected(command, "objective", "objective_", ObjectiveOptions, declarations)
+    return lambda command: collected(command, "objective", "objective_", ObjectiveOptions, declarations)
 
 
 def _target_options() -> tuple[_Decorator, ...]:
@@ -433,7 +433,7 @@ def _embedding_option(field: str, **settings: Any) -> _Decorator:
     return option(_EMBEDDING_FLAGS[field], f"embedding_{field}", section=EMBEDDING, **settings)
 
 
-def _collected(
+def collected(
     command: _Command,
     name: str,
     prefix: str,

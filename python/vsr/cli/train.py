@@ -25,6 +25,7 @@ from vsr.cli.options import (
     seed_option,
 )
 from vsr.cli.records import RECORDS_NAME, read_measured
+from vsr.cli.report import ReportOptions, report_options
 from vsr.cli.sections import command, option
 from vsr.selectors import registry
 
@@ -88,6 +89,7 @@ _BENCHMARK = "Asking first"
 )
 @embedding_options
 @objective_options("0.9", with_targets=True)
+@report_options
 @seed_option
 @json_option
 def train(
@@ -105,6 +107,7 @@ def train(
     algorithms: tuple[str, ...],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
+    report: ReportOptions,
     seed: int,
     as_json: bool,
     **flags: Any,
@@ -126,6 +129,8 @@ def train(
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
     if splits is not None and holdout is not None:
         raise click.UsageError("--splits has no effect with --holdout: queries are held out once.")
+    if analyze_only and report.directory is not None:
+        raise click.UsageError("--report has no effect with --analyze-only: nothing is compared.")
     config = None if config_path is None else read_config(config_path)
     if analyze_only and config is not None:
         from vsr.cli.analyze import write_analysis
@@ -140,6 +145,7 @@ def train(
     if preferences is not None:
         _check_preferences(chosen, embedding)
     require_writable(folder)
+    report.require()
     # Known before anything is asked: a target's own weights come later.
     wanted = objective.over(Objective())
     asked = None
@@ -203,6 +209,7 @@ def train(
             progress=lambda what, done, total: show(done, total, note=what),
         )
     _print(result, as_json=as_json)
+    report.write(result.evaluation, result.held, categories, records_path)
     exit_code = 0 if asked is None else asking.exit_code(asked)
     if asked is not None and exit_code == TOO_MANY_FAILED:
         asking.say_too_many_failed(asked)

@@ -22,6 +22,7 @@ from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.novelty import Yardstick
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.rivals import RivalRouter
 from vsr.evaluation.selection import selection_by_category
 from vsr.evaluation.targets import instead_of, keeps
 from vsr.features import split_features
@@ -72,6 +73,7 @@ class TrainingSettings:
         categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        rivals: routers of others, to be baselines of the comparison.
         target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
     """
 
@@ -85,6 +87,7 @@ class TrainingSettings:
     categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
+    rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
 
 
@@ -96,6 +99,7 @@ class TrainingResult:
         selectors: the trained selectors, those that combine others behind their parts, the table last.
         paths: their artefacts, in the same order.
         evaluation: the held-out comparison; None where there was nothing to compare.
+        held: what every method chose for held-out queries; None where there was nothing to compare.
         recommended: the algorithm to deploy, as the manifest says it.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
@@ -105,6 +109,7 @@ class TrainingResult:
     selectors: tuple[TrainedSelector, ...]
     paths: tuple[Path, ...]
     evaluation: Evaluation | None
+    held: Held | None
     recommended: str
     notes: tuple[str, ...]
     n_predicted_categories: int
@@ -164,6 +169,7 @@ def compare_and_train(
         selectors=selectors,
         paths=tuple(paths),
         evaluation=evaluation,
+        held=None if comparison is None else comparison.held,
         recommended=recommended,
         notes=tuple(notes),
         n_predicted_categories=prepared.n_predicted_categories,
@@ -268,8 +274,9 @@ def compare_prepared(
         seed=settings.seed,
         parameters=settings.parameters,
         preferences=prepared.preferences,
+        rivals=settings.rivals,
         target=settings.target,
     )
     held, selectors = hold_out(prepared.features, outcomes, how, progress)
-    held, evaluation = conclude(held, how)
+    held, evaluation = conclude(held, how, prepared.features[outcomes.measured_rows], progress)
     return HeldComparison(evaluation, selectors, held)

@@ -17,6 +17,7 @@ from vsr.evaluation.curve import curve_of
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.rivals import RivalRouter, held_out_rivals
 from vsr.evaluation.summary import summarise
 from vsr.evaluation.targets import in_view_of, meet, require_measured
 from vsr.features import split_features
@@ -47,6 +48,7 @@ class ComparisonSettings:
         seed: seed of the splits and the fits.
         parameters: per algorithm, its own parameters.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        rivals: routers of others, to be baselines.
         target: what choices may need at most; the table is then under the objective that meets it, and `objective` is
             the one under which the selector to judge is chosen inside the folds.
     """
@@ -60,6 +62,7 @@ class ComparisonSettings:
     seed: int = 0
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preferences: Preferences | None = None
+    rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
 
 
@@ -140,24 +143,37 @@ def compare(
         TrainingError: As in `cross_validate`.
     """
     held, selectors = hold_out(features, outcomes, settings, progress)
-    return Comparison(conclude(held, settings)[1], selectors)
+    rows = features_of(outcomes, features)[outcomes.measured_rows]
+    return Comparison(conclude(held, settings, rows, progress)[1], selectors)
 
 
-def conclude(held: Held, settings: ComparisonSettings) -> tuple[Held, Evaluation]:
+def conclude(
+    held: Held,
+    settings: ComparisonSettings,
+    features: npt.NDArray[np.float32] | None = None,
+    progress: Progress | None = None,
+) -> tuple[Held, Evaluation]:
     """Draw the conclusions from what the splits gave: the target's objective, the table, the verdict, the curve.
+
+    Args:
+        held: what the splits gave.
+        settings: how they were compared.
+        features: (n_queries, n_features) float32 of the same queries; rivals need them.
+        progress: told what rivals do, how many steps are done, and of how many.
 
     Returns:
         What was chosen under the objective that is in force in the end, and the evaluation.
 
     Raises:
-        TrainingError: The target cannot be reached.
+        TrainingError: The target cannot be reached, or a rival cannot be had.
     """
     met, objective = None, settings.objective
     if settings.target is not None:
         met = meet(settings.target, held, settings.categories, settings.seed)
         held, objective = held.under(met.objective), met.objective
     how = (objective, settings.categories, settings.seed)
-    evaluation = replace(summarise(held, *how), target=met, curve=curve_of(held, *how))
+    rivals = () if features is None else held_out_rivals(held, features, settings.rivals, *how, progress)
+    evaluation = replace(summarise(held, *how, rivals), target=met, curve=curve_of(held, *how))
     return held, evaluation if met is None else in_view_of(met, evaluation)
 
 

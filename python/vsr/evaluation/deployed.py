@@ -131,9 +131,8 @@ def evaluate_deployed(
     held_out = None if first.header is None else first.header.held_out
     source = categories or _source(held_out)
     wanted = objective or (Objective() if first.header is None else first.header.objective)
-    measured = outcomes.with_models(
-        [name for name, is_seen in zip(outcomes.models, outcomes.observed.any(axis=0).tolist(), strict=True) if is_seen]
-    )
+    seen = np.flatnonzero(np.any(outcomes.observed, axis=0))
+    measured = outcomes.with_models([outcomes.models[column] for column in seen])
     judge = _Judge(measured, embeddings, first, wanted, source, seed, None if held_out is None else held_out)
     known = dict.fromkeys(name for artefact in artefacts for name in artefact.selector.models)
     for artefact in artefacts:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from vsr.evaluation.metrics.measure import Metrics
 from vsr.evaluation.results import Evaluation, MethodResult, MetTarget
 
 
@@ -46,3 +47,13 @@ def _method(method: MethodResult) -> dict[str, Any]:
     # Times differ from run to run, and an artefact's bytes must not.
     document.pop("seconds_per_query")
     return document
+
+
+def metrics_document(metrics: Metrics) -> dict[str, Any]:
+    """Turn metrics into an object that `json` takes."""
+    return {
+        "metrics": [asdict(metric) for metric in metrics.values],
+        "selection": [
+            asdict(selection) | {"collapsed_onto": selection.collapsed_onto} for selection in metrics.selection
+        ],
+    }

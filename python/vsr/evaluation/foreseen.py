@@ -80,7 +80,8 @@ def foresee(
     columns = Chooser.prepare(selector.statistics, wanted).best(scores, prepared.codes)
     rows = np.arange(len(columns))
     # A category that training never saw has no row of its own: its means are those over all queries.
-    codes = np.where(selector.statistics.counts.any(axis=1)[prepared.codes], prepared.codes, MISSING)
+    was_seen = np.asarray(np.any(selector.statistics.counts, axis=1))
+    codes = np.where(was_seen[prepared.codes], prepared.codes, MISSING)
     return Foreseen(
         name=selector.name,
         n_queries=len(columns),

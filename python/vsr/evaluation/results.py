@@ -72,6 +72,23 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class LearningPoint:
+    """One point of a learning curve.
+
+    Attributes:
+        n_queries: how many queries there are in all.
+        gain: of the judged selector over the best single model, in utility.
+        low: lower end of its 95 % interval.
+        high: upper end.
+    """
+
+    n_queries: int
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class CurvePoint:
     """What choices under one objective give, or what one model for everything gives: means over held-out queries.
 
@@ -169,6 +186,7 @@ class Evaluation:
         verdict: whether routing pays.
         classifier_accuracy: leave-one-out accuracy of the category classifier; None where there is none.
         seed: seed of the splits.
+        learning_curve: the judged gain at a quarter, at a half and at all of the queries; empty where it was not drawn.
         target: how the objective was found; None where it was given.
         curve: what sliding the objective would do; None where nobody worked it out.
     """
@@ -190,6 +208,7 @@ class Evaluation:
     verdict: Verdict
     classifier_accuracy: float | None
     seed: int
+    learning_curve: tuple[LearningPoint, ...] = ()
     target: MetTarget | None = None
     curve: Curve | None = None
 

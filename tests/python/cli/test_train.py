@@ -55,6 +55,7 @@ def test_a_training_ends_with_the_table_and_the_verdict(records: Path, tmp_path:
         "knn_model.json",
         "kmeans_model.json",
         "table_model.json",
+        "training_queries.json",
         "recommended.json",
     }
 
