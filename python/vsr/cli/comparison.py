@@ -49,11 +49,11 @@ def compare_records(
         TrainingError: Too few queries.
     """
     from vsr.evaluation.compare_and_train import N_FOLDS, TrainingSettings, compare_prepared
-    from vsr.evaluation.cross_validation import N_SPLITS
     from vsr.evaluation.document import evaluation_document, metrics_document
     from vsr.evaluation.metrics.measure import metrics_of
     from vsr.evaluation.metrics.sweep import Sweep
     from vsr.evaluation.preparation import prepare_training
+    from vsr.evaluation.settings import N_SPLITS
     from vsr.selectors import registry
 
     report.require()
