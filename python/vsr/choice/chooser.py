@@ -15,6 +15,9 @@ from vsr.errors import SelectionError
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.prior.statistics import Statistics
 
+#: Why a candidate was not compared: the artefact has never seen it.
+UNKNOWN = "unknown"
+
 Reason = Literal["predicted", "single_candidate", "default"]
 CategorySource = Literal["given", "predicted"]
 
@@ -33,8 +36,9 @@ class Choice:
         utilities: utility of every such candidate.
         category: category that the query was taken to have, None where it is not known.
         category_source: `given` or `predicted`, None where there is none.
+        decision: name of the configuration's decision that the query fell into; None where there is none.
         reference: the chosen candidate as it was passed in; None where no candidates were passed.
-        unknown_candidates: candidates that the artefact does not know; they were not compared.
+        excluded: candidates that were not compared, each with the reason; `unknown` to the artefact, for one.
     """
 
     model: str
@@ -46,8 +50,15 @@ class Choice:
     utilities: dict[str, float] = field(default_factory=dict)
     category: str | None = None
     category_source: CategorySource | None = None
+    decision: str | None = None
     reference: Candidate | None = None
-    unknown_candidates: tuple[str, ...] = ()
+    excluded: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ranking(self) -> tuple[str, ...]:
+        """Every candidate that was compared, best first: whom to ask next if the model fails."""
+        # Candidates stand in the order that breaks ties, and sorting keeps it.
+        return tuple(sorted(self.utilities, key=lambda name: -self.utilities[name])) or (self.model,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +149,7 @@ class Chooser:
                     category=_category(code),
                     category_source=source,
                     reference=references[best],
-                    unknown_candidates=offer.unknown,
+                    excluded=dict.fromkeys(offer.unknown, UNKNOWN),
                 )
             )
         return choices
@@ -217,5 +228,10 @@ def _default_choice(offer: Offer, models: Sequence[str], default: str | None) ->
         )
     require_kind(default, str, "default", "the name of a model", SelectionError)
     return Choice(
-        model=default, quality=None, utility=None, margin=None, reason="default", unknown_candidates=offer.unknown
+        model=default,
+        quality=None,
+        utility=None,
+        margin=None,
+        reason="default",
+        excluded=dict.fromkeys(offer.unknown, UNKNOWN),
     )

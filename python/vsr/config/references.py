@@ -43,6 +43,8 @@ def broken_references(config: RouterConfig, document: Document) -> Iterator[Prob
     for name, entry in config.models.items():
         yield from _broken_in_model(("model_config", name), entry, endpoint_names, document)
     yield from _taken_twice("decisions", tuple(decision.name for decision in config.decisions), document)
+    if config.default_model is not None and config.default_model not in config.models:
+        yield _at(("default_model",), _unknown("model", config.default_model, tuple(config.models)), document)
     for index, decision in enumerate(config.decisions):
         yield from _broken_in_decision(("decisions", index), decision, tuple(config.models), document)
 

@@ -133,7 +133,7 @@ def evaluate_deployed(
     wanted = objective or (Objective() if first.header is None else first.header.objective)
     seen = np.flatnonzero(np.any(outcomes.observed, axis=0))
     measured = outcomes.with_models([outcomes.models[column] for column in seen])
-    judge = _Judge(measured, embeddings, first, wanted, source, seed, None if held_out is None else held_out)
+    judge = _Judge(measured, embeddings, first, wanted, source, seed, held_out)
     known = dict.fromkeys(name for artefact in artefacts for name in artefact.selector.models)
     for artefact in artefacts:
         if not set(artefact.selector.models) & set(measured.models):
@@ -200,8 +200,9 @@ class _Judge:
     def artefact(self, artefact: Artefact, training: TrainingQueries | None) -> DeployedResult:
         """Let an artefact choose among the models that were measured."""
         selector = artefact.selector
-        given = self.outcomes.categories if self.source == "given" else None
-        prepared = Router.of(artefact).prepare(None, given, self.embeddings)
+        nothing = [None] * self.outcomes.n_queries
+        given = self.outcomes.categories if self.source == "given" else nothing
+        prepared = Router.of(artefact).prepare(nothing, given, self.embeddings)
         chooser = Chooser.prepare(selector.statistics, self.objective)
         column_of = {name: column for column, name in enumerate(self.outcomes.models)}
         # In the order in which ties are decided.
