@@ -84,16 +84,18 @@ def gain_interval(
     return Interval(mean, mean - half, mean + half, n_queries)
 
 
-def mean_interval(values: FloatArray) -> Interval:
+def mean_interval(values: FloatArray, groups: IntArray | None = None) -> Interval:
     """Put an interval around the mean of what choices need (cost, latency, a share), as wide as that of a gain.
 
     Args:
         values: (n_splits, n_queries) float64.
+        groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
     """
     n_queries = values.shape[1]
+    variance = float(np.mean([variance_of_mean(split, groups) for split in values]))
     # Two queries decided otherwise, as in a gain, in the unit of the values.
     floor = _LEAST_QUERIES / n_queries * float(np.abs(values).mean())
-    half = _HALF_WIDTH * math.sqrt(float(values.var(axis=1).mean()) / n_queries + floor**2)
+    half = _HALF_WIDTH * math.sqrt(variance + floor**2)
     mean = float(values.mean())
     return Interval(mean, mean - half, mean + half, n_queries)
 

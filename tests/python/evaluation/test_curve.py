@@ -10,13 +10,14 @@ from pools import Pool, priced_pool
 from vsr.choice.objective import Objective
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
-from vsr.evaluation.cross_validation import ComparisonSettings, conclude, cross_validate, hold_out
+from vsr.evaluation.cross_validation import conclude, cross_validate, hold_out
 from vsr.evaluation.curve import COST_SHARES, QUALITY_WEIGHTS, curve_of, slid
 from vsr.evaluation.curve_sentences import sentences_of
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.replay import Ledger, Replay
 from vsr.evaluation.results import Curve
+from vsr.evaluation.settings import ComparisonSettings
 
 WITH_BOTH = ComparisonSettings(("knn",), splits=2)
 

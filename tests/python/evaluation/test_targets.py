@@ -12,9 +12,10 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.compare_and_train import TrainingResult, TrainingSettings, compare_and_train
-from vsr.evaluation.cross_validation import ComparisonSettings, compare, conclude, hold_out
+from vsr.evaluation.cross_validation import compare, conclude, hold_out
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import Held
+from vsr.evaluation.settings import ComparisonSettings
 from vsr.evaluation.targets import keeps, meet, sentences_of
 from vsr.features import split_features
 from vsr.persistence import load_artefact, read_manifest
