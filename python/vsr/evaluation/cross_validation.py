@@ -157,9 +157,10 @@ def hold_out(
     """
     if settings.categories not in ("given", "predicted"):
         raise TrainingError(f"categories is {settings.categories!r}; expected 'given' or 'predicted'")
-    require_cost(settings.objective, outcomes)
     if settings.target is not None:
         require_measured(settings.target, outcomes)
+    else:
+        require_cost(settings.objective, outcomes)
     rows = features_of(outcomes, features)
     measured = outcomes.measured_rows
     rows, outcomes = rows[measured], outcomes.take(measured)

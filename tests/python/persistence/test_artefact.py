@@ -324,6 +324,10 @@ def test_what_is_not_ours_is_refused(name: str, edited: Callable[..., Path]) -> 
         lambda content: content["vsr"]["embedder"].update(width=DIM + 1), "'vsr.n_features' is 30; expected 17 of the"
     )
     refuse(lambda content: content["vsr"]["objective"].update(quality_weight=2), "quality_weight is 2")
+    refuse(
+        lambda content: content["vsr"]["objective"].update(model_penalty={"large": -1}), "the penalty of large is -1"
+    )
+    refuse(lambda content: content["vsr"]["objective"].update(model_penalty=3), "'vsr.objective.model_penalty' is 3")
     refuse(lambda content: content["vsr"]["classifier"]["codes"].append(99), "'vsr.classifier.codes' holds 99")
     refuse(
         lambda content: content["vsr"].update(calibration_slope="strong"),
