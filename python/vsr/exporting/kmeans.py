@@ -1,0 +1,46 @@
+"""KMeans: our own centroids with our own choices as labels, with further ones between them, moved to where hard
+assignment loses least."""
+
+import numpy as np
+
+from vsr.data.categories import CATEGORIES
+from vsr.errors import ArtefactError
+from vsr.exporting.files import Assignment, FileContent
+from vsr.exporting.prototypes import condensed, fit_prototypes
+from vsr.selectors.kmeans import KMeansPredictor
+
+_MORE_CLUSTERS = 5
+
+
+def write_kmeans(assignment: Assignment) -> FileContent:
+    """Label the centroids and move them."""
+    predictor, form = assignment.teacher.selector.predictor, assignment.form
+    if not isinstance(predictor, KMeansPredictor):
+        raise ArtefactError("this is no selector of kmeans")
+    n_ours = len(CATEGORIES)
+    # A centroid mixes categories: its columns are those of its queries, added up where the reader knows one for several.
+    centroids = np.zeros((len(predictor.centroids), predictor.n_features - n_ours + form.n_categories))
+    centroids[:, : -form.n_categories] = predictor.centroids[:, :-n_ours]
+    for ours, column in enumerate(form.columns().tolist()):
+        centroids[:, column - form.n_categories] += predictor.centroids[:, ours - n_ours]
+    rows = form.rows(assignment.features)
+    n_more = min(_MORE_CLUSTERS * len(centroids), assignment.max_rows - len(centroids))
+    if n_more > 0:  # what lies between two clusters is a cluster of its own where assignment is hard
+        centroids = np.vstack([centroids, condensed(rows, n_more, form.n_categories, assignment.generator)])
+    prototypes = fit_prototypes(
+        centroids,
+        rows,
+        assignment.teacher.utilities(assignment.features),
+        assignment.generator,
+    )
+    document = {
+        "algorithm": "kmeans",
+        "trained": True,
+        "num_clusters": len(prototypes.points),
+        "centroids": prototypes.points.astype(np.float32),
+        "cluster_models": [assignment.names[column] for column in prototypes.labels.tolist()],
+        "model_names": list(assignment.names),
+    }
+    if not form.is_documented:
+        document |= {"n_clusters": len(prototypes.points), "feature_dim": prototypes.points.shape[1]}
+    return FileContent(document, len(prototypes.points))
