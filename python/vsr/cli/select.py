@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     show_default=True,
     help=f"Which selector to ask: what the training recommends, or {', '.join(registry.names())}.",
 )
+@option("--models", metavar="A,B,...", help="Names of the models in order, for an artefact that lacks them.")
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
@@ -54,6 +55,7 @@ def select(
     models_dir: Path | None,
     config_path: Path | None,
     algorithm: str,
+    models: str | None,
     category: str | None,
     candidates: str | None,
     default: str | None,
@@ -69,6 +71,7 @@ def select(
     of the file, as `vsr-train embed` writes it.
     """
     from vsr.cli.embedding import embed_with_progress, load_router
+    from vsr.cli.model_names import split_names
     from vsr.data.categories import unknown_categories
     from vsr.data.prompts import unique_rows
     from vsr.data.records import Query
@@ -97,7 +100,7 @@ def select(
     if config is not None:
         embedding = with_config(embedding, config)
     folder = artefact_folder(models_dir, config)
-    router = load_router(folder, algorithm, embedding)
+    router = load_router(folder, algorithm, embedding, split_names(models))
     said = said_without_manifest(folder, algorithm, router.artefact.selector.name)
     if said is not None:
         terminal.warn(said)

@@ -131,7 +131,13 @@ def export_selectors(
     contents = {
         name: WRITERS[name](
             Assignment(
-                teacher, form, names, queries.fitted, settings.max_rows, np.random.default_rng([settings.seed, number])
+                teacher=teacher,
+                form=form,
+                names=names,
+                known=queries.known,
+                features=queries.fitted,
+                max_rows=settings.max_rows,
+                generator=np.random.default_rng([settings.seed, number]),
             )
         )
         for number, (name, teacher) in enumerate(teachers.items())

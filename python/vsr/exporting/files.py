@@ -19,7 +19,8 @@ class Assignment:
         teacher: what it is to choose like.
         form: what its reader expects.
         names: what the reader calls the models, in the order of the teacher's columns.
-        features: (n, n_features) float32 queries to fit on.
+        known: (n, n_features) float32 queries, most of which the training has seen: for what does not know them by heart.
+        features: (n, n_features) float32 points between such queries.
         max_rows: how many rows or support vectors it may have.
         generator: for everything random.
     """
@@ -27,6 +28,7 @@ class Assignment:
     teacher: Teacher
     form: Format
     names: tuple[str, ...]
+    known: npt.NDArray[np.float32]
     features: npt.NDArray[np.float32]
     max_rows: int
     generator: np.random.Generator

@@ -5,27 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr.data.categories import CATEGORIES, MISSING, OTHER
+from vsr.data.categories import CATEGORIES, MISSING, OTHER, SEMANTIC_ROUTER_CATEGORIES
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, IntArray
-
-_SEMANTIC_ROUTER_CATEGORIES = (
-    "math",
-    "physics",
-    "chemistry",
-    "biology",
-    "computer science",
-    "history",
-    "economics",
-    "business",
-    "law",
-    "health",
-    "psychology",
-    "philosophy",
-    "other",
-    "unknown",
-)
-
 
 @dataclass(frozen=True)
 class Format:
@@ -95,7 +77,7 @@ FORMATS = {
         # Since its first release (#1119), which has no reader of an MLP: both forms of one are written.
         Format(
             "semantic-router",
-            _SEMANTIC_ROUTER_CATEGORIES,
+            SEMANTIC_ROUTER_CATEGORIES,
             is_documented=False,
             has_documented_network=True,
             has_layers=True,
@@ -103,7 +85,7 @@ FORMATS = {
         # Since its MLP on Candle (#1299): exactly the fields of these readers.
         Format(
             "semantic-router-v2",
-            _SEMANTIC_ROUTER_CATEGORIES,
+            SEMANTIC_ROUTER_CATEGORIES,
             is_documented=False,
             has_documented_network=False,
             has_layers=True,

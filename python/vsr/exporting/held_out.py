@@ -45,13 +45,15 @@ class Queries:
     """What an export works on.
 
     Attributes:
-        fitted: (n, n_features) float32, queries that files are fitted on.
+        known: (n, n_features) float32, queries to fit on.
+        fitted: (n, n_features) float32, points between these.
         judged: (n, n_features) float32, other queries.
         utilities: (n_judged, n_models) measured utilities, NaN = not measured; None where only our own predictions
             can say what another choice loses.
         source: where the judged ones come from.
     """
 
+    known: Features
     fitted: Features
     judged: Features
     utilities: FloatArray | None
@@ -74,6 +76,7 @@ class Queries:
             order = generator.permutation(len(held_out.features))
             fitted, judged = np.array_split(order, 2)
             return cls(
+                held_out.features[fitted],
                 _between(held_out.features[fitted], _N_FITTED, generator),
                 held_out.features[judged],
                 held_out.utilities[judged],
@@ -86,10 +89,11 @@ class Queries:
             )
         if held_out is not None:
             fitted = _between(known, _N_FITTED, generator)
-            return cls(fitted, held_out.features, held_out.utilities, "records")
+            return cls(known, fitted, held_out.features, held_out.utilities, "records")
         order = generator.permutation(len(known))
         n_judged = max(2, int(_JUDGED_SHARE * len(known)))
         return cls(
+            known[order[n_judged:]],
             _between(known[order[n_judged:]], _N_FITTED, generator),
             _between(known[order[:n_judged]], _N_JUDGED, generator),
             None,

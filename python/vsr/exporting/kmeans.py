@@ -1,15 +1,12 @@
-"""KMeans: our own centroids with our own choices as labels, with further ones between them, moved to where hard
-assignment loses least."""
+"""KMeans: our own centroids with our own choices as labels, moved where hard assignment then loses less."""
 
 import numpy as np
 
 from vsr.data.categories import CATEGORIES
 from vsr.errors import ArtefactError
 from vsr.exporting.files import Assignment, FileContent
-from vsr.exporting.prototypes import condensed, fit_prototypes
+from vsr.exporting.prototypes import fit_prototypes
 from vsr.selectors.kmeans import KMeansPredictor
-
-_MORE_CLUSTERS = 5
 
 
 def write_kmeans(assignment: Assignment) -> FileContent:
@@ -23,14 +20,11 @@ def write_kmeans(assignment: Assignment) -> FileContent:
     centroids[:, : -form.n_categories] = predictor.centroids[:, :-n_ours]
     for ours, column in enumerate(form.columns().tolist()):
         centroids[:, column - form.n_categories] += predictor.centroids[:, ours - n_ours]
-    rows = form.rows(assignment.features)
-    n_more = min(_MORE_CLUSTERS * len(centroids), assignment.max_rows - len(centroids))
-    if n_more > 0:  # what lies between two clusters is a cluster of its own where assignment is hard
-        centroids = np.vstack([centroids, condensed(rows, n_more, form.n_categories, assignment.generator)])
+    rows = form.rows(assignment.known)
     prototypes = fit_prototypes(
         centroids,
         rows,
-        assignment.teacher.utilities(assignment.features),
+        assignment.teacher.utilities(assignment.known),
         assignment.generator,
     )
     document = {
