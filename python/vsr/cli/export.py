@@ -36,8 +36,7 @@ _FORMATS = ("documented", "semantic-router", "semantic-router-v2")
     "form",
     type=click.Choice(_FORMATS),
     required=True,
-    help="Who reads it: anybody who knows the documented fields; vLLM Semantic Router since its first release; or since "
-    "its MLP.",
+    help="Who reads it: whoever knows the documented fields; vLLM Semantic Router; the same, only what its newest reads.",
 )
 @option(
     "--output-dir",
@@ -95,7 +94,9 @@ def export(
     if data_file is None and (embedding.names_embedder or embedding.file is not None):
         raise click.UsageError("The embedding flags have no effect without --data-file: nothing else is embedded.")
     if output_dir.resolve() == models_dir.resolve():
-        raise click.UsageError("--output-dir is MODELS_DIR: the export would replace the artefacts. Name another folder.")
+        raise click.UsageError(
+            "--output-dir is MODELS_DIR: the export would replace the artefacts. Name another folder."
+        )
     config = None if config_path is None else read_config(config_path)
     artefacts = _artefacts(models_dir, split_names(models))
     require_writable(output_dir)

@@ -54,6 +54,8 @@ def import_(form: str, paths: tuple[Path, ...], output_dir: Path, as_json: bool)
         )
         return
     for file in imported:
-        terminal.write(f"{file.path}: {file.algorithm}, {terminal.counted(len(file.models), 'model')}, from {file.source}")
+        terminal.write(
+            f"{file.path}: {file.algorithm}, {terminal.counted(len(file.models), 'model')}, from {file.source}"
+        )
         for line in file.lost:
             terminal.warn(f"{file.source}: {line}")

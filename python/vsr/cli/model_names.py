@@ -15,5 +15,7 @@ def split_names(given: str | None) -> list[str] | None:
     if not all(names):
         raise click.UsageError(f"--models {given!r} has a blank name; expected A,B,...")
     if len(set(names)) < len(names):
-        raise click.UsageError(f"--models {given!r} names a model twice; expected each once, in the order of the files.")
+        raise click.UsageError(
+            f"--models {given!r} names a model twice; expected each once, in the order of the files."
+        )
     return names

@@ -92,8 +92,8 @@ class ExportResult:
         path: `export.json`.
         files: one per algorithm.
         n_judged: queries on which they were judged.
-        is_measured: whether the utility lost was measured; else it is by our own predictions, on points between training
-            queries that the fit has not seen.
+        is_measured: whether the utility lost was measured; else it is by our own predictions, on points between
+            training queries that the fit has not seen.
     """
 
     path: Path

@@ -19,7 +19,7 @@ class Assignment:
         teacher: what it is to choose like.
         form: what its reader expects.
         names: what the reader calls the models, in the order of the teacher's columns.
-        known: (n, n_features) float32 queries, most of which the training has seen: for what does not know them by heart.
+        known: (n, n_features) float32 queries to fit on, where a selector does not know them by heart.
         features: (n, n_features) float32 points between such queries.
         max_rows: how many rows or support vectors it may have.
         generator: for everything random.

@@ -9,6 +9,7 @@ from vsr.data.categories import CATEGORIES, MISSING, OTHER, SEMANTIC_ROUTER_CATE
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, IntArray
 
+
 @dataclass(frozen=True)
 class Format:
     """What a reader expects.

@@ -65,7 +65,8 @@ class Queries:
     ) -> "Queries":
         """Take training queries from the artefacts that keep them, else some of the held-out ones.
 
-        Selectors know their training queries by heart, so files are fitted on points between neighbouring ones: there they answer as they do on a new query. Without
+        Selectors know their training queries by heart, so files are fitted on points between neighbouring ones, where they
+        answer as they do on a new query. Without
         held-out queries they are judged on such points, too, between training queries that are left out of the fit.
 
         Raises:
@@ -74,12 +75,12 @@ class Queries:
         known = _training_rows(selectors)
         if known is None and held_out is not None and len(held_out.features) >= 2 * _LEAST_QUERIES:
             order = generator.permutation(len(held_out.features))
-            fitted, judged = np.array_split(order, 2)
+            for_fit, for_judging = np.array_split(order, 2)
             return cls(
-                held_out.features[fitted],
-                _between(held_out.features[fitted], _N_FITTED, generator),
-                held_out.features[judged],
-                held_out.utilities[judged],
+                held_out.features[for_fit],
+                _between(held_out.features[for_fit], _N_FITTED, generator),
+                held_out.features[for_judging],
+                held_out.utilities[for_judging],
                 "records",
             )
         if known is None or len(known) < _LEAST_QUERIES:

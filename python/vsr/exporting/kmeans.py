@@ -15,7 +15,7 @@ def write_kmeans(assignment: Assignment) -> FileContent:
     if not isinstance(predictor, KMeansPredictor):
         raise ArtefactError("this is no selector of kmeans")
     n_ours = len(CATEGORIES)
-    # A centroid mixes categories: its columns are those of its queries, added up where the reader knows one for several.
+    # A centroid mixes categories: its columns are added up where the reader knows one category for several.
     centroids = np.zeros((len(predictor.centroids), predictor.n_features - n_ours + form.n_categories))
     centroids[:, : -form.n_categories] = predictor.centroids[:, :-n_ours]
     for ours, column in enumerate(form.columns().tolist()):

@@ -18,7 +18,7 @@ from vsr.selectors.optimization.adam import sigmoid
 
 def write_matrix_factorization(assignment: Assignment) -> FileContent:
     """Write one factor per model, its column of the projection the model's weights."""
-    predictor, form = assignment.teacher.selector.predictor, assignment.form
+    predictor = assignment.teacher.selector.predictor
     if not isinstance(predictor, MatrixFactorizationPredictor):
         raise ArtefactError("this is no selector of matrix_factorization")
     terms = UtilityTerms.of(assignment.teacher, raw_prior_share=1.0)
@@ -26,9 +26,7 @@ def write_matrix_factorization(assignment: Assignment) -> FileContent:
     biases = predictor.model_biases.astype(np.float64) + predictor.global_bias
     by_category = biases + weights[-len(CATEGORIES) :]
     if terms.scale > 0.0:
-        by_category = by_category + terms.by_category / (
-            terms.scale * _steepness(assignment, weights, biases)[:, None]
-        )
+        by_category = by_category + terms.by_category / (terms.scale * _steepness(assignment, weights, biases)[:, None])
     else:
         weights, by_category = np.zeros_like(weights), terms.by_category
     projection = np.vstack([weights[: -len(CATEGORIES)], assignment.table(by_category)])

@@ -1,8 +1,8 @@
 """MLP: our network, followed by a layer that works out our utilities from its logits.
 
-We compare `prior + slope * sigmoid(logit)` and what latency and cost add; a reader compares outputs. The sigmoid becomes
-a sum of hinges (it is interpolated between knots, to within 0.001), priors and efficiency a linear function of the
-category columns, which pass through the hidden layers as they are: they are never negative.
+We compare `prior + slope * sigmoid(logit)` and what latency and cost add; a reader compares outputs. The sigmoid
+becomes a sum of hinges (it is interpolated between knots, to within 0.001), priors and efficiency a linear function of
+the category columns, which pass through the hidden layers as they are: they are never negative.
 """
 
 from dataclasses import dataclass

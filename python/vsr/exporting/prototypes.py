@@ -79,9 +79,7 @@ def fit_prototypes(
     return max((start, moved, relabelled), key=served)
 
 
-def _labels(
-    points: FloatArray, rows: FloatArray, utilities: FloatArray, instead: IntArray | None = None
-) -> IntArray:
+def _labels(points: FloatArray, rows: FloatArray, utilities: FloatArray, instead: IntArray | None = None) -> IntArray:
     """Model of the highest summed utility among the rows that are nearest to each point: (n_points,)."""
     sums = np.zeros((len(points), utilities.shape[1]))
     nearest = _nearest(rows, points)

@@ -79,7 +79,7 @@ def _rbf(assignment: Assignment, predictor: SvmPredictor, terms: UtilityTerms) -
         design = _kernel(rows, kept, gamma)
         gram = design.T @ design
         gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / n_kept
-        vectors, coefficients = kept, np.linalg.solve(gram, design.T @ wanted)
+        vectors, coefficients = kept, np.asarray(np.linalg.solve(gram, design.T @ wanted))
     # A vector (0, 1 in a category's column) is at one distance from all queries of the category and at another from all
     # others, so that some weights on these vectors give every category its own constants.
     n_categories, dim = form.n_categories, vectors.shape[1] - form.n_categories

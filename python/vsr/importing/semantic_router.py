@@ -1,4 +1,4 @@
-"""Selectors of vLLM Semantic Router, in all the forms that its versions have written, as files of the documented fields.
+"""Selectors of vLLM Semantic Router, in all forms that its versions have written, as files of the documented fields.
 
 | algorithm | forms |
 |---|---|
@@ -137,7 +137,9 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = sorted(path.glob("*_model.json"))
     if not found:
-        raise ArtefactError(f"{path}: holds no file NAME_model.json; expected a folder of vLLM Semantic Router's models")
+        raise ArtefactError(
+            f"{path}: holds no file NAME_model.json; expected a folder of vLLM Semantic Router's models"
+        )
     return found
 
 
@@ -154,15 +156,17 @@ def _read(path: Path) -> tuple[str, _Content]:
             raise ArtefactError(f"{path}: trained is false: the file holds nothing learnt; train it first")
         content = read(document)
     except OSError as error:
-        raise ArtefactError(f"{path}: cannot be read ({error.strerror}); expected a file of vLLM Semantic Router") from error
+        raise ArtefactError(
+            f"{path}: cannot be read ({error.strerror}); expected a file of vLLM Semantic Router"
+        ) from error
     except RecursionError as error:
         raise ArtefactError(f"{path}: is nested too deeply; expected a file of vLLM Semantic Router") from error
     except KeyError as error:
         raise ArtefactError(
-            f"{path}: field {error} is missing; expected one of the forms of {algorithm} that vLLM Semantic Router writes"
+            f"{path}: field {error} is missing; expected a form of {algorithm} that vLLM Semantic Router writes"
         ) from error
     except (TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ArtefactError(f"{path}: is no file of vLLM Semantic Router ({str(error):.200})") from error
+        raise ArtefactError(f"{path}: is no file of vLLM Semantic Router ({error!s:.200})") from error
     return str(algorithm), content
 
 
@@ -176,7 +180,7 @@ def _knn(document: Mapping[str, Any]) -> _Content:
         qualities, latencies = document.get("qualities", []), document.get("latencies", [])
     else:
         key = next((key for key in ("samples", "training", "training_records") if key in document), "embeddings")
-        point, label, quality, latency = _ROW_FIELDS[key] if key in _ROW_FIELDS else ("", "", "", "")
+        point, label, quality, latency = _ROW_FIELDS.get(key, ("", "", "", ""))
         records = document[key]
         points, labels = [each[point] for each in records], [each[label] for each in records]
         qualities = [each.get(quality, _MIDDLE_QUALITY) for each in records]
@@ -251,9 +255,7 @@ def _svm(document: Mapping[str, Any]) -> _Content:
     fields = {
         "kernel": kernel,
         "gamma": gamma,
-        "support_vectors": {
-            str(j): columns.reordered(rows, are_weights=is_linear) for j, rows in enumerate(vectors)
-        },
+        "support_vectors": {str(j): columns.reordered(rows, are_weights=is_linear) for j, rows in enumerate(vectors)},
         "alphas": {str(j): alpha for j, alpha in enumerate(alphas)},
         "biases": biases,
     }
@@ -290,7 +292,9 @@ def _plain_layers(layers: Sequence[Mapping[str, Any]]) -> list[tuple[_Array, _Ar
         kind = layer["type"]
         if kind == "linear":
             weights = _matrix(layer["weight"]).T
-            bias = np.zeros(weights.shape[1]) if layer.get("bias") is None else np.array(layer["bias"], dtype=np.float64)
+            bias = (
+                np.zeros(weights.shape[1]) if layer.get("bias") is None else np.array(layer["bias"], dtype=np.float64)
+            )
             if pending is not None:
                 scale, shift = pending
                 weights, bias, pending = scale[:, None] * weights, bias + shift @ weights, None

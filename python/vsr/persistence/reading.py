@@ -191,7 +191,9 @@ def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, .
     """Load a file from elsewhere, which holds the documented fields alone."""
     names = models
     if names is None:  # `model_names` is no documented field, but many writers have it
-        names = fields.strings("model_names") if fields.has("model_names") else registry.algorithm(name).models_in(fields)
+        names = (
+            fields.strings("model_names") if fields.has("model_names") else registry.algorithm(name).models_in(fields)
+        )
     if names is None:
         raise ArtefactError(
             f"{path}: names no models, and a documented {name} file has no field for them; pass `models`, in the "

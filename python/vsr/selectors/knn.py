@@ -197,8 +197,10 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
 
     @classmethod
     def from_fields(cls, fields: Fields, context: FileContext) -> KnnPredictor:
-        """Read the training queries; without measured qualities the best model of each counts its `quality`
-        or 1, the others 0."""
+        """Read the training queries.
+
+        Without measured qualities the best model of each counts what its field `quality` says, else 1, the others 0.
+        """
         features = fields.matrix("training_records[].embedding", context.n_features)
         k = fields.get("k", int)
         if k < 1:
@@ -223,8 +225,9 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
 def _vote(record: dict[str, Any]) -> float:
     """What a row's vote for its best model counts, in a file of the documented fields: its `quality`, else 1."""
     quality = record.get("quality")
-    is_number = isinstance(quality, int | float) and not isinstance(quality, bool)
-    return float(quality) if is_number and 0.0 <= quality <= 1.0 else 1.0
+    if not isinstance(quality, int | float) or isinstance(quality, bool):
+        return 1.0
+    return float(quality) if 0.0 <= quality <= 1.0 else 1.0
 
 
 def _best_models(fields: Fields) -> list[str]:
