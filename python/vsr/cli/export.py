@@ -36,7 +36,7 @@ _FORMATS = ("documented", "semantic-router", "semantic-router-v2")
     "form",
     type=click.Choice(_FORMATS),
     required=True,
-    help="Who reads it: whoever knows the documented fields; vLLM Semantic Router; the same, only what its newest reads.",
+    help="Who reads it: whoever knows the documented fields; vLLM Semantic Router; or its newest version alone.",
 )
 @option(
     "--output-dir",

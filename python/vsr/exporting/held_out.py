@@ -65,8 +65,8 @@ class Queries:
     ) -> "Queries":
         """Take training queries from the artefacts that keep them, else some of the held-out ones.
 
-        Selectors know their training queries by heart, so files are fitted on points between neighbouring ones, where they
-        answer as they do on a new query. Without
+        Selectors know their training queries by heart, so files are fitted on points between neighbouring ones, where
+        they answer as they do on a new query. Without
         held-out queries they are judged on such points, too, between training queries that are left out of the fit.
 
         Raises:

@@ -76,7 +76,8 @@ class _Columns:
 
         Args:
             rows: (n, dim + 14).
-            are_weights: whether a category that the file lacks weighs what `other` weighs; else its column is 0.
+            are_weights: whether a category that the file lacks weighs what `other` weighs. Else its column holds what
+                stands in the column of the category that we lack: so distances to all other queries stay as they are.
         """
         n_theirs = len(self.categories)
         if rows.ndim != 2 or rows.shape[1] <= n_theirs:
@@ -85,7 +86,7 @@ class _Columns:
         ours[:, : -len(CATEGORIES)] = rows[:, :-n_theirs]
         known = {name.replace(" ", "_"): column for column, name in enumerate(self.categories)}
         for code, name in enumerate(CATEGORIES):
-            column = known.get(name, known["other"] if are_weights else None)
+            column = known.get(name, known["other"] if are_weights else known.get("unknown"))
             if column is not None:
                 ours[:, code - len(CATEGORIES)] = rows[:, column - n_theirs]
         return ours
@@ -97,7 +98,7 @@ class _Columns:
         missing = [name for name in CATEGORIES if name not in known]
         if not missing:
             return ()
-        return (f"queries of {', '.join(missing)} are other there; here they are at the same distance from everything",)
+        return (f"queries of {', '.join(missing)} are other there; here they are near to nothing",)
 
 
 def import_selectors(paths: Sequence[str | os.PathLike[str]], directory: str | os.PathLike[str]) -> list[ImportedFile]:
