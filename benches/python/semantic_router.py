@@ -3,10 +3,10 @@
     python benches/python/semantic_router.py CHECKOUT [--data FOLDER] [--target-dir DIR] [--pool "LLMRouter 9"] ...
 
 Builds `ml-binding` of a checkout of https://github.com/vllm-project/semantic-router with cargo (outside the checkout),
-trains on 3,000 queries of each pool, exports for `semantic-router` with up to 3,000 others held out, loads the files through
-the library's C interface, and compares its choices on 500 of these with the plain reading that `export.json` rests on.
-KNN, KMeans and SVM are read by that library; the MLP by its rule in NumPy alone; matrix factorization has no reader
-there.
+trains on 3,000 queries of each pool, exports for `semantic-router` with up to 3,000 others held out, loads the files
+through the library's C interface, and compares its choices on 500 of these with the plain reading that `export.json`
+rests on. KNN, KMeans and SVM are read by that library; the MLP by its rule in NumPy alone; matrix factorization has no
+reader there.
 """
 
 import argparse

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vsr.evaluation import Evaluation, cross_validate
     from vsr.features import build_features
     from vsr.persistence import load_selector, save_selector, selector_from_dict, selector_to_dict
-    from vsr.routing import DisabledRouter, Router
+    from vsr.routing import DecisionRouter, DisabledRouter, Request, Router
     from vsr.scoring import Score, score_response
     from vsr.selectors.base import Selector
     from vsr.training.pairs import train_with_preferences
@@ -42,6 +42,7 @@ __all__ = [
     "BenchmarkError",
     "Choice",
     "ConfigError",
+    "DecisionRouter",
     "DisabledRouter",
     "Embedder",
     "EmbeddingError",
@@ -53,6 +54,7 @@ __all__ = [
     "Query",
     "Record",
     "RecordError",
+    "Request",
     "Router",
     "Score",
     "SelectionError",
@@ -95,7 +97,7 @@ _HOMES = {
     "vsr.data.outcomes": ("Outcomes",),
     "vsr.persistence": ("load_selector", "save_selector", "selector_from_dict", "selector_to_dict"),
     "vsr.data.records": ("Query", "Record", "read_queries", "read_records"),
-    "vsr.routing": ("DisabledRouter", "Router"),
+    "vsr.routing": ("DecisionRouter", "DisabledRouter", "Request", "Router"),
     "vsr.selectors.base": ("Selector",),
     "vsr.training.pairs": ("train_with_preferences",),
     "vsr.training.trainer": ("train_selector",),

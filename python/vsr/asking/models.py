@@ -81,6 +81,11 @@ class AskedModel:
             return None
         return (input_tokens * self.pricing.prompt_per_1m + output_tokens * self.pricing.completion_per_1m) / 1_000_000
 
+    @property
+    def tells_cost(self) -> bool:
+        """Whether the cost of an answer will be known: by prices, or because a provider states it."""
+        return self.pricing is not None or any(target.provider.states_cost for target in self.targets)
+
     def cost_of(self, answer: Answer) -> float | None:
         """Return what an answer cost in USD: by the prices of the configuration, else as the provider says."""
         cost = self.cost_usd(answer.input_tokens, answer.output_tokens)
@@ -96,12 +101,14 @@ class AskedModels:
         limits: requests at a time by endpoint, where there is a limit.
         secrets: every key of the configuration, to be kept out of whatever is written.
         warnings: what may not be meant.
+        without_key: endpoints of public services that get no key, and the variables that could hold it.
     """
 
     models: tuple[AskedModel, ...]
     limits: Mapping[str, int]
     secrets: tuple[str, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
+    without_key: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def asked_models(config: RouterConfig, environment: Mapping[str, str]) -> AskedModels:
@@ -124,8 +131,9 @@ def asked_models(config: RouterConfig, environment: Mapping[str, str]) -> AskedM
             except OSError as error:
                 raise BenchmarkError(f"{where}: endpoint '{endpoint.name}': {error}") from error
     warnings: list[str] = []
+    without_key: dict[str, tuple[str, ...]] = {}
     models = [
-        _asked_model(name, entry, lora, use_reasoning, config, environment, warnings)
+        _asked_model(name, entry, lora, use_reasoning, config, environment, warnings, without_key)
         for name, entry, lora, use_reasoning in _references(config, warnings)
     ]
     if not models:
@@ -135,6 +143,7 @@ def asked_models(config: RouterConfig, environment: Mapping[str, str]) -> AskedM
         {endpoint.name: endpoint.max_concurrency for endpoint in config.vllm_endpoints if endpoint.max_concurrency},
         _secrets(config, environment),
         tuple(dict.fromkeys(warnings)),
+        without_key,
     )
 
 
@@ -172,6 +181,7 @@ def _asked_model(
     config: RouterConfig,
     environment: Mapping[str, str],
     warnings: list[str],
+    without_key: dict[str, tuple[str, ...]],
 ) -> AskedModel:
     endpoints = _endpoints_of(name, entry, config)
     home = endpoints[0]
@@ -183,8 +193,10 @@ def _asked_model(
             headers = {header: value for header, value in headers.items() if header.lower() != "authorization"}
             headers["Authorization"] = f"Bearer {key}"
         elif is_public(endpoint) and not any(header.lower() == "authorization" for header in headers):
-            variables = " or ".join(PROVIDERS[endpoint.type].key_variables)
-            warnings.append(f"endpoint '{endpoint.name}' has no key: set {variables}, or api_key in the file")
+            without_key[endpoint.name] = variables = PROVIDERS[endpoint.type].key_variables
+            warnings.append(
+                f"endpoint '{endpoint.name}' has no key: set {' or '.join(variables)}, or api_key in the file"
+            )
         if entry.access_key is not None and not shares_key(endpoint, home):
             warnings.append(
                 f"the access_key of {name} is for {urlsplit(server_url(home)).hostname} alone: "

@@ -16,7 +16,7 @@ from vsr._files import atomic_writer
 from vsr.data.json_lines import JsonLines
 from vsr.data.prompts import RawChoices
 from vsr.errors import BenchmarkError
-from vsr.scoring import SCORER_VERSION, UNSCORED, Score, score_response
+from vsr.scoring import SCORER_VERSION, UNSCORED, Score, is_unknown_metric, score_response
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,6 +33,7 @@ class RescoringReport:
         n_without_response: failed calls and the like; they stay as they are.
         n_without_truth: answered, but there is nothing to score against.
         rules: how many were scored by which rule.
+        unknown_metrics: metrics that name no rule, and how many records were scored by another one for that.
         quality_before: sum of the old qualities where old and new can be compared.
         quality_after: sum of the new ones.
         n_compared: how many these are.
@@ -45,6 +46,7 @@ class RescoringReport:
     n_without_response: int = 0
     n_without_truth: int = 0
     rules: Counter[str] = field(default_factory=Counter)
+    unknown_metrics: Counter[str] = field(default_factory=Counter)
     quality_before: float = 0.0
     quality_after: float = 0.0
     n_compared: int = 0
@@ -151,6 +153,8 @@ class Rescoring:
             return _with_fields(line.text, _fields(score)) if score.unscored else line.text
         report.n_scored += 1
         report.rules[score.kind] += 1
+        if is_unknown_metric(record.metric):
+            report.unknown_metrics[str(record.metric)] += 1
         report.n_unparsed += score.unparsed
         report.n_changed += own != score.value
         if own is not None:

@@ -41,7 +41,7 @@ class Offer:
         offer = cls([], [], [], ())
         unknown = []
         for candidate in as_list(candidates, "candidates", "a list of names or references", SelectionError):
-            model, adapter = _names(candidate)
+            model, adapter = candidate_names(candidate)
             # An adapter that was measured itself speaks for itself; else its model does.
             column = column_of.get(adapter, column_of.get(model)) if adapter else column_of.get(model)
             name = adapter or model
@@ -54,8 +54,12 @@ class Offer:
         return cls(offer.names, offer.columns, offer.references, tuple(unknown))
 
 
-def _names(candidate: Candidate) -> tuple[str, str | None]:
-    """Model and adapter of a candidate."""
+def candidate_names(candidate: Candidate) -> tuple[str, str | None]:
+    """Give the model and the adapter that a candidate names.
+
+    Raises:
+        SelectionError: It names no model.
+    """
     if isinstance(candidate, str):
         return candidate, None
     if isinstance(candidate, Mapping):

@@ -15,6 +15,9 @@ from vsr.errors import SelectionError
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.prior.statistics import Statistics
 
+#: Why a candidate was not compared: the artefact has never seen it.
+UNKNOWN = "unknown"
+
 Reason = Literal["predicted", "single_candidate", "default"]
 CategorySource = Literal["given", "predicted"]
 
@@ -33,8 +36,9 @@ class Choice:
         utilities: utility of every such candidate.
         category: category that the query was taken to have, None where it is not known.
         category_source: `given` or `predicted`, None where there is none.
+        decision: name of the configuration's decision that the query fell into; None where there is none.
         reference: the chosen candidate as it was passed in; None where no candidates were passed.
-        unknown_candidates: candidates that the artefact does not know; they were not compared.
+        excluded: candidates that were not compared, each with the reason; `unknown` to the artefact, for one.
     """
 
     model: str
@@ -46,8 +50,15 @@ class Choice:
     utilities: dict[str, float] = field(default_factory=dict)
     category: str | None = None
     category_source: CategorySource | None = None
+    decision: str | None = None
     reference: Candidate | None = None
-    unknown_candidates: tuple[str, ...] = ()
+    excluded: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ranking(self) -> tuple[str, ...]:
+        """Every candidate that was compared, best first: whom to ask next if the model fails."""
+        # Candidates stand in the order that breaks ties, and sorting keeps it.
+        return tuple(sorted(self.utilities, key=lambda name: -self.utilities[name])) or (self.model,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +68,8 @@ class Chooser:
     Attributes:
         statistics: quality, latency and cost by model and category.
         objective: what is maximised.
-        weighted_efficiency: (n_categories + 1, n_models) what efficiency adds to utility, last row: unknown category.
+        weighted_efficiency: (n_categories + 1, n_models) what efficiency adds to utility and penalties take
+            from it, last row: unknown category.
         order: (n_models,) columns by higher mean quality, then lower latency, then name: ties go to the first.
     """
 
@@ -83,7 +95,7 @@ class Chooser:
         return cls(
             statistics=statistics,
             objective=objective,
-            weighted_efficiency=(1.0 - objective.quality_weight) * efficiency,
+            weighted_efficiency=(1.0 - objective.quality_weight) * efficiency - objective.penalties(statistics.models),
             order=np.array(order, dtype=np.int64),
         )
 
@@ -137,7 +149,7 @@ class Chooser:
                     category=_category(code),
                     category_source=source,
                     reference=references[best],
-                    unknown_candidates=offer.unknown,
+                    excluded=dict.fromkeys(offer.unknown, UNKNOWN),
                 )
             )
         return choices
@@ -174,6 +186,24 @@ def choose(
             default.
         RecordError: A category is no text.
     """
+    matrix = score_matrix(scores, statistics)
+    if categories is None:
+        categories = [None] * len(matrix)
+    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
+    if len(categories) != len(matrix):
+        raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
+    codes = category_codes(categories)
+    sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
+    chooser = Chooser.prepare(statistics, as_objective(objective))
+    return chooser.choose(matrix, codes, candidates, default, sources)
+
+
+def score_matrix(scores: npt.ArrayLike, statistics: Statistics) -> FloatArray:
+    """Take scores as callers pass them: (n_queries, n_models) float64.
+
+    Raises:
+        SelectionError: They are none, or do not fit the statistics.
+    """
     require_kind(statistics, Statistics, "statistics", "those of a selector (selector.statistics)", SelectionError)
     try:
         matrix = np.asarray(scores, dtype=np.float64)
@@ -186,15 +216,7 @@ def choose(
         )
     if not np.isfinite(matrix).all():
         raise SelectionError("scores hold NaN or infinity; expected the output of a selector's scores()")
-    if categories is None:
-        categories = [None] * len(matrix)
-    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
-    if len(categories) != len(matrix):
-        raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
-    codes = category_codes(categories)
-    sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
-    chooser = Chooser.prepare(statistics, as_objective(objective))
-    return chooser.choose(matrix, codes, candidates, default, sources)
+    return matrix
 
 
 def _default_choice(offer: Offer, models: Sequence[str], default: str | None) -> Choice:
@@ -206,5 +228,10 @@ def _default_choice(offer: Offer, models: Sequence[str], default: str | None) ->
         )
     require_kind(default, str, "default", "the name of a model", SelectionError)
     return Choice(
-        model=default, quality=None, utility=None, margin=None, reason="default", unknown_candidates=offer.unknown
+        model=default,
+        quality=None,
+        utility=None,
+        margin=None,
+        reason="default",
+        excluded=dict.fromkeys(offer.unknown, UNKNOWN),
     )

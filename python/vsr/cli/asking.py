@@ -13,8 +13,10 @@ from vsr.cli.options import SHARE, FiniteRange
 from vsr.cli.sections import option
 
 if TYPE_CHECKING:
+    from vsr.benchmark.plan import Plan
     from vsr.benchmark.summary import BenchmarkSummary
     from vsr.config import RouterConfig
+    from vsr.data.records import Queries
 
 TOO_MANY_FAILED = 3
 
@@ -154,8 +156,8 @@ def ask(
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
     plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)
-    for warning in plan.asked.warnings:
-        terminal.warn(warning)
+    if not is_dry_run:
+        check_before_asking(config, queries, plan)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
     if options.max_cost is not None and all(model.pricing is None for model in plan.models):
@@ -173,5 +175,38 @@ def ask(
     )
     say_estimate(preview(plan, records_path, settings))
     if is_dry_run:
+        check_before_asking(config, queries, plan, is_dry_run=True)
         return None
     return run_benchmark(plan, records_path, settings, run_display())
+
+
+def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan", *, is_dry_run: bool = False) -> None:
+    """Say what is wrong with queries and configuration before it costs money.
+
+    Args:
+        config: who is asked.
+        queries: what is asked.
+        plan: both, worked out.
+        is_dry_run: try the endpoints by a connection as well; a run itself does that.
+
+    Raises:
+        RecordError: The money would be wasted, or nobody can be asked.
+    """
+    from dataclasses import replace
+
+    from vsr.cli.findings import say_findings
+    from vsr.doctor import check_asked, check_queries
+
+    # Bad lines end the command already, or are counted where they are left out on purpose.
+    of_queries = [finding for finding in check_queries(queries) if finding.check != "bad-line"]
+    asked = check_asked(str(config.path or "configuration"), plan.asked, probes=is_dry_run)
+    if not asked.nobody_answers:
+        # What is wrong with some endpoints need not stop the others.
+        findings = [replace(each, level="warning") if each.level == "error" else each for each in asked.findings]
+    else:
+        findings = list(asked.findings)
+    n_notes = sum(finding.level == "note" for finding in (*of_queries, *findings))
+    if is_dry_run and n_notes:
+        notes = terminal.counted(n_notes, "more note")
+        terminal.say(f"{notes}: `vsr-train doctor {queries.path} {config.path}` shows what else there is to know.")
+    say_findings([*of_queries, *findings], "Nothing has been asked, and nothing spent.")

@@ -6,11 +6,12 @@ import click
 
 from vsr.cli import terminal
 from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.file_formats import QUERIES
 from vsr.cli.options import seed_option
 from vsr.cli.sections import command, option
 
 
-@command("benchmark")
+@command("benchmark", epilog=QUERIES)
 @option("--config", "config_path", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Who is asked.")
 @option(
     "--data-file",

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from vsr.config import RouterConfig
     from vsr.embedding import Embedder, EmbeddingProgress, Fingerprint
     from vsr.persistence import Artefact
-    from vsr.routing import Router
+    from vsr.routing import DecisionRouter, Router
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +78,38 @@ def router_of(artefact: "Artefact", options: EmbeddingOptions) -> "Router":
     """Put a loaded artefact and the embedder that it names together; errors as in `load_router`."""
     from vsr.routing import Router
 
+    return Router.of(artefact, _embedder_of(artefact, options))
+
+
+def load_decision_router(
+    config: "RouterConfig",
+    models_dir: Path,
+    algorithm: str,
+    options: EmbeddingOptions,
+    models: Sequence[str] | None = None,
+) -> "DecisionRouter":
+    """Load what the decisions of a configuration need from a folder, with one embedder; errors as `load_router`."""
+    from vsr.persistence import open_artefact
+    from vsr.routing import DecisionRouter, Router
+    from vsr.routing.decisions import needed_algorithms
+
+    artefacts = {name: open_artefact(models_dir, name, models) for name in needed_algorithms(config, algorithm)}
+    embedder = None
+    if artefacts:
+        embedder = _embedder_of(next(iter(artefacts.values())), options)
+    return DecisionRouter(
+        config, {name: Router.of(artefact, embedder) for name, artefact in artefacts.items()}, algorithm
+    )
+
+
+def _embedder_of(artefact: "Artefact", options: EmbeddingOptions) -> "Embedder | None":
+    """Load the embedder that an artefact names; with ready vectors none is needed."""
     if options.file is not None:
-        return Router.of(artefact)
+        return None
     if artefact.header is None or artefact.header.embedder.is_external:
         # It does not say what made its vectors: whoever knows may say it with the flags.
-        return Router.of(artefact, options.load() if options.names_embedder else None)
-    return Router.of(artefact, options.load_as(artefact.header.embedder))
+        return options.load() if options.names_embedder else None
+    return options.load_as(artefact.header.embedder)
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,15 @@ def score(file: Path, output: Path | None, in_place: bool) -> None:
 
 
 def _say(report: "RescoringReport") -> None:
+    from vsr.scoring import meant_metric
+
+    for metric, n_records in report.unknown_metrics.most_common():
+        meant = meant_metric(metric)
+        hint = "" if meant is None else f" Did you mean {meant}?"
+        terminal.warn(
+            f'"metric": "{metric[:60]}" names no scoring rule: {n_records:,} records are scored by the kind of their '
+            f"ground truth.{hint}"
+        )
     terminal.say(f"{report.n_records:,} records: {report.n_scored:,} scored, {report.n_changed:,} got another quality.")
     if report.n_without_response:
         terminal.say(f"{report.n_without_response:,} have no response and stay as they are.")

@@ -41,6 +41,12 @@ class SectionedCommand(click.Command):
         super().__init__(*args, **settings)
         self.params.extend(verbosity_options())
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's own names)
+        """Write the epilog line by line: what stands there is a table."""
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write("".join(f"{line}\n" for line in self.epilog.splitlines()))
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one block of options per heading, the general ones last."""
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -57,10 +63,16 @@ class SectionedCommand(click.Command):
 
 
 def command(
-    name: str, cls: type[SectionedCommand] = SectionedCommand
+    name: str, cls: type[SectionedCommand] = SectionedCommand, epilog: str | None = None
 ) -> Callable[[Callable[..., object]], SectionedCommand]:
-    """Declare a command like `click.command`, with headings in its help and the flags that every command has."""
-    return click.command(name, cls=cls)
+    """Declare a command like `click.command`, with headings in its help and the flags that every command has.
+
+    Args:
+        name: what it is called by.
+        cls: its class.
+        epilog: lines for the end of the help.
+    """
+    return click.command(name, cls=cls, epilog=epilog)
 
 
 def _section_of(parameter: click.Parameter) -> str:

@@ -17,7 +17,7 @@ from vsr.selectors import registry
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice
     from vsr.data.records import Query
-    from vsr.routing import Router
+    from vsr.routing import ModelRouter, Router
 
 
 @command("select")
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines of --input that cannot be read, and count them.")
 @artefacts_option("--models-dir", "Folder of the artefacts.")
-@config_option("Take the folder of the artefacts and of the embedding model from its model_selection.")
+@config_option("Route by its decisions, with the folders that its model_selection names.")
 @option(
     "--algorithm",
     type=AlgorithmChoice("recommended"),
@@ -42,6 +42,13 @@ if TYPE_CHECKING:
 )
 @option("--models", metavar="A,B,...", help="Names of the models in order, for an artefact that lacks them.")
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
+@option(
+    "--signal",
+    "signals",
+    multiple=True,
+    metavar="TYPE=NAME",
+    help="A signal that holds for the rules of the decisions, such as keyword=urgent; may be repeated.",
+)
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
 @option("--explain", is_flag=True, help="Say what the choice rests on.")
@@ -57,6 +64,7 @@ def select(
     algorithm: str,
     models: str | None,
     category: str | None,
+    signals: tuple[str, ...],
     candidates: str | None,
     default: str | None,
     explain: bool,
@@ -66,11 +74,12 @@ def select(
 ) -> None:
     """Choose the model for a query TEXT, or for every query of a file.
 
-    With --input the result is one JSON object per query, in the order of the file. The artefact says which embedding
-    model it needs; the flags say where that is, and may not contradict. --embedding-file has one row per unique query
-    of the file, as `vsr-train embed` writes it.
+    With --input the result is one JSON object per query, in the order of the file. With --config a query goes to the
+    decision of highest priority whose rules hold, and one of that decision's models is chosen by its algorithm. The
+    artefact says which embedding model it needs; the flags say where that is, and may not contradict. --embedding-file
+    has one row per unique query of the file, as `vsr-train embed` writes it.
     """
-    from vsr.cli.embedding import embed_with_progress, load_router
+    from vsr.cli.embedding import embed_with_progress, load_decision_router, load_router
     from vsr.cli.model_names import split_names
     from vsr.data.categories import unknown_categories
     from vsr.data.prompts import unique_rows
@@ -79,6 +88,7 @@ def select(
     from vsr.persistence import find_artefacts
     from vsr.persistence.finding import said_without_manifest
     from vsr.persistence.trainings import run_ids
+    from vsr.routing import DisabledRouter, Request
 
     if (text is None) == (input_file is None):
         raise click.UsageError("Give either a query or --input FILE.")
@@ -90,7 +100,7 @@ def select(
         raise click.UsageError("--category has no effect with --input: the file says the categories.")
     if input_file is not None and as_json:
         raise click.UsageError("--json has no effect with --input: the result is JSON Lines without it.")
-    if default is not None and candidates is None:
+    if default is not None and candidates is None and config_path is None:
         raise click.UsageError("--default has no effect without --candidates: all models are on offer.")
     queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)
     for unknown in unknown_categories(query.category for query in queries):
@@ -99,42 +109,56 @@ def select(
     config = None if config_path is None else read_config(config_path)
     if config is not None:
         embedding = with_config(embedding, config)
+    if signals and (config is None or not config.decisions):
+        raise click.UsageError("--signal has no effect without --config with decisions: nothing asks about signals.")
     folder = artefact_folder(models_dir, config)
-    router = load_router(folder, algorithm, embedding, split_names(models))
-    said = said_without_manifest(folder, algorithm, router.artefact.selector.name)
-    if said is not None:
-        terminal.warn(said)
-    n_trainings = len(run_ids(find_artefacts(folder).values()))
+    router: ModelRouter
+    routers: list[tuple[str, Router]] = []
+    if config is not None and not config.model_selection.enabled and default is not None:
+        router = DisabledRouter(default)
+    elif config is not None and config.decisions:
+        router = load_decision_router(config, folder, algorithm, embedding, split_names(models))
+        routers = list(router.routers.items())
+    else:
+        router = load_router(folder, algorithm, embedding, split_names(models))
+        routers = [(algorithm, router)]
+    for name, each in routers:
+        said = said_without_manifest(folder, name, each.artefact.selector.name)
+        if said is not None:
+            terminal.warn(said)
+    n_trainings = len(run_ids(find_artefacts(folder).values())) if routers else 0
     if n_trainings > 1:
         terminal.warn(
             f"{folder}: its artefacts come from {n_trainings} different trainings; "
             f"`vsr-train inspect {folder}` shows which"
         )
-    for lack in router.artefact.lacking:
-        terminal.warn(f"{router.artefact.path}: has the documented fields alone; it lacks {lack}")
+    for _, each in routers:
+        for lack in each.artefact.lacking:
+            terminal.warn(f"{each.artefact.path}: has the documented fields alone; it lacks {lack}")
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
+    held = _signals(signals)
+    asked = [
+        Request(
+            query.prompt,
+            query.category,
+            held,
+            offered,
+            default,
+            objective.over(routers[0][1].objective) if routers else None,
+        )
+        for query in queries
+    ]
     prompts = [query.prompt for query in queries]
+    embeddings = None
     if embedding.file is not None:
         rows = unique_rows(prompts)
         embeddings = read_embedding_file(embedding.file, max(rows) + 1)[rows]
-    elif input_file is not None and router.embedder is not None:
-        embeddings = embed_with_progress(router.embedder, prompts).vectors
-    else:
-        embeddings = None
-    categories = [query.category for query in queries]
-    choices = router.select_many(
-        prompts,
-        categories,
-        embeddings=embeddings,
-        candidates=offered,
-        default=default,
-        objective=objective.over(router.objective),
-    )
-    if choices and choices[0].unknown_candidates and choices[0].reason != "default":
-        terminal.warn(
-            f"not compared, because the artefact does not know them: {', '.join(choices[0].unknown_candidates)}"
-        )
-    n_assumed = sum(choice.category_source is None and choice.reason != "default" for choice in choices)
+    elif input_file is not None and routers and routers[0][1].embedder is not None:
+        embeddings = embed_with_progress(routers[0][1].embedder, prompts).vectors
+    choices = router.route(asked, embeddings)
+    if choices and choices[0].excluded and choices[0].reason != "default":
+        terminal.warn(f"not compared, because the artefact does not know them: {', '.join(choices[0].excluded)}")
+    n_assumed = sum(choice.category_source is None and choice.reason == "predicted" for choice in choices)
     if n_assumed:
         lines = "" if input_file is None else f" ({n_assumed:,} of {len(choices):,} lines)"
         terminal.warn(
@@ -166,7 +190,10 @@ def choice_document(choice: "Choice") -> dict[str, Any]:
         "category_source": choice.category_source,
         "scores": choice.scores,
         "utilities": choice.utilities,
-        "unknown_candidates": list(choice.unknown_candidates),
+        "ranking": list(choice.ranking),
+        "decision": choice.decision,
+        "reference": _reference(choice),
+        "excluded": choice.excluded,
     }
 
 
@@ -183,37 +210,72 @@ def _read_queries(path: Path | None, skip_bad_lines: bool) -> "list[Query]":
 def _print_choice(choice: "Choice") -> None:
     """Print the model on a line of its own, then what the choice rests on."""
     terminal.write(choice.model)
+    if choice.reason == "default" and not choice.excluded and choice.decision is None:
+        terminal.write("the default model: no decision holds for the query, or no candidate was offered")
+        return
     if choice.reason == "default":
-        unknown = ", ".join(choice.unknown_candidates) or "none was offered"
+        unknown = ", ".join(choice.excluded) or "none was offered"
         terminal.write(f"the default, because no candidate is known ({unknown})")
         return
-    said = []
+    said = [] if choice.decision is None else [f"decision {choice.decision}"]
     if choice.category is not None:
         said.append(f"category {choice.category} ({choice.category_source or 'assumed: none was given'})")
     if choice.margin is not None:
         said.append(f"margin {100 * choice.margin:.1f} points")
     said.append(f"reason {choice.reason}")
     terminal.write(", ".join(said))
+    if not choice.utilities:
+        return
     terminal.write("")
-    ranked = sorted(choice.utilities, key=lambda name: -choice.utilities[name])
     terminal.write_table(
         Table(
             (Column("model"), Column("quality", "right"), Column("utility", "right")),
-            tuple((name, f"{choice.scores[name]:.3f}", f"{choice.utilities[name]:.3f}") for name in ranked),
+            tuple((name, f"{choice.scores[name]:.3f}", f"{choice.utilities[name]:.3f}") for name in choice.ranking),
         )
     )
 
 
-def _explanation(router: "Router", query: "Query", embedding: Any, choice: "Choice") -> dict[str, Any]:  # noqa: ANN401
+def _signals(flags: tuple[str, ...]) -> dict[str, list[str]] | None:
+    """Read `--signal TYPE=NAME`."""
+    signals: dict[str, list[str]] = {}
+    for flag in flags:
+        kind, separator, name = flag.partition("=")
+        if not separator or not kind.strip() or not name.strip():
+            raise click.UsageError(f"--signal {flag}: expected TYPE=NAME, for example keyword=urgent.")
+        signals.setdefault(kind.strip(), []).append(name.strip())
+    return signals or None
+
+
+def _reference(choice: "Choice") -> dict[str, Any] | None:
+    """Give the reference of a decision that the chosen model came from."""
+    from vsr.config import ModelReference
+
+    reference = choice.reference
+    return reference.model_dump() if isinstance(reference, ModelReference) else None
+
+
+def _explanation(
+    router: "ModelRouter",
+    query: "Query",
+    embedding: Any,  # noqa: ANN401 -- an array or None
+    choice: "Choice",
+) -> dict[str, Any] | None:
+    """Say what a choice rests on; None where nothing was compared."""
+    from vsr.routing import DecisionRouter, Router
     from vsr.routing.explanation import explain
 
-    prepared = router.prepare([query.prompt], [query.category], embedding)
-    ranked = sorted(choice.utilities, key=lambda name: -choice.utilities[name])
-    return asdict(explain(router.artefact.selector, prepared.features, ranked[:3]))
+    own = router.router_of(choice) if isinstance(router, DecisionRouter) else router
+    if not isinstance(own, Router) or not choice.scores:
+        return None
+    prepared = own.prepare([query.prompt], [query.category], embedding)
+    return asdict(explain(own.artefact.selector, prepared.features, choice.ranking[:3]))
 
 
-def _print_explanation(explanation: dict[str, Any]) -> None:
+def _print_explanation(explanation: dict[str, Any] | None) -> None:
     terminal.write("")
+    if explanation is None:
+        terminal.write("Nothing was compared: one model was on offer.")
+        return
     terminal.write(explanation["summary"])
     for title, rows in explanation["tables"].items():
         if not rows:

@@ -1,6 +1,6 @@
 """The gateway's configuration file, parameters of the algorithms included: typed, checked whole, secrets kept."""
 
-from vsr.config.loading import load_config, parse_config
+from vsr.config.loading import SECTIONS, check_config, load_config, parse_config
 from vsr.config.sections import (
     Algorithm,
     Decision,
@@ -13,6 +13,7 @@ from vsr.config.sections import (
 )
 
 __all__ = [
+    "SECTIONS",
     "Algorithm",
     "Decision",
     "Endpoint",
@@ -21,6 +22,7 @@ __all__ = [
     "ModelSelection",
     "Pricing",
     "RouterConfig",
+    "check_config",
     "load_config",
     "parse_config",
 ]

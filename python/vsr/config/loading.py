@@ -11,9 +11,10 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from vsr._spelling import nearest
 from vsr.config.document import Document, Location, Problem, dotted, read_document
 from vsr.config.nodes import MAX_BYTES, shortened
-from vsr.config.references import broken_references, nearest, warnings_about
+from vsr.config.references import broken_references, warnings_about
 from vsr.config.sections import RouterConfig, Section
 from vsr.errors import ConfigError
 
@@ -31,7 +32,7 @@ _IN_PLACE_OF: dict[str, object] = {
     "int_type": 1,
 }
 
-SECTIONS = frozenset({"model_selection", "vllm_endpoints", "model_config", "decisions"})
+SECTIONS = frozenset({"model_selection", "vllm_endpoints", "model_config", "decisions", "default_model"})
 
 
 def load_config(path: str | Path, *, environment: Mapping[str, str] | None = None) -> RouterConfig:
@@ -45,15 +46,7 @@ def load_config(path: str | Path, *, environment: Mapping[str, str] | None = Non
         ConfigError: The file cannot be read, or says something that cannot be: all of it in one message.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1).decode("utf-8-sig")  # one byte more than may be there: it is refused below
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such file; give the configuration with --config.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{path}: the configuration cannot be read: {reason}.") from error
-    return parse_config(text, path, environment=environment)
+    return parse_config(_read(path), path, environment=environment)
 
 
 def parse_config(
@@ -65,6 +58,50 @@ def parse_config(
         ConfigError: As `load_config`.
     """
     path = Path(path)
+    config, problems = _checked(text, path, environment)
+    if problems or config is None:
+        shown = problems[:_MOST_PROBLEMS]
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        if len(shown) < len(problems):
+            count = f"{len(shown)} of many problems"
+        lines = "\n".join(f"  {path}:{problem.line}: {problem.message}" for problem in shown)
+        raise ConfigError(f"{path}: {count} in the configuration:\n{lines}")
+    return config
+
+
+def check_config(
+    path: str | Path, *, environment: Mapping[str, str] | None = None
+) -> tuple[RouterConfig | None, tuple[Problem, ...]]:
+    """Read a configuration file and give every problem as a value of its own.
+
+    Args:
+        path: The YAML file.
+        environment: As for `load_config`.
+
+    Returns:
+        The configuration, None where it has problems; the problems by line.
+
+    Raises:
+        ConfigError: The file cannot be read, or is no YAML mapping.
+    """
+    path = Path(path)
+    config, problems = _checked(_read(path), path, environment)
+    return (None if problems else config), tuple(problems)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1).decode("utf-8-sig")  # one byte more than may be there: it is refused later
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file; give the configuration with --config.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: the configuration cannot be read: {reason}.") from error
+
+
+def _checked(text: str, path: Path, environment: Mapping[str, str] | None) -> tuple[RouterConfig | None, list[Problem]]:
+    """Find every problem of a text, by line; what can be made of it."""
     document = read_document(text, path, SECTIONS, os.environ if environment is None else environment)
     problems = [*document.problems, *islice(_unknown_keys(document), _MOST_PROBLEMS)]
     unset = {problem.line for problem in document.problems}
@@ -75,15 +112,9 @@ def parse_config(
         config = _what_is_right(document.values, mistyped)
     if config is not None:
         problems += islice(_without_placeholders(broken_references(config, document)), _MOST_PROBLEMS)
-    if problems or config is None:
-        unique = sorted(set(problems), key=lambda problem: problem.line)
-        shown = unique[:_MOST_PROBLEMS]
-        count = "1 problem" if len(unique) == 1 else f"{len(unique)} problems"
-        if len(shown) < len(unique):
-            count = f"{len(shown)} of many problems"
-        lines = "\n".join(f"  {path}:{problem.line}: {problem.message}" for problem in shown)
-        raise ConfigError(f"{path}: {count} in the configuration:\n{lines}")
-    return config.model_copy(update={"path": path, "warnings": tuple(warnings_about(config, document))})
+    if config is not None and not problems:
+        config = config.model_copy(update={"path": path, "warnings": tuple(warnings_about(config, document))})
+    return config, sorted(set(problems), key=lambda problem: problem.line)
 
 
 def _typed(values: dict[str, object]) -> tuple[RouterConfig | None, list[ErrorDetails]]:

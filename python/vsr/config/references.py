@@ -1,10 +1,10 @@
 """What a configuration says of itself: names that must exist somewhere else in it, addresses, keys in the open."""
 
-import difflib
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from vsr._spelling import nearest
 from vsr.config.document import Document, Location, Problem, dotted
 from vsr.config.nodes import shortened
 from vsr.config.sections import (
@@ -25,24 +25,11 @@ from vsr.config.servers import (
 from vsr.providers import PROVIDERS
 from vsr.selectors import registry
 
-# How alike two words are before one counts as the other misspelt (difflib's ratio); of short ones a letter may differ.
-_NEARLY = 0.75
-_NEARLY_IF_SHORT = 0.6
-_SHORT = 4
-# Beyond these the search takes longer than a look into the file, and a list of them says nothing.
-_MOST_SEARCHED = 200
+# A longer list of names says nothing.
 _MOST_LISTED = 20
 
 _KEY_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 _SHORTEST_KEY = 8
-
-
-def nearest(word: str, known: tuple[str, ...]) -> str | None:
-    """Return the known word that this one is nearly, if there is one."""
-    by_folded = {name.lower().replace("-", "_"): name for name in known[:_MOST_SEARCHED]}
-    cutoff = _NEARLY_IF_SHORT if len(word) <= _SHORT else _NEARLY
-    found = difflib.get_close_matches(word.lower().replace("-", "_"), by_folded, n=1, cutoff=cutoff)
-    return by_folded[found[0]] if found else None
 
 
 def broken_references(config: RouterConfig, document: Document) -> Iterator[Problem]:
@@ -56,6 +43,8 @@ def broken_references(config: RouterConfig, document: Document) -> Iterator[Prob
     for name, entry in config.models.items():
         yield from _broken_in_model(("model_config", name), entry, endpoint_names, document)
     yield from _taken_twice("decisions", tuple(decision.name for decision in config.decisions), document)
+    if config.default_model is not None and config.default_model not in config.models:
+        yield _at(("default_model",), _unknown("model", config.default_model, tuple(config.models)), document)
     for index, decision in enumerate(config.decisions):
         yield from _broken_in_decision(("decisions", index), decision, tuple(config.models), document)
 

@@ -271,7 +271,7 @@ class Decision(Section):
 
 
 class RouterConfig(Section):
-    """The configuration file: the four sections that are read here; all others are the router's and left alone."""
+    """The configuration file: the sections that are read here; all others are the router's and left alone."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", hide_input_in_errors=True, title="vsr-train configuration", protected_namespaces=()
@@ -281,6 +281,9 @@ class RouterConfig(Section):
     vllm_endpoints: tuple[Endpoint, ...] = Field((), description="the servers, providers mixed as you like")
     models: dict[str, ModelEntry] = Field(default_factory=dict, alias="model_config", description="the LLMs by name")
     decisions: tuple[Decision, ...] = Field((), description="which models are on offer for what")
+    default_model: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="the model that answers where no decision applies"
+    )
 
     path: Path | None = Field(None, exclude=True, json_schema_extra={"internal": True})
     warnings: tuple[str, ...] = Field((), exclude=True, json_schema_extra={"internal": True})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vsr._spelling import nearest
 from vsr.errors import RecordError
 
 CATEGORIES = (
@@ -83,6 +84,11 @@ def normalise_category(name: str) -> str | None:
     plain = "_".join(name.lower().replace("-", " ").replace("_", " ").split())
     plain = _ALIASES.get(plain, plain)
     return plain if plain in _CODES else None
+
+
+def meant_category(name: str) -> str | None:
+    """Give the category that an unknown name is nearly, if there is one."""
+    return nearest(name.strip(), (*CATEGORIES, *_ALIASES))
 
 
 def category_codes(categories: Iterable[str | None]) -> NDArray[np.int64]:

@@ -2,8 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from vsr._spelling import nearest
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,55 @@ class Field:
     required: bool = False
 
 
-def problem_with(fields: Iterable[Field], value: Mapping[str, object]) -> str | None:
+# What other tools and people call our fields.
+_ALSO_CALLED = {
+    "query": ("question", "prompt", "text", "input", "instruction", "problem", "user_query"),
+    "ground_truth": (
+        "answer", "answers", "label", "target", "gold", "gold_answer", "reference", "reference_answer", "expected",
+        "expected_answer", "correct_answer", "correct", "truth", "answer_key", "answerkey", "solution",
+    ),
+    "choices": ("options", "answer_choices", "candidates", "alternatives"),
+    "category": ("subject", "domain", "topic", "class"),
+    "metric": ("scoring", "scorer", "eval", "evaluation", "eval_metric", "metric_name"),
+    "model_name": ("model", "llm", "model_id", "llm_name", "engine"),
+    "performance": ("score", "quality", "accuracy", "reward", "grade", "is_correct", "acc"),
+    "response": ("output", "completion", "generation", "model_output", "prediction", "llm_response"),
+    "response_time": (
+        "latency", "latency_s", "latency_ms", "duration", "duration_s", "elapsed", "response_time_ms",
+        "response_time_s",
+    ),
+    "cost": ("cost_usd", "price", "total_cost", "usd"),
+}  # fmt: skip
+_MEANT_BY = {other: name for name, others in _ALSO_CALLED.items() for other in others}
+
+
+def meant_field(name: str, known: Iterable[str]) -> str | None:
+    """Return which of our fields somebody means by a name that is none of them, if it looks like one.
+
+    Args:
+        name: the unknown field.
+        known: the fields of such a line.
+    """
+    known = tuple(known)
+    meant = _MEANT_BY.get(name.lower().replace("-", "_").replace(" ", "_"))
+    return meant if meant in known else nearest(name, known)
+
+
+def in_place_of(missing: str, value: Iterable[str], fields: Iterable[Field]) -> str:
+    """Name the field of an object that may be the missing one, to stand behind "is missing"; else nothing."""
+    known = [field.name for field in fields]
+    found = next((name for name in value if name not in known and meant_field(name, known) == missing), None)
+    return "" if found is None else f" (did you mean it by `{found[:60]}`?)"
+
+
+def problem_with(fields: Sequence[Field], value: Mapping[str, object]) -> str | None:
     """Name the first field of an object that is missing or wrong, with what was expected; None where all are right."""
     for field in fields:
         held = value.get(field.name)
         if held is None:
             if field.required:
                 there = "is null" if field.name in value else "is missing"
-                return f"`{field.name}` {there}; expected {field.expected}"
+                return f"`{field.name}` {there}{in_place_of(field.name, value, fields)}; expected {field.expected}"
         elif not field.accepts(held):
             return f"`{field.name}` is {shown(held)}; expected {field.expected}"
     return None

@@ -1,14 +1,14 @@
 """Records (what one model did on one query) and queries: what their files hold, read one object at a time."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, overload
 
 import msgspec
 
-from vsr.data.fields import Field, is_filled_text, is_number, is_text, problem_with
+from vsr.data.fields import Field, in_place_of, is_filled_text, is_number, is_text, problem_with
 from vsr.data.json_lines import BadLine, JsonLines, decode_object
 from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
 from vsr.errors import RecordError
@@ -51,6 +51,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         choices: the options of the query as the file has them (`parse_choices` reads them).
         embedding_id: groups the records of one query.
         unscored: the performance is a filler, not a measurement.
+        group: the conversation or template that the query belongs to.
     """
 
     query: _Filled
@@ -63,6 +64,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     choices: RawChoices = None
     embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
     unscored: bool | None = None
+    group: int | float | str | None = None
 
 
 class UnratedRecord(Record, frozen=True, gc=False):
@@ -128,12 +130,14 @@ class Queries(Sequence[Query]):
         items: the queries.
         bad_lines: the lines that were left out, at most the first thousand.
         n_bad_lines: how many lines were left out.
+        lines: number (from 1) of the line of each query.
     """
 
     path: str
     items: tuple[Query, ...]
     bad_lines: tuple[BadLine, ...] = ()
     n_bad_lines: int = 0
+    lines: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -166,7 +170,9 @@ _TEXTS_OF_A_QUERY = (
     Field("choices", EXPECTED_CHOICES, _is_choices),
 )
 _QUERY_FIELDS = (Field("query", "text that is not blank", is_filled_text, required=True), *_TEXTS_OF_A_QUERY)
-_QUERY_FIELD_NAMES = frozenset(known.name for known in _QUERY_FIELDS)
+QUERY_FIELDS = tuple(known.name for known in _QUERY_FIELDS)
+"""The fields of a line of queries that mean something here; all others are kept as they are."""
+_QUERY_FIELD_NAMES = frozenset(QUERY_FIELDS)
 _RECORD_FIELDS = (
     Field("query", "the text of the query, not blank", is_filled_text, required=True),
     Field("model_name", "the name of the LLM, not blank", is_filled_text, required=True),
@@ -177,19 +183,23 @@ _RECORD_FIELDS = (
     Field("response", "text", is_text),
     Field("embedding_id", "a number or text", _is_text_or_number),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
+    Field("group", "a number or text", _is_text_or_number),
     *_TEXTS_OF_A_QUERY,
 )
-_NOT_RATED = (
-    "has no `performance` and nothing to score; expected a `performance` from 0 to 1, a `response` to score, "
-    "or an `error`"
-)
+RECORD_FIELDS = tuple(known.name for known in _RECORD_FIELDS)
+"""The fields of a record that mean something here."""
 
 _decode_record = msgspec.json.Decoder(Record).decode
 _decode_unrated = msgspec.json.Decoder(UnratedRecord).decode
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
-def read_records(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Records:
+def read_records(
+    path: str | os.PathLike[str],
+    *,
+    skip_bad_lines: bool = False,
+    watch: Callable[[bytes, Record], None] | None = None,
+) -> Records:
     """Open a file of records, in any form of JSON Lines, `.gz` by name.
 
     Nothing is read yet: iterate, as often as needed. A record without performance that has a response comes as an
@@ -198,11 +208,25 @@ def read_records(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) 
     Args:
         path: the file; `-` is standard input.
         skip_bad_lines: leave bad lines out and count them in `Records.bad_lines` instead of raising.
+        watch: is shown every record and its line as it stands in the file, for what a `Record` leaves out.
 
     Raises:
         RecordError: There is no such file; while iterating: a line cannot be used, or nothing is in the file.
     """
-    return Records(path, _read_record, _explain_record, noun="records", skip_bad_lines=skip_bad_lines)
+
+    def read_and_show(line: bytes) -> Record:
+        record = _read_record(line)
+        if watch is not None:
+            watch(line, record)
+        return record
+
+    return Records(
+        path,
+        _read_record if watch is None else read_and_show,
+        _explain_record,
+        noun="records",
+        skip_bad_lines=skip_bad_lines,
+    )
 
 
 def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Queries:
@@ -216,8 +240,12 @@ def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) 
         RecordError: There is no such file, a line cannot be used, or nothing is in the file.
     """
     lines = JsonLines(path, _read_query, _explain_query, noun="queries", skip_bad_lines=skip_bad_lines)
-    queries = tuple(lines)
-    return Queries(lines.path, queries, lines.bad_lines, lines.n_bad_lines)
+    queries: list[Query] = []
+    numbers: list[int] = []
+    for query in lines:
+        queries.append(query)
+        numbers.append(lines.line)
+    return Queries(lines.path, tuple(queries), lines.bad_lines, lines.n_bad_lines, tuple(numbers))
 
 
 def read_prompts(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> JsonLines[str]:
@@ -272,7 +300,13 @@ def _explain_record(value: dict[str, object]) -> str | None:
     if problem is not None:
         return problem
     is_rated = value.get("performance") is not None or bool(value.get("error")) or bool(value.get("unscored"))
-    return None if is_rated or value.get("response") is not None else _NOT_RATED
+    if is_rated or value.get("response") is not None:
+        return None
+    return (
+        f"has no `performance`{in_place_of('performance', value, _RECORD_FIELDS)} and nothing to score"
+        f"{in_place_of('response', value, _RECORD_FIELDS)}; expected a `performance` from 0 to 1, a `response` to "
+        "score, or an `error`"
+    )
 
 
 def _read_query(line: bytes) -> Query:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vsr.data.categories import UnknownCategory
+from vsr.data.categories import UnknownCategory, meant_category
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,14 @@ class OutcomesReport:
         )
         said = [f"{count:,} {words}" for count, words in counted if count]
         if self.unknown_categories:
-            shown = ", ".join(f"{each.name!r} ({each.count:,})" for each in self.unknown_categories[:10])
+            shown = ", ".join(map(_with_meant, self.unknown_categories[:10]))
             more = ", ..." if len(self.unknown_categories) > 10 else ""
             said.append(f"categories taken as other: {shown}{more}")
         if self.models_without_quality:
             said.append(f"models without a single scored answer left out: {', '.join(self.models_without_quality)}")
         return said
+
+
+def _with_meant(unknown: UnknownCategory) -> str:
+    meant = meant_category(unknown.name)
+    return f"{unknown.name!r} ({unknown.count:,}{'' if meant is None else f'; did you mean {meant}?'})"

@@ -17,6 +17,7 @@ class ChatCompletions:
     public_address: str | None = None
     key_variables: tuple[str, ...] = ()
     loads_on_demand = False
+    states_cost = False
     path = "/v1/chat/completions"
 
     def url(self, server: str) -> str:

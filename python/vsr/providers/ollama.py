@@ -15,6 +15,7 @@ class Ollama:
     public_address: str | None = None
     key_variables: tuple[str, ...] = ()
     loads_on_demand = True
+    states_cost = False
 
     def url(self, server: str) -> str:
         """Return where chat requests go."""

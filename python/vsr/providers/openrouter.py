@@ -11,6 +11,7 @@ class OpenRouter(ChatCompletions):
 
     public_address = "https://openrouter.ai"
     key_variables = ("OPENROUTER_API_KEY",)
+    states_cost = True
     path = "/api/v1/chat/completions"
 
     def headers(self) -> Mapping[str, str]:

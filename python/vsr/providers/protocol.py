@@ -24,6 +24,11 @@ class Provider(Protocol):
         """Whether changing from one model to another makes the server load weights."""
         ...
 
+    @property
+    def states_cost(self) -> bool:
+        """Whether its answers say what they cost."""
+        ...
+
     def url(self, server: str) -> str:
         """Return the URL that takes chat requests at a server (`scheme://host[:port][/path]`)."""
         ...

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import numpy.typing as npt
 
-from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Choice
-from vsr.choice.objective import Objective
 from vsr.errors import SelectionError
-from vsr.routing.protocol import ModelRouter, count_queries
+from vsr.routing.protocol import ModelRouter
+from vsr.routing.request import Request
 
 
 class DisabledRouter(ModelRouter):
@@ -23,26 +21,21 @@ class DisabledRouter(ModelRouter):
         """Take the default."""
         self.default = default
 
-    def select_many(
-        self,
-        queries: Sequence[str] | None = None,
-        categories: Sequence[str | None] | None = None,  # noqa: ARG002 -- a request need not know which router it meets
-        *,
-        embeddings: npt.ArrayLike | None = None,
-        candidates: Sequence[Candidate] | None = None,  # noqa: ARG002
-        default: str | None = None,
-        objective: Objective | None = None,  # noqa: ARG002
-    ) -> list[Choice]:
-        """Give the default for every query, with reason `default`; arguments as those of any router.
+    def route(self, requests: Sequence[Request], embeddings: npt.ArrayLike | None = None) -> list[Choice]:
+        """Give the default for every request, with reason `default`; arguments as those of any router.
 
         Raises:
             SelectionError: There is no default, or no query.
         """
-        model = self.default if default is None else default
+        return [self._choice(request, has_vector=embeddings is not None) for request in requests]
+
+    def _choice(self, request: Request, *, has_vector: bool) -> Choice:
+        model = self.default if request.default is None else request.default
         if model is None:
             raise SelectionError(
                 "model selection is disabled (model_selection.enabled: false) and there is no default to answer with; "
                 "pass default=..., or enable it"
             )
-        n_queries = count_queries(queries, None if embeddings is None else np.atleast_1d(np.asarray(embeddings)))
-        return [Choice(model=model, quality=None, utility=None, margin=None, reason="default")] * n_queries
+        if request.query is None and not has_vector:
+            raise SelectionError("neither a query nor an embedding was given; expected one of them")
+        return Choice(model=model, quality=None, utility=None, margin=None, reason="default")

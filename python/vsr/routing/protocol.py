@@ -1,6 +1,7 @@
 """What a gateway asks of any router: text in, model out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence, Sized
+from reprlib import repr as shortened
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -10,10 +11,20 @@ from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Choice
 from vsr.choice.objective import Objective
 from vsr.errors import SelectionError
+from vsr.routing.request import Request
 
 
 class ModelRouter(Protocol):
     """Chooses a model for a query; safe to use from several threads."""
+
+    def route(self, requests: Sequence[Request], embeddings: npt.ArrayLike | None = None) -> list[Choice]:
+        """Choose a model for every request; what `select` and `select_many` come down to.
+
+        Args:
+            requests: what is asked, each with its own candidates and objective.
+            embeddings: (n, dim) ready vectors in the place of the texts, which are not read then.
+        """
+        ...
 
     def select(
         self,
@@ -21,6 +32,7 @@ class ModelRouter(Protocol):
         *,
         embedding: npt.ArrayLike | None = None,
         category: str | None = None,
+        signals: Mapping[str, Collection[str]] | None = None,
         candidates: Sequence[Candidate] | None = None,
         default: str | None = None,
         objective: Objective | None = None,
@@ -32,8 +44,10 @@ class ModelRouter(Protocol):
             embedding: (dim,) ready vector of the query in its place, the only way for an artefact of vectors from
                 elsewhere.
             category: its category; predicted without one.
+            signals: what else the rules of a configuration's decisions ask about: type of a condition -> names of that
+                type that hold, for example `{"keyword": ["urgent"]}`. A router without decisions does not read it.
             candidates: names of models or references to them, the first of those that answer to one name (with and
-                without reasoning, say); None offers all.
+                without reasoning, say); None offers all. Of a decision's models they leave those that are among them.
             default: the model to answer with when no candidate is known.
             objective: what is maximised; the router's own without it.
 
@@ -47,14 +61,7 @@ class ModelRouter(Protocol):
             raise SelectionError("a query and an embedding were given; expected one of them")
         # A list of one, not an array of one: what is no row of numbers then ends in the check of all vectors.
         vectors: list[Any] | None = None if embedding is None else [embedding]
-        return self.select_many(
-            None if query is None else [query],
-            [category],
-            embeddings=vectors,
-            candidates=candidates,
-            default=default,
-            objective=objective,
-        )[0]
+        return self.route([Request(query, category, signals, candidates, default, objective)], vectors)[0]
 
     def select_many(
         self,
@@ -66,7 +73,7 @@ class ModelRouter(Protocol):
         default: str | None = None,
         objective: Objective | None = None,
     ) -> list[Choice]:
-        """Choose the model for many queries at once; see `select`.
+        """Choose the model for many queries at once; errors as in `select`.
 
         Args:
             queries: the texts; not needed with `embeddings`, and not read.
@@ -76,26 +83,46 @@ class ModelRouter(Protocol):
             default: the model to answer with when no candidate is known.
             objective: what is maximised.
         """
-        ...
-
-
-def count_queries(queries: Sequence[str] | None, embeddings: npt.NDArray[Any] | None) -> int:
-    """Count the queries of `select_many`.
-
-    Args:
-        queries: the texts.
-        embeddings: (n, dim), where they were given.
-
-    Raises:
-        SelectionError: Neither is there, their numbers differ, or the texts are no list.
-    """
-    if isinstance(queries, str):
-        raise SelectionError("queries are one text; expected a list of texts (select takes one)")
-    if queries is None:
-        if embeddings is None:
+        if queries is None and embeddings is None:
             raise SelectionError("neither a query nor an embedding was given; expected one of them")
-        return len(embeddings)
-    n_queries = len(as_list(queries, "queries", "a list of texts", SelectionError))
-    if embeddings is not None and n_queries != len(embeddings):
-        raise SelectionError(f"{n_queries} queries but {len(embeddings)} embeddings; expected one per query")
-    return n_queries
+        if isinstance(queries, str):
+            raise SelectionError("queries are one text; expected a list of texts (select takes one)")
+        counts = [
+            _length(values, noun, expected)
+            for values, noun, expected in (
+                (queries, "queries", "a list of texts"),
+                (embeddings, "embeddings", "a list of vectors"),
+            )
+            if values is not None
+        ]
+        n_queries = counts[0]
+        if n_queries != counts[-1]:
+            raise SelectionError(f"{n_queries} queries but {counts[-1]} embeddings; expected one per query")
+        texts: Sequence[str | None] = [None] * n_queries if queries is None else list(queries)
+        known = _categories(categories, n_queries)
+        return self.route(
+            [
+                Request(text, category, None, candidates, default, objective)
+                for text, category in zip(texts, known, strict=True)
+            ],
+            embeddings,
+        )
+
+
+def _length(values: object, noun: str, expected: str) -> int:
+    if isinstance(values, Sized):
+        try:
+            return len(values)
+        except TypeError:
+            pass  # an array of no dimension
+    raise SelectionError(f"{noun} are {shortened(values)}; expected {expected}")
+
+
+def _categories(categories: Sequence[str | None] | None, n_queries: int) -> Sequence[str | None]:
+    """Check that there is one category per query."""
+    if categories is None:
+        return [None] * n_queries
+    known = as_list(categories, "categories", "a list of one name (or None) per query", SelectionError)
+    if len(known) != n_queries:
+        raise SelectionError(f"{n_queries} queries but {len(known)} categories; expected one per query")
+    return known

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr._checks import as_list, require_kind, require_path
+from vsr._checks import require_kind, require_path
 from vsr._threads import apply_environment
-from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import CategorySource, Choice, Chooser
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
@@ -24,7 +23,8 @@ from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
 from vsr.prior.category_means import IntArray
 from vsr.routing.disabled import DisabledRouter
-from vsr.routing.protocol import ModelRouter, count_queries
+from vsr.routing.protocol import ModelRouter
+from vsr.routing.request import Request
 
 DEFAULT_MODELS_DIR = "trained_models"
 _LOGGER = logging.getLogger(__name__)
@@ -44,6 +44,10 @@ class Prepared:
     features: npt.NDArray[np.float32]
     codes: IntArray
     sources: list[CategorySource | None]
+
+    def take(self, rows: Sequence[int]) -> "Prepared":
+        """Take some of the queries, in the given order."""
+        return Prepared(self.features[list(rows)], self.codes[list(rows)], [self.sources[row] for row in rows])
 
 
 class Router(ModelRouter):
@@ -93,7 +97,7 @@ class Router(ModelRouter):
         """
         artefact = _open(directory, algorithm, models)
         if embedder is None:
-            embedder = _load_embedder(artefact, embedding_path, cache_dir, device)
+            embedder = load_embedder_of(artefact, embedding_path, cache_dir, device)
         return cls.of(artefact, embedder, objective=objective)
 
     @classmethod
@@ -107,11 +111,12 @@ class Router(ModelRouter):
         device: str = "cpu",
         objective: Objective | None = None,
     ) -> ModelRouter:
-        """Load the artefact that a configuration's `model_selection` leads to.
+        """Load what a configuration leads to: its decisions with the artefacts that they need, else one artefact.
 
         Args:
             config: path of the YAML file, or what `load_config` gave.
-            algorithm: registry name, or `recommended`: what the folder recommends (`vsr.persistence.find_artefact`).
+            algorithm: registry name, also of every decision; or `recommended`: what a decision says, else what the
+                folder recommends (`vsr.persistence.find_artefact`).
             default: the model that answers where `enabled` is false.
             cache_dir: folder in which vectors are kept.
             device: where the embedding model runs, `cpu` or `cuda`.
@@ -119,7 +124,8 @@ class Router(ModelRouter):
 
         Returns:
             A router on the artefacts in `models_path` (`trained_models` without one), with the embedding model in
-            `embedding_path` if there is one; where `enabled` is false, one that answers with the default.
+            `embedding_path` if there is one: a `DecisionRouter` where there are decisions; where `enabled` is false,
+            one that answers with the default.
 
         Raises:
             ConfigError: The file cannot be read, or says something that cannot be.
@@ -132,9 +138,12 @@ class Router(ModelRouter):
         section = config.model_selection
         if not section.enabled:
             return DisabledRouter(default)
-        artefact = _open(section.models_path or DEFAULT_MODELS_DIR, algorithm)
-        _check_configured(artefact, section)  # before weights are loaded: that takes seconds
-        embedder = _load_embedder(artefact, section.embedding_path, cache_dir, device)
+        if config.decisions:
+            from vsr.routing.decisions import load_decisions  # noqa: PLC0415 -- it holds routers of this class
+
+            return load_decisions(config, algorithm, cache_dir=cache_dir, device=device, objective=objective)
+        artefact = open_configured(section, algorithm)
+        embedder = load_embedder_of(artefact, section.embedding_path, cache_dir, device)
         return cls.of(artefact, embedder, objective=objective)
 
     @classmethod
@@ -169,55 +178,85 @@ class Router(ModelRouter):
         """Names of the models that the artefact knows."""
         return self.artefact.selector.models
 
-    def select_many(
-        self,
-        queries: Sequence[str] | None = None,
-        categories: Sequence[str | None] | None = None,
-        *,
-        embeddings: npt.ArrayLike | None = None,
-        candidates: Sequence[Candidate] | None = None,
-        default: str | None = None,
-        objective: Objective | None = None,
-    ) -> list[Choice]:
-        """Choose the model for many queries at once; arguments and errors as those of any router."""
-        prepared = self.prepare(queries, categories, embeddings)
-        chooser = self._chooser
-        if objective is not None and objective != self.objective:
-            chooser = Chooser.prepare(self.artefact.selector.statistics, as_objective(objective))
-        scores = self.artefact.selector.scores(prepared.features)
-        return chooser.choose(scores, prepared.codes, candidates, default, prepared.sources)
+    def route(self, requests: Sequence[Request], embeddings: npt.ArrayLike | None = None) -> list[Choice]:
+        """Choose a model for every request; arguments and errors as those of any router."""
+        prepared = self.prepare(
+            [request.query for request in requests], [request.category for request in requests], embeddings
+        )
+        return self.choose(prepared, requests)
 
-    def _embedded(self, queries: Sequence[str]) -> npt.NDArray[np.float32]:
+    def choose(self, prepared: "Prepared", requests: Sequence[Request]) -> list[Choice]:
+        """Choose for queries that are prepared already, by this router or by one of the same training.
+
+        Args:
+            prepared: the queries of the requests, in the same order.
+            requests: what is asked of each choice.
+        """
+        scores = self.artefact.selector.scores(prepared.features)
+        alike: dict[tuple[int, str | None, Objective | None], list[int]] = {}
+        for row, request in enumerate(requests):
+            alike.setdefault((id(request.candidates), request.default, request.objective), []).append(row)
+        choices: list[Choice | None] = [None] * len(requests)
+        for (_, default, objective), rows in alike.items():
+            own = prepared if len(rows) == len(requests) else prepared.take(rows)
+            chosen = self._chooser_for(objective).choose(
+                scores if own is prepared else scores[rows],
+                own.codes,
+                requests[rows[0]].candidates,
+                default,
+                own.sources,
+            )
+            for row, choice in zip(rows, chosen, strict=True):
+                choices[row] = choice
+        return [choice for choice in choices if choice is not None]
+
+    def _chooser_for(self, objective: Objective | None) -> Chooser:
+        if objective is None or objective == self.objective:
+            return self._chooser
+        return Chooser.prepare(self.artefact.selector.statistics, as_objective(objective))
+
+    def _embedded(self, queries: Sequence[str | None]) -> npt.NDArray[np.float32]:
         if self.embedder is None:
             dim = self.artefact.selector.n_features - len(CATEGORIES)
             raise SelectionError(
                 f"{self.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "
                 f"give the query's vector of {dim} numbers (embedding=...), made as in training"
             )
-        check_texts(queries)
-        blank = next((row for row, text in enumerate(queries) if not text or text.isspace()), None)
+        texts = [text for text in queries if text is not None]
+        if len(texts) < len(queries):
+            raise SelectionError("neither a query nor an embedding was given; expected one of them")
+        check_texts(texts)
+        blank = next((row for row, text in enumerate(texts) if not text or text.isspace()), None)
         if blank is not None:
             raise SelectionError(f"query {blank} is blank; expected a text that is not blank")
-        return unit_rows(self.embedder.embed(queries))
+        return unit_rows(self.embedder.embed(texts))
 
     def prepare(
         self,
-        queries: Sequence[str] | None,
-        categories: Sequence[str | None] | None = None,
+        queries: Sequence[str | None],
+        categories: Sequence[str | None],
         embeddings: npt.ArrayLike | None = None,
     ) -> Prepared:
-        """Embed queries and resolve their categories; arguments and errors as in `select_many`."""
+        """Embed queries and resolve their categories.
+
+        Args:
+            queries: the texts; not read where there are vectors.
+            categories: category of each query, None to be predicted.
+            embeddings: (n, dim) ready vectors.
+
+        Raises:
+            SelectionError: There are neither texts nor vectors, or their numbers differ.
+            RecordError: A vector has another width or is not finite, or a category is no text.
+            EmbeddingError: A text cannot be embedded.
+        """
         selector = self.artefact.selector
         dim = selector.n_features - len(CATEGORIES)
-        rows = None if embeddings is None else unit_rows(as_embeddings(embeddings, dim=dim))
-        count_queries(queries, rows)
-        if rows is None:
-            rows = self._embedded(queries or ())
-        if categories is None:
-            categories = [None] * len(rows)
-        categories = as_list(categories, "categories", "a list of one name (or None) per query", SelectionError)
-        if len(categories) != len(rows):
-            raise SelectionError(f"{len(rows)} queries but {len(categories)} categories; expected one per query")
+        if embeddings is None:
+            rows = self._embedded(queries)
+        else:
+            rows = unit_rows(as_embeddings(embeddings, dim=dim))
+            if len(rows) != len(queries):
+                raise SelectionError(f"{len(queries)} queries but {len(rows)} embeddings; expected one per query")
         codes = category_codes(categories)
         missing = codes == MISSING
         sources: list[CategorySource | None] = ["given"] * len(rows)
@@ -238,7 +277,7 @@ def _open(directory: str | os.PathLike[str], algorithm: str, models: Sequence[st
     return artefact
 
 
-def _load_embedder(
+def load_embedder_of(
     artefact: Artefact,
     path: str | os.PathLike[str] | None,
     cache_dir: str | os.PathLike[str] | None,
@@ -262,6 +301,13 @@ def _load_embedder(
             "here; give the vector of each query"
         )
     return None
+
+
+def open_configured(section: ModelSelection, algorithm: str) -> Artefact:
+    """Load the artefact of an algorithm that a configuration's `model_selection` leads to, and check that it fits."""
+    artefact = _open(section.models_path or DEFAULT_MODELS_DIR, algorithm)
+    _check_configured(artefact, section)  # before weights are loaded: that takes seconds
+    return artefact
 
 
 def _check_configured(artefact: Artefact, section: ModelSelection) -> None:

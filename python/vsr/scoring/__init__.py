@@ -4,6 +4,7 @@ One module a rule. A response is cleared of what it only thinks aloud (`committe
 before anything is looked for in it.
 """
 
+from vsr.scoring.metrics import METRICS, is_unknown_metric, meant_metric
 from vsr.scoring.multiple_choice import extract_option
 from vsr.scoring.numeric import extract_number
 from vsr.scoring.options import Options, read_options
@@ -11,6 +12,7 @@ from vsr.scoring.rules import UNSCORED, score_response, scoring_rule
 from vsr.scoring.score import SCORER_VERSION, Kind, Score
 
 __all__ = [
+    "METRICS",
     "SCORER_VERSION",
     "UNSCORED",
     "Kind",
@@ -18,6 +20,8 @@ __all__ = [
     "Score",
     "extract_number",
     "extract_option",
+    "is_unknown_metric",
+    "meant_metric",
     "read_options",
     "score_response",
     "scoring_rule",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vsr.data.categories import normalise_category
 from vsr.scoring.code import looks_like_code, score_code
 from vsr.scoring.coverage import score_coverage
+from vsr.scoring.metrics import folded_name, kind_of_metric
 from vsr.scoring.multiple_choice import score_multiple_choice
 from vsr.scoring.numeric import is_numeric_truth, score_numeric
 from vsr.scoring.options import DEFAULT_LABELS, Options, read_options
@@ -20,21 +21,6 @@ UNSCORED = 0.5
 # Characters. Every rule takes time in proportion to them: two seconds at most for so many, and a limit in characters
 # holds in every thread and is the same on every machine.
 _LONGEST_RESPONSE = 400_000
-_KIND_OF_METRIC: dict[str, Kind] = {
-    "em_mc": "multiple_choice",
-    "multiple_choice": "multiple_choice",
-    "gsm8k": "numeric",
-    "math": "numeric",
-    "numeric": "numeric",
-    "f1_score": "text",
-    "f1": "text",
-    "code_eval": "code",
-    "exact_match": "exact",
-    "em": "exact",
-    "contains": "contains",
-    "cem": "contains",
-    "commongen_coverage": "coverage",
-}
 # Tasks whose ground truth is a letter even where the query does not list the options.
 _LETTERED_TASK = re.compile(r"(?:c|cm)?mmlu|arc\b|gpqa|commonsense|openbook|medqa|race\b", re.IGNORECASE)
 _NUMERIC_TASKS = frozenset({"gsm8k", "math", "math500", "math_500", "aime", "svamp"})
@@ -125,13 +111,13 @@ def _rule(
 ) -> _Rule:
     if not truth:
         return _Rule("none")
-    named = _KIND_OF_METRIC.get(_name(metric))
+    named = kind_of_metric(metric)
     if named is not None and named != "multiple_choice":
         return _Rule(named)
     options = read_options(query if isinstance(query, str) else None, choices)
     label = None if options is None else options.label_of(truth)
     is_letter = _LETTER.fullmatch(truth) is not None
-    task = _name(task_name)
+    task = folded_name(task_name)
     if label is None and is_letter and (named is not None or choices or _LETTERED_TASK.match(task)):
         # The options are not known, or fewer than the ground truth says: then as many as it takes.
         return _lettered(truth, options)
@@ -153,10 +139,6 @@ def _lettered(truth: str, options: Options | None) -> _Rule:
     if label in labels:
         return _Rule("multiple_choice", Options(labels), label)
     return _Rule("multiple_choice", Options((*labels, label)), label)
-
-
-def _name(value: object) -> str:
-    return value.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(value, str) else ""
 
 
 def _as_text(truth: object) -> str:

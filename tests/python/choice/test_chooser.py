@@ -190,13 +190,13 @@ def test_without_candidates_all_are_on_offer() -> None:
     choice = choose([[0.9, 0.5, 0.7]], statistics())[0]
     assert set(choice.scores) == set(MODELS)
     assert choice.reference is None
-    assert choice.unknown_candidates == ()
+    assert choice.excluded == {}
 
 
 def test_unknown_candidates_are_left_out_and_named() -> None:
     choice = choose([[0.9, 0.5, 0.7]], statistics(), candidates=["gpt-9", "b", "c", "o7"])[0]
     assert choice.model == "c"
-    assert choice.unknown_candidates == ("gpt-9", "o7")
+    assert choice.excluded == {"gpt-9": "unknown", "o7": "unknown"}
     assert set(choice.utilities) == {"b", "c"}
 
 
@@ -205,7 +205,7 @@ def test_one_candidate_is_that_one() -> None:
     assert (choice.model, choice.reason, choice.margin) == ("a", "single_candidate", None)
     assert (choice.quality, choice.scores) == (0.1, {"a": 0.1})
     alone = choose([[0.1, 0.9, 0.9]], statistics(), candidates=["gpt-9", "a"])[0]
-    assert (alone.reason, alone.unknown_candidates) == ("single_candidate", ("gpt-9",))
+    assert (alone.reason, alone.excluded) == ("single_candidate", {"gpt-9": "unknown"})
 
 
 def test_no_known_candidate_is_an_error_that_names_both_lists() -> None:
@@ -220,7 +220,7 @@ def test_the_default_answers_where_no_candidate_is_known() -> None:
         chosen = choose([[0.1, 0.9, 0.9]] * 2, statistics(), ["math", None], candidates, default="gpt-9")
         assert [choice.model for choice in chosen] == ["gpt-9", "gpt-9"]
         assert {choice.reason for choice in chosen} == {"default"}
-        assert chosen[0].unknown_candidates == tuple(candidates)
+        assert tuple(chosen[0].excluded) == tuple(candidates)
         assert (chosen[0].quality, chosen[0].utility, chosen[0].margin) == (None, None, None)
         assert (chosen[0].scores, chosen[0].utilities) == ({}, {})
         assert [(choice.category, choice.category_source) for choice in chosen] == [("math", "given"), (None, None)]
@@ -253,7 +253,7 @@ def test_an_adapter_that_was_measured_itself_speaks_for_itself() -> None:
 
 def test_an_adapter_of_an_unknown_model_is_named_by_its_own_name() -> None:
     choice = choose([[0.1, 0.8, 0.3]], statistics(), candidates=[{"model": "x", "lora_name": "x-law"}, "a"])[0]
-    assert choice.unknown_candidates == ("x-law",)
+    assert choice.excluded == {"x-law": "unknown"}
 
 
 def test_a_blank_adapter_is_none() -> None:

@@ -46,6 +46,58 @@ def test_a_configuration_says_where_the_artefacts_are(trained: Path, tmp_path: P
     assert "model_selection.enabled is false" in flag_wins.err
 
 
+def decisions(trained: Path, tmp_path: Path, **more: object) -> Path:
+    config = tmp_path / "decisions.yaml"
+    rules = {
+        "operator": "AND",
+        "conditions": [{"type": "domain", "name": "law"}, {"type": "keyword", "name": "urgent"}],
+    }
+    document = {
+        "model_selection": {"models_path": str(trained)} | more,
+        "model_config": {name: {} for name in ("newton", "cicero", "darwin")},
+        "decisions": [
+            {
+                "name": "urgent law",
+                "priority": 2,
+                "rules": rules,
+                "modelRefs": [{"model": "darwin", "use_reasoning": True}],
+            },
+            {"name": "rest", "algorithm": {"type": "knn"}, "modelRefs": [{"model": "newton"}, {"model": "darwin"}]},
+        ],
+    }
+    config.write_text(json.dumps(document))
+    return config
+
+
+def test_decisions_of_a_configuration_route(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    config = decisions(trained, tmp_path)
+    urgent = vsr_train("select", LAW, "--config", config, "--signal", "keyword=urgent")
+    assert (urgent.code, urgent.err) == (0, "")
+    assert urgent.out == "darwin\ndecision urgent law, category law (predicted), reason single_candidate\n"
+    calm = vsr_train("select", LAW, "--config", config, "--signal", "keyword=calm", "--json", "--explain").json
+    assert (calm["model"], calm["decision"], set(calm["scores"])) == ("newton", "rest", {"newton", "darwin"})
+    assert calm["reference"] == {"model": "newton", "use_reasoning": None, "lora_name": None}
+    assert calm["explanation"]["summary"]
+    many = tmp_path / "queries.jsonl"
+    many.write_text(json.dumps({"query": LAW, "category": "law"}) + "\n" + json.dumps({"query": "2 + 2"}) + "\n")
+    lines = vsr_train("select", "--input", many, "--config", config, "--signal", "keyword=urgent").out.splitlines()
+    assert [json.loads(line)["decision"] for line in lines] == ["urgent law", "rest"]
+
+
+def test_signals_without_decisions_are_refused(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    alone = vsr_train("select", LAW, "--models-dir", trained, "--signal", "keyword=urgent")
+    assert alone.code == 2
+    assert "--signal has no effect without --config with decisions" in alone.err
+    wrong = vsr_train("select", LAW, "--config", decisions(trained, tmp_path), "--signal", "urgent")
+    assert wrong.code == 2
+    assert "--signal urgent: expected TYPE=NAME" in wrong.err
+
+
+def test_the_default_answers_where_selection_is_off(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    config = decisions(trained, tmp_path, enabled=False)
+    assert vsr_train("select", LAW, "--config", config, "--default", "darwin", "--json").json["model"] == "darwin"
+
+
 @pytest.mark.parametrize("algorithm", list(FILE_NAMES))
 def test_every_algorithm_routes(algorithm: str, trained: Path, vsr_train: Command) -> None:
     result = vsr_train("select", LAW, "--models-dir", trained, "--algorithm", algorithm, "--json")
@@ -54,7 +106,7 @@ def test_every_algorithm_routes(algorithm: str, trained: Path, vsr_train: Comman
     assert document["model"] == "cicero"
     assert set(document) == {
         *("model", "quality", "utility", "margin", "reason", "scores", "utilities"),
-        *("category", "category_source", "unknown_candidates"),
+        *("category", "category_source", "ranking", "decision", "reference", "excluded"),
     }
     assert document["scores"][document["model"]] == document["quality"]
     assert document["utilities"][document["model"]] == document["utility"]
@@ -114,7 +166,7 @@ def test_candidates(trained: Path, vsr_train: Command) -> None:
     two = vsr_train("select", LAW, "--models-dir", trained, "--candidates", "newton, galen,darwin", "--json")
     assert two.err == "Warning: not compared, because the artefact does not know them: galen\n"
     assert set(two.json["scores"]) == {"newton", "darwin"}
-    assert two.json["unknown_candidates"] == ["galen"]
+    assert two.json["excluded"] == {"galen": "unknown"}
 
 
 def test_no_known_candidate_is_an_error_or_the_default(trained: Path, vsr_train: Command) -> None:

@@ -40,7 +40,7 @@ def test_a_training_ends_with_the_table_and_the_verdict(records: Path, tmp_path:
     assert result.code == 0
     assert "Traceback" not in result.err
     lines = result.out.splitlines()
-    assert lines[0] == "90 queries, 3 models, 3 categories; held out: hold-out of 27, quality weight 0.9"
+    assert lines[0] == "90 queries, 3 models, 3 categories; held out: hold-out of 28, quality weight 0.9"
     titles = ["selector", "utility", "quality", "vs best single", "95 %", "latency", "per query"]
     assert re.split("  +", lines[2]) == titles
     for label in ("best single (", "random", "category table", "knn", "kmeans", "chosen inside the folds", "oracle"):
@@ -55,6 +55,7 @@ def test_a_training_ends_with_the_table_and_the_verdict(records: Path, tmp_path:
         "knn_model.json",
         "kmeans_model.json",
         "table_model.json",
+        "training_queries.json",
         "recommended.json",
     }
 
@@ -133,8 +134,13 @@ def test_the_same_command_gives_the_same_bytes(
 
 
 def test_flags_reach_the_algorithms(records: Path, tmp_path: Path, vsr_train: Command) -> None:
+    priced = tmp_path / "records.jsonl"
+    with priced.open("w") as file:
+        for line in records.read_text().splitlines():
+            record = json.loads(line)
+            file.write(json.dumps(record | {"cost": 0.001 * len(record["model_name"])}) + "\n")
     result = vsr_train(
-        *("train", "--data-file", records, "--output-dir", tmp_path, "--json"),
+        *("train", "--data-file", priced, "--output-dir", tmp_path, "--json"),
         *("--use-fallback", "--embedding-dim", "16", "--holdout", "0.3", "--seed", "3", "--quality-weight", "0.7"),
         *("--knn-k", "4", "--knn-index", "ball-tree", "--kmeans-clusters", "3", "--svm-kernel", "linear"),
         *("--svm-c", "0.5", "--svm-solver", "shared-gram", "--mlp-hidden-layers", "6, 4", "--mf-num-factors", "2"),
@@ -490,7 +496,7 @@ def test_an_interrupt_at_any_step_leaves_older_artefacts(
 
     steps = (
         (Outcomes, "from_records"),
-        (compare_and_train, "compare"),
+        (compare_and_train, "hold_out"),
         (compare_and_train, "save_selectors"),
     )
     for holder, step in steps:

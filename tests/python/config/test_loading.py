@@ -9,7 +9,7 @@ from servers.scripted import Scripted, chat, json_response
 from vsr.asking.models import asked_models
 from vsr.benchmark.plan import make_plan
 from vsr.benchmark.runner import run_benchmark
-from vsr.config import load_config, parse_config
+from vsr.config import check_config, load_config, parse_config
 from vsr.config.schema import config_schema
 from vsr.config.servers import server_url
 from vsr.data.records import Query
@@ -376,3 +376,14 @@ def test_any_text_loads_or_is_refused(text):
         parse_config(f"vllm_endpoints:{text}", environment={})
     except ConfigError as error:
         assert str(error)
+
+
+def test_problems_can_be_had_one_by_one(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("vllm_endpoints:\n  - {name: one, adress: 127.0.0.1}\nmodel_config: {}\n")
+    config, problems = check_config(path)
+    assert config is None
+    assert [problem.line for problem in problems] == [2, 2]
+    path.write_text("vllm_endpoints:\n  - {name: one, address: 127.0.0.1}\n")
+    config, problems = check_config(path)
+    assert (config, problems) == (load_config(path), ())

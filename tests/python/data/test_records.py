@@ -222,3 +222,43 @@ def test_a_line_that_is_neither_is_bad(row: dict[str, object], problem: str, tmp
 def test_no_prompts_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="holds no queries or records"):
         list(read_prompts(write(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("read", "line", "said"),
+    [
+        (read_queries, {"question": "q?"}, "`query` is missing (did you mean it by `question`?); expected text"),
+        (read_queries, {"qury": "q?"}, "(did you mean it by `qury`?)"),
+        (
+            read_records,
+            {"query": "q", "llm": "m", "performance": 1},
+            "`model_name` is missing (did you mean it by `llm`?)",
+        ),
+        (read_records, {"query": "q", "model_name": "m", "score": 1}, "no `performance` (did you mean it by `score`?)"),
+        (read_records, {"query": "q", "model_name": "m", "output": ""}, "to score (did you mean it by `output`?)"),
+    ],
+)
+def test_a_field_under_another_name_is_offered(tmp_path, read, line, said):
+    path = tmp_path / "file.jsonl"
+    path.write_text(json.dumps(line))
+    with pytest.raises(RecordError) as caught:
+        list(read(path))
+    assert said in str(caught.value)
+
+
+def test_a_watch_sees_every_record_that_is_read_and_its_line(tmp_path):
+    path = tmp_path / "records.jsonl"
+    good = '{"query": "q", "model_name": "m", "performance": 1, "extra": 3}'
+    path.write_text(f"{good}\nbad\n{good}\n")
+    seen = []
+    records = read_records(path, skip_bad_lines=True, watch=lambda line, record: seen.append((line.strip(), record)))
+    assert [record for _, record in seen] == []
+    read = list(records)
+    assert seen == [(good.encode(), record) for record in read]
+    assert len(read) == 2
+
+
+def test_queries_know_their_lines(tmp_path):
+    path = tmp_path / "queries.jsonl"
+    path.write_text('\n{"query": "a"}\nbad\n{"query":\n "b"}\n')
+    assert read_queries(path, skip_bad_lines=True).lines == (2, 4)

@@ -68,7 +68,7 @@ def test_dead_endpoints_are_named_within_seconds_and_nothing_is_paid_for_it(tmp_
     named = [(moment, text) for moment, text in said.texts if "lets nobody in" in text]
     assert [text.split("'")[1] for _, text in named] == ["closed", "full", "nameless"]
     assert all(moment < 5.0 for moment, _ in named)
-    assert "Connection refused" in named[0][1] or "Connect call failed" in named[0][1]
+    assert "connection refused" in named[0][1]
     assert summary.models[0].n_answers == 4
 
 

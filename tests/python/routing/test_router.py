@@ -17,9 +17,9 @@ import numpy.typing as npt
 import pytest
 
 from pools import DIM, planted_pool
+from routing.subjects import MODELS, WIDTH, text_outcomes
 from vsr.choice.chooser import choose
 from vsr.choice.objective import Objective
-from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint, ProgressCallback, load_embedder
 from vsr.errors import ArtefactError, EmbeddingError, RecordError, SelectionError
 from vsr.features import build_features
@@ -27,33 +27,6 @@ from vsr.persistence import save_selector
 from vsr.routing import DisabledRouter, Router
 from vsr.selectors.base import TrainedSelector
 from vsr.training.trainer import train_selector
-
-TOPICS = {
-    "math": ("integral", "equation", "triangle", "prime"),
-    "law": ("contract", "court", "statute", "plaintiff"),
-    "biology": ("cell", "enzyme", "protein", "membrane"),
-}
-MODELS = ("newton", "cicero", "darwin")
-WIDTH = 64
-
-
-def text_outcomes(n_queries: int = 120, *, labelled: bool = True) -> Outcomes:
-    """Questions about three subjects; each model knows one of them."""
-    generator = np.random.default_rng(0)
-    names = list(TOPICS)
-    subject = np.arange(n_queries) % 3
-    queries = [
-        f"What is the {' '.join(generator.permutation(TOPICS[names[topic]])[:3])} number {number}?"
-        for number, topic in enumerate(subject)
-    ]
-    expected = np.where(subject[:, None] == np.arange(3), 0.9, 0.2)
-    return Outcomes(
-        queries=queries,
-        categories=[names[topic] if labelled else None for topic in subject],
-        models=MODELS,
-        quality=(generator.random((n_queries, 3)) < expected).astype(float),
-        latency_s=np.tile([1.0, 2.0, 3.0], (n_queries, 1)),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +155,7 @@ def test_candidates_and_default_go_through(router: Router) -> None:
     reference = Reference("darwin", use_reasoning=True)
     choice = router.select(text, candidates=["newton", reference, "galen"])
     assert choice.reference is reference
-    assert choice.unknown_candidates == ("galen",)
+    assert choice.excluded == {"galen": "unknown"}
     fallback = router.select(text, candidates=["galen"], default="galen")
     assert (fallback.model, fallback.reason, fallback.category) == ("galen", "default", "biology")
     with pytest.raises(SelectionError, match="no candidate is known: offered galen; the artefact knows newton, cicero"):
