@@ -125,6 +125,7 @@ def export_pool(pool: Pool, folder: Path) -> Exported:
         outcomes.cost_usd[held],
         EfficiencyScale.of(statistics.latency_s[-1], statistics.cost_usd[-1]),
         _WEIGHTS,
+        outcomes.models,
     )
     artefacts = [load_artefact(path) for path in paths]
     result = export_selectors(

@@ -21,8 +21,12 @@ from vsr.cli.terminal import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vsr.choice.objective import Objective
     from vsr.config import RouterConfig
+    from vsr.data.outcomes import Outcomes
     from vsr.exporting import ExportResult, HeldOutQueries
     from vsr.persistence import Artefact
 
@@ -87,7 +91,8 @@ def export(
     """
     from vsr._files import require_writable
     from vsr.cli.model_names import split_names
-    from vsr.exporting import ExportSettings, export_selectors
+    from vsr.data.categories import CATEGORIES
+    from vsr.exporting import FORMATS, ExportSettings, export_selectors
 
     if data_file is None and skip_bad_lines:
         raise click.UsageError("--skip-bad-lines has no effect without --data-file.")
@@ -111,8 +116,15 @@ def export(
     )
     held_out = None
     if data_file is not None:
-        held_out = _held_out(artefacts, data_file, embedding, settings.objective, skip_bad_lines=skip_bad_lines)
+        held_out = _held_out(
+            artefacts, models_dir, data_file, embedding, settings.objective, skip_bad_lines=skip_bad_lines
+        )
     result = export_selectors(artefacts, output_dir, settings, held_out)
+    counts = first.selector.statistics.counts.max(axis=1)
+    for name in FORMATS[form].unknown:
+        share = float(counts[CATEGORIES.index(name)]) / max(float(counts.sum()), 1.0)
+        if share > 0.0:
+            terminal.warn(f"{name} is other to that reader: {share:.1%} of the training queries lose their category")
     _print(result, settings.objective, as_json=as_json)
 
 
@@ -152,6 +164,7 @@ def _lora_names(config: "RouterConfig", models: "Sequence[str]") -> dict[str, st
 
 def _held_out(
     artefacts: "list[Artefact]",
+    models_dir: Path,
     data_file: Path,
     embedding: EmbeddingOptions,
     objective: "Objective",
@@ -175,29 +188,42 @@ def _held_out(
     elif router.embedder is not None:
         embeddings = embed_with_progress(router.embedder, outcomes.queries).vectors
     prepared = router.prepare(outcomes.queries, outcomes.categories, embeddings)
-    n_known = _n_trained_on(artefacts, outcomes.queries)
-    if n_known:
-        terminal.warn(
-            f"{data_file}: {n_known:,} of {outcomes.n_queries:,} queries were trained on; what is lost on them says "
-            "little of new ones"
-        )
+    unseen = _unseen(models_dir, data_file, outcomes)
     of_models = selector.statistics
     scale = EfficiencyScale.of(of_models.latency_s[-1], of_models.cost_usd[-1])
-    utilities = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
-    return HeldOutQueries(prepared.features, utilities)
+    utilities = measured_utilities(
+        outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models
+    )
+    return HeldOutQueries(prepared.features[unseen], utilities[unseen])
 
 
-def _n_trained_on(artefacts: "list[Artefact]", queries: "Sequence[str]") -> int:
-    """How many queries the training has seen, as far as its KNN keeps their beginnings."""
-    from vsr.selectors.knn import KnnPredictor
+def _unseen(folder: Path, data_file: Path, outcomes: "Outcomes") -> "NDArray[np.bool_]":
+    """Which queries the training has not seen, as far as the folder says: (n_queries,).
 
-    for artefact in artefacts:
-        predictor = artefact.selector.predictor
-        if isinstance(predictor, KnnPredictor) and predictor.queries:
-            known = set(predictor.queries)
-            length = max(map(len, known))
-            return sum(query[:length] in known for query in queries)
-    return 0
+    Raises:
+        RecordError: It has seen all of them.
+    """
+    import numpy as np
+
+    from vsr.errors import RecordError
+    from vsr.persistence.training_queries import read_training_queries
+
+    training = read_training_queries(folder)
+    if training is None:
+        terminal.warn(f"{folder}: keeps no training_queries.json, so it cannot be known which queries were trained on")
+        return np.ones(outcomes.n_queries, dtype=np.bool_)
+    known = training.are_known(outcomes.queries)
+    n_known = int(known.sum())
+    if n_known == outcomes.n_queries:
+        raise RecordError(
+            f"{data_file}: all {n_known:,} queries were trained on; expected others, on which something can be lost. "
+            "Without --data-file the files are judged by our own predictions"
+        )
+    if n_known:
+        terminal.warn(
+            f"{data_file}: {n_known:,} of {outcomes.n_queries:,} queries were trained on and are left out of the judgement"
+        )
+    return ~known
 
 
 def _print(result: "ExportResult", objective: "Objective", *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,7 @@ def export_selectors(
     document = {
         "format": form.name,
         "made_from": None if header is None else header.run_id,
-        "objective": asdict(settings.objective),
+        "objective": settings.objective.document(),
         "queries": {
             "n": len(queries.judged),
             "source": queries.source,

@@ -38,6 +38,12 @@ class Format:
         known = {name.replace(" ", "_"): column for column, name in enumerate(self.categories)}
         return np.array([known.get(name, known["other"]) for name in CATEGORIES], dtype=np.int64)
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Our categories that the reader does not know; it takes them as its `other`."""
+        known = {name.replace(" ", "_") for name in self.categories}
+        return tuple(name for name in CATEGORIES if name not in known)
+
     def rows(self, features: npt.NDArray[np.float32]) -> FloatArray:
         """Lay out our feature rows as the reader does: (n, dim + 14) float32 -> (n, dim + its categories) float64.
 

@@ -83,10 +83,18 @@ def test_lora_names_of_a_configuration(trained: Path, tmp_path: Path, vsr_train:
     assert "newton-math" in json.loads((target / "mf_model.json").read_text())["model_biases"]
 
 
-def test_trained_queries_are_said(trained: Path, records: Path, tmp_path: Path, vsr_train: Command) -> None:
+def test_trained_queries_are_left_out(
+    trained: Path, records: Path, unseen: Path, tmp_path: Path, vsr_train: Command
+) -> None:
     result = vsr_train("export", trained, "--format", "documented", "--output-dir", tmp_path, "--data-file", records)
+    assert result.code == 1
+    assert "all 90 queries were trained on" in result.err
+    mixed = tmp_path / "mixed.jsonl"
+    mixed.write_text(records.read_text() + unseen.read_text())
+    result = vsr_train("export", trained, "--format", "documented", "--output-dir", tmp_path, "--data-file", mixed)
     assert result.code == 0
-    assert "90 of 90 queries were trained on" in result.err
+    assert "90 of 150 queries were trained on and are left out" in result.err
+    assert result.out.startswith("60 held-out queries")
 
 
 @pytest.mark.parametrize(
