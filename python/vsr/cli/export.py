@@ -220,9 +220,7 @@ def _unseen(folder: Path, data_file: Path, outcomes: "Outcomes") -> "NDArray[np.
             "Without --data-file the files are judged by our own predictions"
         )
     if n_known:
-        terminal.warn(
-            f"{data_file}: {n_known:,} of {outcomes.n_queries:,} queries were trained on and are left out of the judgement"
-        )
+        terminal.warn(f"{data_file}: {n_known:,} of {outcomes.n_queries:,} queries were trained on and are left out")
     return ~known
 
 

@@ -1,12 +1,15 @@
-"""KMeans: our own centroids with our own choices as labels, moved where hard assignment then loses less."""
+"""KMeans: our own centroids with our own choices as labels, moved and added to where hard assignment loses less."""
 
 import numpy as np
 
 from vsr.data.categories import CATEGORIES
 from vsr.errors import ArtefactError
 from vsr.exporting.files import Assignment, FileContent
-from vsr.exporting.prototypes import fit_prototypes
+from vsr.exporting.prototypes import condensed, fit_prototypes
 from vsr.selectors.kmeans import KMeansPredictor
+
+_MORE_PER_CLUSTER = 5
+_LEAST_MORE = 64
 
 
 def write_kmeans(assignment: Assignment) -> FileContent:
@@ -21,8 +24,11 @@ def write_kmeans(assignment: Assignment) -> FileContent:
     for ours, column in enumerate(form.columns().tolist()):
         centroids[:, column - form.n_categories] += predictor.centroids[:, ours - n_ours]
     rows = form.rows(assignment.known)
+    # Soft clusters and category priors say more than a nearest centroid can: more of them, where that helps.
+    n_more = max(_LEAST_MORE, _MORE_PER_CLUSTER * len(centroids))
+    more = condensed(rows, min(n_more, assignment.max_rows), form.n_categories, assignment.generator)
     prototypes = fit_prototypes(
-        centroids,
+        [centroids, np.vstack([centroids, more])],
         rows,
         assignment.teacher.utilities(assignment.known),
         assignment.generator,

@@ -11,7 +11,7 @@ def write_knn(assignment: Assignment) -> FileContent:
     form = assignment.form
     rows = form.rows(assignment.features)
     start = condensed(rows, assignment.max_rows, form.n_categories, assignment.generator)
-    prototypes = fit_prototypes(start, rows, assignment.teacher.utilities(assignment.features), assignment.generator)
+    prototypes = fit_prototypes([start], rows, assignment.teacher.utilities(assignment.features), assignment.generator)
     points = prototypes.points.astype(np.float32)
     labels = [assignment.names[column] for column in prototypes.labels.tolist()]
     fields: dict[str, object] = {"algorithm": "knn", "trained": True, "k": 1}

@@ -5,6 +5,7 @@ has a high utility for us: gradient ascent on the mean utility under soft assign
 quantization (Sato and Yamada 1996, eq. 7), with utilities in place of right and wrong.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,12 +57,13 @@ def condensed(rows: FloatArray, n_points: int, n_categories: int, generator: np.
 
 
 def fit_prototypes(
-    points: FloatArray, rows: FloatArray, utilities: FloatArray, generator: np.random.Generator
+    starts: Sequence[FloatArray], rows: FloatArray, utilities: FloatArray, generator: np.random.Generator
 ) -> Prototypes:
     """Give every point the model of highest utility around it, then move points to where that serves best.
 
     Args:
-        points: (n_points, width) where they start.
+        starts: where points may start, each (any, width), the preferred one first. What serves best on rows that were
+            set aside is taken; of equal ones the first.
         rows: (n, width) queries in the reader's layout.
         utilities: (n, n_models) our utilities for them.
         generator: draws batches.
@@ -69,14 +71,17 @@ def fit_prototypes(
     n_checked = max(1, int(_CHECKED_SHARE * len(rows)))
     order = generator.permutation(len(rows))
     fitted, checked = order[n_checked:], order[:n_checked]
-    start = Prototypes(points, _labels(points, rows[fitted], utilities[fitted]))
-    moved = _moved(start, rows[fitted].astype(np.float32), utilities[fitted].astype(np.float32), generator)
-    relabelled = Prototypes(moved.points, _labels(moved.points, rows[fitted], utilities[fitted], moved.labels))
+    inputs, gains = rows[fitted], utilities[fitted]
+    fits: list[Prototypes] = []
+    for points in starts:
+        start = Prototypes(points, _labels(points, inputs, gains))
+        moved = _moved(start, inputs.astype(np.float32), gains.astype(np.float32), generator)
+        fits += [start, moved, Prototypes(moved.points, _labels(moved.points, inputs, gains, moved.labels))]
 
     def served(prototypes: Prototypes) -> float:
         return float(utilities[checked, prototypes.choices(rows[checked])].mean())
 
-    return max((start, moved, relabelled), key=served)
+    return max(fits, key=served)
 
 
 def _labels(points: FloatArray, rows: FloatArray, utilities: FloatArray, instead: IntArray | None = None) -> IntArray:

@@ -19,6 +19,7 @@ from vsr.exporting.teacher import Teacher, UtilityTerms
 from vsr.features import split_features
 from vsr.importing import import_selectors
 from vsr.persistence import load_artefact
+from vsr.selectors.svm import SvmPredictor
 
 SETTINGS = ExportSettings("documented", OBJECTIVE, max_rows=120)
 
@@ -134,12 +135,16 @@ def test_max_rows_and_names(exportable: Exportable, tmp_path: Path) -> None:
 def test_a_linear_svm(exportable: Exportable, tmp_path: Path) -> None:
     """One vector per model says it all, priors included."""
     artefact = next(each for each in exportable.artefacts if each.selector.name == "svm")
-    selector = artefact.selector
-    predictor = replace(selector.predictor, setting=replace(selector.predictor.setting, kernel="linear"))
-    linear = type(selector.predictor).assemble(
-        predictor.setting, predictor.vectors, predictor.coefficients, predictor.biases, predictor.usual_decision
+    predictor = artefact.selector.predictor
+    assert isinstance(predictor, SvmPredictor)
+    linear = SvmPredictor.assemble(
+        replace(predictor.setting, kernel="linear"),
+        predictor.vectors,
+        predictor.coefficients,
+        predictor.biases,
+        predictor.usual_decision,
     )
-    changed = replace(artefact, selector=replace(selector, predictor=linear, slope=0.01))
+    changed = replace(artefact, selector=replace(artefact.selector, predictor=linear, slope=0.01))
     for form in FORMATS:
         result = export_selectors([changed], tmp_path / form, replace(SETTINGS, form=form), exportable.held_out)
         assert result.files[0].rows == len(MODELS)
