@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from vsr.evaluation import Evaluation, cross_validate
     from vsr.features import build_features
-    from vsr.persistence import load_selector, save_selector
+    from vsr.persistence import load_selector, save_selector, selector_from_dict, selector_to_dict
     from vsr.routing import DecisionRouter, DisabledRouter, Request, Router
     from vsr.scoring import Score, score_response
     from vsr.selectors.base import Selector
@@ -70,6 +70,8 @@ __all__ = [
     "read_records",
     "save_selector",
     "score_response",
+    "selector_from_dict",
+    "selector_to_dict",
     "train_selector",
     "train_with_preferences",
 ]
@@ -93,7 +95,7 @@ _HOMES = {
     "vsr.evaluation": ("Evaluation", "cross_validate"),
     "vsr.features": ("build_features",),
     "vsr.data.outcomes": ("Outcomes",),
-    "vsr.persistence": ("load_selector", "save_selector"),
+    "vsr.persistence": ("load_selector", "save_selector", "selector_from_dict", "selector_to_dict"),
     "vsr.data.records": ("Query", "Record", "read_queries", "read_records"),
     "vsr.routing": ("DecisionRouter", "DisabledRouter", "Request", "Router"),
     "vsr.selectors.base": ("Selector",),

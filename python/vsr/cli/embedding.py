@@ -54,29 +54,46 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
     return QueryVectors(embed_with_progress(embedder, queries).vectors, embedder.fingerprint)
 
 
-def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> "Router":
+def load_router(
+    models_dir: Path, algorithm: str, options: EmbeddingOptions, models: Sequence[str] | None = None
+) -> "Router":
     """Load a selector with the embedder that its artefact names; with ready vectors none is needed.
+
+    Args:
+        models_dir: folder of the artefacts.
+        algorithm: registry name, or `recommended`.
+        options: the embedding flags.
+        models: names of the models in order, for files that lack them.
 
     Raises:
         ArtefactError: No such artefact, a damaged one, or one that was trained with another embedder.
         EmbeddingError: The model is not to be had, or is not the one that the artefact names.
     """
     from vsr.persistence import open_artefact
+
+    return router_of(open_artefact(models_dir, algorithm, models), options)
+
+
+def router_of(artefact: "Artefact", options: EmbeddingOptions) -> "Router":
+    """Put a loaded artefact and the embedder that it names together; errors as in `load_router`."""
     from vsr.routing import Router
 
-    artefact = open_artefact(models_dir, algorithm)
     return Router.of(artefact, _embedder_of(artefact, options))
 
 
 def load_decision_router(
-    config: "RouterConfig", models_dir: Path, algorithm: str, options: EmbeddingOptions
+    config: "RouterConfig",
+    models_dir: Path,
+    algorithm: str,
+    options: EmbeddingOptions,
+    models: Sequence[str] | None = None,
 ) -> "DecisionRouter":
     """Load what the decisions of a configuration need from a folder, with one embedder; errors as `load_router`."""
     from vsr.persistence import open_artefact
     from vsr.routing import DecisionRouter, Router
     from vsr.routing.decisions import needed_algorithms
 
-    artefacts = {name: open_artefact(models_dir, name) for name in needed_algorithms(config, algorithm)}
+    artefacts = {name: open_artefact(models_dir, name, models) for name in needed_algorithms(config, algorithm)}
     embedder = None
     if artefacts:
         embedder = _embedder_of(next(iter(artefacts.values())), options)

@@ -8,7 +8,7 @@ import click
 from vsr.cli import terminal
 from vsr.cli.evaluation_table import objective_label, points
 from vsr.cli.options import json_option
-from vsr.cli.sections import command
+from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
     from vsr.persistence import Artefact, Manifest
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 @command("inspect")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@option("--models", metavar="A,B,...", help="Names of the models in order, for artefacts that lack them.")
 @json_option
-def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
+def inspect(paths: tuple[Path, ...], models: str | None, as_json: bool) -> int:
     """Say what artefacts are: algorithm, models, embedder, data, date, held-out result.
 
-    PATHS are artefact files or folders of them. What a folder recommends, and why, comes first.
+    PATHS are artefact files or folders of them. What a folder recommends, and why, comes first. A file that
+    cannot be read is named, and the others are shown; the exit code is 1 then.
     """
+    from vsr.cli.model_names import split_names
     from vsr.errors import ArtefactError
-    from vsr.persistence import MANIFEST_NAME, find_artefacts, load_artefact, read_manifest
+    from vsr.persistence import MANIFEST_NAME, find_artefacts, read_manifest
 
     files: list[Path] = []
     manifests: list[Manifest] = []
@@ -45,7 +48,7 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
             )
         else:
             files.append(path)
-    artefacts = [load_artefact(file) for file in files]
+    artefacts, errors = _loaded(files, split_names(models))
     runs = {artefact.header.run_id for artefact in artefacts if artefact.header is not None}
     if as_json:
         terminal.write_json(
@@ -53,9 +56,10 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
                 "recommended": [_recommended(manifest) for manifest in manifests],
                 "artefacts": [_document(artefact) for artefact in artefacts],
                 "n_trainings": len(runs),
+                "errors": errors,
             }
         )
-        return
+        return 1 if errors else 0
     for manifest in manifests:
         _print_manifest(manifest)
         if artefacts:
@@ -66,6 +70,23 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
         _print(artefact)
     if len(runs) > 1:
         terminal.warn(f"these artefacts come from {len(runs)} different trainings")
+    for error in errors:
+        terminal.fail(error)
+    return 1 if errors else 0
+
+
+def _loaded(files: list[Path], models: list[str] | None) -> tuple[list["Artefact"], list[str]]:
+    """Load what can be loaded, and say what is wrong with the rest."""
+    from vsr.errors import ArtefactError
+    from vsr.persistence import load_artefact
+
+    artefacts, errors = [], []
+    for file in files:
+        try:
+            artefacts.append(load_artefact(file, models=models))
+        except ArtefactError as error:
+            errors.append(str(error))
+    return artefacts, errors
 
 
 def _document(artefact: "Artefact") -> dict[str, Any]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     show_default=True,
     help=f"Which selector to ask: what the training recommends, or {', '.join(registry.names())}.",
 )
+@option("--models", metavar="A,B,...", help="Names of the models in order, for an artefact that lacks them.")
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option(
     "--signal",
@@ -61,6 +62,7 @@ def select(
     models_dir: Path | None,
     config_path: Path | None,
     algorithm: str,
+    models: str | None,
     category: str | None,
     signals: tuple[str, ...],
     candidates: str | None,
@@ -78,6 +80,7 @@ def select(
     has one row per unique query of the file, as `vsr-train embed` writes it.
     """
     from vsr.cli.embedding import embed_with_progress, load_decision_router, load_router
+    from vsr.cli.model_names import split_names
     from vsr.data.categories import unknown_categories
     from vsr.data.prompts import unique_rows
     from vsr.data.records import Query
@@ -114,10 +117,10 @@ def select(
     if config is not None and not config.model_selection.enabled and default is not None:
         router = DisabledRouter(default)
     elif config is not None and config.decisions:
-        router = load_decision_router(config, folder, algorithm, embedding)
+        router = load_decision_router(config, folder, algorithm, embedding, split_names(models))
         routers = list(router.routers.items())
     else:
-        router = load_router(folder, algorithm, embedding)
+        router = load_router(folder, algorithm, embedding, split_names(models))
         routers = [(algorithm, router)]
     for name, each in routers:
         said = said_without_manifest(folder, name, each.artefact.selector.name)

@@ -28,6 +28,42 @@ CATEGORIES = (
 )
 """The categories in the order of their columns in a feature vector; it is written into every artefact."""
 
+SEMANTIC_ROUTER_CATEGORIES = (
+    "math",
+    "physics",
+    "chemistry",
+    "biology",
+    "computer science",
+    "history",
+    "economics",
+    "business",
+    "law",
+    "health",
+    "psychology",
+    "philosophy",
+    "other",
+    "unknown",
+)
+"""The categories of vLLM Semantic Router in the order of their columns there."""
+
+FIRST_SEMANTIC_ROUTER_CATEGORIES = (
+    "biology",
+    "business",
+    "chemistry",
+    "computer science",
+    "economics",
+    "engineering",
+    "health",
+    "history",
+    "law",
+    "math",
+    "other",
+    "philosophy",
+    "physics",
+    "psychology",
+)
+"""The same of its first version, before any release."""
+
 OTHER = CATEGORIES.index("other")
 """Code of the category for everything that has none of its own."""
 

@@ -2,6 +2,7 @@
 
 from vsr.persistence.artefact import Artefact, Header
 from vsr.persistence.finding import RECOMMENDED, find_artefact, find_artefacts, load_selector, open_artefact
+from vsr.persistence.in_memory import selector_from_dict, selector_to_dict
 from vsr.persistence.manifest import MANIFEST_NAME, Manifest, read_manifest, write_manifest
 from vsr.persistence.reading import load_artefact
 from vsr.persistence.writing import save_selector, save_selectors
@@ -20,5 +21,7 @@ __all__ = [
     "read_manifest",
     "save_selector",
     "save_selectors",
+    "selector_from_dict",
+    "selector_to_dict",
     "write_manifest",
 ]

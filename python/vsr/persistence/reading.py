@@ -188,7 +188,11 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
 
 def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, ...] | None) -> Artefact:
     """Load a file from elsewhere, which holds the documented fields alone."""
-    names = registry.algorithm(name).models_in(fields) if models is None else models
+    names = models
+    if names is None:  # `model_names` is no documented field, but many writers have it
+        names = (
+            fields.strings("model_names") if fields.has("model_names") else registry.algorithm(name).models_in(fields)
+        )
     if names is None:
         raise ArtefactError(
             f"{path}: names no models, and a documented {name} file has no field for them; pass `models`, in the "

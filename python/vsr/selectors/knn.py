@@ -197,14 +197,18 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
 
     @classmethod
     def from_fields(cls, fields: Fields, context: FileContext) -> KnnPredictor:
-        """Read the training queries; without measured qualities the best model of each counts 1, the others 0."""
+        """Read the training queries.
+
+        Without measured qualities the best model of each counts what its field `quality` says, else 1, the others 0.
+        """
         features = fields.matrix("training_records[].embedding", context.n_features)
         k = fields.get("k", int)
         if k < 1:
             raise fields.error("k", f"is {k}; expected 1 or more")
         best = fields.columns("training_records", _best_models(fields), context.models)
         if context.own is None or context.prior is None:
-            quality = (best[:, None] == np.arange(len(context.models))).astype(np.float64)
+            votes = np.array([_vote(record) for record in fields.get("training_records", list)])
+            quality = np.where(best[:, None] == np.arange(len(context.models)), votes[:, None], 0.0)
             setting, engine, residual = KnnSetting(k, 0.0, 1.0), "auto", np.zeros_like(quality)
         else:
             own = context.own
@@ -216,6 +220,14 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
         index = KnnIndex(features, len(CATEGORIES), engine)
         return KnnPredictor(setting, quality, residual, best, queries if any(queries) else (), index)
+
+
+def _vote(record: dict[str, Any]) -> float:
+    """What a row's vote for its best model counts, in a file of the documented fields: its `quality`, else 1."""
+    quality = record.get("quality")
+    if not isinstance(quality, int | float) or isinstance(quality, bool):
+        return 1.0
+    return float(quality) if 0.0 <= quality <= 1.0 else 1.0
 
 
 def _best_models(fields: Fields) -> list[str]:
