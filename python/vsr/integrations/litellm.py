@@ -89,7 +89,8 @@ class RoutingPlugin:
         self.counts: Counter[Outcome] = Counter()
         self._names = dict(names or {})
         self._models = frozenset(_models_of(router))
-        self.timeout_s = max(3 * _warm_up_s(router), _SHORTEST_TIMEOUT_S) if timeout_s is None else timeout_s
+        warm_up_s = _warm_up_s(router)
+        self.timeout_s = max(3 * warm_up_s, _SHORTEST_TIMEOUT_S) if timeout_s is None else timeout_s
         self._switch_margin = switch_margin
         self._last_models = LastModels()
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="vsr")

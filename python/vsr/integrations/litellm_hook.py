@@ -33,7 +33,7 @@ def make_hook(plugin: Ranker, group: str = "auto") -> object:
     """
 
     async def async_pre_call_hook(
-        _self: object, user_api_key_dict: object, _cache: object, data: dict[str, Any], _call_type: str
+        _self: object, *, user_api_key_dict: object, data: dict[str, Any], **_unread: object
     ) -> dict[str, Any]:
         if data.get("model") == group and isinstance(data.get("messages"), list):
             try:
@@ -55,7 +55,9 @@ def make_hook(plugin: Ranker, group: str = "auto") -> object:
 
 def _groups() -> list[str]:
     router = import_module("litellm.proxy.proxy_server").llm_router
-    return list(dict.fromkeys(router.get_model_names()))
+    # The second is the name before there was a registry.
+    names = router.registry().names() if hasattr(router, "registry") else router.get_model_names()
+    return list(dict.fromkeys(names))
 
 
 async def _may_use(caller: object, group: str) -> bool:
