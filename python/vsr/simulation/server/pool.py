@@ -31,6 +31,11 @@ class SimulatedPool:
 
         with SimulatedPool(generate_queries(100)) as pool:
             print(pool.address, pool.port)
+
+    Attributes:
+        n_requests: how often each path was asked.
+        n_faults: how often each fault was made.
+        n_asked: how often each model was asked each prompt, by (model, prompt).
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class SimulatedPool:
         self._seed = seed
         self._time_scale = time_scale
         self._faults = faults or Faults()
-        self._attempts: Counter[tuple[str, str]] = Counter()
+        self.n_asked: Counter[tuple[str, str]] = Counter()
         self._server = LoopbackServer(self._respond, port)
 
     @property
@@ -116,8 +121,8 @@ class SimulatedPool:
             faults = self._faults if wished is None else parse_faults(wished, self._faults)
         except ConfigError as error:
             return _json(400, spoken.error(str(error), "invalid_request_error"))
-        self._attempts[model.name, call.prompt] += 1
-        fault = faults.draw(self._seed, model.name, call.prompt, self._attempts[model.name, call.prompt])
+        self.n_asked[model.name, call.prompt] += 1
+        fault = faults.draw(self._seed, model.name, call.prompt, self.n_asked[model.name, call.prompt])
         text, latency_s, n_input, n_output = self._said(model, call.prompt)
         if call.max_tokens is not None and n_output > call.max_tokens:
             words = text.split()
