@@ -10,7 +10,7 @@ import numpy.typing as npt
 from vsr._checks import as_list, require_kind
 from vsr.choice.candidates import Candidate, Offer
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective
-from vsr.data.categories import CATEGORIES, MISSING, category_codes
+from vsr.data.categories import CATEGORIES, MISSING, Categories, category_codes, most_probable, rows_of
 from vsr.errors import SelectionError
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.prior.statistics import Statistics
@@ -99,23 +99,24 @@ class Chooser:
             order=np.array(order, dtype=np.int64),
         )
 
-    def utilities(self, scores: FloatArray, codes: IntArray) -> FloatArray:
-        """Utility of every model: scores (n, n_models) and category codes (n,), -1 = unknown -> (n, n_models)."""
-        return self.objective.quality_weight * scores + self.weighted_efficiency[codes]
+    def utilities(self, scores: FloatArray, categories: Categories) -> FloatArray:
+        """Utility of every model: scores (n, n_models) and categories as codes, -1 = unknown, or shares -> the same."""
+        return self.objective.quality_weight * scores + rows_of(self.weighted_efficiency, categories)
 
-    def best(self, scores: FloatArray, codes: IntArray) -> IntArray:
+    def best(self, scores: FloatArray, categories: Categories) -> IntArray:
         """Column of the chosen model for every query when all are on offer: (n,)."""
-        return np.asarray(self.order[self.utilities(scores, codes)[:, self.order].argmax(axis=1)])
+        return np.asarray(self.order[self.utilities(scores, categories)[:, self.order].argmax(axis=1)])
 
     def choose(
         self,
         scores: FloatArray,
-        codes: IntArray,
+        categories: Categories,
         candidates: Sequence[Candidate] | None,
         default: str | None,
         sources: Sequence[CategorySource | None],
     ) -> list[Choice]:
         """Choose for every row; see `choose`."""
+        codes = most_probable(categories)
         offer = Offer.of(self.statistics.models, candidates)
         if not offer.names:
             answer = _default_choice(offer, self.statistics.models, default)
@@ -129,7 +130,7 @@ class Chooser:
         names = [offer.names[i] for i in by_rank]
         references = [offer.references[i] for i in by_rank]
         offered_scores = scores[:, columns]
-        utilities = self.utilities(scores, codes)[:, columns]
+        utilities = self.utilities(scores, categories)[:, columns]
         single = len(names) == 1
         choices = []
         for row, (score_row, utility_row, code, source) in enumerate(

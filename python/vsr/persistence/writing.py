@@ -156,6 +156,7 @@ def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] 
         "regularisation": classifier.regularisation,
         "accuracy": classifier.accuracy,
         "n_labelled": classifier.n_labelled,
+        "temperature": classifier.temperature,
     }
 
 

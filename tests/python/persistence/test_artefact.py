@@ -268,10 +268,23 @@ def test_every_field_of_the_block_is_needed(name: str, trained_folder: Path, edi
         with pytest.raises(ArtefactError, match=field):
             load_artefact(path)
     for inner in ("statistics", "prior", "predictor", "objective", "classifier"):
-        for field in block[inner]:
+        for field in block[inner].keys() - {"temperature"}:  # which older files do not have
             path = edited(name, lambda content, inner=inner, field=field: content["vsr"][inner].pop(field))
             with pytest.raises(ArtefactError, match=field):
                 load_artefact(path)
+
+
+def test_the_classifier_of_an_older_file_names_one_category(edited: Callable[..., Path]) -> None:
+    classifier = load_artefact(edited("knn", lambda content: content["vsr"]["classifier"].pop("temperature"))).selector
+    assert classifier.classifier is not None
+    assert classifier.classifier.temperature == 0.0
+    shares = classifier.classifier.shares(np.eye(4, classifier.classifier.dim, dtype=np.float32))
+    assert sorted(np.unique(shares)) == [0.0, 1.0]
+    softer = load_artefact(edited("knn", lambda content: content["vsr"]["classifier"].update(temperature=0.5))).selector
+    assert softer.classifier is not None
+    assert softer.classifier.temperature == 0.5
+    with pytest.raises(ArtefactError, match=r"'vsr.classifier.temperature' is -1.0; expected a number of 0 or more"):
+        load_artefact(edited("knn", lambda content: content["vsr"]["classifier"].update(temperature=-1.0)))
 
 
 def test_null_stands_for_what_there_is_not(edited: Callable[..., Path]) -> None:
