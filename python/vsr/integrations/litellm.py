@@ -212,7 +212,7 @@ def _parts(router: ModelRouter) -> Sequence[ModelRouter]:
 
 
 def _models_of(router: ModelRouter) -> set[str]:
-    models = {model for part in _parts(router) if isinstance(part, Router) for model in part.models}
+    models = {model for part in _parts(router) for model in getattr(part, "models", ())}
     if isinstance(router, DecisionRouter):
         models.update(router.config.offered_models())
         models.update(model for model in (router.config.default_model,) if model is not None)

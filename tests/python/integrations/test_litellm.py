@@ -68,10 +68,7 @@ ALL = ["openai/large", "hosted_vllm/meta/small", "maths"]
 
 
 def make_plugin(router=None, **options):
-    made = RoutingPlugin(Fixed() if router is None else router, **options)
-    # What has no models of its own to name is told which there are.
-    made._models = frozenset(MODELS)
-    return made
+    return RoutingPlugin(Fixed() if router is None else router, **options)
 
 
 def run(plugin, *contexts):
@@ -116,7 +113,9 @@ def test_what_leaves_no_choice_passes(candidates, outcome):
 
 
 def test_a_choice_that_is_not_on_offer_passes():
-    plugin = make_plugin(SimpleNamespace(route=lambda _: [Choice("other", None, None, None, "default")], select=id))
+    plugin = make_plugin(
+        SimpleNamespace(route=lambda _: [Choice("other", None, None, None, "default")], select=id, models=MODELS)
+    )
     (context,) = run(plugin, Context(list(ALL)))
     assert context.candidate_models == ALL
     assert plugin.counts == {"unknown": 1}
