@@ -41,11 +41,11 @@ class Counted(RoutingPlugin):
         return narrowed
 
 
-failing = Counted(Failing(Router.load(os.environ["VSR_MODELS_DIR"])))
+failing = Counted(Failing(Router.load(os.environ["VSR_MODELS_DIR"])), timeout_s=30)
 slow = Counted(Slow(failing.router.router), timeout_s=0.03)
 
 
-async def narrow_key(_request, api_key):
+async def narrow_key(request, api_key):  # noqa: ARG001 -- LiteLLM passes both by name
     """Know two keys: the master's, and one that may use two models."""
     from litellm.proxy._types import UserAPIKeyAuth  # noqa: PLC0415 -- not installed where this is not run
 

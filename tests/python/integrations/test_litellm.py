@@ -204,7 +204,7 @@ def test_the_default_timeout_is_three_times_the_warm_up():
             return super().route(requests, embeddings)
 
     assert 0.3 <= make_plugin(Warm()).timeout_s < 3
-    assert make_plugin().timeout_s == 0.05
+    assert make_plugin().timeout_s == 0.2
 
 
 @pytest.mark.parametrize("metadata", [{"request_retry_count": 1}, {"previous_models": [{"model_group": "auto"}]}])
@@ -248,6 +248,13 @@ def test_the_environment_names_what_is_loaded(monkeypatch, config, folder, found
         integration.plugin  # noqa: B018
     with pytest.raises(AttributeError, match="has no attribute 'router'"):
         integration.router  # noqa: B018
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan"])
+def test_a_timeout_that_is_none(monkeypatch, value):
+    monkeypatch.setenv("VSR_LITELLM_TIMEOUT_S", value)
+    with pytest.raises(ConfigError, match=f"VSR_LITELLM_TIMEOUT_S is '{value}'; expected seconds"):
+        integration.plugin  # noqa: B018
 
 
 def test_a_folder_without_artefacts_is_an_error_at_once(monkeypatch, tmp_path):

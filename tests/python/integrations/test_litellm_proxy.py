@@ -43,7 +43,12 @@ def world(example, tmp_path_factory):
 def running(example, world, config, folder, **environment):
     with (
         SimulatedPool(world[0], time_scale=0.0) as pool,
-        example.proxy(config, pool, folder / "proxy.log", {"VSR_MODELS_DIR": str(world[2]), **environment}) as client,
+        example.proxy(
+            config,
+            pool,
+            folder / "proxy.log",
+            {"VSR_MODELS_DIR": str(world[2]), "VSR_LITELLM_TIMEOUT_S": "30", **environment},
+        ) as client,
     ):
         yield pool, client
 
