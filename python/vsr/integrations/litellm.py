@@ -11,6 +11,7 @@ is late or finds all threads busy is left to LiteLLM's own choice, and counted.
 
 import asyncio
 import logging
+import math
 import os
 import sys
 import time
@@ -30,7 +31,7 @@ from vsr.routing import DecisionRouter, DisabledRouter, ModelRouter, Request, Ro
 
 _LOGGER = logging.getLogger(__name__)
 _LONG_TEXT = "word " * 600  # an embedding model cuts it: what follows is not slower
-_SHORTEST_TIMEOUT_S = 0.05  # a thread's turn may take longer than three times what hashing takes
+_SHORTEST_TIMEOUT_S = 0.2  # on a busy machine a thread waits longer for its turn than hashing a text takes
 
 Outcome = Literal["routed", "single", "unknown", "disabled", "full", "late", "failed"]
 _COMPLAINTS: dict[Outcome, str] = {
@@ -76,7 +77,7 @@ class RoutingPlugin:
         Args:
             router: what chooses.
             timeout_s: how long a request waits for the choice; three times the warm-up (a long text) without it, and at
-                least 0.05.
+                least 0.2.
             names: LiteLLM's names of models -> ours, where they differ by more than the provider in front.
             n_threads: how many texts are embedded at a time.
             max_waiting: how many requests wait for a thread before others are passed on.
@@ -212,7 +213,7 @@ def _parts(router: ModelRouter) -> Sequence[ModelRouter]:
 
 
 def _models_of(router: ModelRouter) -> set[str]:
-    models = {model for part in _parts(router) if isinstance(part, Router) for model in part.models}
+    models = {model for part in _parts(router) for model in getattr(part, "models", ())}
     if isinstance(router, DecisionRouter):
         models.update(router.config.offered_models())
         models.update(model for model in (router.config.default_model,) if model is not None)
@@ -245,20 +246,33 @@ def _text(value: object) -> str | None:
 def plugin_from_environment() -> RoutingPlugin:
     """Make the plug-in of the configuration in VSR_CONFIG or the folder in VSR_MODELS_DIR.
 
+    VSR_LITELLM_TIMEOUT_S, where it is set, is how long a request waits for the choice.
+
     Raises:
-        VsrError: Not exactly one of them is set, or it leads to nothing that can be loaded.
+        VsrError: Not exactly one of the two is set, or a variable leads to nothing that can be used.
     """
     config_path, models_dir = os.environ.get("VSR_CONFIG"), os.environ.get("VSR_MODELS_DIR")
+    timeout_s = _timeout_s(os.environ.get("VSR_LITELLM_TIMEOUT_S"))
     if config_path and not models_dir:
         config = load_config(config_path)
-        return RoutingPlugin(Router.from_config(config), names=_ids_of(config))
+        return RoutingPlugin(Router.from_config(config), timeout_s, names=_ids_of(config))
     if models_dir and not config_path:
-        return RoutingPlugin(Router.load(models_dir))
+        return RoutingPlugin(Router.load(models_dir), timeout_s)
     found = "both are" if config_path else "neither is"
     raise ConfigError(
         f"environment: {found} set of VSR_CONFIG and VSR_MODELS_DIR; expected one of them, the path of the gateway's "
         "configuration or of the folder of the artefacts"
     )
+
+
+def _timeout_s(value: str | None) -> float | None:
+    try:
+        timeout_s = float(value) if value else None
+    except ValueError:
+        timeout_s = math.nan
+    if timeout_s is not None and not timeout_s > 0:
+        raise ConfigError(f"environment: VSR_LITELLM_TIMEOUT_S is {value!r}; expected seconds, for example 0.5")
+    return timeout_s
 
 
 def _ids_of(config: RouterConfig) -> dict[str, str]:

@@ -1,6 +1,5 @@
-"""Plug-ins that misbehave on purpose; the proxy of a test loads them from the folder of its configuration."""
+"""Plug-ins that misbehave on purpose, and keys with rights; a test's proxy finds this beside its configuration."""
 
-import atexit
 import json
 import os
 import time
@@ -14,34 +13,41 @@ from vsr.routing import ModelRouter, Router
 class Failing(ModelRouter):
     def __init__(self, router):
         self.router = router
+        self.models = router.models
         self.is_warm = False
 
     def route(self, requests, embeddings=None):
         if self.is_warm:
-            raise ArtefactError("broken on purpose")
+            self.misbehave()
         self.is_warm = True
         return self.router.route(requests, embeddings)
+
+    def misbehave(self):
+        raise ArtefactError("broken on purpose")
 
 
 class Slow(Failing):
-    def route(self, requests, embeddings=None):
-        if self.is_warm:
-            time.sleep(0.3)
-        self.is_warm = True
-        return self.router.route(requests, embeddings)
+    def misbehave(self):
+        time.sleep(0.3)
 
 
-def _plugin(kind, **options):
-    router = Router.load(os.environ["VSR_MODELS_DIR"])
-    made = RoutingPlugin(kind(router), names={name: name for name in router.models}, **options)
-    made._models = frozenset(router.models)
-    return made
+class Counted(RoutingPlugin):
+    """Shows its counts to the test, which runs in another process."""
+
+    async def run(self, context):
+        narrowed = await super().run(context)
+        path = Path(f"{os.environ['COUNTS']}.{type(self.router).__name__}")
+        path.write_text(json.dumps(self.counts), encoding="utf-8")
+        return narrowed
 
 
-failing, slow = _plugin(Failing), _plugin(Slow, timeout_s=0.03)
+failing = Counted(Failing(Router.load(os.environ["VSR_MODELS_DIR"])), timeout_s=30)
+slow = Counted(Slow(failing.router.router), timeout_s=0.03)
 
 
-@atexit.register
-def _write_counts():
-    counts = {"failing": failing.counts, "slow": slow.counts}
-    Path(os.environ["COUNTS"]).write_text(json.dumps(counts), encoding="utf-8")
+async def narrow_key(request, api_key):  # noqa: ARG001 -- LiteLLM passes both by name
+    """Know two keys: the master's, and one that may use two models."""
+    from litellm.proxy._types import UserAPIKeyAuth  # noqa: PLC0415 -- not installed where this is not run
+
+    allowed = ["auto", "sim-small-1b", "sim-medic-8b"] if api_key.endswith("narrow") else []
+    return UserAPIKeyAuth(api_key=api_key, models=allowed)

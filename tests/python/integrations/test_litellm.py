@@ -68,10 +68,7 @@ ALL = ["openai/large", "hosted_vllm/meta/small", "maths"]
 
 
 def make_plugin(router=None, **options):
-    made = RoutingPlugin(Fixed() if router is None else router, **options)
-    # What has no models of its own to name is told which there are.
-    made._models = frozenset(MODELS)
-    return made
+    return RoutingPlugin(Fixed() if router is None else router, **options)
 
 
 def run(plugin, *contexts):
@@ -116,7 +113,9 @@ def test_what_leaves_no_choice_passes(candidates, outcome):
 
 
 def test_a_choice_that_is_not_on_offer_passes():
-    plugin = make_plugin(SimpleNamespace(route=lambda _: [Choice("other", None, None, None, "default")], select=id))
+    plugin = make_plugin(
+        SimpleNamespace(route=lambda _: [Choice("other", None, None, None, "default")], select=id, models=MODELS)
+    )
     (context,) = run(plugin, Context(list(ALL)))
     assert context.candidate_models == ALL
     assert plugin.counts == {"unknown": 1}
@@ -205,7 +204,7 @@ def test_the_default_timeout_is_three_times_the_warm_up():
             return super().route(requests, embeddings)
 
     assert 0.3 <= make_plugin(Warm()).timeout_s < 3
-    assert make_plugin().timeout_s == 0.05
+    assert make_plugin().timeout_s == 0.2
 
 
 @pytest.mark.parametrize("metadata", [{"request_retry_count": 1}, {"previous_models": [{"model_group": "auto"}]}])
@@ -249,6 +248,13 @@ def test_the_environment_names_what_is_loaded(monkeypatch, config, folder, found
         integration.plugin  # noqa: B018
     with pytest.raises(AttributeError, match="has no attribute 'router'"):
         integration.router  # noqa: B018
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan"])
+def test_a_timeout_that_is_none(monkeypatch, value):
+    monkeypatch.setenv("VSR_LITELLM_TIMEOUT_S", value)
+    with pytest.raises(ConfigError, match=f"VSR_LITELLM_TIMEOUT_S is '{value}'; expected seconds"):
+        integration.plugin  # noqa: B018
 
 
 def test_a_folder_without_artefacts_is_an_error_at_once(monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import shutil
 import sys
@@ -9,7 +10,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import openai
 import pytest
 
 from vsr.routing import Router
@@ -43,7 +43,12 @@ def world(example, tmp_path_factory):
 def running(example, world, config, folder, **environment):
     with (
         SimulatedPool(world[0], time_scale=0.0) as pool,
-        example.proxy(config, pool, folder / "proxy.log", {"VSR_MODELS_DIR": str(world[2]), **environment}) as client,
+        example.proxy(
+            config,
+            pool,
+            folder / "proxy.log",
+            {"VSR_MODELS_DIR": str(world[2]), "VSR_LITELLM_TIMEOUT_S": "30", **environment},
+        ) as client,
     ):
         yield pool, client
 
@@ -58,63 +63,90 @@ def ask(client, queries, **options):
         return list(threads.map(one, queries))
 
 
-def named(world):
+@pytest.fixture(scope="module")
+def choices(world):
+    """What the router chooses for every new query, as `vsr-train select` does."""
     router = Router.load(world[2])
-    return Counter((router.select(query.prompt).model, query.prompt) for query in world[1])
+    return {query: router.select(query.prompt) for query in world[1]}
 
 
-def test_every_query_is_asked_of_the_model_that_the_router_names(example, world, tmp_path):
+def as_counts(choices):
+    return Counter((choice.model, query.prompt) for query, choice in choices.items())
+
+
+def test_every_query_is_asked_of_the_model_that_the_router_names(example, world, choices, tmp_path):
     with running(example, world, EXAMPLES / "litellm" / "config.yaml", tmp_path) as (pool, client):
         answers = ask(client, world[1])
-    assert len(answers) == N_QUERIES
-    assert pool.n_asked == named(world)
-    assert len({model for model, _ in pool.n_asked}) >= 3
+        assert len(answers) == N_QUERIES
+        assert pool.n_asked == as_counts(choices)
+        assert len({model for model, _ in pool.n_asked}) >= 3
+
+        first, second = next(
+            (one, two)
+            for one, two in itertools.permutations(choices, 2)
+            if 0 < choices[two].utility - choices[two].utilities[choices[one].model] < 0.03
+        )
+        pool.n_asked.clear()
+        for query in (first, second):
+            ask(client, [query], extra_headers={"x-litellm-session-id": "a conversation"})
+        stays_with = choices[first].model
+        assert pool.n_asked == {(stays_with, first.prompt): 1, (stays_with, second.prompt): 1}
 
 
-def test_with_failing_and_slow_plugins_litellm_chooses_and_both_count(example, world, tmp_path):
-    config = (EXAMPLES / "litellm" / "config.yaml").read_text(encoding="utf-8")
+def test_with_failing_and_slow_plugins_litellm_chooses_and_both_count(example, world, choices, tmp_path):
     plugins = "[litellm_plugins.failing, litellm_plugins.slow]"
-    path = tmp_path / "config.yaml"
-    path.write_text(config.replace("[vsr.integrations.litellm.plugin]", plugins), encoding="utf-8")
-    shutil.copy(Path(__file__).with_name("litellm_plugins.py"), tmp_path)
-    counts = tmp_path / "counts.json"
+    path = changed(tmp_path, "config.yaml", "[vsr.integrations.litellm.plugin]", plugins)
+    counts = tmp_path / "counts"
     with running(example, world, path, tmp_path, COUNTS=str(counts)) as (pool, client):
         answers = ask(client, world[1])
     assert len(answers) == pool.n_asked.total() == N_QUERIES
     assert all(answer.choices[0].message.content for answer in answers)
-    assert {model for model, _ in pool.n_asked} == set(Router.load(world[2]).models)  # drawn, not chosen
-    assert json.loads(counts.read_text(encoding="utf-8")) == {
-        "failing": {"failed": N_QUERIES},
-        "slow": {"late": N_QUERIES},
-    }
+    assert pool.n_asked != as_counts(choices)  # drawn, not chosen
+    assert json.loads(counts.with_suffix(".Failing").read_text(encoding="utf-8")) == {"failed": N_QUERIES}
+    assert json.loads(counts.with_suffix(".Slow").read_text(encoding="utf-8")) == {"late": N_QUERIES}
     log = (tmp_path / "proxy.log").read_text(encoding="utf-8")
     assert "vsr: the choice failed, so LiteLLM chose itself (128 so far)" in log
     assert "vsr: the choice was not made in time, so LiteLLM chose itself (128 so far)" in log
 
 
-def test_models_in_groups_of_their_own(example, world, tmp_path):
-    config = (EXAMPLES / "litellm" / "groups.yaml").read_text(encoding="utf-8")
-    first = named(world).most_common(1)[0][0][0]
-    # The model of the first query fails: its group is followed by that of the next best.
-    failing = world[1][0]
-    worst = Router.load(world[2]).select(failing.prompt)
-    path = tmp_path / "groups.yaml"
-    path.write_text(config, encoding="utf-8")
-    with running(example, world, path, tmp_path) as (pool, client):
-        ask(client, world[1])
-        assert pool.n_asked == named(world)
+def test_models_in_groups_of_their_own(example, world, choices, tmp_path):
+    own_keys = "master_key: os.environ/LITELLM_MASTER_KEY\n  custom_auth: litellm_plugins.narrow_key"
+    path = changed(tmp_path, "groups.yaml", "master_key: os.environ/LITELLM_MASTER_KEY", own_keys)
+    # One of the models fails: its group is followed by that of the next best.
+    whole, broken = (
+        "{model: openai/sim-maths-8b,",
+        "{extra_headers: {X-Simulate-Faults: server_error=1}, model: openai/sim-maths-8b,",
+    )
+    path.write_text(path.read_text(encoding="utf-8").replace(whole, broken), encoding="utf-8")
+    with running(example, world, path, tmp_path, COUNTS=str(tmp_path / "counts")) as (pool, client):
+        sound = [query for query, choice in choices.items() if choice.model != "sim-maths-8b"]
+        ask(client, sound)
+        assert pool.n_asked == as_counts({query: choices[query] for query in sound})
+
         pool.n_asked.clear()
-        with pytest.raises(openai.APIStatusError):
-            client.chat.completions.create(
-                model=worst.model,
-                messages=[{"role": "user", "content": failing.prompt}],
-                extra_body={"extra_headers": {"X-Simulate-Faults": "server_error=1"}},
-            )
-        ask(client, [failing], extra_body={"fallbacks": [first]})
-        assert set(pool.n_asked) >= {(worst.model, failing.prompt)}
+        query = next(query for query, choice in choices.items() if choice.model == "sim-maths-8b")
+        ask(client, [query])
+        assert {model for model, _ in pool.n_asked} == set(choices[query].ranking[:2])
+
+        pool.n_asked.clear()
+        narrow = client.with_options(api_key="sk-narrow")
+        ask(narrow, world[1])
+        router = Router.load(world[2])
+        allowed = ["sim-small-1b", "sim-medic-8b"]
+        assert pool.n_asked == as_counts({query: router.select(query.prompt, candidates=allowed) for query in world[1]})
 
 
 def test_wrong_settings_show_when_the_proxy_starts(example, world, tmp_path):
     config = EXAMPLES / "litellm" / "config.yaml"
     with pytest.raises(SystemExit, match="no artefact"), running(example, world, config, tmp_path, VSR_MODELS_DIR="/"):
         pass
+
+
+def changed(folder, name, old, new):
+    """A configuration of the example with one thing changed, and the module that it names beside it."""
+    text = (EXAMPLES / "litellm" / name).read_text(encoding="utf-8")
+    assert old in text
+    shutil.copy(Path(__file__).with_name("litellm_plugins.py"), folder)
+    path = folder / name
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return path

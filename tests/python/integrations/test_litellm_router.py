@@ -18,6 +18,8 @@ UTILITIES = {"sim-maths-8b": 0.9, "sim-small-1b": 0.8, "sim-medic-8b": 0.7}
 
 
 class Preferring(ModelRouter):
+    models = tuple(UTILITIES)
+
     def route(self, requests, embeddings=None):  # noqa: ARG002 -- the name is the protocol's
         return [self.choice(request.candidates or list(UTILITIES)) for request in requests]
 
@@ -43,9 +45,7 @@ def pool():
 
 @pytest.fixture
 def plugin():
-    made = RoutingPlugin(Preferring(), timeout_s=10)
-    made._models = frozenset(UTILITIES)
-    return made
+    return RoutingPlugin(Preferring(), timeout_s=10)
 
 
 def deployment(pool, group, model, **params):
