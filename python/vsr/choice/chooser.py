@@ -39,6 +39,8 @@ class Choice:
         decision: name of the configuration's decision that the query fell into; None where there is none.
         reference: the chosen candidate as it was passed in; None where no candidates were passed.
         excluded: candidates that were not compared, each with the reason; `unknown` to the artefact, for one.
+        missing_signals: types of conditions that rules of decisions ask about and the request did not speak of; these
+            did not hold.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Choice:
     decision: str | None = None
     reference: Candidate | None = None
     excluded: dict[str, str] = field(default_factory=dict)
+    missing_signals: tuple[str, ...] = ()
 
     @property
     def ranking(self) -> tuple[str, ...]:

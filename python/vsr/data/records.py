@@ -1,7 +1,7 @@
 """Records (what one model did on one query) and queries: what their files hold, read one object at a time."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, overload
@@ -118,6 +118,12 @@ class Query:
         """What an LLM is asked: the query and its choices."""
         return render_prompt(self.query, self.choices)
 
+    @property
+    def signals(self) -> Mapping[str, Collection[str]] | None:
+        """What holds for the query in rules of decisions, by type, as the file has it."""
+        signals = self.extra.get("signals")
+        return signals if isinstance(signals, Mapping) else None
+
 
 @dataclass(frozen=True)
 class Queries(Sequence[Query]):
@@ -156,6 +162,12 @@ def _is_choices(value: object) -> bool:
     return True
 
 
+def _is_signals(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in value.values()
+    )
+
+
 def _is_text_or_number(value: object) -> bool:
     return isinstance(value, str) or is_number(value)
 
@@ -171,6 +183,8 @@ _QUERY_FIELDS = (Field("query", "text that is not blank", is_filled_text, requir
 QUERY_FIELDS = tuple(known.name for known in _QUERY_FIELDS)
 """The fields of a line of queries that mean something here; all others are kept as they are."""
 _QUERY_FIELD_NAMES = frozenset(QUERY_FIELDS)
+# Carried along with what is not known here, and checked all the same.
+_CARRIED_FIELDS = (Field("signals", 'an object such as {"keyword": ["urgent"]}', _is_signals),)
 _RECORD_FIELDS = (
     Field("query", "the text of the query, not blank", is_filled_text, required=True),
     Field("model_name", "the name of the LLM, not blank", is_filled_text, required=True),
@@ -308,7 +322,7 @@ def _explain_record(value: dict[str, object]) -> str | None:
 
 def _read_query(line: bytes) -> Query:
     value = decode_object(line)
-    if problem_with(_QUERY_FIELDS, value) is not None:
+    if problem_with((*_QUERY_FIELDS, *_CARRIED_FIELDS), value) is not None:
         raise ValueError
     truth = value.get("ground_truth")
     category = str(value.get("category") or "")
@@ -324,7 +338,7 @@ def _read_query(line: bytes) -> Query:
 
 
 def _explain_query(value: dict[str, object]) -> str | None:
-    return problem_with(_QUERY_FIELDS, value)
+    return problem_with((*_QUERY_FIELDS, *_CARRIED_FIELDS), value)
 
 
 def _read_prompt(line: bytes) -> str:

@@ -1,6 +1,6 @@
 """What a gateway asks of any router: text in, model out."""
 
-from collections.abc import Collection, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from reprlib import repr as shortened
 from typing import Any, Protocol
 
@@ -11,19 +11,14 @@ from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Choice
 from vsr.choice.objective import Objective
 from vsr.errors import SelectionError
-from vsr.routing.request import Request
+from vsr.routing.request import NOTHING_ASKED, Request
 
 
 class ModelRouter(Protocol):
     """Chooses a model for a query; safe to use from several threads."""
 
-    def route(self, requests: Sequence[Request], embeddings: npt.ArrayLike | None = None) -> list[Choice]:
-        """Choose a model for every request; what `select` and `select_many` come down to.
-
-        Args:
-            requests: what is asked, each with its own candidates and objective.
-            embeddings: (n, dim) ready vectors in the place of the texts, which are not read then.
-        """
+    def route(self, requests: Sequence[Request]) -> list[Choice]:
+        """Choose a model for every request; what `select` and `select_many` come down to."""
         ...
 
     def select(
@@ -59,9 +54,7 @@ class ModelRouter(Protocol):
         """
         if query is not None and embedding is not None:
             raise SelectionError("a query and an embedding were given; expected one of them")
-        # A list of one, not an array of one: what is no row of numbers then ends in the check of all vectors.
-        vectors: list[Any] | None = None if embedding is None else [embedding]
-        return self.route([Request(query, category, signals, candidates, default, objective)], vectors)[0]
+        return self.route([Request(query, category, signals, candidates, default, objective, embedding)])[0]
 
     def select_many(
         self,
@@ -84,7 +77,7 @@ class ModelRouter(Protocol):
             objective: what is maximised.
         """
         if queries is None and embeddings is None:
-            raise SelectionError("neither a query nor an embedding was given; expected one of them")
+            raise SelectionError(NOTHING_ASKED)
         if isinstance(queries, str):
             raise SelectionError("queries are one text; expected a list of texts (select takes one)")
         counts = [
@@ -99,13 +92,12 @@ class ModelRouter(Protocol):
         if n_queries != counts[-1]:
             raise SelectionError(f"{n_queries} queries but {counts[-1]} embeddings; expected one per query")
         texts: Sequence[str | None] = [None] * n_queries if queries is None else list(queries)
-        known = _categories(categories, n_queries)
+        vectors: Iterable[Any] = [None] * n_queries if embeddings is None else embeddings  # type: ignore[assignment]
         return self.route(
             [
-                Request(text, category, None, candidates, default, objective)
-                for text, category in zip(texts, known, strict=True)
-            ],
-            embeddings,
+                Request(text, category, None, candidates, default, objective, vector)
+                for text, category, vector in zip(texts, _categories(categories, n_queries), vectors, strict=True)
+            ]
         )
 
 

@@ -3,22 +3,27 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy.typing as npt
+
 from vsr.choice.candidates import Candidate
 from vsr.choice.objective import Objective
 from vsr.errors import SelectionError
 
+NOTHING_ASKED = "neither a query nor an embedding was given; expected one of them"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Request:
     """One query, and what is asked of the choice.
 
     Attributes:
-        query: the text; None where its vector stands beside the request.
+        query: the text; not read where there is an embedding.
         category: its category; None to have it predicted.
         signals: for the rules of decisions, type of a condition -> names of that type that hold for the query.
         candidates: models on offer, names or references; None offers all.
         default: the model to answer with when no candidate is known.
         objective: what is maximised; the router's own without it.
+        embedding: (dim,) ready vector of the query.
     """
 
     query: str | None = None
@@ -27,6 +32,7 @@ class Request:
     candidates: Sequence[Candidate] | None = None
     default: str | None = None
     objective: Objective | None = None
+    embedding: npt.ArrayLike | None = None
 
 
 def checked_signals(signals: Mapping[str, Collection[str]] | None) -> dict[str, frozenset[str]]:

@@ -15,15 +15,14 @@ from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
 from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
-from vsr.embedding.embedder import check_texts
-from vsr.embedding.vectors import as_embeddings, unit_rows
-from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
+from vsr.errors import ArtefactError, ConfigError, EmbeddingError
 from vsr.features import join_features
 from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
 from vsr.prior.category_means import IntArray
 from vsr.routing.disabled import DisabledRouter
 from vsr.routing.protocol import ModelRouter
+from vsr.routing.query_vectors import QUERY_CACHE, QueryVectors
 from vsr.routing.request import Request
 
 DEFAULT_MODELS_DIR = "trained_models"
@@ -59,11 +58,15 @@ class Router(ModelRouter):
         objective: what a choice maximises unless a request says otherwise.
     """
 
-    def __init__(self, artefact: Artefact, embedder: Embedder | None, objective: Objective) -> None:
+    def __init__(
+        self, artefact: Artefact, embedder: Embedder | None, objective: Objective, query_cache: int = QUERY_CACHE
+    ) -> None:
         """Put the parts together; `load` is the usual way."""
         self.artefact = artefact
         self.embedder = embedder
         self.objective = objective
+        dim = artefact.selector.n_features - len(CATEGORIES)
+        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache)
         self._chooser = Chooser.prepare(artefact.selector.statistics, objective)
 
     @classmethod
@@ -78,6 +81,7 @@ class Router(ModelRouter):
         device: str = "cpu",
         objective: Objective | None = None,
         models: Sequence[str] | None = None,
+        query_cache: int = QUERY_CACHE,
     ) -> "Router":
         """Load a selector and the embedder that its artefact names, and warm both up.
 
@@ -90,6 +94,7 @@ class Router(ModelRouter):
             device: where the embedding model runs, `cpu` or `cuda`.
             objective: what a choice maximises; the artefact's own without it.
             models: names of the models in order, for files that lack them.
+            query_cache: texts whose vectors are kept in memory; 0 keeps none.
 
         Raises:
             ArtefactError: No such artefact, or a damaged one, or `embedder` is not the one that it names.
@@ -98,7 +103,7 @@ class Router(ModelRouter):
         artefact = _open(directory, algorithm, models)
         if embedder is None:
             embedder = load_embedder_of(artefact, embedding_path, cache_dir, device)
-        return cls.of(artefact, embedder, objective=objective)
+        return cls.of(artefact, embedder, objective=objective, query_cache=query_cache)
 
     @classmethod
     def from_config(
@@ -110,6 +115,7 @@ class Router(ModelRouter):
         cache_dir: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         objective: Objective | None = None,
+        query_cache: int = QUERY_CACHE,
     ) -> ModelRouter:
         """Load what a configuration leads to: its decisions with the artefacts that they need, else one artefact.
 
@@ -121,6 +127,7 @@ class Router(ModelRouter):
             cache_dir: folder in which vectors are kept.
             device: where the embedding model runs, `cpu` or `cuda`.
             objective: what a choice maximises; the artefact's own without it.
+            query_cache: texts whose vectors are kept in memory; 0 keeps none.
 
         Returns:
             A router on the artefacts in `models_path` (`trained_models` without one), with the embedding model in
@@ -141,14 +148,21 @@ class Router(ModelRouter):
         if config.decisions:
             from vsr.routing.decisions import load_decisions  # noqa: PLC0415 -- it holds routers of this class
 
-            return load_decisions(config, algorithm, cache_dir=cache_dir, device=device, objective=objective)
+            return load_decisions(
+                config, algorithm, cache_dir=cache_dir, device=device, objective=objective, query_cache=query_cache
+            )
         artefact = open_configured(section, algorithm)
         embedder = load_embedder_of(artefact, section.embedding_path, cache_dir, device)
-        return cls.of(artefact, embedder, objective=objective)
+        return cls.of(artefact, embedder, objective=objective, query_cache=query_cache)
 
     @classmethod
     def of(
-        cls, artefact: Artefact, embedder: Embedder | None = None, *, objective: Objective | None = None
+        cls,
+        artefact: Artefact,
+        embedder: Embedder | None = None,
+        *,
+        objective: Objective | None = None,
+        query_cache: int = QUERY_CACHE,
     ) -> "Router":
         """Put a loaded artefact and an embedder together, and warm both up.
 
@@ -156,6 +170,7 @@ class Router(ModelRouter):
             artefact: the loaded file.
             embedder: the one that the artefact names; without it only ready vectors can be routed.
             objective: what a choice maximises; the artefact's own without it.
+            query_cache: texts whose vectors are kept in memory; 0 keeps none.
 
         Raises:
             ArtefactError: `embedder` is none, or not the one that the artefact names.
@@ -168,7 +183,7 @@ class Router(ModelRouter):
             _check_embedder(artefact, header.embedder, embedder.fingerprint)
         stored = Objective() if header is None else header.objective
         apply_environment()
-        router = cls(artefact, embedder, as_objective(stored if objective is None else objective))
+        router = cls(artefact, embedder, as_objective(stored if objective is None else objective), query_cache)
         if embedder is not None:
             router.select(_WARM_UP)  # the first request must not be the slow one
         return router
@@ -178,12 +193,9 @@ class Router(ModelRouter):
         """Names of the models that the artefact knows."""
         return self.artefact.selector.models
 
-    def route(self, requests: Sequence[Request], embeddings: npt.ArrayLike | None = None) -> list[Choice]:
-        """Choose a model for every request; arguments and errors as those of any router."""
-        prepared = self.prepare(
-            [request.query for request in requests], [request.category for request in requests], embeddings
-        )
-        return self.choose(prepared, requests)
+    def route(self, requests: Sequence[Request]) -> list[Choice]:
+        """Choose a model for every request; errors as those of any router."""
+        return self.choose(self.prepare(requests), requests)
 
     def choose(self, prepared: "Prepared", requests: Sequence[Request]) -> list[Choice]:
         """Choose for queries that are prepared already, by this router or by one of the same training.
@@ -215,48 +227,17 @@ class Router(ModelRouter):
             return self._chooser
         return Chooser.prepare(self.artefact.selector.statistics, as_objective(objective))
 
-    def _embedded(self, queries: Sequence[str | None]) -> npt.NDArray[np.float32]:
-        if self.embedder is None:
-            dim = self.artefact.selector.n_features - len(CATEGORIES)
-            raise SelectionError(
-                f"{self.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "
-                f"give the query's vector of {dim} numbers (embedding=...), made as in training"
-            )
-        texts = [text for text in queries if text is not None]
-        if len(texts) < len(queries):
-            raise SelectionError("neither a query nor an embedding was given; expected one of them")
-        check_texts(texts)
-        blank = next((row for row, text in enumerate(texts) if not text or text.isspace()), None)
-        if blank is not None:
-            raise SelectionError(f"query {blank} is blank; expected a text that is not blank")
-        return unit_rows(self.embedder.embed(texts))
-
-    def prepare(
-        self,
-        queries: Sequence[str | None],
-        categories: Sequence[str | None],
-        embeddings: npt.ArrayLike | None = None,
-    ) -> Prepared:
-        """Embed queries and resolve their categories.
-
-        Args:
-            queries: the texts; not read where there are vectors.
-            categories: category of each query, None to be predicted.
-            embeddings: (n, dim) ready vectors.
+    def prepare(self, requests: Sequence[Request]) -> Prepared:
+        """Embed the queries of requests and resolve their categories.
 
         Raises:
-            SelectionError: There are neither texts nor vectors, or their numbers differ.
+            SelectionError: A request has neither a text nor a vector.
             RecordError: A vector has another width or is not finite, or a category is no text.
             EmbeddingError: A text cannot be embedded.
         """
         selector = self.artefact.selector
-        dim = selector.n_features - len(CATEGORIES)
-        if embeddings is None:
-            rows = self._embedded(queries)
-        else:
-            rows = unit_rows(as_embeddings(embeddings, dim=dim))
-            if len(rows) != len(queries):
-                raise SelectionError(f"{len(queries)} queries but {len(rows)} embeddings; expected one per query")
+        rows = self._vectors.of(requests)
+        categories = [request.category for request in requests]
         codes = category_codes(categories)
         missing = codes == MISSING
         sources: list[CategorySource | None] = ["given"] * len(rows)
