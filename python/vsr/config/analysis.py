@@ -1,6 +1,4 @@
-"""What a configuration offers to choose from: which decisions have several models, which need training, which queries
-reach them.
-"""
+"""What a configuration offers to choose from: which decisions have several models, need training, and are reached."""
 
 from collections import Counter
 from collections.abc import Iterable
