@@ -71,7 +71,8 @@ class Chooser:
     Attributes:
         statistics: quality, latency and cost by model and category.
         objective: what is maximised.
-        weighted_efficiency: (n_categories + 1, n_models) what efficiency adds to utility, last row: unknown category.
+        weighted_efficiency: (n_categories + 1, n_models) what efficiency adds to utility and penalties take
+            from it, last row: unknown category.
         order: (n_models,) columns by higher mean quality, then lower latency, then name: ties go to the first.
     """
 
@@ -97,7 +98,7 @@ class Chooser:
         return cls(
             statistics=statistics,
             objective=objective,
-            weighted_efficiency=(1.0 - objective.quality_weight) * efficiency,
+            weighted_efficiency=(1.0 - objective.quality_weight) * efficiency - objective.penalties(statistics.models),
             order=np.array(order, dtype=np.int64),
         )
 
@@ -188,6 +189,24 @@ def choose(
             default.
         RecordError: A category is no text.
     """
+    matrix = score_matrix(scores, statistics)
+    if categories is None:
+        categories = [None] * len(matrix)
+    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
+    if len(categories) != len(matrix):
+        raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
+    codes = category_codes(categories)
+    sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
+    chooser = Chooser.prepare(statistics, as_objective(objective))
+    return chooser.choose(matrix, codes, candidates, default, sources)
+
+
+def score_matrix(scores: npt.ArrayLike, statistics: Statistics) -> FloatArray:
+    """Take scores as callers pass them: (n_queries, n_models) float64.
+
+    Raises:
+        SelectionError: They are none, or do not fit the statistics.
+    """
     require_kind(statistics, Statistics, "statistics", "those of a selector (selector.statistics)", SelectionError)
     try:
         matrix = np.asarray(scores, dtype=np.float64)
@@ -200,15 +219,7 @@ def choose(
         )
     if not np.isfinite(matrix).all():
         raise SelectionError("scores hold NaN or infinity; expected the output of a selector's scores()")
-    if categories is None:
-        categories = [None] * len(matrix)
-    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
-    if len(categories) != len(matrix):
-        raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
-    codes = category_codes(categories)
-    sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
-    chooser = Chooser.prepare(statistics, as_objective(objective))
-    return chooser.choose(matrix, codes, candidates, default, sources)
+    return matrix
 
 
 def _default_choice(offer: Offer, models: Sequence[str], default: str | None) -> Choice:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from vsr._checks import as_texts
-from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, TrainingError, VsrError
 from vsr.features.classifier import CategoryClassifier
 from vsr.persistence.artefact import FORMAT_VERSION, Artefact, Header
 from vsr.persistence.document import read_fields
+from vsr.persistence.objective import read_objective
 from vsr.prior.category_means import MeanTable
 from vsr.prior.statistics import Statistics
 from vsr.selectors import registry
@@ -174,14 +174,13 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         training_digest=block.get("training_digest", str),
         requested=block.get("requested", dict) if version >= 2 else {},
     )
-    weights = block.object("objective")
     header = Header(
         format_version=version,
         vsr_version=block.get("vsr_version", str),
         created_at=block.get("created_at", str),
         run_id=block.get("run_id", str),
         embedder=embedder,
-        objective=Objective(weights.get("quality_weight", float), weights.get("cost_share", float)),
+        objective=read_objective(block),
         held_out=block.nullable("held_out", dict),
     )
     return Artefact(path, selector, header, ())
