@@ -34,6 +34,8 @@ _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 # Far beyond anything measured; sums of such numbers stay finite.
 _MOST_S, _MOST_USD = 1e9, 1e6
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MOST_S)]
+_MOST_TOKENS = 1e9
+_Tokens = Annotated[float, msgspec.Meta(ge=0, le=_MOST_TOKENS)]  # pandas writes whole numbers as floats
 _Usd = Annotated[float, msgspec.Meta(ge=0, le=_MOST_USD)]
 
 
@@ -51,6 +53,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         choices: the options of the query as the file has them (`parse_choices` reads them).
         embedding_id: groups the records of one query.
         unscored: the performance is a filler, not a measurement.
+        input_tokens: length of the prompt as the server counted it.
+        output_tokens: length of the answer, likewise.
+        time_to_first_token: seconds until the answer began.
     """
 
     query: _Filled
@@ -63,6 +68,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     choices: RawChoices = None
     embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
     unscored: bool | None = None
+    input_tokens: _Tokens | None = None
+    output_tokens: _Tokens | None = None
+    time_to_first_token: _Seconds | None = None
 
 
 class UnratedRecord(Record, frozen=True, gc=False):
@@ -194,6 +202,11 @@ _RECORD_FIELDS = (
     Field("error", "text that says why the call failed, or null", is_text),
     Field("response", "text", is_text),
     Field("embedding_id", "a number or text", _is_text_or_number),
+    *(
+        Field(name, "a number of tokens, 0 to 1e9", partial(is_number, low=0, high=_MOST_TOKENS))
+        for name in ("input_tokens", "output_tokens")
+    ),
+    Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
     *_TEXTS_OF_A_QUERY,
 )

@@ -201,7 +201,7 @@ class _Judge:
         """Let an artefact choose among the models that were measured."""
         selector = artefact.selector
         given = self.outcomes.categories if self.source == "given" else None
-        prepared = Router.of(artefact).prepare(None, given, self.embeddings)
+        prepared = Router.of(artefact).prepare_vectors(self.embeddings, given)
         chooser = Chooser.prepare(selector.statistics, self.objective)
         column_of = {name: column for column, name in enumerate(self.outcomes.models)}
         # In the order in which ties are decided.

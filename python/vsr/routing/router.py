@@ -15,7 +15,8 @@ from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
 from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
-from vsr.errors import ArtefactError, ConfigError, EmbeddingError
+from vsr.embedding.vectors import as_embeddings, unit_rows
+from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
 from vsr.features import join_features
 from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
@@ -235,9 +236,24 @@ class Router(ModelRouter):
             RecordError: A vector has another width or is not finite, or a category is no text.
             EmbeddingError: A text cannot be embedded.
         """
+        return self._resolved(self._vectors.of(requests), [request.category for request in requests])
+
+    def prepare_vectors(self, embeddings: npt.ArrayLike, categories: Sequence[str | None] | None = None) -> Prepared:
+        """Resolve the categories of queries whose vectors are there: (n, dim), and one category each or None.
+
+        Raises:
+            SelectionError: There is not one category per vector.
+            RecordError: A vector has another width or is not finite, or a category is no text.
+        """
+        rows = unit_rows(as_embeddings(embeddings, dim=self.artefact.selector.n_features - len(CATEGORIES)))
+        if categories is None:
+            categories = [None] * len(rows)
+        if len(categories) != len(rows):
+            raise SelectionError(f"{len(rows)} embeddings but {len(categories)} categories; expected one each")
+        return self._resolved(rows, categories)
+
+    def _resolved(self, rows: npt.NDArray[np.float32], categories: Sequence[str | None]) -> Prepared:
         selector = self.artefact.selector
-        rows = self._vectors.of(requests)
-        categories = [request.category for request in requests]
         codes = category_codes(categories)
         missing = codes == MISSING
         sources: list[CategorySource | None] = ["given"] * len(rows)
