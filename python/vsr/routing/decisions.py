@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from vsr._checks import as_list
 from vsr.choice.candidates import Candidate, candidate_names
 from vsr.choice.chooser import CategorySource, Choice
+from vsr.choice.expectations import UNKNOWN_FACTS
+from vsr.choice.limits import NO_LIMITS, Offered, miss_of, nobody
 from vsr.choice.objective import Objective
 from vsr.config import Decision, ModelReference, RouterConfig
 from vsr.config.rules import DecisionTable, Known, Undecided
 from vsr.data.categories import CATEGORIES, category_codes, normalise_category
 from vsr.errors import ArtefactError, SelectionError
 from vsr.persistence import RECOMMENDED
+from vsr.routing.facts import facts_of
 from vsr.routing.protocol import ModelRouter
 from vsr.routing.query_vectors import QUERY_CACHE
 from vsr.routing.request import Request, checked_signals
@@ -68,6 +71,7 @@ class DecisionRouter(ModelRouter):
         self._table = DecisionTable.of(config.decisions)
         self._signal_types = self._table.signal_types()
         self._named: frozenset[str] = frozenset()
+        self._facts = facts_of(config)
         for router in self.routers.values():
             _require_alike(self._main, router)
 
@@ -145,7 +149,7 @@ class DecisionRouter(ModelRouter):
             always = self.config.default_model
             place = _Place(self.algorithm_of(None), request.candidates, default, None, missing)
             if always is not None and (request.candidates is None or always in _names(request.candidates)):
-                return replace(place, answer=replace(answer, model=always))
+                return self._only(replace(place, candidates=[always]), replace(answer, model=always), request)
             return place if self.routers else self._without_artefacts(place, answer)
         candidates = offered(decision, request.candidates)
         place = _Place(self.algorithm_of(decision), candidates, default, decision.name, missing)
@@ -153,8 +157,27 @@ class DecisionRouter(ModelRouter):
         if len({reference.asked_name for reference in candidates}) == 1:
             only = candidates[0]
             single = replace(answer, model=only.asked_name, reason="single_candidate", reference=only)
-            return replace(place, answer=single)
+            return self._only(place, single, request)
         return place if self.routers else self._without_artefacts(place, answer)
+
+    def _only(self, place: _Place, answer: Choice, request: Request) -> _Place:
+        """Answer with the one model on offer, unless limits have to be looked at, for which it is predicted."""
+        terms = request.terms
+        if terms is None or (terms.limits == NO_LIMITS and not terms.demand.capabilities):
+            return replace(place, answer=answer)
+        if self.routers:
+            return place
+        model = answer.model if answer.reference is None else candidate_names(answer.reference)[0]
+        known = self._facts.get(answer.model) or self._facts.get(model) or UNKNOWN_FACTS
+        miss = miss_of(terms.limits, terms.demand.capabilities, Offered(known))
+        if miss is None:
+            return replace(place, answer=answer)
+        relaxed = replace(answer, reason="relaxed", excluded={answer.model: miss.reason})
+        if terms.limits.nobody_left == "relax":
+            return replace(place, answer=relaxed)
+        if terms.limits.nobody_left == "error" or place.default is None:
+            raise nobody([answer.model], [miss])
+        return replace(place, answer=replace(relaxed, model=place.default, reason="default", reference=None))
 
     def _without_artefacts(self, place: _Place, answer: Choice) -> _Place:
         """Answer by default where no decision has a choice, so that nothing was loaded that could compare."""
@@ -200,7 +223,7 @@ def load_decisions(
     if artefacts:
         embedder = load_embedder_of(next(iter(artefacts.values())), section.embedding_path, cache_dir, device)
     routers = {
-        name: Router.of(artefact, embedder, objective=objective, query_cache=query_cache)
+        name: Router.of(artefact, embedder, objective=objective, query_cache=query_cache, facts=facts_of(config))
         for name, artefact in artefacts.items()
     }
     return DecisionRouter(config, routers, algorithm)

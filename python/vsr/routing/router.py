@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from vsr._checks import require_kind, require_path
 from vsr._threads import apply_environment
 from vsr.choice.chooser import CategorySource, Choice, Chooser
+from vsr.choice.expectations import ModelFacts
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
 from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
@@ -22,12 +23,14 @@ from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
 from vsr.prior.category_means import IntArray
 from vsr.routing.disabled import DisabledRouter
+from vsr.routing.facts import facts_of
 from vsr.routing.protocol import ModelRouter
 from vsr.routing.query_vectors import QUERY_CACHE, QueryVectors
 from vsr.routing.request import Request
 
 DEFAULT_MODELS_DIR = "trained_models"
 _LOGGER = logging.getLogger(__name__)
+_MOST_CHOOSERS = 64  # objectives of requests that are kept; more are a slider that is being moved
 _WARM_UP = "a"  # within the shortest limit of tokens
 
 
@@ -57,10 +60,16 @@ class Router(ModelRouter):
         artefact: the loaded file.
         embedder: what makes vectors of texts; None where the artefact was trained on vectors from elsewhere.
         objective: what a choice maximises unless a request says otherwise.
+        facts: what a configuration says of the models, by name; limits of requests ask for it.
     """
 
     def __init__(
-        self, artefact: Artefact, embedder: Embedder | None, objective: Objective, query_cache: int = QUERY_CACHE
+        self,
+        artefact: Artefact,
+        embedder: Embedder | None,
+        objective: Objective,
+        query_cache: int = QUERY_CACHE,
+        facts: Mapping[str, ModelFacts] | None = None,
     ) -> None:
         """Put the parts together; `load` is the usual way."""
         self.artefact = artefact
@@ -68,7 +77,9 @@ class Router(ModelRouter):
         self.objective = objective
         dim = artefact.selector.n_features - len(CATEGORIES)
         self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache)
-        self._chooser = Chooser.prepare(artefact.selector.statistics, objective)
+        self.facts = dict(facts or {})
+        self._chooser = Chooser.prepare(artefact.selector.statistics, objective, self.facts)
+        self._choosers: dict[Objective, Chooser] = {}
 
     @classmethod
     def load(
@@ -154,7 +165,7 @@ class Router(ModelRouter):
             )
         artefact = open_configured(section, algorithm)
         embedder = load_embedder_of(artefact, section.embedding_path, cache_dir, device)
-        return cls.of(artefact, embedder, objective=objective, query_cache=query_cache)
+        return cls.of(artefact, embedder, objective=objective, query_cache=query_cache, facts=facts_of(config))
 
     @classmethod
     def of(
@@ -164,6 +175,7 @@ class Router(ModelRouter):
         *,
         objective: Objective | None = None,
         query_cache: int = QUERY_CACHE,
+        facts: Mapping[str, ModelFacts] | None = None,
     ) -> "Router":
         """Put a loaded artefact and an embedder together, and warm both up.
 
@@ -172,6 +184,7 @@ class Router(ModelRouter):
             embedder: the one that the artefact names; without it only ready vectors can be routed.
             objective: what a choice maximises; the artefact's own without it.
             query_cache: texts whose vectors are kept in memory; 0 keeps none.
+            facts: what a configuration says of the models, by name (`vsr.routing.facts.facts_of`).
 
         Raises:
             ArtefactError: `embedder` is none, or not the one that the artefact names.
@@ -184,7 +197,7 @@ class Router(ModelRouter):
             _check_embedder(artefact, header.embedder, embedder.fingerprint)
         stored = Objective() if header is None else header.objective
         apply_environment()
-        router = cls(artefact, embedder, as_objective(stored if objective is None else objective), query_cache)
+        router = cls(artefact, embedder, as_objective(stored if objective is None else objective), query_cache, facts)
         if embedder is not None:
             router.select(_WARM_UP)  # the first request must not be the slow one
         return router
@@ -206,27 +219,41 @@ class Router(ModelRouter):
             requests: what is asked of each choice.
         """
         scores = self.artefact.selector.scores(prepared.features)
-        alike: dict[tuple[int, str | None, Objective | None], list[int]] = {}
+        if len(requests) == 1:  # the case of a gateway, where every microsecond counts
+            return self._choose_alike(prepared, scores, requests)
+        alike: dict[tuple[int, str | None, int], list[int]] = {}
         for row, request in enumerate(requests):
-            alike.setdefault((id(request.candidates), request.default, request.objective), []).append(row)
+            alike.setdefault((id(request.candidates), request.default, id(request.objective)), []).append(row)
+        if len(alike) == 1:
+            return self._choose_alike(prepared, scores, requests)
         choices: list[Choice | None] = [None] * len(requests)
-        for (_, default, objective), rows in alike.items():
-            own = prepared if len(rows) == len(requests) else prepared.take(rows)
-            chosen = self._chooser_for(objective).choose(
-                scores if own is prepared else scores[rows],
-                own.codes,
-                requests[rows[0]].candidates,
-                default,
-                own.sources,
-            )
+        for rows in alike.values():
+            chosen = self._choose_alike(prepared.take(rows), scores[rows], [requests[row] for row in rows])
             for row, choice in zip(rows, chosen, strict=True):
                 choices[row] = choice
         return [choice for choice in choices if choice is not None]
 
+    def _choose_alike(
+        self, prepared: "Prepared", scores: npt.NDArray[np.float64], requests: Sequence[Request]
+    ) -> list[Choice]:
+        """Choose for requests with the same candidates, default and objective."""
+        first = requests[0]
+        chooser = self._chooser_for(first.objective)
+        terms = [request.terms for request in requests]
+        return chooser.choose(
+            scores, prepared.codes, chooser.offer(first.candidates), first.default, prepared.sources, terms
+        )
+
     def _chooser_for(self, objective: Objective | None) -> Chooser:
         if objective is None or objective == self.objective:
             return self._chooser
-        return Chooser.prepare(self.artefact.selector.statistics, as_objective(objective))
+        chooser = self._choosers.get(as_objective(objective))
+        if chooser is None:
+            chooser = Chooser.prepare(self.artefact.selector.statistics, objective, self.facts)
+            if len(self._choosers) >= _MOST_CHOOSERS:
+                self._choosers.clear()
+            self._choosers[objective] = chooser
+        return chooser
 
     def prepare(self, requests: Sequence[Request]) -> Prepared:
         """Embed the queries of requests and resolve their categories.
