@@ -285,7 +285,7 @@ def _require_alike(first: Router, other: Router) -> None:
     if one.header is None or two.header is None:
         is_same = same_features
     else:
-        is_same = same_features and not one.header.embedder.differences(two.header.embedder)
+        is_same = same_features and one.text == two.text and not one.header.embedder.differences(two.header.embedder)
     if not is_same:
         raise ArtefactError(
             f"{two.path}: was trained with another embedding model or layout of features than {one.path}, and the "

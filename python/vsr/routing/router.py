@@ -76,7 +76,7 @@ class Router(ModelRouter):
         self.embedder = embedder
         self.objective = objective
         dim = artefact.selector.n_features - len(CATEGORIES)
-        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache)
+        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache, artefact.text)
         self.facts = dict(facts or {})
         self._chooser = Chooser.prepare(artefact.selector.statistics, objective, self.facts)
         self._choosers: dict[Objective, Chooser] = {}

@@ -1,0 +1,90 @@
+"""Conversations in OpenAI's form: what is embedded of them, and what is refused."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsr.data.messages import Conversation
+from vsr.errors import RecordError
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+LONG: list[dict[str, Any]] = [
+    {"role": "system", "content": "Be short."},
+    {"role": "user", "content": [{"type": "text", "text": "What is this?"}, IMAGE]},
+    {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+    {"role": "tool", "content": "a cat", "tool_call_id": "1"},
+    {"role": "user", "content": "And its colour?"},
+]
+
+
+def test_what_is_embedded() -> None:
+    conversation = Conversation.parse(LONG)
+    assert conversation.text("last") == "And its colour?"
+    assert conversation.text("users") == "What is this?\n\nAnd its colour?"
+    assert conversation.text("all") == "Be short.\n\nWhat is this?\n\na cat\n\nAnd its colour?"
+    assert len(conversation.images) == 1
+    assert conversation.n_characters == sum(map(len, ("Be short.", "What is this?", "a cat", "And its colour?")))
+    assert conversation.n_earlier_characters == conversation.n_characters - len("And its colour?")
+
+
+def test_an_image_alone_is_no_question() -> None:
+    conversation = Conversation.parse([LONG[1], {"role": "user", "content": [IMAGE]}])
+    assert conversation.text("last") == "What is this?"
+    assert not Conversation.parse([{"role": "user", "content": [IMAGE]}]).text("last")
+
+
+def test_one_message_of_the_user_is_its_text() -> None:
+    for content in ("Hello", [{"type": "text", "text": "Hello"}], [{"type": "input_text", "text": "Hello"}]):
+        assert Conversation.parse([{"role": "user", "content": content}]).prompt == "Hello"
+
+
+def test_conversations_are_told_apart_by_all_that_is_in_them() -> None:
+    other = {"type": "image_url", "image_url": {"url": "data:image/png;base64,BBBB"}}
+    variants: list[list[dict[str, Any]]] = [
+        LONG,
+        LONG[1:],
+        [{"role": "user", "content": "And its colour?"}],
+        [LONG[0] | {"role": "user"}, *LONG[1:]],
+        [LONG[0], {"role": "user", "content": [{"type": "text", "text": "What is this?"}, other]}, *LONG[2:]],
+    ]
+    assert len({Conversation.parse(messages).prompt for messages in variants}) == len(variants)
+    assert Conversation.parse(list(LONG)).prompt == Conversation.parse(tuple(LONG)).prompt
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([], r"messages are \[\]; expected a list of messages"),
+        ("hello", "messages are 'hello'"),
+        (5, "messages are 5"),
+        ([5], "message 0 is 5"),
+        ([{"content": "a"}], "message 0 is"),
+        ([{"role": "user", "content": 5}], "message 0 has the content 5; expected text or a list of parts"),
+        ([{"role": "user", "content": ["a"]}], "message 0 has the content"),
+        ([{"role": "system", "content": "a"}], "none of the user"),
+    ],
+)
+def test_what_is_no_conversation_is_refused(value: Any, message: str) -> None:
+    with pytest.raises(RecordError, match=message):
+        Conversation.parse(value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "type", "text", "user", "x"]), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_anything_is_read_or_refused(value: Any) -> None:
+    try:
+        conversation = Conversation.parse(value)
+    except RecordError:
+        return
+    assert isinstance(conversation.text("all") + conversation.prompt, str)
