@@ -215,7 +215,9 @@ def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embeddi
     if embedding.file is not None:
         vectors = read_embedding_file(embedding.file, len(queries))[missing]
     elif router.embedder is not None:
-        vectors = embed_with_progress(router.embedder, [queries[row].prompt for row in missing]).vectors
+        vectors = embed_with_progress(
+            router.embedder, [queries[row].prompt for row in missing], router.artefact.text
+        ).vectors
     else:
         terminal.warn(f"{count} no category, and predicting it takes their vectors (--embedding-file)")
         return []

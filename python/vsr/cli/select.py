@@ -142,10 +142,19 @@ def select(
         rows = unique_rows(prompts)
         vectors = read_embedding_file(embedding.file, max(rows) + 1)[rows]
     elif input_file is not None and routers and routers[0][1].embedder is not None:
-        vectors = embed_with_progress(routers[0][1].embedder, prompts).vectors
+        vectors = embed_with_progress(routers[0][1].embedder, prompts, routers[0][1].artefact.text).vectors
     wanted = objective.over(routers[0][1].objective) if routers else None
     asked = [
-        Request(prompt, query.category, _joined(query.signals, held), offered, default, wanted, vector)
+        Request(
+            None if query.messages else prompt,
+            query.category,
+            _joined(query.signals, held),
+            offered,
+            default,
+            wanted,
+            vector,
+            messages=query.messages,
+        )
         for prompt, query, vector in zip(prompts, queries, vectors, strict=True)
     ]
     choices = router.route(asked)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.failures import Failure, failure_of
-from vsr.data.prompts import render_prompt, unique_key
+from vsr.data.prompts import unique_key
 from vsr.data.records import Record, UnratedRecord
 from vsr.data.repeats import Repeats
 from vsr.data.report import OutcomesReport
@@ -59,6 +59,8 @@ class Cells:
             self.n_records += 1
             choices = record.choices
             spelling: object = record.query if choices is None else (record.query, msgspec.json.encode(choices))
+            if record.messages is not None:
+                spelling = msgspec.json.encode(record.messages)
             # Files mostly hold a query's records one after the other, and comparing is cheaper than hashing.
             if spelling != last_spelling or row is None:
                 last_spelling = spelling
@@ -93,7 +95,7 @@ class Cells:
             add_first(_NAN if first_token_s is None or record.error else first_token_s)
 
     def _row_of(self, record: Record) -> int:
-        prompt = render_prompt(record.query, record.choices)
+        prompt = record.prompt
         row = self._row_of_key.setdefault(unique_key(prompt), len(self._queries))
         if row == len(self._queries):
             self._queries.append(prompt)

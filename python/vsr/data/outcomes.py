@@ -12,6 +12,7 @@ from vsr._checks import as_list, as_texts, repeated, require_kind
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.cells import BadRecordError, Cells, Scorer
 from vsr.data.json_lines import JsonLines
+from vsr.data.messages import Text, embedded_text
 from vsr.data.prompts import unique_key
 from vsr.data.records import Record, Records
 from vsr.data.repeats import Repeats
@@ -171,6 +172,10 @@ class Outcomes:
             return cls._of_unique(**cells.averaged(0 if file is None else file.n_bad_lines))
         except BadRecordError as error:
             raise RecordError(str(error) if file is None else f"{file.path}: {error}") from error
+
+    def texts(self, which: Text = "last") -> list[str]:
+        """Give the text of every query that is embedded: of a conversation what `which` says, else the query."""
+        return [embedded_text(query, which) for query in self.queries]
 
     @property
     def n_queries(self) -> int:

@@ -34,7 +34,7 @@ class ChatCompletions:
         """Write model, message, limit and temperature, and the wish for reasoning in the provider's form."""
         body: dict[str, object] = {
             "model": request.model_id,
-            "messages": [{"role": "user", "content": request.prompt}],
+            "messages": request.messages,
         }
         if request.max_tokens is not None:
             body[request.limit_field] = request.max_tokens
