@@ -26,7 +26,8 @@ from vsr.choice.target import Target
 from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
-from vsr.evaluation.cross_validation import ComparisonSettings, hold_out
+from vsr.evaluation.cross_validation import hold_out
+from vsr.evaluation.settings import ComparisonSettings
 from vsr.evaluation.targets import meet
 from vsr.features import join_features
 from vsr.training.trainer import Trainer

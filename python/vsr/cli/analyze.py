@@ -146,6 +146,8 @@ def _write(analysis: "ConfigAnalysis", verdicts: Mapping[str, str] | None) -> No
     )
     if analysis.unused:
         terminal.write(f"No decision offers {', '.join(analysis.unused)}.")
+    if _NOT_KNOWN in (verdicts or {}).values():
+        terminal.write("`vsr-train evaluate --config` says of every decision whether routing pays in it.")
 
 
 def _write_reach(config: "RouterConfig", reach: "Reach") -> None:
@@ -230,9 +232,10 @@ def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embeddi
 def _verdicts(config: "RouterConfig", folder: Path, *, is_asked: bool) -> dict[str, str] | None:
     """Say of every decision whether routing pays, as far as the training in a folder knows; None without a training.
 
-    A training judges all models together, and that is the verdict of a decision which offers all of them for every
-    query; of others it is known where the training was given the decisions.
+    A training judges all of its models on all of its queries: that is the verdict of a decision which offers them all
+    and always holds. What others are worth, `vsr-train evaluate --config` says.
     """
+    from vsr.config.rules import Rule
     from vsr.persistence.manifest import read_manifest
 
     manifest = read_manifest(folder) if folder.is_dir() else None
@@ -240,14 +243,16 @@ def _verdicts(config: "RouterConfig", folder: Path, *, is_asked: bool) -> dict[s
         if is_asked:
             terminal.warn(f"{folder}: has no manifest of a training, so no verdict is known")
         return None
-    judged = (manifest.held_out or {}).get("decisions")
-    judged = judged if isinstance(judged, dict) else {}
+    n_models = (manifest.held_out or {}).get("n_models")
+    kind = (manifest.verdict or {}).get("kind")
     verdicts = {}
     for decision in config.decisions:
-        own = judged.get(decision.name)
-        kind = own.get("kind") if isinstance(own, dict) else None
-        if len({reference.asked_name for reference in decision.model_refs}) < 2:
+        n_offered = len({reference.asked_name for reference in decision.model_refs})
+        always_holds = not any(True for _ in Rule.of(decision.rules).conditions())
+        if n_offered < 2:
             verdicts[decision.name] = _NOTHING_TO_CHOOSE
+        elif always_holds and n_offered == n_models and isinstance(kind, str):
+            verdicts[decision.name] = kind
         else:
-            verdicts[decision.name] = kind if isinstance(kind, str) else _NOT_KNOWN
+            verdicts[decision.name] = _NOT_KNOWN
     return verdicts

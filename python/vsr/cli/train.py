@@ -122,7 +122,7 @@ def train(
     from vsr.data.preferences import read_preferences
     from vsr.doctor import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
-    from vsr.evaluation.cross_validation import N_SPLITS
+    from vsr.evaluation.settings import N_SPLITS
     from vsr.features.classifier import fill_categories
     from vsr.training.pairs import preference_features
 

@@ -37,6 +37,7 @@ class Cells:
         self._row_of_key: dict[str, int] = {}
         self._queries: list[str] = []
         self._categories: list[str | None] = []
+        self._groups: list[str | None] = []
         self._rows, self._columns = array("q"), array("q")
         self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
         self._input_tokens, self._output_tokens, self._first_token_s = array("d"), array("d"), array("d")
@@ -100,6 +101,9 @@ class Cells:
         if row == len(self._queries):
             self._queries.append(prompt)
             self._categories.append(None)
+            self._groups.append(None)
+        if record.group is not None and self._groups[row] is None:
+            self._groups[row] = str(record.group)
         return row
 
     def _new_column(self, model: str) -> int | None:
@@ -188,6 +192,7 @@ class Cells:
             "tokens": self._tokens(cells, shape, kept),
             "report": report,
             "repeats": None if repeats is None else repeats.with_models(kept.tolist()),
+            "groups": self._groups,
         }
 
     def _tokens(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Tokens | None:

@@ -54,6 +54,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         choices: the options of the query as the file has them (`parse_choices` reads them).
         embedding_id: groups the records of one query.
         unscored: the performance is a filler, not a measurement.
+        group: the conversation or template that the query belongs to.
         input_tokens: length of the prompt as the server counted it.
         output_tokens: length of the answer, likewise.
         time_to_first_token: seconds until the answer began.
@@ -70,6 +71,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     choices: RawChoices = None
     embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
     unscored: bool | None = None
+    group: int | float | str | None = None
     input_tokens: _Tokens | None = None
     output_tokens: _Tokens | None = None
     time_to_first_token: _Seconds | None = None
@@ -227,6 +229,7 @@ _RECORD_FIELDS = (
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
+    Field("group", "a number or text", _is_text_or_number),
     *_TEXTS_OF_A_QUERY,
 )
 RECORD_FIELDS = tuple(known.name for known in _RECORD_FIELDS)

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr.choice.objective import Objective
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick, training_variance, widened
+from vsr.evaluation.intervals import (
+    NEED_WIDENING,
+    Interval,
+    gain_interval,
+    luck_in_gain,
+    luck_of_the_pick,
+    training_variance,
+    widened,
+)
 from vsr.evaluation.measured import at
 from vsr.evaluation.missing_cells import completed
 from vsr.evaluation.replay import Replay
@@ -111,7 +119,9 @@ class Reference:
         level = float(beside.mean())
         ratio = float(price.mean()) / level
         apart = (ratio * beside - price) / level
-        return widened(gain_interval(apart + (1.0 - ratio)), training_variance(price / level, self.folds))
+        return widened(
+            gain_interval(apart + (1.0 - ratio), widening=NEED_WIDENING), training_variance(price / level, self.folds)
+        )
 
     @property
     def unit(self) -> str:

@@ -16,7 +16,7 @@ from vsr.choice.target import Target
 from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
-from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, conclude, hold_out
+from vsr.evaluation.cross_validation import conclude, hold_out
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.novelty import Yardstick
@@ -24,6 +24,7 @@ from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals import RivalRouter
 from vsr.evaluation.selection import selection_by_category
+from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
 from vsr.evaluation.targets import instead_of, keeps
 from vsr.features import split_features
 from vsr.persistence import save_selectors, write_manifest
@@ -262,6 +263,11 @@ def compare_prepared(
     n_folds = min(settings.folds, outcomes.n_queries // 2)
     if n_folds < 2:
         notes.append("too few queries to hold any out: there is no table")
+        return None
+    if outcomes.groups is not None and None not in outcomes.groups and len(set(outcomes.groups)) == 1:
+        notes.append(
+            f"all queries belong to the group {outcomes.groups[0]}: none can be held out, and there is no table"
+        )
         return None
     how = ComparisonSettings(
         algorithms=tuple(name for name in settings.algorithms if registry.algorithm(name).learns)

@@ -133,7 +133,7 @@ def evaluate_deployed(
     wanted = objective or (Objective() if first.header is None else first.header.objective)
     seen = np.flatnonzero(np.any(outcomes.observed, axis=0))
     measured = outcomes.with_models([outcomes.models[column] for column in seen])
-    judge = _Judge(measured, embeddings, first, wanted, source, seed, None if held_out is None else held_out)
+    judge = _Judge(measured, embeddings, first, wanted, source, seed, held_out)
     known = dict.fromkeys(name for artefact in artefacts for name in artefact.selector.models)
     for artefact in artefacts:
         if not set(artefact.selector.models) & set(measured.models):

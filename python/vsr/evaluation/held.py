@@ -105,6 +105,7 @@ class Held:
         trainings: per split and fold, the training part.
         choices: per method, what it chose for held-out queries; with scores for the category table and the judged one.
         deployed: per method, what it chooses for all queries when trained on them.
+        groups: (n_queries,) queries that belong together, which were held out together and vary together.
         deployed_training: these queries, as a training part.
         deployed_codes: (n_queries,) category that a classifier trained on all would predict for each.
         n_folds: folds that there were.
@@ -119,6 +120,7 @@ class Held:
     trainings: list[list[FoldTraining]]
     choices: dict[str, Choices]
     deployed: dict[str, Choices]
+    groups: IntArray
     deployed_training: FoldTraining
     deployed_codes: IntArray
     n_folds: int

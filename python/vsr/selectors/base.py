@@ -159,6 +159,8 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
         largest_slope: largest calibration slope: 1, or infinity where predictions are not in units of quality.
         learns_from_preferences: whether it uses `TrainingData.preferences`.
         learns: whether it predicts anything beyond the prior, so that there is something to compare.
+        parameters_in_folds: what stands for parameters that nobody gave where a fit only chooses for held-out queries
+            and is thrown away: the same decisions in less time.
         combines: whether it is made of other selectors of the training, `TrainingData.parts`, instead of being fitted
             in folds: it then says itself what it predicts out of fold (`held_out`), without a slope.
     """
@@ -172,6 +174,7 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
     learns_from_preferences: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     combines: ClassVar[bool] = False
+    parameters_in_folds: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, parameters: ParametersT) -> None:
         """Take the parameters, checked."""

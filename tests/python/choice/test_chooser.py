@@ -137,7 +137,7 @@ def test_latency_is_that_of_the_category() -> None:
 @pytest.mark.parametrize("field", ["quality_weight", "cost_share"])
 def test_weights_outside_the_unit_interval_are_refused(field: str, value: float) -> None:
     with pytest.raises(SelectionError, match=f"{field} is {value}; expected a number from 0 to 1"):
-        Objective(**{field: value})
+        Objective(**{field: value})  # type: ignore[arg-type]
 
 
 def test_the_default_objective() -> None:

@@ -150,6 +150,25 @@ def test_missing_categories_are_predicted_where_there_are_artefacts(written, cap
     assert "no signals of type keyword" in said.err
 
 
+def test_the_verdict_of_a_training_is_that_of_a_decision_which_offers_all_for_everything(written, capsys):
+    outcomes = text_outcomes()
+    embedder = load_embedder("hash", dim=WIDTH)
+    settings = TrainingSettings(algorithms=("knn",), splits=1)
+    compare_and_train(outcomes, embedder.embed(outcomes.queries), embedder.fingerprint, written / "m", settings)
+    names = ["newton", "cicero", "darwin"]
+    everything = {"name": "all", "modelRefs": refs(*names)}
+    some = {"name": "some", "rules": {"type": "domain", "name": "law"}, "modelRefs": refs(*names)}
+    entries = {name: {"preferred_endpoints": ["one"]} for name in names}
+    document = ROUTED | {"model_config": entries, "decisions": [everything, some], "default_model": "newton"}
+    (written / "c.yaml").write_text(json.dumps(document))
+    kind = json.loads((written / "m" / "recommended.json").read_text())["verdict"]["kind"]
+    command = ["analyze", "--config", str(written / "c.yaml"), "--models-dir", str(written / "m")]
+    assert main([*command, "--json"]) == 0
+    assert [each["verdict"] for each in json.loads(capsys.readouterr().out)["decisions"]] == [kind, "not known"]
+    assert main(command) == 0
+    assert "`vsr-train evaluate --config` says of every decision" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -15,7 +15,7 @@ def test_the_interval_is_the_documented_formula() -> None:
     differences = 0.1 + np.random.default_rng(0).standard_normal((3, 400))
     interval = gain_interval(differences, luck=0.02)
     variance = np.mean([split.var() for split in differences]) / 400 + 4 / 400**2
-    half = 1.96 * 1.2 * math.sqrt(variance)
+    half = 1.96 * math.sqrt(variance)
     assert interval.mean == pytest.approx(differences.mean() + 0.02)
     assert interval.high - interval.mean == pytest.approx(half, rel=1e-4)
     assert interval.mean - interval.low == pytest.approx(half, rel=1e-4)
@@ -25,15 +25,40 @@ def test_the_interval_is_the_documented_formula() -> None:
 def test_choices_that_never_differ_have_a_width_all_the_same() -> None:
     interval = gain_interval(np.zeros((3, 50)))
     assert interval.mean == 0.0
-    assert interval.high == pytest.approx(1.96 * 1.2 * 2 / 50, rel=1e-4)
+    assert interval.high == pytest.approx(1.96 * 2 / 50, rel=1e-4)
     assert not Interval(0.0, 0.0, 0.0, 50).is_above_zero
     assert Interval(0.1, 0.01, 0.2, 50).is_above_zero
 
 
-def test_splits_that_agree_are_no_surer_than_one() -> None:
+def test_splits_that_agree_take_off_the_luck_of_a_split_alone() -> None:
     split = np.random.default_rng(1).standard_normal((1, 200))
-    one, three = gain_interval(split), gain_interval(np.repeat(split, 3, axis=0))
-    assert (one.low, one.high) == pytest.approx((three.low, three.high))
+    one, two, three, four = (gain_interval(np.repeat(split, n, axis=0)) for n in (1, 2, 3, 4))
+    half = three.high - three.mean
+    assert (one.high - one.mean, two.high - two.mean) == pytest.approx((1.2 * half, 1.1 * half))
+    assert (three.low, three.high) == pytest.approx((four.low, four.high))
+
+
+def test_a_query_told_four_times_counts_once() -> None:
+    generator = np.random.default_rng(4)
+    once = 0.1 + generator.standard_normal((3, 100))
+    groups = np.repeat(np.arange(100), 4)
+    alone, told_again = gain_interval(once), gain_interval(np.repeat(once, 4, axis=1), groups=groups)
+    as_if_new = gain_interval(np.repeat(once, 4, axis=1))
+    floor = (2 / 100) ** 2 - (2 / 400) ** 2  # of the least queries that decide otherwise, which are still counted
+    half = (alone.high - alone.mean) / 1.96
+    expected = math.sqrt((half**2 - floor) * 100 / 99)
+    assert (told_again.high - told_again.mean) / 1.96 == pytest.approx(expected, rel=0.01)
+    assert as_if_new.high - as_if_new.mean < 0.55 * half * 1.96
+    values = generator.random((100, 3)) + np.array([0.0, 0.0, 0.05])
+    repeated = np.repeat(values, 4, axis=0)
+    best = int(values.mean(axis=0).argmax())
+    assert luck_of_the_pick(repeated, best, groups) == pytest.approx(luck_of_the_pick(values, best), rel=0.05)
+    assert luck_of_the_pick(repeated, best) < 0.6 * luck_of_the_pick(values, best)
+
+
+def test_groups_of_one_change_nothing() -> None:
+    differences = np.random.default_rng(5).standard_normal((2, 60))
+    assert gain_interval(differences, 0.0, np.arange(60)) == gain_interval(differences)
 
 
 def test_means_shrink_as_a_slow_formula_says() -> None:

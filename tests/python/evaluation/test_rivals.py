@@ -6,10 +6,11 @@ import pytest
 from pools import DIM, make_pool, planted_pool
 from vsr.choice.objective import Objective
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation.cross_validation import ComparisonSettings, compare, hold_out
+from vsr.evaluation.cross_validation import compare, hold_out
 from vsr.evaluation.documented_rivals import KMeansBestModel, KnnByVotes
 from vsr.evaluation.held import Held
 from vsr.evaluation.rivals import RivalFold, held_out_rivals
+from vsr.evaluation.settings import ComparisonSettings
 
 QUALITY = Objective(1.0)
 
