@@ -40,6 +40,8 @@ class ChatCompletions:
             body[request.limit_field] = request.max_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
+        if request.is_streamed:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.use_reasoning is not None:
             body |= self.reasoning(request.use_reasoning)
         return body

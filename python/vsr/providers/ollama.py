@@ -45,7 +45,7 @@ class Ollama:
         return {}
 
     def body(self, request: ChatRequest) -> dict[str, object]:
-        """Write model, message and options; the whole answer in one piece."""
+        """Write model, messages and options; the whole answer in one piece unless it is wanted streamed."""
         options: dict[str, object] = {}
         if request.max_tokens is not None:
             options["num_predict"] = request.max_tokens
@@ -54,7 +54,7 @@ class Ollama:
         body: dict[str, object] = {
             "model": request.model_id,
             "messages": [_in_own_form(message) for message in request.messages],
-            "stream": False,
+            "stream": request.is_streamed,
             "options": options,
         }
         if request.use_reasoning is not None:
