@@ -1,9 +1,11 @@
 """What a configuration offers to choose from: which decisions have several models, and which need training."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vsr.config import Decision, RouterConfig
+from vsr.config.rules import DecisionTable, Known, Rule, Undecided
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class DecisionAnalysis:
         name: as in the configuration.
         domains: the domains that its rules name, in their order.
         models: on offer, each once.
-        algorithm: how one of them is chosen; None where nothing is said (the first one is taken).
+        algorithm: how one of them is chosen; None where nothing is said: what the training recommends.
         needs_training: whether it chooses between several models by an algorithm that is trained.
     """
 
@@ -28,11 +30,9 @@ class DecisionAnalysis:
     def reason(self) -> str:
         """Why it needs training, or why not."""
         if self.needs_training:
-            return f"chooses between {len(self.models)} models by {self.algorithm}"
+            return f"chooses between {len(self.models)} models by {self.algorithm or 'what the training recommends'}"
         if len(self.models) < 2:
             return "one model only" if self.models else "no model"
-        if self.algorithm is None:
-            return f"{len(self.models)} models, but no algorithm: the first one is always taken"
         return f"{self.algorithm} is the router's own algorithm and is not trained"
 
 
@@ -72,11 +72,51 @@ def analyze(config: RouterConfig) -> ConfigAnalysis:
     return ConfigAnalysis(decisions, config.offered_models(), unused, dict(wanted))
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Where queries go by the decisions of a configuration.
+
+    Attributes:
+        n_queries: that were looked at.
+        by_decision: queries that fall into each decision, in the order of the file.
+        n_outside: queries for which no decision holds.
+        n_undecided: queries without a category, whose decision hangs on it.
+        signal_types: types of conditions that hold by signals of a request alone; here they do not.
+    """
+
+    n_queries: int
+    by_decision: dict[str, int]
+    n_outside: int
+    n_undecided: int
+    signal_types: tuple[str, ...]
+
+
+def reach(config: RouterConfig, categories: Sequence[str | None]) -> Reach:
+    """Count the queries that reach every decision, by their categories alone.
+
+    Args:
+        config: the configuration.
+        categories: category of each query, None where it has none.
+    """
+    table = DecisionTable.of(config.decisions)
+    counts = dict.fromkeys((decision.name for decision in config.decisions), 0)
+    n_outside = n_undecided = 0
+    for category, number in Counter(categories).items():
+        is_known = category is not None and bool(category.strip())
+        found = table.find(Known(category if is_known else None, is_category_known=is_known))
+        if isinstance(found, Undecided):
+            n_undecided += number
+        elif found is None:
+            n_outside += number
+        else:
+            counts[found.name] += number
+    return Reach(len(categories), counts, n_outside, n_undecided, tuple(sorted(table.signal_types())))
+
+
 def _analysis(decision: Decision) -> DecisionAnalysis:
-    conditions = () if decision.rules is None else decision.rules.conditions
     return DecisionAnalysis(
         name=decision.name,
-        domains=tuple(condition.name for condition in conditions if condition.type == "domain" and condition.name),
+        domains=tuple(dict.fromkeys(Rule.of(decision.rules).domains())),
         models=tuple(dict.fromkeys(reference.asked_name for reference in decision.model_refs)),
         algorithm=None if decision.algorithm is None else decision.algorithm.type,
         needs_training=decision.needs_training,

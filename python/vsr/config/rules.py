@@ -72,12 +72,16 @@ class Rule:
             return any_holds
         return not any_holds
 
-    def types(self) -> Iterator[str]:
-        """Give the types of its conditions."""
+    def conditions(self) -> "Iterator[Rule]":
+        """Give its single conditions."""
         if self.operator is None:
-            yield self.type
+            yield self
         for part in self.parts:
-            yield from part.types()
+            yield from part.conditions()
+
+    def domains(self) -> Iterator[str]:
+        """Give the domains that it names."""
+        return (condition.name for condition in self.conditions() if condition.type == DOMAIN)
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,11 @@ class DecisionTable:
 
     def asks_for_category(self) -> bool:
         """Whether any rule looks at the category."""
-        return any(kind == DOMAIN for _, rule in self.decisions for kind in rule.types())
+        return any(True for _, rule in self.decisions for _ in rule.domains())
 
     def signal_types(self) -> frozenset[str]:
         """Give the types of conditions that hold by signals alone."""
-        return frozenset(kind for _, rule in self.decisions for kind in rule.types()) - {DOMAIN}
+        return frozenset(each.type for _, rule in self.decisions for each in rule.conditions()) - {DOMAIN}
 
 
 def domain_name(name: str) -> str:

@@ -262,12 +262,9 @@ class Decision(Section):
 
     @property
     def needs_training(self) -> bool:
-        """Whether the decision chooses between several models by an algorithm that is trained."""
-        return (
-            self.algorithm is not None
-            and self.algorithm.is_trained
-            and len({reference.asked_name for reference in self.model_refs}) > 1
-        )
+        """Whether the decision chooses between several models by what is trained: its algorithm, or the recommended."""
+        is_trained = self.algorithm is None or self.algorithm.is_trained
+        return is_trained and len({reference.asked_name for reference in self.model_refs}) > 1
 
 
 class RouterConfig(Section):
@@ -299,10 +296,6 @@ class RouterConfig(Section):
             return tuple(self.models)
         references = (reference for decision in self.decisions for reference in decision.model_refs)
         return tuple(dict.fromkeys(reference.asked_name for reference in references))
-
-    def decisions_to_train(self) -> tuple[Decision, ...]:
-        """Return the decisions that choose between several models by a trained algorithm."""
-        return tuple(decision for decision in self.decisions if decision.needs_training)
 
     def algorithm_parameters(self) -> dict[str, dict[str, object]]:
         """Join what the decisions say of each algorithm's parameters.

@@ -37,10 +37,10 @@ def test_which_decisions_need_training_and_why_the_others_do_not():
         "several": "chooses between 2 models by knn",
         "single": "one model only",
         "own": "elo is the router's own algorithm and is not trained",
-        "first": "2 models, but no algorithm: the first one is always taken",
+        "first": "chooses between 2 models by what the training recommends",
         "none": "no model",
     }
-    assert (found.n_to_train, found.algorithms) == (1, {"knn": 1})
+    assert (found.n_to_train, found.algorithms) == (2, {"knn": 1})
     assert (found.models, found.unused) == (("a", "b", "c"), ("d",))
 
 
@@ -79,3 +79,20 @@ def test_the_command_prints_a_table_or_json(capsys):
     assert found["decisions"][2]["algorithm"] == "kmeans"
     assert main(["analyze", "--config", str(CONFIGS / "ollama.yaml")]) == 0
     assert capsys.readouterr().out.startswith("There are no decisions: all 3 models")
+
+
+def test_queries_are_counted_by_the_decision_that_they_reach(tmp_path, capsys):
+    queries = tmp_path / "queries.jsonl"
+    categories = ["math", "Math", "law", None, "philosophy"]
+    queries.write_text("".join(json.dumps({"query": str(n), "category": c}) + "\n" for n, c in enumerate(categories)))
+    command = ["analyze", "--config", str(CONFIGS / "decisions.yaml"), "--data-file", str(queries)]
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reach"] == {
+        "n_queries": 5,
+        "by_decision": {"math_decision": 2, "code_decision": 0, "business_decision": 1, "general_decision": 0},
+        "n_outside": 1,
+        "n_undecided": 1,
+        "signal_types": [],
+    }
+    assert main(command) == 0
+    assert "No decision holds for 1 (20%) of 5 queries. 1 have no category" in capsys.readouterr().out
