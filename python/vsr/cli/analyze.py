@@ -13,6 +13,8 @@ from vsr.cli.options import EmbeddingOptions, embedding_options, json_option
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vsr.config import RouterConfig
     from vsr.config.analysis import ConfigAnalysis, Reach
     from vsr.data.records import Query
@@ -87,6 +89,7 @@ def write_analysis(
         ConfigError: Two decisions want different artefacts of one algorithm.
     """
     from vsr.config.analysis import analyze as analysis_of
+    from vsr.config.analysis import reach
 
     analysis = analysis_of(config)
     if reach is not None and reach.missing_signals:
