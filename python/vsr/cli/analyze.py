@@ -13,8 +13,6 @@ from vsr.cli.options import EmbeddingOptions, embedding_options, json_option
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from vsr.config import RouterConfig
     from vsr.config.analysis import ConfigAnalysis, Reach
     from vsr.data.records import Query
@@ -89,7 +87,6 @@ def write_analysis(
         ConfigError: Two decisions want different artefacts of one algorithm.
     """
     from vsr.config.analysis import analyze as analysis_of
-    from vsr.config.analysis import reach
 
     analysis = analysis_of(config)
     if reach is not None and reach.missing_signals:
@@ -111,17 +108,8 @@ def write_analysis(
             n_queries = reach.by_decision[decision.name]
             document |= {"n_queries": n_queries, "share": n_queries / max(reach.n_queries, 1)}
         decisions.append(document)
-    outside = (
-        {}
-        if reach is None
-        else {
-            "n_queries": reach.n_queries,
-            "n_outside": reach.n_outside,
-            "n_undecided": reach.n_undecided,
-            "missing_signals": list(reach.missing_signals),
-        }
-    )
-    terminal.write_json({**asdict(analysis), "decisions": decisions, "n_to_train": analysis.n_to_train, **outside})
+    document = {**asdict(analysis), "decisions": decisions, "n_to_train": analysis.n_to_train}
+    terminal.write_json(document if reach is None else document | {"reach": asdict(reach)})
 
 
 def _write(analysis: "ConfigAnalysis", verdicts: Mapping[str, str] | None) -> None:

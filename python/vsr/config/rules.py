@@ -122,11 +122,11 @@ class DecisionTable:
 
     def asks_for_category(self) -> bool:
         """Whether any rule looks at the category."""
-        return any(True for _, rule in self.decisions for _ in rule.domains())
+        return any(kind == DOMAIN for _, rule in self.decisions for kind in rule.types())
 
     def signal_types(self) -> frozenset[str]:
         """Give the types of conditions that hold by signals alone."""
-        return frozenset(each.type for _, rule in self.decisions for each in rule.conditions()) - {DOMAIN}
+        return frozenset(kind for _, rule in self.decisions for kind in rule.types()) - {DOMAIN}
 
 
 def domain_name(name: str) -> str:
