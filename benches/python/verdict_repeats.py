@@ -18,13 +18,13 @@ from verdict_worlds import KINDS, POOLS, Cell, World, draw
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
-from vsr.data.categories import category_codes
+from vsr.data.categories import MISSING, category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.cross_validation import hold_out
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED
 from vsr.evaluation.settings import ComparisonSettings
 from vsr.evaluation.summary import summarise
-from vsr.features import join_features
+from vsr.features import join_features, resolve_categories
 from vsr.training.trainer import Trainer
 
 Float = npt.NDArray[np.float64]
@@ -71,12 +71,15 @@ def repeat(
     rows = {}
     for source in sources:
         evaluation = summarise(held, objective, source, run)
-        codes = category_codes(categories)[world.rest]
-        if source == "predicted" and table.classifier is not None and len(set(categories)) > 1:
-            codes = table.classifier.predict(pool.vectors[world.rest])
-        deployed = join_features(pool.vectors[world.rest], codes, 1.0)
-        chosen = np.take_along_axis(utility, chooser.best(selector.scores(deployed), codes)[:, None], axis=1)[:, 0]
-        by_table = np.take_along_axis(utility, chooser.best(table.data.prior.rows(codes), codes)[:, None], axis=1)[:, 0]
+        known = category_codes(categories)[world.rest]
+        if source == "predicted" and len(set(categories)) > 1:
+            known = np.full(len(world.rest), MISSING)
+        arrived = resolve_categories(pool.vectors[world.rest], known, table.classifier).categories
+        deployed = join_features(pool.vectors[world.rest], arrived, 1.0)
+        chosen = np.take_along_axis(utility, chooser.best(selector.scores(deployed), arrived)[:, None], axis=1)[:, 0]
+        by_table = np.take_along_axis(utility, chooser.best(table.data.prior.rows(arrived), arrived)[:, None], axis=1)[
+            :, 0
+        ]
         interval = evaluation.method(JUDGED).gain
         rows[source] = asdict(cell) | {
             "named": named,

@@ -195,7 +195,7 @@ def _reach(
 def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embedding: EmbeddingOptions) -> list[str]:
     """Predict the categories of the queries that have none; nothing where there are no artefacts."""
     from vsr.cli.embedding import embed_with_progress, load_router
-    from vsr.data.categories import CATEGORIES
+    from vsr.data.categories import CATEGORIES, OTHER, category_names, most_probable
     from vsr.embedding.vector_file import read_embedding_file
     from vsr.persistence import find_artefacts
     from vsr.routing import Request
@@ -217,7 +217,7 @@ def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embeddi
     prepared = router.prepare([Request(embedding=vector) for vector in vectors])
     if "predicted" not in prepared.sources:
         terminal.warn(f"{count} no category, and the artefact has no classifier: they count as other")
-    return [CATEGORIES[code] for code in prepared.codes.tolist()]
+    return [name or CATEGORIES[OTHER] for name in category_names(most_probable(prepared.categories))]
 
 
 def _verdicts(config: "RouterConfig", folder: Path, *, is_asked: bool) -> dict[str, str] | None:

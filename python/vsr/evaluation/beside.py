@@ -52,6 +52,7 @@ class Reference:
         price: (n_held_out, n_models) cost, or latency where no cost is known; None where neither is.
         is_money: whether the price is money.
         folds: per split, (n_held_out,) the fold of each query.
+        groups: (n_held_out,) queries that vary together.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Reference:
     price: FloatArray | None
     is_money: bool
     folds: list[IntArray]
+    groups: IntArray
 
     @classmethod
     def of(cls, replay: Replay, seed: int, among: Sequence[bool] | None = None) -> "Reference":
@@ -81,11 +83,12 @@ class Reference:
         return cls(
             name=ledger.models[known[best]],
             column=int(known[best]),
-            luck=luck_of_the_pick(everything[:, known], best),
+            luck=luck_of_the_pick(everything[:, known], best, replay.held.groups),
             quality=ledger.quality,
             price=ledger.price,
             is_money=ledger.cost_usd is not None,
             folds=replay.folds,
+            groups=replay.groups,
         )
 
     @property
@@ -108,7 +111,7 @@ class Reference:
             saving = self._saving(price, self.price[:, self.column])
         return Beside(
             quality=float(own.mean()),
-            gain=gain_interval(own - self.quality[:, self.column], luck),
+            gain=gain_interval(own - self.quality[:, self.column], luck, self.groups),
             price=None if price is None else float(price.mean()),
             saving=saving,
             objective=objective,
@@ -120,7 +123,8 @@ class Reference:
         ratio = float(price.mean()) / level
         apart = (ratio * beside - price) / level
         return widened(
-            gain_interval(apart + (1.0 - ratio), widening=NEED_WIDENING), training_variance(price / level, self.folds)
+            gain_interval(apart + (1.0 - ratio), 0.0, self.groups, widening=NEED_WIDENING),
+            training_variance(price / level, self.folds),
         )
 
     @property

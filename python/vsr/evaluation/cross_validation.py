@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
 from vsr.choice.objective import Objective, as_objective
-from vsr.data.categories import MISSING
+from vsr.data.categories import MISSING, category_shares
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.evaluation.curve import curve_of
@@ -157,9 +157,10 @@ def hold_out(
     """
     if settings.categories not in ("given", "predicted"):
         raise TrainingError(f"categories is {settings.categories!r}; expected 'given' or 'predicted'")
-    require_cost(settings.objective, outcomes)
     if settings.target is not None:
         require_measured(settings.target, outcomes)
+    else:
+        require_cost(settings.objective, outcomes)
     rows = features_of(outcomes, features)
     measured = outcomes.measured_rows
     rows, outcomes = rows[measured], outcomes.take(measured)
@@ -201,7 +202,7 @@ def hold_out(
     # Scores are as many as there are queries, models, splits and methods: a target alone needs all of them.
     kept = (CATEGORY_TABLE, *names, JUDGED) if settings.target is not None else ()
     choices = no_choices(len(assignments), kept or (CATEGORY_TABLE, JUDGED))
-    predicted_codes = np.full((len(assignments), n_queries), MISSING)
+    predicted_categories = np.stack([category_shares(np.full(n_queries, MISSING))] * len(assignments))
     trainings: list[list[FoldTraining]] = [[] for _ in assignments]
     accuracies = []
     for split, assignment in enumerate(assignments):
@@ -214,12 +215,21 @@ def hold_out(
                 accuracies.append(fold.table.classifier.accuracy)
             trained = train(fold, f", fold {split * n_folds + number + 1} of {n_in_all}")
             choose(fold, trained, choices, split)
-            predicted_codes[split, test_rows] = fold.predicted_codes
+            predicted_categories[split, test_rows] = category_shares(fold.predicted_categories)
             trainings[split].append(fold.training)
             for selector in trained if split == 0 else ():
                 choices[selector.name].seconds += fold.time(selector)
     everything = np.arange(n_queries)
-    fold = Fold.prepare(rows, outcomes, everything, everything, settings.objective, settings.seed, settings.preferences)
+    fold = Fold.prepare(
+        rows,
+        outcomes,
+        everything,
+        everything,
+        settings.objective,
+        settings.seed,
+        settings.preferences,
+        settings.classifier,
+    )
     trained = train(fold, " on all queries", is_kept=True)
     if progress is not None:
         progress("held-out table", steps, steps)
@@ -228,14 +238,14 @@ def hold_out(
     held = Held(
         outcomes=outcomes,
         codes=codes,
-        predicted_codes=predicted_codes,
+        predicted_categories=predicted_categories,
         folds=assignments,
         trainings=trainings,
         choices=choices,
         deployed=deployed,
         groups=groups,
         deployed_training=fold.training,
-        deployed_codes=fold.predicted_codes,
+        deployed_categories=category_shares(fold.predicted_categories),
         n_folds=n_folds,
         recommended=best_of(trained).name,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,

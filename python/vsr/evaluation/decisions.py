@@ -15,7 +15,7 @@ from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
 from vsr.config import Decision
 from vsr.config.rules import DOMAIN, DecisionTable, Known, Rule
-from vsr.data.categories import category_names
+from vsr.data.categories import Categories, category_names
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
 from vsr.evaluation.measured import Measured, at, known_mean
@@ -231,7 +231,7 @@ def _choose_among(
     scores = held.choices[name].scores(categories)
     columns = np.full((held.n_splits, held.outcomes.n_queries), otherwise, dtype=np.int64)
     for split, (assignment, trainings) in enumerate(zip(held.folds, held.trainings, strict=True)):
-        codes = held.codes if categories == "given" else held.predicted_codes[split]
+        known: Categories = held.codes if categories == "given" else held.predicted_categories[split]
         for number, training in enumerate(trainings):
             rows = place.rows[assignment[place.rows] == number]
             chooser = Chooser.prepare(training.statistics, objective)
@@ -240,6 +240,6 @@ def _choose_among(
             order = chooser.order[offered]
             if not len(order) or not len(rows):
                 continue
-            utilities = chooser.utilities(scores[split, rows][:, training.columns], codes[rows])[:, order]
+            utilities = chooser.utilities(scores[split, rows][:, training.columns], known[rows])[:, order]
             columns[split, rows] = training.columns[order[utilities.argmax(axis=1)]]
     return columns[:, place.rows]

@@ -206,7 +206,7 @@ class _Judge:
         column_of = {name: column for column, name in enumerate(self.outcomes.models)}
         # In the order in which ties are decided.
         order = [int(own) for own in chooser.order if selector.models[int(own)] in column_of]
-        utilities = chooser.utilities(selector.scores(prepared.features), prepared.codes)[:, order]
+        utilities = chooser.utilities(selector.scores(prepared.features), prepared.categories)[:, order]
         place = np.array([column_of[selector.models[own]] for own in order])
         has_run = training is not None and artefact.header is not None and artefact.header.run_id == training.run_id
         return self._result(

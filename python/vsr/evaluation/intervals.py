@@ -22,8 +22,8 @@ _WIDENING = {1: 1.2, 2: 1.1}
 #: What the interval of a cost, a latency or a share is widened by, at any number of splits.
 NEED_WIDENING = 1.2
 #: What the training on all queries differs by, as a share of the variance between those of the folds. Found on real
-#: data (`benches/python/targets.py`), where it was near a fifth to a half.
-_DEPLOYED_SHARE = 1.0 / 3.0
+#: data (`benches/python/targets.py`), where it was a seventh to a half.
+_DEPLOYED_SHARE = 1.0 / 4.0
 # Standard error of at least two queries decided otherwise: choices that hardly ever differ are not sure for that.
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
@@ -84,16 +84,18 @@ def gain_interval(
     return Interval(mean, mean - half, mean + half, n_queries)
 
 
-def mean_interval(values: FloatArray) -> Interval:
+def mean_interval(values: FloatArray, groups: IntArray | None = None) -> Interval:
     """Put an interval around the mean of what choices need (cost, latency, a share), as wide as that of a gain.
 
     Args:
         values: (n_splits, n_queries) float64.
+        groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
     """
     n_queries = values.shape[1]
+    variance = float(np.mean([variance_of_mean(split, groups) for split in values]))
     # Two queries decided otherwise, as in a gain, in the unit of the values.
     floor = _LEAST_QUERIES / n_queries * float(np.abs(values).mean())
-    half = _HALF_WIDTH * math.sqrt(float(values.var(axis=1).mean()) / n_queries + floor**2)
+    half = _HALF_WIDTH * math.sqrt(variance + floor**2)
     mean = float(values.mean())
     return Interval(mean, mean - half, mean + half, n_queries)
 
@@ -105,7 +107,7 @@ def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
     (a neighbour more, a shrinkage less, and near-tied models change places). Every query was chosen for by one training
     of each split; the fold means of the differences from the query's own mean over the splits are differences between
     trainings, but for what single queries add, which is taken off. The training on all queries is nearer to the average
-    of these than each of them is; it counts a third of their variance.
+    of these than each of them is; it counts a quarter of their variance.
 
     Args:
         values: (n_splits, n_queries) float64.
@@ -113,8 +115,9 @@ def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
     """
     n_splits = len(values)
     apart = values - values.mean(axis=0) if n_splits > 1 else values - values.mean()
-    # Of S independent values, one less the mean of all has a variance of 1 - 1 / S.
-    left = 1.0 - 1.0 / n_splits if n_splits > 1 else 1.0
+    # A fold's mean difference is (1 - 1 / S) of its own training, less what the other splits' have on average there.
+    n_folds = len(np.unique(folds[0]))
+    left = (1.0 - 1.0 / n_splits) ** 2 + (n_splits - 1.0) / (n_splits**2 * n_folds) if n_splits > 1 else 1.0
     means, noise = [], []
     for own, fold in zip(apart, folds, strict=True):
         for number in np.unique(fold):

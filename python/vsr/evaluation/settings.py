@@ -8,6 +8,7 @@ from vsr.choice.objective import Objective
 from vsr.choice.target import Target
 from vsr.evaluation.results import CategorySource
 from vsr.evaluation.rivals import RivalRouter
+from vsr.features import CategoryClassifier
 from vsr.selectors.training_data import Preferences
 
 #: How often the queries are split into folds: the choice of one split is half luck.
@@ -28,6 +29,7 @@ class ComparisonSettings:
         seed: seed of the splits and the fits.
         parameters: per algorithm, its own parameters.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        classifier: of categories, fitted on the labelled ones of all queries already.
         rivals: routers of others, to be baselines.
         target: what choices may need at most; the table is then under the objective that meets it, and `objective` is
             the one under which the selector to judge is chosen inside the folds.
@@ -43,6 +45,7 @@ class ComparisonSettings:
     seed: int = 0
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preferences: Preferences | None = None
+    classifier: CategoryClassifier | None = None
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
     learning_curve: bool = False

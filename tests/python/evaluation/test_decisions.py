@@ -10,9 +10,10 @@ from pools import planted_pool
 from vsr.choice.objective import Objective
 from vsr.config import RouterConfig, load_config
 from vsr.data.categories import CATEGORIES
-from vsr.evaluation.cross_validation import ComparisonSettings, hold_out
+from vsr.evaluation.cross_validation import hold_out
 from vsr.evaluation.decisions import DecisionsEvaluation, judge_decisions
 from vsr.evaluation.held import JUDGED, Held
+from vsr.evaluation.settings import ComparisonSettings
 
 OBJECTIVE = Objective(quality_weight=1.0)
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick, shrunk_means
+from vsr.evaluation.intervals import (
+    Interval,
+    gain_interval,
+    luck_in_gain,
+    luck_of_the_pick,
+    mean_interval,
+    shrunk_means,
+    training_variance,
+    widened,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -126,3 +135,45 @@ def test_it_holds_the_true_gain_over_the_model_that_was_picked(spread: float) ->
         plain_held += abs(plain.mean - gain) <= half
     assert held >= 0.94 * 400
     assert plain_held < held
+
+
+# Between trainings
+
+
+def test_trainings_that_do_not_differ_have_no_variance() -> None:
+    values = np.tile(np.random.default_rng(0).random(300), (3, 1))
+    folds = [np.random.default_rng(split).permutation(np.arange(300) % 5) for split in range(3)]
+    assert training_variance(values, folds) == pytest.approx(0.0, abs=1e-30)
+
+
+@pytest.mark.parametrize(("n_splits", "within"), [(1, 0.35), (3, 0.1)])
+def test_the_variance_between_trainings_is_found_behind_that_of_queries(n_splits: int, within: float) -> None:
+    found = []
+    for seed in range(200):
+        generator = np.random.default_rng(seed)
+        query = generator.random(600)
+        folds = [generator.permutation(np.arange(600) % 5) for _ in range(n_splits)]
+        # Each training shifts everything by its own amount, of standard deviation 0.1.
+        values = np.array([query + generator.normal(0.0, 0.1, 5)[fold] for fold in folds])
+        found.append(training_variance(values, folds))
+    # A quarter of it counts.
+    assert np.mean(found) == pytest.approx(0.1**2 / 4.0, rel=within)
+
+
+def test_one_training_says_nothing_of_others() -> None:
+    values = np.random.default_rng(0).random((1, 100))
+    assert training_variance(values, [np.zeros(100, dtype=np.int64)]) == pytest.approx(values.var() / 100)
+
+
+def test_an_interval_is_widened_as_by_something_independent() -> None:
+    wider = widened(Interval(0.5, 0.2, 0.8, 100), (0.4 / (1.2 * 1.959964)) ** 2)
+    assert (wider.mean, wider.n) == (0.5, 100)
+    assert (wider.low, wider.high) == pytest.approx((0.0, 1.0), abs=1e-6)
+
+
+def test_what_choices_need_is_as_sure_as_a_gain_in_any_unit() -> None:
+    values = np.random.default_rng(0).random((2, 400))
+    interval, thousandth = mean_interval(values), mean_interval(values / 1000.0)
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.high - interval.mean == pytest.approx(1.2 * 1.96 * np.sqrt(values.var() / 400), rel=0.02)
+    assert thousandth.high == pytest.approx(interval.high / 1000.0)

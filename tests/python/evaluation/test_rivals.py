@@ -59,7 +59,7 @@ def test_predicted_categories_are_those_that_the_folds_predicted():
     fold = spy.folds[0]
     np.testing.assert_array_equal(fold.test_features[:, :DIM], pool.features[fold.test_rows, :DIM])
     shown = fold.test_features[:, DIM:].argmax(axis=1)
-    np.testing.assert_array_equal(shown, held.predicted_codes[0, fold.test_rows])
+    np.testing.assert_array_equal(shown, held.predicted_categories[0, fold.test_rows].argmax(axis=1))
 
 
 def test_votes_are_counted_as_a_loop_would():
