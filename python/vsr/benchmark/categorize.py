@@ -136,10 +136,10 @@ def _category_of(row: dict[str, object]) -> str:
 
 
 def _text_of(row: dict[str, object], source: str | os.PathLike[str]) -> str:
-    query = row.get("query")
-    if not isinstance(query, str) or not query.strip():
+    query, messages = row.get("query"), row.get("messages")
+    if messages is None and (not isinstance(query, str) or not query.strip()):
         raise RecordError(f"{os.fspath(source)}: a line has no `query`; expected a text that is not blank")
-    return render_prompt(query, row.get("choices"))
+    return render_prompt(str(query), row.get("choices"), messages)
 
 
 @dataclass(frozen=True)

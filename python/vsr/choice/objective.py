@@ -20,6 +20,9 @@ _MIN_SPAN = 100.0
 
 _FREE_USD = 1e-6
 
+DEFAULT_SWITCH_MARGIN = 0.03
+"""A conversation that changes its model loses the cache of its prompt, and its tone."""
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -32,11 +35,13 @@ class Objective:
         quality_weight: 1.0 quality alone, 0.9 default, 0.7 balanced, 0.5 equal, 0.3 speed first, 0.0 fastest always.
         cost_share: share of cheapness in efficiency; the rest is speed.
         model_penalty: what the utility of single models is lowered by, so that they are chosen less often.
+        switch_margin: by how much utility has to rise for a conversation to change its model.
     """
 
     quality_weight: float = 0.9
     cost_share: float = 0.0
     model_penalty: Mapping[str, float] = field(default_factory=dict, hash=False)
+    switch_margin: float = DEFAULT_SWITCH_MARGIN
 
     def __post_init__(self) -> None:
         """Check the range.
@@ -48,6 +53,9 @@ class Objective:
             require_number(value, name, "a number from 0 to 1", SelectionError)
             if not 0.0 <= value <= 1.0:
                 raise SelectionError(f"{name} is {value}; expected a number from 0 to 1")
+        require_number(self.switch_margin, "switch_margin", "a number of 0 or more", SelectionError)
+        if not 0.0 <= self.switch_margin < np.inf:
+            raise SelectionError(f"switch_margin is {self.switch_margin}; expected a number of 0 or more")
         expected = "a dict from names of models to numbers of 0 or more"
         require_kind(self.model_penalty, dict, "model_penalty", expected, SelectionError)
         for model, value in self.model_penalty.items():
@@ -96,9 +104,13 @@ class Objective:
         return np.array([self.model_penalty.get(model, 0.0) for model in models], dtype=np.float64)
 
     def document(self) -> dict[str, Any]:
-        """Give the objective as JSON values; without penalties it is the two weights."""
-        weights: dict[str, Any] = {"quality_weight": self.quality_weight, "cost_share": self.cost_share}
-        return weights | ({"model_penalty": dict(self.model_penalty)} if self.model_penalty else {})
+        """Give the objective as JSON values; beside the two weights what is not as usual."""
+        document: dict[str, Any] = {"quality_weight": self.quality_weight, "cost_share": self.cost_share}
+        if self.model_penalty:
+            document["model_penalty"] = dict(self.model_penalty)
+        if self.switch_margin != DEFAULT_SWITCH_MARGIN:
+            document["switch_margin"] = self.switch_margin
+        return document
 
 
 def as_objective(objective: Objective | None) -> Objective:
@@ -168,10 +180,14 @@ class EfficiencyScale:
         free = float(paid.min()) if paid.size else _FREE_USD
         return cls(Scale.spanning(_positive(latency_s, 1e-6)), Scale.spanning(_positive(cost_usd, free)), free)
 
+    def cheapness(self, cost_usd: FloatArray) -> FloatArray:
+        """1 for the cheapest, 0 for the dearest; any shape, NaN = unknown."""
+        return self.cost.merit(_positive(cost_usd, self.free_usd))
+
     def efficiency(self, latency_s: FloatArray, cost_usd: FloatArray, objective: Objective) -> FloatArray:
         """Mix speed and cheapness; any shape, NaN = unknown."""
         speed = self.latency.merit(_positive(latency_s, 1e-6))
-        cheapness = self.cost.merit(_positive(cost_usd, self.free_usd))
+        cheapness = self.cheapness(cost_usd)
         return (1.0 - objective.cost_share) * speed + objective.cost_share * cheapness
 
 

@@ -61,6 +61,7 @@ def categorize(source: Path, target: Path, api: str | None, labelled: Path | Non
 def _neighbours(path: Path, embedding: EmbeddingOptions) -> "Neighbours":
     from vsr.benchmark.categorize import Neighbours
     from vsr.cli.embedding import embed_with_progress
+    from vsr.data.messages import TEXTS
     from vsr.data.records import read_queries, unique_key
 
     labelled = [query for query in read_queries(path) if query.category]
@@ -69,7 +70,7 @@ def _neighbours(path: Path, embedding: EmbeddingOptions) -> "Neighbours":
     embedder = embedding.load()
 
     def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
-        return embed_with_progress(embedder, texts).vectors
+        return embed_with_progress(embedder, texts, embedding.text or TEXTS[0]).vectors
 
     neighbours = Neighbours(embed, [query.prompt for query in queries], [query.category or "" for query in queries])
     accuracy = neighbours.accuracy()

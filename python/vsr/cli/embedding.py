@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsr.cli import terminal
 from vsr.cli.options import EmbeddingOptions
+from vsr.data.messages import TEXTS, Text, embedded_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,8 +51,10 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
         embeddings = read_embedding_file(options.file, len(queries))
         return QueryVectors(embeddings, Fingerprint.external(embeddings.shape[1]))
     embedder = options.load()
-    terminal.say(f"Embedding with {embedder.fingerprint}.")
-    return QueryVectors(embed_with_progress(embedder, queries).vectors, embedder.fingerprint)
+    text = options.text or TEXTS[0]
+    fingerprint = replace(embedder.fingerprint, text=text)
+    terminal.say(f"Embedding with {fingerprint}.")
+    return QueryVectors(embed_with_progress(embedder, queries, text).vectors, fingerprint)
 
 
 def load_router(
@@ -125,8 +128,15 @@ class EmbeddedTexts:
     last: "EmbeddingProgress"
 
 
-def embed_with_progress(embedder: "Embedder", texts: Sequence[str]) -> EmbeddedTexts:
-    """Embed texts and show how far it is; texts that were cut, and those from the cache, are reported."""
+def embed_with_progress(embedder: "Embedder", prompts: Sequence[str], text: Text = TEXTS[0]) -> EmbeddedTexts:
+    """Embed prompts and show how far it is; texts that were cut, and those from the cache, are reported.
+
+    Args:
+        embedder: what makes the vectors.
+        prompts: of queries, or of conversations.
+        text: what of conversations is embedded.
+    """
+    texts = [embedded_text(prompt, text) for prompt in prompts]
     states: deque[EmbeddingProgress] = deque(maxlen=1)
     with terminal.progress("Embedding", "texts") as show:
 

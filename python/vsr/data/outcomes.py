@@ -12,10 +12,12 @@ from vsr._checks import as_list, as_texts, repeated, require_kind
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.cells import BadRecordError, Cells, Scorer
 from vsr.data.json_lines import JsonLines
+from vsr.data.messages import Text, embedded_text
 from vsr.data.prompts import unique_key
 from vsr.data.records import Record, Records
 from vsr.data.repeats import Repeats
 from vsr.data.report import OutcomesReport
+from vsr.data.tokens import Tokens
 from vsr.errors import RecordError
 
 __all__ = ["Outcomes", "OutcomesReport", "Scorer"]
@@ -36,6 +38,7 @@ class Outcomes:
         repeats: the draws behind cells that several records were averaged for; None where there are none.
         groups: name of the conversation or template that each query belongs to, None where it belongs to none; None
             where no query has one.
+        tokens: of prompts and answers; None where no record has any.
     """
 
     queries: tuple[str, ...]
@@ -47,6 +50,7 @@ class Outcomes:
     report: OutcomesReport | None = field(default=None)
     repeats: Repeats | None = field(default=None)
     groups: tuple[str | None, ...] | None = field(default=None)
+    tokens: Tokens | None = field(default=None)
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Outcomes:
         report: OutcomesReport | None = None,
         repeats: Repeats | None = None,
         groups: Sequence[str | None] | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         """Check and copy what was measured.
 
@@ -73,6 +78,7 @@ class Outcomes:
             repeats: the draws behind averaged cells, of the same shape.
             groups: one a row: what belongs together, for example the turns of a conversation or the fills of a
                 template, has one name, and is held out together; None for a query that belongs to none.
+            tokens: of prompts and answers, of the same shape.
 
         Raises:
             RecordError: There is no query or no model, a query or a name occurs twice or is no text, a shape does not
@@ -80,7 +86,7 @@ class Outcomes:
         """
         queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
         _require_different(queries)
-        self._fill(queries, categories, models, quality, latency_s, cost_usd, report, repeats, groups)
+        self._fill(queries, categories, models, quality, latency_s, cost_usd, report, repeats, groups, tokens)
 
     def _fill(
         self,
@@ -93,6 +99,7 @@ class Outcomes:
         report: OutcomesReport | None = None,
         repeats: Repeats | None = None,
         groups: Sequence[str | None] | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         """Check and copy everything but the queries; arguments and errors as in `__init__`."""
         categories = as_list(categories, "categories", "a list of one name (or None) per query", RecordError)
@@ -109,6 +116,10 @@ class Outcomes:
         if twice:
             raise RecordError(f"outcomes name {', '.join(twice)} more than once; expected one column a model")
         shape = (len(queries), len(models))
+        if tokens is not None and tokens.shape != shape:
+            raise RecordError(
+                f"tokens have shape {tokens.shape}; expected {shape}, one row a query, one column a model"
+            )
         unknown = unknown_categories(categories)
         if unknown and report is None:
             report = OutcomesReport(unknown_categories=unknown)
@@ -122,6 +133,7 @@ class Outcomes:
             "report": report,
             "repeats": repeats,
             "groups": _groups(groups, len(queries)),
+            "tokens": tokens,
         }
         for name, value in held.items():
             object.__setattr__(self, name, value)
@@ -169,6 +181,10 @@ class Outcomes:
         except BadRecordError as error:
             raise RecordError(str(error) if file is None else f"{file.path}: {error}") from error
 
+    def texts(self, which: Text = "last") -> list[str]:
+        """Give the text of every query that is embedded: of a conversation what `which` says, else the query."""
+        return [embedded_text(query, which) for query in self.queries]
+
     @property
     def n_queries(self) -> int:
         """Number of rows."""
@@ -207,6 +223,7 @@ class Outcomes:
             report=self.report,
             repeats=None if self.repeats is None else self.repeats.take(index),
             groups=None if self.groups is None else [self.groups[row] for row in index],
+            tokens=None if self.tokens is None else self.tokens.take(index),
         )
 
     def with_models(self, names: Sequence[str]) -> "Outcomes":
@@ -229,6 +246,7 @@ class Outcomes:
             report=self.report,
             repeats=None if self.repeats is None else self.repeats.with_models(columns),
             groups=self.groups,
+            tokens=None if self.tokens is None else self.tokens.with_models(columns),
         )
 
     def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
@@ -244,7 +262,12 @@ class Outcomes:
             for text in texts:
                 data = b"\xff" if text is None else text.encode("utf-8", "surrogatepass")
                 seen.update(len(data).to_bytes(8, "little") + data)
-        for array in (self.quality, self.latency_s, self.cost_usd):
+        for array in (
+            self.quality,
+            self.latency_s,
+            self.cost_usd,
+            *(() if self.tokens is None else self.tokens.arrays()),
+        ):
             # One NaN and one zero, whatever their bits were.
             seen.update(np.where(np.isnan(array), np.nan, array + 0.0).astype("<f8").tobytes())
         return seen.hexdigest()

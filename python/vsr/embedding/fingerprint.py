@@ -45,6 +45,8 @@ class Fingerprint:
         prompt_name: The model's own name of `prompt`. Informs only.
         path: The local folder that was loaded; None for a model from the hub. Informs only.
         revision: The hub's commit. Informs only.
+        text: Which text of a conversation was embedded (`vsr.data.messages.Text`). Whoever asks the embedder decides
+            that, so it is not compared with one.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Fingerprint:
     prompt_name: str | None = None
     path: str | None = None
     revision: str | None = None
+    text: str = "last"
 
     @classmethod
     def external(cls, width: int) -> "Fingerprint":
@@ -81,6 +84,8 @@ class Fingerprint:
     def key(self) -> str:
         """Give a short text that is equal for two fingerprints if and only if nothing compared differs."""
         compared = {field: getattr(self, field) for field in _COMPARED}
+        if self.text != "last":  # what has no conversations keeps its key
+            compared["text"] = self.text
         content = json.dumps({**compared, "external": self.is_external}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
@@ -121,6 +126,8 @@ class Fingerprint:
             parts.append(f"digest {self.digest[:_DIGEST_SHOWN]}")
         if self.prompt_name is not None:
             parts.append(f"prompt '{self.prompt_name}'")
+        if self.text != "last":
+            parts.append(f"text {self.text}")
         if self.revision is not None:
             parts.append(f"revision {self.revision[:_DIGEST_SHOWN]}")
         return ", ".join(parts)

@@ -200,9 +200,8 @@ class _Judge:
     def artefact(self, artefact: Artefact, training: TrainingQueries | None) -> DeployedResult:
         """Let an artefact choose among the models that were measured."""
         selector = artefact.selector
-        nothing = [None] * self.outcomes.n_queries
-        given = self.outcomes.categories if self.source == "given" else nothing
-        prepared = Router.of(artefact).prepare(nothing, given, self.embeddings)
+        given = self.outcomes.categories if self.source == "given" else None
+        prepared = Router.of(artefact).prepare_vectors(self.embeddings, given)
         chooser = Chooser.prepare(selector.statistics, self.objective)
         column_of = {name: column for column, name in enumerate(self.outcomes.models)}
         # In the order in which ties are decided.

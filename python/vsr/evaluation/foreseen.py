@@ -75,7 +75,7 @@ def foresee(
     """
     selector = artefact.selector
     wanted = objective or (Objective() if artefact.header is None else artefact.header.objective)
-    prepared = Router.of(artefact).prepare([None] * len(categories), categories, embeddings)
+    prepared = Router.of(artefact).prepare_vectors(embeddings, categories)
     scores = selector.scores(prepared.features)
     columns = Chooser.prepare(selector.statistics, wanted).best(scores, prepared.categories)
     rows = np.arange(len(columns))

@@ -1,6 +1,6 @@
 """The objective in a file: two weights, and penalties of single models where there are some."""
 
-from vsr.choice.objective import Objective
+from vsr.choice.objective import DEFAULT_SWITCH_MARGIN, Objective
 from vsr.errors import SelectionError
 from vsr.selectors.artefact_fields import Fields
 
@@ -18,6 +18,7 @@ def read_objective(fields: Fields) -> Objective:
             weights.get("quality_weight", float),
             weights.get("cost_share", float),
             {} if penalties is None else {model: penalties.get(model, float) for model in penalties.content},
+            weights.get("switch_margin", float) if weights.has("switch_margin") else DEFAULT_SWITCH_MARGIN,
         )
     except SelectionError as error:
         raise fields.error("objective", f"cannot be: {error}") from error

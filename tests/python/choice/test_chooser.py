@@ -357,6 +357,6 @@ def test_latency_counts_by_the_probability_of_the_categories() -> None:
     utilities = chooser.utilities(scores, shares)
     np.testing.assert_array_equal(utilities[:2], chooser.utilities(scores[:2], np.array([0, 1])))
     np.testing.assert_allclose(utilities[2], 0.25 * utilities[0] + 0.75 * utilities[1], rtol=1e-15)
-    choice = chooser.choose(scores, shares, None, None, ["predicted"] * 3)[2]
+    choice = chooser.choose(scores, shares, chooser.offer(None), None, ["predicted"] * 3)[2]
     assert (choice.category, choice.category_source) == (CATEGORIES[1], "predicted")
     assert choice.utilities == dict(zip(MODELS, utilities[2].tolist(), strict=True))

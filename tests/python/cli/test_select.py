@@ -12,6 +12,7 @@ import pytest
 
 from cli.conftest import MODELS, Command, write_records
 from documented import FILE_NAMES, document
+from routing.subjects import WIDTH, text_outcomes
 from vsr.cli import main
 from vsr.embedding import load_embedder
 
@@ -106,7 +107,7 @@ def test_every_algorithm_routes(algorithm: str, trained: Path, vsr_train: Comman
     assert document["model"] == "cicero"
     assert set(document) == {
         *("model", "quality", "utility", "margin", "reason", "scores", "utilities"),
-        *("category", "category_source", "ranking", "decision", "reference", "excluded"),
+        *("category", "category_source", "ranking", "decision", "reference", "excluded", "missing_signals"),
     }
     assert document["scores"][document["model"]] == document["quality"]
     assert document["utilities"][document["model"]] == document["utility"]
@@ -448,3 +449,34 @@ def test_ready_vectors_need_no_embedder(trained: Path, tmp_path: Path, vsr_train
     ready = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
     assert (ready.code, ready.err) == (0, "")
     assert ready.json == vsr_train(*flags).json
+
+
+def test_conversations_are_trained_and_routed_by_the_same_text(tmp_path: Path, vsr_train: Command) -> None:
+    """The question stands in the first turn alone: only `--text users` can tell the subjects apart."""
+    outcomes = text_outcomes()
+    lines, talks = [], []
+    for row, query in enumerate(outcomes.queries):
+        talk = [{"role": "user", "content": query}, {"role": "user", "content": f"Please be quick, number {row}."}]
+        talks.append(talk)
+        lines += [
+            {"messages": talk, "model_name": model, "performance": outcomes.quality[row, column]}
+            for column, model in enumerate(outcomes.models)
+        ]
+    records = tmp_path / "r.jsonl"
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    flags = ("--use-fallback", "--embedding-dim", WIDTH, "--algorithm", "knn", "--splits", 1)
+    chosen = {}
+    for text in ("last", "users"):
+        folder = tmp_path / text
+        trained = vsr_train("train", "--data-file", records, "--output-dir", folder, *flags, "--text", text)
+        assert trained.code == 0, trained.err
+        queries = tmp_path / "q.jsonl"
+        queries.write_text("".join(json.dumps({"messages": talk}) + "\n" for talk in talks))
+        found = vsr_train("select", "--input", queries, "--models-dir", folder, "--algorithm", "knn")
+        chosen[text] = [json.loads(line)["model"] for line in found.out.splitlines()]
+    best = [outcomes.models[row % 3] for row in range(len(talks))]
+    right = {text: sum(a == b for a, b in zip(models, best, strict=True)) for text, models in chosen.items()}
+    assert right["users"] > 100 > 80 > right["last"]
+    contradicts = vsr_train("select", LAW, "--models-dir", tmp_path / "users", "--algorithm", "knn", "--text", "all")
+    assert contradicts.code == 1
+    assert "--text all: these artefacts were trained with users" in contradicts.err

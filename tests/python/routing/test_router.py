@@ -140,7 +140,7 @@ def test_a_predicted_category_counts_by_its_probability(unsure: Router) -> None:
     assert selector.prior is not None
     vectors = np.random.default_rng(5).standard_normal((200, DIM)).astype(np.float32)
     shares = selector.classifier.shares(vectors)
-    prepared = unsure.prepare([None] * len(vectors), [None] * len(vectors), vectors)
+    prepared = unsure.prepare_vectors(vectors)
     np.testing.assert_array_equal(prepared.categories, shares)
     np.testing.assert_allclose(prepared.features[:, DIM:], shares[:, :14], atol=1e-7)
     many = unsure.select_many(embeddings=vectors)
@@ -161,7 +161,7 @@ def test_an_explanation_names_the_probable_categories(unsure: Router) -> None:
     assert classifier is not None
     vectors = np.random.default_rng(5).standard_normal((200, DIM)).astype(np.float32)
     least_sure = vectors[classifier.shares(vectors).max(axis=1).argmin()][None]
-    prepared = unsure.prepare([None] * len(least_sure), [None] * len(least_sure), least_sure)
+    prepared = unsure.prepare_vectors(least_sure)
     explained = explain(unsure.artefact.selector, prepared.features, MODELS)
     assert re.match(r"Scores are the means of category (\w+ \(\d\d? %\), ){1,2}\w+ \(\d\d? %\)", explained.summary)
 
