@@ -25,6 +25,7 @@ READER_LEFT = 141  # what a shell reports for a program that SIGPIPE ended
 _SECTIONS: dict[str, tuple[str, ...]] = {
     "Train and route": ("train", "evaluate", "select", "inspect", "embed"),
     "Measure": ("doctor", "benchmark", "score", "categorize", "analyze"),
+    "Serve": ("serve",),
     "Try": ("demo",),
 }
 _WHOLE_SENTENCE = 200  # characters: long enough that click cuts no summary of a command
