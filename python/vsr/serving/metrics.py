@@ -19,7 +19,7 @@ class Metrics:
 
     def __init__(self, reloading: ReloadingRouter | None, log: DecisionLog | None) -> None:
         """Start at nought."""
-        disable_created_metrics()  # a series for each of ours that only says when the server began
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a series for each of ours that only says when the server began
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "vsr_http_requests", "Answers by path and status code.", ("path", "code"), registry=self._registry
