@@ -1,6 +1,5 @@
 """`vsr-train serve`: the choice over HTTP."""
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +95,7 @@ def serve(
     if embedding.file is not None:
         raise click.UsageError("--embedding-file has no effect here: requests bring texts, or vectors of their own.")
     _require_extra()
+    from vsr.cli.log_lines import show_log
     from vsr.serving.server import serve as run
     from vsr.serving.service import Service
     from vsr.serving.settings import KEY_VARIABLE, ServeSettings, read_key
@@ -104,7 +104,7 @@ def serve(
     settings = ServeSettings(host, port, key, int(max_body_mib * _MIB))
     config = None if config_path is None else read_config(config_path)
     router = _router(models_dir, config, algorithm, fixed, embedding)
-    _show_log()
+    show_log()
     log = None if log_dir is None else _open_log(log_dir, log_text)
     run(Service(router, log), settings, lambda url: terminal.say(f"Listening on {url}"))
 
@@ -165,21 +165,3 @@ def _require_extra() -> None:
     if missing:
         listed = ", ".join(missing)
         raise click.ClickException(f"serve needs {listed}; install them with `pip install 'vsr-train[serve]'`")
-
-
-class _Handler(logging.Handler):
-    """Passes what modules log on to the terminal."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if record.levelno >= logging.WARNING:
-            terminal.warn(message)
-        else:
-            terminal.say(message)
-
-
-def _show_log() -> None:
-    logger = logging.getLogger("vsr")
-    logger.handlers = [_Handler()]
-    logger.propagate = False
-    logger.setLevel(logging.INFO)

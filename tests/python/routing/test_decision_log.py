@@ -184,7 +184,7 @@ def test_only_a_file_is_written_to(tmp_path, kind):
         path.symlink_to("other")
     else:
         os.mkfifo(path)
-    with pytest.raises(OutputError, match="decisions.jsonl"):
+    with pytest.raises(OutputError, match=r"decisions\.jsonl"):
         DecisionLog(path)
     if kind == "link":
         assert (tmp_path / "other").read_text() == "precious"
