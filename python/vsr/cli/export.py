@@ -177,6 +177,7 @@ def _held_out(
     from vsr.data.records import read_records
     from vsr.embedding.vector_file import read_embedding_file
     from vsr.exporting import HeldOutQueries
+    from vsr.routing import Request
     from vsr.training.outcomes import read_outcomes
 
     selector = artefacts[0].selector
@@ -187,7 +188,12 @@ def _held_out(
         embeddings = read_embedding_file(embedding.file, outcomes.n_queries)
     elif router.embedder is not None:
         embeddings = embed_with_progress(router.embedder, outcomes.queries).vectors
-    prepared = router.prepare(outcomes.queries, outcomes.categories, embeddings)
+    if embeddings is None:
+        prepared = router.prepare(
+            [Request(query, category) for query, category in zip(outcomes.queries, outcomes.categories, strict=True)]
+        )
+    else:
+        prepared = router.prepare_vectors(embeddings, outcomes.categories)
     unseen = _unseen(models_dir, data_file, outcomes)
     of_models = selector.statistics
     scale = EfficiencyScale.of(of_models.latency_s[-1], of_models.cost_usd[-1])

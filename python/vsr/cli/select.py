@@ -91,6 +91,7 @@ def select(
     from vsr.persistence.finding import said_without_manifest
     from vsr.persistence.trainings import run_ids
     from vsr.routing import DisabledRouter, Request
+    from vsr.routing.choice_document import choice_document
 
     if (text is None) == (input_file is None):
         raise click.UsageError("Give either a query or --input FILE.")
@@ -189,26 +190,6 @@ def select(
         _print_explanation(_explanation(router, asked[0], choices[0]))
 
 
-def choice_document(choice: "Choice") -> dict[str, Any]:
-    """Turn a choice into an object that `json` takes."""
-    return {
-        "model": choice.model,
-        "quality": choice.quality,
-        "utility": choice.utility,
-        "margin": choice.margin,
-        "reason": choice.reason,
-        "category": choice.category,
-        "category_source": choice.category_source,
-        "scores": choice.scores,
-        "utilities": choice.utilities,
-        "ranking": list(choice.ranking),
-        "decision": choice.decision,
-        "reference": _reference(choice),
-        "excluded": choice.excluded,
-        "missing_signals": list(choice.missing_signals),
-    }
-
-
 def _read_queries(path: Path | None, skip_bad_lines: bool) -> "list[Query]":
     from vsr.data.records import read_queries
 
@@ -264,14 +245,6 @@ def _joined(own: Mapping[str, Collection[str]] | None, flags: dict[str, list[str
     for kind, names in (flags or {}).items():
         joined[kind] = joined.get(kind, []) + names
     return joined
-
-
-def _reference(choice: "Choice") -> dict[str, Any] | None:
-    """Give the reference of a decision that the chosen model came from."""
-    from vsr.config import ModelReference
-
-    reference = choice.reference
-    return reference.model_dump() if isinstance(reference, ModelReference) else None
 
 
 def _explanation(router: "ModelRouter", request: "Request", choice: "Choice") -> dict[str, Any] | None:

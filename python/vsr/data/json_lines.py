@@ -286,19 +286,21 @@ def decode_object(line: bytes) -> dict[str, object]:
         ValueError: It is no object, or nested too deep. Of a record, msgspec skips what nobody reads, however deep; to
             count the brackets of every record would take a fifth of the time of reading it.
     """
-    if line.count(b"[") + line.count(b"{") > _DEEPEST and _is_too_deep(line):
+    if is_deeper(line, _DEEPEST):
         raise ValueError
     return _decode_any(line)
 
 
-def _is_too_deep(data: bytes) -> bool:
-    """Tell whether brackets outside strings stand more than 64 inside one another; 16 MiB take a tenth of a second."""
+def is_deeper(data: bytes, most: int) -> bool:
+    """Tell whether more than `most` brackets outside strings are nested; 16 MiB take a tenth of a second."""
+    if data.count(b"[") + data.count(b"{") <= most:
+        return False
     import numpy as np  # noqa: PLC0415 -- hardly any line has so many brackets
 
     signs = np.frombuffer(_STRING.sub(b"", data), dtype=np.uint8)
     opened = np.isin(signs, np.frombuffer(b"[{", dtype=np.uint8)).astype(np.int32)
     closed = np.isin(signs, np.frombuffer(b"]}", dtype=np.uint8)).astype(np.int32)
-    return bool(np.cumsum(opened - closed).max(initial=0) > _DEEPEST)
+    return bool(np.cumsum(opened - closed).max(initial=0) > most)
 
 
 def _may_go_on(data: bytes) -> bool:
@@ -322,7 +324,7 @@ def _parse(data: bytes) -> _Parsed | str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return f"is not UTF-8 (byte 0x{data[error.start]:02x} at column {error.start + 1}); expected UTF-8 text"
-    if _is_too_deep(data):
+    if is_deeper(data, _DEEPEST):
         return f"is nested more than {_DEEPEST} deep; expected one JSON object a line"
     constants: list[str] = []
 

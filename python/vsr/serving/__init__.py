@@ -1,0 +1,1 @@
+"""The choice over HTTP, for gateways that are not Python."""

@@ -1,0 +1,115 @@
+"""What a server does with requests, apart from HTTP: choose in a pool of threads, count, log."""
+
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from vsr.choice.chooser import Choice
+from vsr.routing.choice_document import choice_document
+from vsr.routing.decision_log import Decision, DecisionLog
+from vsr.routing.decisions import DecisionRouter
+from vsr.routing.disabled import DisabledRouter
+from vsr.routing.protocol import ModelRouter
+from vsr.routing.reloading import ReloadingRouter
+from vsr.routing.request import Request
+from vsr.routing.router import Router
+from vsr.serving.bodies import Asked
+from vsr.serving.metrics import Metrics
+
+
+class FixedRouter(DisabledRouter):
+    """Answers everything with one model, whatever a request says: routing is switched off."""
+
+    def route(self, requests: Sequence[Request]) -> list[Choice]:
+        """Give the model for every request; errors as those of any router without artefacts."""
+        return super().route(
+            [replace(request, default=None, messages=None, query=_asked(request)) for request in requests]
+        )
+
+
+def _asked(request: Request) -> str | None:
+    return "asked" if request.messages is not None else request.query
+
+
+class Service:
+    """Chooses models for requests; knows nothing of HTTP.
+
+    Attributes:
+        router: that chooses.
+        log: where decisions are kept; None keeps none.
+        metrics: the counters.
+        pool: threads in which choices are made.
+    """
+
+    def __init__(self, router: ModelRouter, log: DecisionLog | None = None) -> None:
+        """Make the pool."""
+        self.router = router
+        self.log = log
+        self.metrics = Metrics(router if isinstance(router, ReloadingRouter) else None, log)
+        self.pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="choice")
+
+    @property
+    def current(self) -> ModelRouter:
+        """The router of the training that is served now."""
+        return self.router.current if isinstance(self.router, ReloadingRouter) else self.router
+
+    def select(self, asked: Asked) -> list[dict[str, Any]]:
+        """Choose for requests, and give what is answered.
+
+        Raises:
+            VsrError: A request cannot be met, as `ModelRouter.select` says.
+        """
+        router = self.current  # one training for all of a list
+        started_s, now_s = time.perf_counter(), time.time()
+        choices = router.route(asked.requests) if asked.requests else []
+        duration_s = time.perf_counter() - started_s
+        self.metrics.chosen(choices, duration_s, known_models(router))
+        ids = [uuid.uuid4().hex for _ in choices]
+        if self.log is not None:
+            rows = zip(ids, asked.requests, choices, asked.ids, strict=True)
+            self.log.add(
+                [Decision(new, request, choice, router, now_s, duration_s, own) for new, request, choice, own in rows]
+            )
+        return [
+            {"id": new, **({} if own is None else {"request_id": own}), **choice_document(choice)}
+            for new, own, choice in zip(ids, asked.ids, choices, strict=True)
+        ]
+
+    def default(self) -> str | None:
+        """Name the model to ask where no choice can be made: the configured one, else the best on average."""
+        router = self.current
+        if isinstance(router, DisabledRouter):
+            return router.default
+        if isinstance(router, DecisionRouter):
+            if router.config.default_model is not None:
+                return router.config.default_model
+            return next((_best(each) for each in router.routers.values()), None)
+        return _best(router) if isinstance(router, Router) else None
+
+    def close(self) -> None:
+        """End what is under way, and write the log out."""
+        self.pool.shutdown()
+        if self.log is not None:
+            self.log.close()
+
+
+def known_models(router: ModelRouter) -> frozenset[str]:
+    """Name the models that a router can choose of its own."""
+    if isinstance(router, Router):
+        return frozenset(router.models)
+    if isinstance(router, DecisionRouter):
+        offered = {each.asked_name for decision in router.config.decisions for each in decision.model_refs}
+        trained = {model for each in router.routers.values() for model in each.models}
+        always = {router.config.default_model} - {None}
+        return frozenset(name for name in offered | trained | always if name is not None)
+    if isinstance(router, DisabledRouter) and router.default is not None:
+        return frozenset({router.default})
+    return frozenset()
+
+
+def _best(router: Router) -> str:
+    return router.models[int(router.artefact.selector.statistics.quality.argmax())]
