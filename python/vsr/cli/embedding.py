@@ -57,8 +57,16 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
     return QueryVectors(embed_with_progress(embedder, queries, text).vectors, fingerprint)
 
 
-def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> "Router":
+def load_router(
+    models_dir: Path, algorithm: str, options: EmbeddingOptions, config: "RouterConfig | None" = None
+) -> "Router":
     """Load a selector with the embedder that its artefact names; with ready vectors none is needed.
+
+    Args:
+        models_dir: folder of the artefacts.
+        algorithm: registry name, or `recommended`.
+        options: the embedding flags.
+        config: what says of the models that they can see, and what they cost.
 
     Raises:
         ArtefactError: No such artefact, a damaged one, or one that was trained with another embedder.
@@ -66,26 +74,31 @@ def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> 
     """
     from vsr.persistence import open_artefact
     from vsr.routing import Router
+    from vsr.routing.facts import facts_of
 
     artefact = open_artefact(models_dir, algorithm)
-    return Router.of(artefact, _embedder_of(artefact, options))
+    return Router.of(artefact, _embedder_of(artefact, options), facts=None if config is None else facts_of(config))
 
 
 def load_decision_router(
     config: "RouterConfig", models_dir: Path, algorithm: str, options: EmbeddingOptions
 ) -> "DecisionRouter":
-    """Load what the decisions of a configuration need from a folder, with one embedder; errors as `load_router`."""
+    """Load what the decisions of a configuration need from a folder, with one embedder; errors as `load_router`.
+
+    What requests lack is not logged: a command says it in its own words.
+    """
     from vsr.persistence import open_artefact
     from vsr.routing import DecisionRouter, Router
     from vsr.routing.decisions import needed_algorithms
+    from vsr.routing.facts import facts_of
 
     artefacts = {name: open_artefact(models_dir, name) for name in needed_algorithms(config, algorithm)}
     embedder = None
     if artefacts:
         embedder = _embedder_of(next(iter(artefacts.values())), options)
-    return DecisionRouter(
-        config, {name: Router.of(artefact, embedder) for name, artefact in artefacts.items()}, algorithm
-    )
+    facts = facts_of(config)
+    routers = {name: Router.of(artefact, embedder, facts=facts) for name, artefact in artefacts.items()}
+    return DecisionRouter(config, routers, algorithm, logs_missing_signals=False)
 
 
 def _embedder_of(artefact: "Artefact", options: EmbeddingOptions) -> "Embedder | None":
