@@ -58,7 +58,11 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
 
 
 def load_router(
-    models_dir: Path, algorithm: str, options: EmbeddingOptions, models: Sequence[str] | None = None
+    models_dir: Path,
+    algorithm: str,
+    options: EmbeddingOptions,
+    models: Sequence[str] | None = None,
+    config: "RouterConfig | None" = None,
 ) -> "Router":
     """Load a selector with the embedder that its artefact names; with ready vectors none is needed.
 
@@ -67,6 +71,7 @@ def load_router(
         algorithm: registry name, or `recommended`.
         options: the embedding flags.
         models: names of the models in order, for files that lack them.
+        config: what says of the models that they can see, and what they cost.
 
     Raises:
         ArtefactError: No such artefact, a damaged one, or one that was trained with another embedder.
@@ -74,14 +79,16 @@ def load_router(
     """
     from vsr.persistence import open_artefact
 
-    return router_of(open_artefact(models_dir, algorithm, models), options)
+    return router_of(open_artefact(models_dir, algorithm, models), options, config)
 
 
-def router_of(artefact: "Artefact", options: EmbeddingOptions) -> "Router":
+def router_of(artefact: "Artefact", options: EmbeddingOptions, config: "RouterConfig | None" = None) -> "Router":
     """Put a loaded artefact and the embedder that it names together; errors as in `load_router`."""
     from vsr.routing import Router
+    from vsr.routing.facts import facts_of
 
-    return Router.of(artefact, _embedder_of(artefact, options))
+    facts = None if config is None else facts_of(config)
+    return Router.of(artefact, _embedder_of(artefact, options), facts=facts)
 
 
 def load_decision_router(
@@ -91,18 +98,22 @@ def load_decision_router(
     options: EmbeddingOptions,
     models: Sequence[str] | None = None,
 ) -> "DecisionRouter":
-    """Load what the decisions of a configuration need from a folder, with one embedder; errors as `load_router`."""
+    """Load what the decisions of a configuration need from a folder, with one embedder; errors as `load_router`.
+
+    What requests lack is not logged: a command says it in its own words.
+    """
     from vsr.persistence import open_artefact
     from vsr.routing import DecisionRouter, Router
     from vsr.routing.decisions import needed_algorithms
+    from vsr.routing.facts import facts_of
 
     artefacts = {name: open_artefact(models_dir, name, models) for name in needed_algorithms(config, algorithm)}
     embedder = None
     if artefacts:
         embedder = _embedder_of(next(iter(artefacts.values())), options)
-    return DecisionRouter(
-        config, {name: Router.of(artefact, embedder) for name, artefact in artefacts.items()}, algorithm
-    )
+    facts = facts_of(config)
+    routers = {name: Router.of(artefact, embedder, facts=facts) for name, artefact in artefacts.items()}
+    return DecisionRouter(config, routers, algorithm, logs_missing_signals=False)
 
 
 def _embedder_of(artefact: "Artefact", options: EmbeddingOptions) -> "Embedder | None":

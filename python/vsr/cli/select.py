@@ -123,7 +123,7 @@ def select(
         router = load_decision_router(config, folder, algorithm, embedding, split_names(models))
         routers = list(router.routers.items())
     else:
-        router = load_router(folder, algorithm, embedding, split_names(models))
+        router = load_router(folder, algorithm, embedding, split_names(models), config)
         routers = [(algorithm, router)]
     for name, each in routers:
         said = said_without_manifest(folder, name, each.artefact.selector.name)
@@ -171,6 +171,12 @@ def select(
     }
     if unknown_models:
         terminal.warn(f"not compared, because the artefact does not know them: {', '.join(unknown_models)}")
+    missing = sorted({kind for choice in choices for kind in choice.missing_signals})
+    if missing:
+        terminal.warn(
+            f"{config_path}: rules ask about {', '.join(missing)}, of which nothing was said: such conditions do not "
+            f"hold (--signal {missing[0]}=NAME{'' if input_file is None else ', or `signals` in the lines'})"
+        )
     n_assumed = sum(choice.category_source is None and choice.reason == "predicted" for choice in choices)
     if n_assumed:
         lines = "" if input_file is None else f" ({n_assumed:,} of {len(choices):,} lines)"

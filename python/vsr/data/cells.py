@@ -40,7 +40,8 @@ class Cells:
         self._groups: list[str | None] = []
         self._rows, self._columns = array("q"), array("q")
         self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
-        self._input_tokens, self._output_tokens, self._first_token_s = array("d"), array("d"), array("d")
+        self._input_tokens, self._output_tokens = array("d"), array("d")
+        self._first_tokens: dict[int, float] = {}  # seconds by place of the record: few files have any
         self.n_records = 0
         self._n_failed = self._n_timeouts = self._n_unavailable = 0
         self._n_unscored = self._n_scored = self._n_conflicts = 0
@@ -53,7 +54,6 @@ class Cells:
         add_row, add_column = self._rows.append, self._columns.append
         add_quality, add_latency, add_cost = self._quality.append, self._latency_s.append, self._cost_usd.append
         add_input, add_output = self._input_tokens.append, self._output_tokens.append
-        add_first = self._first_token_s.append
         last_spelling: object = None
         row: int | None = None
         for record in records:
@@ -89,11 +89,12 @@ class Cells:
             add_quality(quality)
             add_latency(_NAN if latency_s is None else latency_s)
             add_cost(_NAN if cost_usd is None else cost_usd)
-            n_input, n_output, first_token_s = record.input_tokens, record.output_tokens, record.time_to_first_token
+            n_input, n_output = record.input_tokens, record.output_tokens
             add_input(_NAN if n_input is None else n_input)
             # An answer that broke off says nothing about the length of answers.
             add_output(_NAN if n_output is None or record.error else n_output)
-            add_first(_NAN if first_token_s is None or record.error else first_token_s)
+            if record.time_to_first_token is not None and not record.error:
+                self._first_tokens[len(self._rows) - 1] = record.time_to_first_token
 
     def _row_of(self, record: Record) -> int:
         prompt = record.prompt
@@ -196,9 +197,12 @@ class Cells:
         }
 
     def _tokens(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Tokens | None:
+        first_token_s = array("d", [_NAN]) * len(cells)
+        for place, seconds in self._first_tokens.items():
+            first_token_s[place] = seconds
         held = [
             _cell_means(cells, values, shape)[:, kept]
-            for values in (self._input_tokens, self._output_tokens, self._first_token_s)
+            for values in (self._input_tokens, self._output_tokens, first_token_s)
         ]
         return Tokens(*held) if any(np.isfinite(values).any() for values in held) else None
 

@@ -54,13 +54,21 @@ class DecisionRouter(ModelRouter):
         routers: one per algorithm that decisions need, with one embedder; empty where no decision has a choice.
     """
 
-    def __init__(self, config: RouterConfig, routers: Mapping[str, Router], algorithm: str = RECOMMENDED) -> None:
+    def __init__(
+        self,
+        config: RouterConfig,
+        routers: Mapping[str, Router],
+        algorithm: str = RECOMMENDED,
+        *,
+        logs_missing_signals: bool = True,
+    ) -> None:
         """Put loaded parts together; `Router.from_config` is the usual way.
 
         Args:
             config: the configuration.
             routers: by the algorithm as `algorithm_of` names it; all of one training.
             algorithm: the algorithm of every decision, whatever it says itself; `recommended` leaves it to them.
+            logs_missing_signals: whether a type of condition that a request does not speak of is logged, once.
 
         Raises:
             ArtefactError: The routers are not of one training: what one prepares the others cannot read.
@@ -70,7 +78,7 @@ class DecisionRouter(ModelRouter):
         self._algorithm = algorithm
         self._table = DecisionTable.of(config.decisions)
         self._signal_types = self._table.signal_types()
-        self._named: frozenset[str] = frozenset()
+        self._named: frozenset[str] = frozenset() if logs_missing_signals else self._signal_types
         self._facts = facts_of(config)
         for router in self.routers.values():
             _require_alike(self._main, router)

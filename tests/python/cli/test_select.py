@@ -85,6 +85,27 @@ def test_decisions_of_a_configuration_route(trained: Path, tmp_path: Path, vsr_t
     assert [json.loads(line)["decision"] for line in lines] == ["urgent law", "rest"]
 
 
+def test_signals_that_nobody_gave_are_named(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    found = vsr_train("select", LAW, "--config", decisions(trained, tmp_path), "--json")
+    assert " ".join(found.err.split()).endswith(
+        "decisions.yaml: rules ask about keyword, of which nothing was said: such conditions do not hold "
+        "(--signal keyword=NAME)"
+    )
+    assert found.json["missing_signals"] == ["keyword"]
+
+
+def test_images_of_a_conversation_need_a_model_that_can_see(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    line = {"messages": [{"role": "user", "content": [{"type": "text", "text": LAW}, image]}]}
+    (tmp_path / "q.jsonl").write_text(json.dumps(line) + "\n")
+    config = tmp_path / "c.yaml"
+    models = {name: {"capabilities": ["vision"] if name == "newton" else []} for name in MODELS}
+    config.write_text(json.dumps({"model_selection": {"models_path": str(trained)}, "model_config": models}))
+    found = vsr_train("select", "--input", tmp_path / "q.jsonl", "--config", config).json
+    assert (found["model"], found["reason"]) == ("newton", "single_candidate")
+    assert found["excluded"] == dict.fromkeys(("cicero", "darwin"), "no vision")
+
+
 def test_signals_without_decisions_are_refused(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
     alone = vsr_train("select", LAW, "--models-dir", trained, "--signal", "keyword=urgent")
     assert alone.code == 2
