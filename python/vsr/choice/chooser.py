@@ -10,7 +10,7 @@ import numpy.typing as npt
 from vsr._checks import as_list, require_kind
 from vsr.choice.candidates import Candidate, Offer
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective
-from vsr.data.categories import CATEGORIES, MISSING, category_codes
+from vsr.data.categories import CATEGORIES, MISSING, Categories, category_codes, most_probable, rows_of
 from vsr.errors import SelectionError
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.prior.statistics import Statistics
@@ -68,7 +68,8 @@ class Chooser:
     Attributes:
         statistics: quality, latency and cost by model and category.
         objective: what is maximised.
-        weighted_efficiency: (n_categories + 1, n_models) what efficiency adds to utility, last row: unknown category.
+        weighted_efficiency: (n_categories + 1, n_models) what efficiency adds to utility and penalties take
+            from it, last row: unknown category.
         order: (n_models,) columns by higher mean quality, then lower latency, then name: ties go to the first.
     """
 
@@ -94,27 +95,28 @@ class Chooser:
         return cls(
             statistics=statistics,
             objective=objective,
-            weighted_efficiency=(1.0 - objective.quality_weight) * efficiency,
+            weighted_efficiency=(1.0 - objective.quality_weight) * efficiency - objective.penalties(statistics.models),
             order=np.array(order, dtype=np.int64),
         )
 
-    def utilities(self, scores: FloatArray, codes: IntArray) -> FloatArray:
-        """Utility of every model: scores (n, n_models) and category codes (n,), -1 = unknown -> (n, n_models)."""
-        return self.objective.quality_weight * scores + self.weighted_efficiency[codes]
+    def utilities(self, scores: FloatArray, categories: Categories) -> FloatArray:
+        """Utility of every model: scores (n, n_models) and categories as codes, -1 = unknown, or shares -> the same."""
+        return self.objective.quality_weight * scores + rows_of(self.weighted_efficiency, categories)
 
-    def best(self, scores: FloatArray, codes: IntArray) -> IntArray:
+    def best(self, scores: FloatArray, categories: Categories) -> IntArray:
         """Column of the chosen model for every query when all are on offer: (n,)."""
-        return np.asarray(self.order[self.utilities(scores, codes)[:, self.order].argmax(axis=1)])
+        return np.asarray(self.order[self.utilities(scores, categories)[:, self.order].argmax(axis=1)])
 
     def choose(
         self,
         scores: FloatArray,
-        codes: IntArray,
+        categories: Categories,
         candidates: Sequence[Candidate] | None,
         default: str | None,
         sources: Sequence[CategorySource | None],
     ) -> list[Choice]:
         """Choose for every row; see `choose`."""
+        codes = most_probable(categories)
         offer = Offer.of(self.statistics.models, candidates)
         if not offer.names:
             answer = _default_choice(offer, self.statistics.models, default)
@@ -128,7 +130,7 @@ class Chooser:
         names = [offer.names[i] for i in by_rank]
         references = [offer.references[i] for i in by_rank]
         offered_scores = scores[:, columns]
-        utilities = self.utilities(scores, codes)[:, columns]
+        utilities = self.utilities(scores, categories)[:, columns]
         single = len(names) == 1
         choices = []
         for row, (score_row, utility_row, code, source) in enumerate(
@@ -185,6 +187,24 @@ def choose(
             default.
         RecordError: A category is no text.
     """
+    matrix = score_matrix(scores, statistics)
+    if categories is None:
+        categories = [None] * len(matrix)
+    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
+    if len(categories) != len(matrix):
+        raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
+    codes = category_codes(categories)
+    sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
+    chooser = Chooser.prepare(statistics, as_objective(objective))
+    return chooser.choose(matrix, codes, candidates, default, sources)
+
+
+def score_matrix(scores: npt.ArrayLike, statistics: Statistics) -> FloatArray:
+    """Take scores as callers pass them: (n_queries, n_models) float64.
+
+    Raises:
+        SelectionError: They are none, or do not fit the statistics.
+    """
     require_kind(statistics, Statistics, "statistics", "those of a selector (selector.statistics)", SelectionError)
     try:
         matrix = np.asarray(scores, dtype=np.float64)
@@ -197,15 +217,7 @@ def choose(
         )
     if not np.isfinite(matrix).all():
         raise SelectionError("scores hold NaN or infinity; expected the output of a selector's scores()")
-    if categories is None:
-        categories = [None] * len(matrix)
-    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
-    if len(categories) != len(matrix):
-        raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
-    codes = category_codes(categories)
-    sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
-    chooser = Chooser.prepare(statistics, as_objective(objective))
-    return chooser.choose(matrix, codes, candidates, default, sources)
+    return matrix
 
 
 def _default_choice(offer: Offer, models: Sequence[str], default: str | None) -> Choice:

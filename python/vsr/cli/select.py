@@ -160,7 +160,7 @@ def select(
         lines = "" if input_file is None else f" ({n_assumed:,} of {len(choices):,} lines)"
         terminal.warn(
             f"no category was given and the artefact has no classifier to predict one, so other is assumed{lines}. "
-            "Give the category, or train on at least 20 labelled queries of each of two categories"
+            "Give the category, or train on at least 40 labelled queries of two or more categories"
         )
     if input_file is not None or as_json:
         for number, choice in enumerate(choices):

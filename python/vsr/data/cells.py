@@ -12,6 +12,7 @@ from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.failures import Failure, failure_of
 from vsr.data.prompts import render_prompt, unique_key
 from vsr.data.records import Record, UnratedRecord
+from vsr.data.repeats import Repeats
 from vsr.data.report import OutcomesReport
 
 Scorer = Callable[[UnratedRecord], float | None]
@@ -35,6 +36,7 @@ class Cells:
         self._row_of_key: dict[str, int] = {}
         self._queries: list[str] = []
         self._categories: list[str | None] = []
+        self._groups: list[str | None] = []
         self._rows, self._columns = array("q"), array("q")
         self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
         self.n_records = 0
@@ -88,6 +90,9 @@ class Cells:
         if row == len(self._queries):
             self._queries.append(prompt)
             self._categories.append(None)
+            self._groups.append(None)
+        if record.group is not None and self._groups[row] is None:
+            self._groups[row] = str(record.group)
         return row
 
     def _new_column(self, model: str) -> int | None:
@@ -149,6 +154,9 @@ class Cells:
                 f"none of the {self.n_records:,} records has a quality ({self._n_unavailable:,} failed calls that say "
                 f"nothing about the model, {self._n_unscored:,} unscored answers); expected at least one `performance`"
             )
+        n_repeats = len(cells) - len(np.unique(cells))
+        values = np.frombuffer(self._quality, dtype=np.float64)
+        repeats = Repeats.of_cells(cells, values, shape) if n_repeats else None
         report = OutcomesReport(
             n_records=self.n_records,
             n_other_models=sum(self._other_models.values()),
@@ -157,7 +165,7 @@ class Cells:
             n_unavailable=self._n_unavailable,
             n_unscored=self._n_unscored,
             n_scored=self._n_scored,
-            n_repeats=len(cells) - len(np.unique(cells)),
+            n_repeats=n_repeats,
             n_category_conflicts=self._n_conflicts,
             n_bad_lines=n_bad_lines,
             unknown_categories=unknown_categories(self._categories),
@@ -171,6 +179,8 @@ class Cells:
             "latency_s": _cell_means(cells, self._latency_s, shape)[:, kept],
             "cost_usd": _cell_means(cells, self._cost_usd, shape)[:, kept],
             "report": report,
+            "repeats": None if repeats is None else repeats.with_models(kept.tolist()),
+            "groups": self._groups,
         }
 
 

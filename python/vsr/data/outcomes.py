@@ -14,6 +14,7 @@ from vsr.data.cells import BadRecordError, Cells, Scorer
 from vsr.data.json_lines import JsonLines
 from vsr.data.prompts import unique_key
 from vsr.data.records import Record, Records
+from vsr.data.repeats import Repeats
 from vsr.data.report import OutcomesReport
 from vsr.errors import RecordError
 
@@ -32,6 +33,9 @@ class Outcomes:
         latency_s: float64 (n_queries, n_models), seconds, NaN = not measured.
         cost_usd: float64 (n_queries, n_models), USD, NaN = not measured.
         report: what became of the records; None where the outcomes do not come from records.
+        repeats: the draws behind cells that several records were averaged for; None where there are none.
+        groups: name of the conversation or template that each query belongs to, None where it belongs to none; None
+            where no query has one.
     """
 
     queries: tuple[str, ...]
@@ -41,6 +45,8 @@ class Outcomes:
     latency_s: NDArray[np.float64]
     cost_usd: NDArray[np.float64]
     report: OutcomesReport | None = field(default=None)
+    repeats: Repeats | None = field(default=None)
+    groups: tuple[str | None, ...] | None = field(default=None)
 
     def __init__(
         self,
@@ -51,6 +57,8 @@ class Outcomes:
         latency_s: ArrayLike | None = None,
         cost_usd: ArrayLike | None = None,
         report: OutcomesReport | None = None,
+        repeats: Repeats | None = None,
+        groups: Sequence[str | None] | None = None,
     ) -> None:
         """Check and copy what was measured.
 
@@ -62,6 +70,9 @@ class Outcomes:
             latency_s: the same shape, 0 or more; None: nothing was measured.
             cost_usd: the same shape, 0 or more; None: nothing was measured.
             report: what became of the records.
+            repeats: the draws behind averaged cells, of the same shape.
+            groups: one a row: what belongs together, for example the turns of a conversation or the fills of a
+                template, has one name, and is held out together; None for a query that belongs to none.
 
         Raises:
             RecordError: There is no query or no model, a query or a name occurs twice or is no text, a shape does not
@@ -69,7 +80,7 @@ class Outcomes:
         """
         queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
         _require_different(queries)
-        self._fill(queries, categories, models, quality, latency_s, cost_usd, report)
+        self._fill(queries, categories, models, quality, latency_s, cost_usd, report, repeats, groups)
 
     def _fill(
         self,
@@ -80,6 +91,8 @@ class Outcomes:
         latency_s: ArrayLike | None = None,
         cost_usd: ArrayLike | None = None,
         report: OutcomesReport | None = None,
+        repeats: Repeats | None = None,
+        groups: Sequence[str | None] | None = None,
     ) -> None:
         """Check and copy everything but the queries; arguments and errors as in `__init__`."""
         categories = as_list(categories, "categories", "a list of one name (or None) per query", RecordError)
@@ -107,6 +120,8 @@ class Outcomes:
             "latency_s": _measured("latency_s", latency_s, shape),
             "cost_usd": _measured("cost_usd", cost_usd, shape),
             "report": report,
+            "repeats": repeats,
+            "groups": _groups(groups, len(queries)),
         }
         for name, value in held.items():
             object.__setattr__(self, name, value)
@@ -190,6 +205,8 @@ class Outcomes:
             latency_s=self.latency_s[index],
             cost_usd=self.cost_usd[index],
             report=self.report,
+            repeats=None if self.repeats is None else self.repeats.take(index),
+            groups=None if self.groups is None else [self.groups[row] for row in index],
         )
 
     def with_models(self, names: Sequence[str]) -> "Outcomes":
@@ -210,6 +227,8 @@ class Outcomes:
             latency_s=self.latency_s[:, columns],
             cost_usd=self.cost_usd[:, columns],
             report=self.report,
+            repeats=None if self.repeats is None else self.repeats.with_models(columns),
+            groups=self.groups,
         )
 
     def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
@@ -240,6 +259,17 @@ def _require_different(queries: Sequence[str]) -> None:
                 f"queries {first} and {row} are one query ({queries[first][:40]!r}, {query[:40]!r}; case and "
                 "white space do not count); expected one row per query. Average the two, or use Outcomes.from_records"
             )
+
+
+def _groups(groups: Sequence[str | None] | None, n_queries: int) -> tuple[str | None, ...] | None:
+    """Check the names of groups; None where no query has one."""
+    if groups is None:
+        return None
+    groups = as_list(groups, "groups", "a list of one name (or None) per query", RecordError)
+    if len(groups) != n_queries:
+        raise RecordError(f"outcomes have {n_queries} queries and {len(groups)} groups; expected one each")
+    names = tuple(None if name is None or not str(name).strip() else str(name) for name in groups)
+    return names if any(name is not None for name in names) else None
 
 
 def _category(name: str | None) -> str | None:

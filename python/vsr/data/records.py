@@ -51,6 +51,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         choices: the options of the query as the file has them (`parse_choices` reads them).
         embedding_id: groups the records of one query.
         unscored: the performance is a filler, not a measurement.
+        group: the conversation or template that the query belongs to.
     """
 
     query: _Filled
@@ -63,6 +64,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     choices: RawChoices = None
     embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
     unscored: bool | None = None
+    group: int | float | str | None = None
 
 
 class UnratedRecord(Record, frozen=True, gc=False):
@@ -181,6 +183,7 @@ _RECORD_FIELDS = (
     Field("response", "text", is_text),
     Field("embedding_id", "a number or text", _is_text_or_number),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
+    Field("group", "a number or text", _is_text_or_number),
     *_TEXTS_OF_A_QUERY,
 )
 RECORD_FIELDS = tuple(known.name for known in _RECORD_FIELDS)

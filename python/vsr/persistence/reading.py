@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from vsr._checks import as_texts
-from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, TrainingError, VsrError
 from vsr.features.classifier import CategoryClassifier
 from vsr.persistence.artefact import FORMAT_VERSION, Artefact, Header
 from vsr.persistence.document import read_fields
+from vsr.persistence.objective import read_objective
 from vsr.prior.category_means import MeanTable
 from vsr.prior.statistics import Statistics
 from vsr.selectors import registry
@@ -174,14 +174,13 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         training_digest=block.get("training_digest", str),
         requested=block.get("requested", dict) if version >= 2 else {},
     )
-    weights = block.object("objective")
     header = Header(
         format_version=version,
         vsr_version=block.get("vsr_version", str),
         created_at=block.get("created_at", str),
         run_id=block.get("run_id", str),
         embedder=embedder,
-        objective=Objective(weights.get("quality_weight", float), weights.get("cost_share", float)),
+        objective=read_objective(block),
         held_out=block.nullable("held_out", dict),
     )
     return Artefact(path, selector, header, ())
@@ -245,4 +244,13 @@ def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:
         regularisation=fields.get("regularisation", float),
         accuracy=fields.get("accuracy", float),
         n_labelled=fields.get("n_labelled", int),
+        temperature=_temperature(fields),
     )
+
+
+def _temperature(fields: Fields) -> float:
+    """Read the temperature; older files have none: their classifier gives one category, not probabilities."""
+    temperature = fields.maybe("temperature", float)
+    if temperature is not None and temperature < 0.0:
+        raise fields.error("temperature", f"is {temperature}; expected a number of 0 or more")
+    return 0.0 if temperature is None else temperature

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def _document(
         "n_features": selector.n_features,
         "categories": list(CATEGORIES),
         "category_weight": selector.category_weight,
-        "objective": asdict(objective),
+        "objective": objective.document(),
         "parameters": _plain(selector.parameters),
         "requested": {name: _plain(own) for name, own in selector.requested.items() if own},
         "seed": selector.seed,
@@ -156,6 +156,7 @@ def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] 
         "regularisation": classifier.regularisation,
         "accuracy": classifier.accuracy,
         "n_labelled": classifier.n_labelled,
+        "temperature": classifier.temperature,
     }
 
 
@@ -168,7 +169,7 @@ def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _run_id(selector: TrainedSelector, embedder: Fingerprint, objective: Objective) -> str:
     """The same for all artefacts of one training, and for a repetition of it: no clock, so that bytes repeat."""
     requested = {name: _plain(own) for name, own in sorted(selector.requested.items()) if own}
-    content = (selector.training_digest, embedder.key(), selector.seed, asdict(objective), requested, version())
+    content = (selector.training_digest, embedder.key(), selector.seed, objective.document(), requested, version())
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 

@@ -12,7 +12,7 @@ from vsr.choice.chooser import CategorySource, Choice
 from vsr.choice.objective import Objective
 from vsr.config import Decision, ModelReference, RouterConfig
 from vsr.config.rules import DecisionTable, Known, Undecided
-from vsr.data.categories import CATEGORIES, category_codes, normalise_category
+from vsr.data.categories import category_codes, category_names, most_probable, normalise_category
 from vsr.embedding.vectors import as_embeddings
 from vsr.errors import ArtefactError
 from vsr.persistence import RECOMMENDED
@@ -88,9 +88,10 @@ class DecisionRouter(ModelRouter):
                 [requests[row].category for row in rows],
                 None if vectors is None else vectors[rows],
             )
+            names = category_names(most_probable(prepared.categories))
             by_algorithm: dict[str, list[int]] = {}
             for number, row in enumerate(rows):
-                category, source = CATEGORIES[prepared.codes[number]], prepared.sources[number]
+                category, source = names[number], prepared.sources[number]
                 where = found[row] = found[row] or self._find(requests[row], category, source)
                 assert where is not None, "with a category every rule holds or does not"
                 choices[row] = where.answer

@@ -123,7 +123,7 @@ def test_a_category_that_is_given_is_used(trained: Path, vsr_train: Command) -> 
 
 ASSUMED = (
     "Warning: no category was given and the artefact has no classifier to predict one, so other is assumed{}. "
-    "Give the category, or train on at least 20 labelled queries of each of two categories\n"
+    "Give the category, or train on at least 40 labelled queries of two or more categories\n"
 )
 
 
@@ -131,7 +131,7 @@ ASSUMED = (
 def unclassified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Artefacts of too few labelled queries for a classifier."""
     folder = tmp_path_factory.mktemp("unclassified")
-    records = write_records(folder / "records.jsonl", 45)
+    records = write_records(folder / "records.jsonl", 36)
     flags = ["--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--holdout", "0.3"]
     assert main(["-q", "train", "--data-file", str(records), "--output-dir", str(folder), *flags]) == 0
     return folder
