@@ -132,29 +132,33 @@ class RoutingPlugin:
         except Exception:
             self.fail()
             return []
-        order = self._order(choice, messages, metadata)
-        ranked = [(theirs[model], _said(choice, model)) for model in order if model in theirs]
-        self._count("routed" if ranked else "unknown")
-        return ranked
+        # A configuration's default model may not be on offer here.
+        order = [model for model in choice.ranking if model in theirs]
+        if not order:
+            return self._count("unknown")
+        order = self._order(order, choice, messages, metadata)
+        self._count("routed")
+        return [(theirs[model], _said(choice, model)) for model in order]
 
     def _choose(self, messages: Sequence[Mapping[str, object]], models: Sequence[str]) -> Choice:
         text = Conversation.parse(messages).text("last")
         return self.router.route([Request(text, candidates=models)])[0]
 
     def _order(
-        self, choice: Choice, messages: Sequence[Mapping[str, object]], metadata: Mapping[str, object]
+        self,
+        order: list[str],
+        choice: Choice,
+        messages: Sequence[Mapping[str, object]],
+        metadata: Mapping[str, object],
     ) -> list[str]:
         """Stay with a conversation's model unless another is clearly better; begin with the n-th on the n-th retry."""
         session, owner = _text(metadata.get("session_id")), _text(metadata.get("user_api_key_hash"))
         previous = self._last_models.find(messages, session, owner)
-        order = list(choice.ranking)
-        if previous in choice.utilities and (
-            choice.utilities[order[0]] - choice.utilities[previous] <= self._switch_margin
-        ):
-            order.remove(previous)
-            order.insert(0, previous)
+        utilities = choice.utilities
+        if previous in utilities and utilities[order[0]] - utilities[previous] <= self._switch_margin:
+            order = [previous, *(model for model in order if model != previous)]
         retries = metadata.get("request_retry_count")
-        if not isinstance(retries, int):  # LiteLLM did not count before 1.100
+        if not isinstance(retries, int):  # LiteLLM 1.94 does not count
             failed = metadata.get("previous_models")
             retries = len(failed) if isinstance(failed, list | tuple) else 0
         start = retries % len(order)
