@@ -25,7 +25,8 @@ def train(folder: Path, n_fresh: int) -> tuple[Sequence[DemoQuery], Sequence[Dem
     records = folder / "records.jsonl"
     write_queries(folder / "queries.jsonl", queries[N_TRAINING:])
     write_records(records, simulate(queries[:N_TRAINING]))
-    command = [sys.executable, "-m", "vsr", "train", "--data-file", records, "--output-dir", folder / _ARTEFACTS]
+    command = [sys.executable, "-m", "vsr", "train", "--data-file", str(records)]
+    command += ["--output-dir", str(folder / _ARTEFACTS)]
     command += ["--embedding-model", "hash", "--algorithm", "matrix_factorization", "--holdout", "0.2"]
     subprocess.run(command, check=True, capture_output=True)
     return queries, queries[N_TRAINING:], folder / _ARTEFACTS

@@ -47,7 +47,7 @@ def make_app(artefacts: Path, upstream: str) -> FastAPI:
 
     @app.post("/v1/chat/completions")
     async def complete(body: dict[str, Any]) -> Response:
-        ranking = (str(body.get("model")),)
+        ranking: tuple[str, ...] = (str(body.get("model")),)
         if body.get("model") == "auto":
             try:
                 text = Conversation.parse(body.get("messages")).text("last")

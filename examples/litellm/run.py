@@ -93,7 +93,7 @@ def main() -> None:
                 client.chat.completions.create(model="auto", messages=[{"role": "user", "content": query.prompt}])
             for query in fresh:
                 asked = [model for (model, prompt), n in pool.n_asked.items() if prompt == query.prompt and n]
-                print(f"{', '.join(asked):15} {query.category:17} {' '.join(query.question.text.split())[:80]}")
+                print(f"{', '.join(asked):15} {query.category:17} {query.prompt.splitlines()[0][:45]}")
 
 
 if __name__ == "__main__":

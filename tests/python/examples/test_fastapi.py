@@ -1,6 +1,6 @@
 """The gateway of the example, under OpenAI's client, in front of simulated LLMs that count who was asked."""
 
-import importlib.util
+import importlib
 import subprocess
 import sys
 from collections import Counter
@@ -20,12 +20,10 @@ for _package in ("fastapi", "uvicorn"):
 @pytest.fixture(scope="module")
 def example():
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLES)
-        spec = importlib.util.spec_from_file_location("fastapi_example", EXAMPLES / "fastapi" / "gateway.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield module
-    sys.modules.pop("simulated", None)
+        patch.syspath_prepend(EXAMPLES / "fastapi")
+        yield importlib.import_module("gateway")
+    for name in ("gateway", "simulated"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

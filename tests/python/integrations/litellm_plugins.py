@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 
 from vsr.errors import ArtefactError
@@ -41,13 +42,12 @@ class Counted(RoutingPlugin):
         return narrowed
 
 
-failing = Counted(Failing(Router.load(os.environ["VSR_MODELS_DIR"])), timeout_s=30)
-slow = Counted(Slow(failing.router.router), timeout_s=0.03)
+_router = Router.load(os.environ["VSR_MODELS_DIR"])
+failing = Counted(Failing(_router), timeout_s=30)
+slow = Counted(Slow(_router), timeout_s=0.03)
 
 
 async def narrow_key(request, api_key):  # noqa: ARG001 -- LiteLLM passes both by name
     """Know two keys: the master's, and one that may use two models."""
-    from litellm.proxy._types import UserAPIKeyAuth  # noqa: PLC0415 -- not installed where this is not run
-
     allowed = ["auto", "sim-small-1b", "sim-medic-8b"] if api_key.endswith("narrow") else []
-    return UserAPIKeyAuth(api_key=api_key, models=allowed)
+    return import_module("litellm.proxy._types").UserAPIKeyAuth(api_key=api_key, models=allowed)

@@ -40,6 +40,6 @@ def test_the_conversation_that_was_silent_longest_goes_first():
 
 def test_messages_that_are_no_json_are_no_obstacle():
     held = LastModels()
-    odd = [{"role": "user", "content": object()}, {"role": "assistant", "content": "\ud800"}]
+    odd: list[dict[str, object]] = [{"role": "user", "content": object()}, {"role": "assistant", "content": "\ud800"}]
     held.remember(odd, None, None, "large")
     assert held.find(odd, None, None) == "large"

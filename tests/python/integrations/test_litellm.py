@@ -58,10 +58,12 @@ class Slow(Fixed):
 
 @dataclass
 class Context:
-    candidate_models: list
-    structured_messages: list = field(default_factory=lambda: [{"role": "user", "content": "What is 2 + 2?"}])
-    metadata: dict = field(default_factory=dict)
-    signals: dict = field(default_factory=dict)
+    candidate_models: list[str]
+    structured_messages: list[dict[str, object]] = field(
+        default_factory=lambda: [{"role": "user", "content": "What is 2 + 2?"}]
+    )
+    metadata: dict[str, object] = field(default_factory=dict)
+    signals: dict[str, object] = field(default_factory=dict)
 
 
 ALL = ["openai/large", "hosted_vllm/meta/small", "maths"]

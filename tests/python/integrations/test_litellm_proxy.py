@@ -1,6 +1,7 @@
 """The proof: LiteLLM's proxy as a process of its own, OpenAI's client, and simulated LLMs that count who was asked."""
 
 import contextlib
+import importlib
 import importlib.util
 import itertools
 import json
@@ -25,12 +26,10 @@ pytestmark = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.joi
 @pytest.fixture(scope="module")
 def example():
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLES)
-        spec = importlib.util.spec_from_file_location("litellm_example", EXAMPLES / "litellm" / "run.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield module
-    sys.modules.pop("simulated", None)
+        patch.syspath_prepend(EXAMPLES / "litellm")
+        yield importlib.import_module("run")
+    for name in ("run", "simulated"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

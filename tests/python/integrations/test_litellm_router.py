@@ -25,7 +25,7 @@ class Preferring(ModelRouter):
 
     def choice(self, candidates):
         utilities = {name: UTILITIES[name] for name in candidates}
-        return Choice(max(utilities, key=utilities.get), 0.9, 0.9, None, "predicted", utilities, utilities)
+        return Choice(max(utilities, key=utilities.__getitem__), 0.9, 0.9, None, "predicted", utilities, utilities)
 
 
 @pytest.fixture(scope="module")
