@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import zlib
+from collections.abc import Callable, Mapping
 
 import httpx
 import msgspec
@@ -34,6 +35,10 @@ class UnreadableAnswerError(Exception):
     """An answer that is over a limit or cannot be understood; the text says why."""
 
 
+# What a model says, thoughts included, in the pieces of the protocols that are known here.
+_SAID = ("content", "reasoning_content", "reasoning", "thinking")
+
+
 class NoJsonError(UnreadableAnswerError):
     """An answer that is no JSON, though it may be a stream of it."""
 
@@ -41,13 +46,19 @@ class NoJsonError(UnreadableAnswerError):
         super().__init__("it is no JSON")
 
 
-async def read_response(response: httpx.Response, limit: int, few: asyncio.Semaphore) -> bytes:
+async def read_response(
+    response: httpx.Response,
+    limit: int,
+    few: asyncio.Semaphore,
+    arrived: Callable[[int], None] | None = None,
+) -> bytes:
     """Read the body of a response and decompress it as it comes.
 
     Args:
         response: its head, from a request that was sent with `stream=True`.
         limit: most bytes that it may have, decompressed.
         few: how many large bodies may be read at a time: the memory of all of them together has a limit, too.
+        arrived: told after every piece how many bytes of the body are there, decompressed.
 
     Raises:
         UnreadableAnswerError: It is larger, damaged, or compressed in a way that was not asked for.
@@ -69,6 +80,8 @@ async def read_response(response: httpx.Response, limit: int, few: asyncio.Semap
                     inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # many servers leave out the wrapping
                 is_first = False
                 body += _inflated(inflate, piece, limit + 1 - len(body))
+            if arrived is not None:
+                arrived(len(body))
             if len(body) > limit:
                 raise UnreadableAnswerError(
                     f"it is larger than {limit / (1 << 20):g} MiB; `max_response_mib` of the endpoint allows more"
@@ -154,3 +167,34 @@ def stream_of(body: bytes) -> list[object] | None:
     else:
         return None
     return [END_OF_STREAM if piece == b"[DONE]" else decode_json(piece) for piece in pieces]
+
+
+def end_of_first_token(body: bytes) -> int | None:
+    """Return how many bytes of a streamed answer have come when its first text is there; None where there is none.
+
+    Pieces without text do not count: many servers say who speaks before the model has read the prompt.
+    """
+    end = 0
+    for line in body.splitlines(keepends=True):
+        end += len(line)
+        text = line.strip().removeprefix(b"data:").strip()
+        if not text.startswith(b"{"):
+            continue
+        try:
+            piece = decode_json(text)
+        except UnreadableAnswerError:
+            return None
+        if isinstance(piece, dict) and _has_text(piece):
+            return end
+    return None
+
+
+def _has_text(piece: Mapping[str, object]) -> bool:
+    choices = piece.get("choices")
+    holders = [piece, *(choices if isinstance(choices, list) else [])]
+    for holder in holders:
+        for name in ("delta", "message"):
+            said = holder.get(name) if isinstance(holder, dict) else None
+            if isinstance(said, dict) and any(said.get(kind) for kind in _SAID):
+                return True
+    return False

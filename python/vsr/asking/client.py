@@ -10,7 +10,14 @@ from typing import Self
 import httpx
 import msgspec
 
-from vsr.asking.answers import NoJsonError, UnreadableAnswerError, decode_json, read_response, stream_of
+from vsr.asking.answers import (
+    NoJsonError,
+    UnreadableAnswerError,
+    decode_json,
+    end_of_first_token,
+    read_response,
+    stream_of,
+)
 from vsr.asking.connections import Connections, UnusableRouteError
 from vsr.asking.models import Target
 from vsr.asking.secrets import Secrets
@@ -22,6 +29,7 @@ _LONGEST_CONNECT_S = 15.0
 _MOST_LARGE_BODIES = 8
 # What an error response says is for people; its beginning is enough where it is no JSON.
 _LONGEST_TEXT = 100_000
+_STREAM_OR_JSON = "text/event-stream, application/json, application/x-ndjson"
 
 
 @dataclass(frozen=True)
@@ -32,10 +40,12 @@ class Timed:
         outcome: the answer, or why there is none.
         latency_s: from sending the request to the last byte of the answer, without the time that the server says it
             spent on loading weights; for a time-out the limit; None where nothing came back.
+        first_token_s: likewise to the first text of a streamed answer; None where it was not streamed.
     """
 
     outcome: Answer | FailedCall
     latency_s: float | None
+    first_token_s: float | None = None
 
 
 class ChatClient:
@@ -83,10 +93,13 @@ class ChatClient:
 
     async def _attempt(self, target: Target, request: ChatRequest) -> Timed:
         latency_s: float | None = None
+        arrivals: list[tuple[int, float]] = []
         try:
             content = msgspec.json.encode(target.provider.body(request))
             async with asyncio.timeout(target.timeout_s) as limit:
-                response, body, latency_s = await self._exchange(target, content)
+                response, body, latency_s = await self._exchange(
+                    target, content, arrivals if request.is_streamed else None
+                )
                 outcome = _read(target, response, body)
                 if (moment := limit.when()) is not None and asyncio.get_running_loop().time() > moment:
                     raise TimeoutError  # noqa: TRY301 reading is part of the call
@@ -95,18 +108,22 @@ class ChatClient:
             return Timed(FailedCall(ErrorKind.TIMEOUT, message, is_retryable=True), target.timeout_s)
         except Exception as error:  # whatever one answer does to us costs that call alone
             return Timed(_failure_of(error), latency_s)
+        first_token_s = _first_token_s(body, arrivals) if isinstance(outcome, Answer) else None
         if isinstance(outcome, Answer) and latency_s is not None and outcome.load_s <= latency_s:
             latency_s -= outcome.load_s
-        return Timed(outcome, latency_s)
+            first_token_s = None if first_token_s is None else max(first_token_s - outcome.load_s, 0.0)
+        return Timed(outcome, latency_s, first_token_s)
 
-    async def _exchange(self, target: Target, content: bytes) -> tuple[httpx.Response, bytes, float]:
+    async def _exchange(
+        self, target: Target, content: bytes, arrivals: list[tuple[int, float]] | None
+    ) -> tuple[httpx.Response, bytes, float]:
         # Shorter than the limit on the whole, so that a host that does not answer the door is no slow model.
         connect_s = min(_LONGEST_CONNECT_S, 0.9 * target.timeout_s)
         request = self._client.build_request(
             "POST",
             target.url,
             content=content,
-            headers=target.headers,
+            headers=target.headers if arrivals is None else {**target.headers, "Accept": _STREAM_OR_JSON},
             timeout=httpx.Timeout(None, connect=connect_s),
             extensions={"ca_file": target.ca_file},
         )
@@ -114,10 +131,21 @@ class ChatClient:
         try:
             connection = response.extensions["network_stream"]
             assert isinstance(connection, Connection)
-            body = await read_response(response, target.largest_response, self._large_bodies)
+            body = await read_response(
+                response,
+                target.largest_response,
+                self._large_bodies,
+                None if arrivals is None else lambda n: arrivals.append((n, connection.exchange_s)),
+            )
         finally:
             await response.aclose()
         return response, body, connection.exchange_s
+
+
+def _first_token_s(body: bytes, arrivals: list[tuple[int, float]]) -> float | None:
+    """Return when the first text of a streamed answer was there; `arrivals` says how much had come when."""
+    end = end_of_first_token(body) if arrivals else None
+    return None if end is None else next((seconds for n_bytes, seconds in arrivals if n_bytes >= end), None)
 
 
 def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | FailedCall:

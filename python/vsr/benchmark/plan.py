@@ -104,7 +104,9 @@ def make_plan(
         rendered = query.prompt
         key = unique_key(rendered)
         if key not in unique:
-            prompt = f"{rendered}\n\n{CONCISE_LINE}" if is_concise else rendered
+            # A conversation is asked as it is.
+            is_bare = is_concise and query.messages is None
+            prompt = f"{rendered}\n\n{CONCISE_LINE}" if is_bare else rendered
             unique[key] = Question(query, prompt, key, len(unique))
     if not unique:
         raise BenchmarkError("there is nothing to ask: the query file holds no query.")

@@ -37,7 +37,8 @@ _OURS = {
     "task_name", "query", "category", "model_name", "response", "ground_truth", "response_time", "performance",
     "embedding_id", "metric", "choices", "error", "error_kind", "input_tokens", "output_tokens", "finish_reason",
     "reasoning", "cost", "extracted", "scoring_rule", "scoring_error", "unparsed", "unscored", "vsr_scorer",
-    "use_reasoning", "endpoint", "attempts", "timestamp", "call_id",
+    "use_reasoning", "endpoint", "attempts", "timestamp", "call_id", "messages",
+    "time_to_first_token",
 }  # fmt: skip
 
 
@@ -260,9 +261,12 @@ class Recorder:
             "embedding_id": self._held.embedding_id(finished.question, question),
             "metric": query.metric,
             "choices": _plain_choices(query.choices),
+            "messages": None if query.messages is None else list(query.messages.messages),
         }
         if isinstance(outcome, Answer):
             record |= _answered(outcome)
+            if finished.first_token_s is not None:
+                record["time_to_first_token"] = round(finished.first_token_s, 6)
             cost_usd = model.cost_of(outcome)
             record["cost"] = cost_usd if cost_usd is not None and 0 <= cost_usd <= MOST_USD else None
         else:

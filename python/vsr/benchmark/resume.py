@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -46,10 +46,11 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         performance: the score it got.
         unscored: whether that is a filler.
         unparsed: whether it is 0 since the response commits to no answer.
+        messages: the conversation that was asked, in the place of the query.
     """
 
-    query: str
     model_name: str
+    query: str = ""
     call_id: str | None = None
     error: str | None = None
     error_kind: str | None = None
@@ -62,6 +63,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     performance: Share | None = None
     unscored: bool | None = None
     unparsed: bool | None = None
+    messages: list[dict[str, Any]] | None = None
 
     def score_into(self, measured: "Measured") -> None:
         """Add the quality of an answer to the sums of its model."""
@@ -213,7 +215,7 @@ class _Matcher:
     def place(self, line: Line) -> tuple[str, int | None]:
         """Return what a line is (`call`, `superseded`, `foreign`, `other`) and which question it answers."""
         model = self._models.get(line.model_name)
-        index = self._questions.get(unique_key(render_prompt(line.query, line.choices)))
+        index = self._questions.get(unique_key(render_prompt(line.query, line.choices, line.messages)))
         if model is None or index is None:
             return "other", index
         if line.call_id is None:

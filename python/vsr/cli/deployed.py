@@ -228,7 +228,7 @@ def _vectors(
             f"{router.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "
             "give the vectors of the queries with --embedding-file"
         )
-    return unit_rows(embed_with_progress(router.embedder, [queries[row] for row in rows]).vectors)
+    return unit_rows(embed_with_progress(router.embedder, [queries[row] for row in rows], router.artefact.text).vectors)
 
 
 def _objective(router: "Router", objective: ObjectiveOptions) -> "Objective":

@@ -15,6 +15,7 @@ import click
 
 from vsr.cli import terminal
 from vsr.cli.sections import GENERAL, option
+from vsr.data.messages import TEXTS, Text
 from vsr.embedding.models import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, DTYPES, EMBEDDING_MODELS, is_weightless
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class EmbeddingOptions:
     cache_dir: Path | None = None
     threads: int | None = None
     device: str | None = None
+    text: Text | None = None
 
     def __post_init__(self) -> None:
         """Refuse combinations in which a flag would do nothing.
@@ -83,7 +85,9 @@ class EmbeddingOptions:
                 f"--use-fallback means --embedding-model hash and contradicts --embedding-model {self.model}: give one."
             )
         if self.file is not None:
-            self._refuse("--embedding-file brings ready vectors", ("model", "dim", "use_fallback", *_WEIGHTS_ONLY))
+            self._refuse(
+                "--embedding-file brings ready vectors", ("model", "dim", "use_fallback", "text", *_WEIGHTS_ONLY)
+            )
         elif self.is_weightless:
             self._refuse(f"the {self.name} embedder has no model files", _WEIGHTS_ONLY)
 
@@ -135,6 +139,7 @@ class EmbeddingOptions:
             "dim": (self.dim, fingerprint.width),
             "prompt": (self.prompt, fingerprint.prompt_name),
             "dtype": (self.dtype, fingerprint.dtype),
+            "text": (self.text, fingerprint.text),
         }
         for field, (asked, recorded) in trained.items():
             if asked is not None and asked != recorded:
@@ -187,6 +192,7 @@ _EMBEDDING_FLAGS = {
     "cache_dir": "--cache-dir",
     "threads": "--threads",
     "device": "--device",
+    "text": "--text",
 }
 
 
@@ -307,6 +313,12 @@ def embedding_options(command: _Command) -> _Command:
             metavar="N",
             show_default=str(DEFAULT_MAX_TOKENS),
             help="Cut longer texts; the number cut is reported.",
+        ),
+        _embedding_option(
+            "text",
+            type=click.Choice(TEXTS),
+            show_default=TEXTS[0],
+            help="What of a conversation is embedded: the user's last message, all of theirs, or everything.",
         ),
         _embedding_option(
             "file",

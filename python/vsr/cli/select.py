@@ -120,7 +120,7 @@ def select(
         router = load_decision_router(config, folder, algorithm, embedding)
         routers = list(router.routers.items())
     else:
-        router = load_router(folder, algorithm, embedding)
+        router = load_router(folder, algorithm, embedding, config)
         routers = [(algorithm, router)]
     for name, each in routers:
         said = said_without_manifest(folder, name, each.artefact.selector.name)
@@ -143,10 +143,19 @@ def select(
         rows = unique_rows(prompts)
         vectors = read_embedding_file(embedding.file, max(rows) + 1)[rows]
     elif input_file is not None and routers and routers[0][1].embedder is not None:
-        vectors = embed_with_progress(routers[0][1].embedder, prompts).vectors
+        vectors = embed_with_progress(routers[0][1].embedder, prompts, routers[0][1].artefact.text).vectors
     wanted = objective.over(routers[0][1].objective) if routers else None
     asked = [
-        Request(prompt, query.category, _joined(query.signals, held), offered, default, wanted, vector)
+        Request(
+            None if query.messages else prompt,
+            query.category,
+            _joined(query.signals, held),
+            offered,
+            default,
+            wanted,
+            vector,
+            messages=query.messages,
+        )
         for prompt, query, vector in zip(prompts, queries, vectors, strict=True)
     ]
     choices = router.route(asked)
@@ -159,12 +168,18 @@ def select(
     }
     if unknown_models:
         terminal.warn(f"not compared, because the artefact does not know them: {', '.join(unknown_models)}")
+    missing = sorted({kind for choice in choices for kind in choice.missing_signals})
+    if missing:
+        terminal.warn(
+            f"{config_path}: rules ask about {', '.join(missing)}, of which nothing was said: such conditions do not "
+            f"hold (--signal {missing[0]}=NAME{'' if input_file is None else ', or `signals` in the lines'})"
+        )
     n_assumed = sum(choice.category_source is None and choice.reason == "predicted" for choice in choices)
     if n_assumed:
         lines = "" if input_file is None else f" ({n_assumed:,} of {len(choices):,} lines)"
         terminal.warn(
             f"no category was given and the artefact has no classifier to predict one, so other is assumed{lines}. "
-            "Give the category, or train on at least 20 labelled queries of each of two categories"
+            "Give the category, or train on at least 40 labelled queries of two or more categories"
         )
     if input_file is not None or as_json:
         for request, choice in zip(asked, choices, strict=True):

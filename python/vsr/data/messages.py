@@ -107,3 +107,26 @@ class Conversation:
 def _digest(part: Mapping[str, object]) -> str:
     content = json.dumps(part, sort_keys=True, default=str)
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class ConversationPrompt(str):
+    """The prompt of a conversation: all of it as one text, which tells it from others, and the messages behind it.
+
+    Attributes:
+        conversation: the messages.
+    """
+
+    __slots__ = ("conversation",)
+    conversation: Conversation
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> "ConversationPrompt":
+        """Make the prompt of a conversation."""
+        prompt = cls(conversation.prompt)
+        prompt.conversation = conversation
+        return prompt
+
+
+def embedded_text(prompt: str, which: Text) -> str:
+    """Give the text of a prompt that is embedded: of a conversation what `which` says, else all of it."""
+    return prompt.conversation.text(which) if isinstance(prompt, ConversationPrompt) else prompt

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, overload
+from typing import Annotated, Any, overload
 
 import msgspec
 
 from vsr.data.fields import Field, in_place_of, is_filled_text, is_number, is_text, problem_with
 from vsr.data.json_lines import BadLine, JsonLines, decode_object
+from vsr.data.messages import EXPECTED_MESSAGES, Conversation
 from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
 from vsr.errors import RecordError
 
@@ -53,13 +54,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         choices: the options of the query as the file has them (`parse_choices` reads them).
         embedding_id: groups the records of one query.
         unscored: the performance is a filler, not a measurement.
+        group: the conversation or template that the query belongs to.
         input_tokens: length of the prompt as the server counted it.
         output_tokens: length of the answer, likewise.
         time_to_first_token: seconds until the answer began.
+        messages: the conversation that was asked, in the place of the query.
     """
 
-    query: _Filled
-    model_name: _Filled
+    query: _Filled = ""  # none where there are messages; that one of them is there is checked when a line is read
+    model_name: _Filled = ""
     performance: _Share | None = None
     response_time: _Seconds | None = None
     category: str | None = None
@@ -68,9 +71,16 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     choices: RawChoices = None
     embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
     unscored: bool | None = None
+    group: int | float | str | None = None
     input_tokens: _Tokens | None = None
     output_tokens: _Tokens | None = None
     time_to_first_token: _Seconds | None = None
+    messages: list[dict[str, Any]] | None = None
+
+    @property
+    def prompt(self) -> str:
+        """What the LLM was asked: the conversation, or the query and its choices."""
+        return render_prompt(self.query, self.choices, self.messages)
 
 
 class UnratedRecord(Record, frozen=True, gc=False):
@@ -104,13 +114,14 @@ class Query:
     """One line of a query file.
 
     Attributes:
-        query: the text, not blank.
+        query: the text, not blank; of a conversation the last text of the user, where the file has none.
         category: as the file has it, None where it is missing or blank.
         ground_truth: the right answer as text; a number is written as JSON writes it.
         task_name: for example `mmlu`.
         metric: name of the scoring rule.
         choices: the options of a multiple-choice query.
         extra: every other field of the line, unchanged.
+        messages: a conversation, which is asked in the place of query and choices.
     """
 
     query: str
@@ -120,11 +131,12 @@ class Query:
     metric: str | None = None
     choices: Choices | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
+    messages: Conversation | None = None
 
     @property
     def prompt(self) -> str:
-        """What an LLM is asked: the query and its choices."""
-        return render_prompt(self.query, self.choices)
+        """What an LLM is asked: the conversation, or the query and its choices."""
+        return render_prompt(self.query, self.choices, self.messages)
 
     @property
     def signals(self) -> Mapping[str, Collection[str]] | None:
@@ -176,6 +188,13 @@ def _is_signals(value: object) -> bool:
     )
 
 
+def _is_conversation(value: object) -> bool:
+    try:
+        return bool(Conversation.parse(value).text("users"))
+    except RecordError:
+        return False
+
+
 def _is_text_or_number(value: object) -> bool:
     return isinstance(value, str) or is_number(value)
 
@@ -187,13 +206,15 @@ _TEXTS_OF_A_QUERY = (
     Field("ground_truth", "text or a number", _is_text_or_number),
     Field("choices", EXPECTED_CHOICES, _is_choices),
 )
-_QUERY_FIELDS = (Field("query", "text that is not blank", is_filled_text, required=True), *_TEXTS_OF_A_QUERY)
+_MESSAGES = Field("messages", f"{EXPECTED_MESSAGES}, and the user saying something", _is_conversation)
+_QUERY_FIELDS = (_MESSAGES, Field("query", "text that is not blank", is_filled_text, required=True), *_TEXTS_OF_A_QUERY)
 QUERY_FIELDS = tuple(known.name for known in _QUERY_FIELDS)
 """The fields of a line of queries that mean something here; all others are kept as they are."""
 _QUERY_FIELD_NAMES = frozenset(QUERY_FIELDS)
 # Carried along with what is not known here, and checked all the same.
 _CARRIED_FIELDS = (Field("signals", 'an object such as {"keyword": ["urgent"]}', _is_signals),)
 _RECORD_FIELDS = (
+    _MESSAGES,
     Field("query", "the text of the query, not blank", is_filled_text, required=True),
     Field("model_name", "the name of the LLM, not blank", is_filled_text, required=True),
     Field("performance", "a number from 0 to 1 (divide per cents by 100)", partial(is_number, low=0, high=1)),
@@ -208,6 +229,7 @@ _RECORD_FIELDS = (
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
+    Field("group", "a number or text", _is_text_or_number),
     *_TEXTS_OF_A_QUERY,
 )
 RECORD_FIELDS = tuple(known.name for known in _RECORD_FIELDS)
@@ -306,7 +328,12 @@ def read_objects(
 
 def _read_record(line: bytes) -> Record:
     record = _decode_record(line)
-    if record.query.isspace() or record.model_name.isspace():
+    if not record.model_name or record.model_name.isspace() or record.query.isspace():
+        raise ValueError
+    if record.messages is None:
+        if not record.query:
+            raise ValueError
+    elif not _is_conversation(record.messages):
         raise ValueError
     # msgspec has checked a list of choices already; the other forms can still be wrong inside.
     if record.choices is not None and not isinstance(record.choices, list) and not _is_choices(record.choices):
@@ -320,7 +347,7 @@ def _read_record(line: bytes) -> Record:
 
 
 def _explain_record(value: dict[str, object]) -> str | None:
-    problem = problem_with(_RECORD_FIELDS, value)
+    problem = problem_with(_wanted(_RECORD_FIELDS, value), value)
     if problem is not None:
         return problem
     is_rated = value.get("performance") is not None or bool(value.get("error")) or bool(value.get("unscored"))
@@ -335,30 +362,41 @@ def _explain_record(value: dict[str, object]) -> str | None:
 
 def _read_query(line: bytes) -> Query:
     value = decode_object(line)
-    if problem_with((*_QUERY_FIELDS, *_CARRIED_FIELDS), value) is not None:
+    if problem_with(_wanted((*_QUERY_FIELDS, *_CARRIED_FIELDS), value), value) is not None:
         raise ValueError
+    messages = value.get("messages")
+    conversation = None if messages is None else Conversation.parse(messages)
+    text = value.get("query") or ("" if conversation is None else conversation.text("last"))
     truth = value.get("ground_truth")
     category = str(value.get("category") or "")
     return Query(
-        query=str(value["query"]),
+        query=str(text),
         category=category if category.strip() else None,
         ground_truth=truth if truth is None or isinstance(truth, str) else msgspec.json.encode(truth).decode(),
         task_name=_text_or_none(value.get("task_name")),
         metric=_text_or_none(value.get("metric")),
         choices=parse_choices(value.get("choices")),
         extra={name: held for name, held in value.items() if name not in _QUERY_FIELD_NAMES},
+        messages=conversation,
     )
 
 
+def _wanted(fields: Sequence[Field], value: Mapping[str, object]) -> Sequence[Field]:
+    """Say which fields a line has to have: with messages it needs no query."""
+    if value.get("messages") is None:
+        return fields
+    return [replace(field, required=False) if field.name == "query" else field for field in fields]
+
+
 def _explain_query(value: dict[str, object]) -> str | None:
-    return problem_with((*_QUERY_FIELDS, *_CARRIED_FIELDS), value)
+    return problem_with(_wanted((*_QUERY_FIELDS, *_CARRIED_FIELDS), value), value)
 
 
 def _read_prompt(line: bytes) -> str:
     if _decode_head(line).model_name is None:
         return _read_query(line).prompt
     record = _read_record(line)
-    return render_prompt(record.query, record.choices)
+    return record.prompt
 
 
 def _explain_prompt(value: dict[str, object]) -> str | None:

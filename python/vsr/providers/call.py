@@ -1,10 +1,12 @@
 """What goes to an LLM and what comes back: a request, an answer or a failure. All of it plain data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
 from vsr.data.failures import Failure
+from vsr.data.messages import ConversationPrompt
 
 LONGEST_MESSAGE = 400
 """Characters of what a server says about a failure."""
@@ -16,11 +18,12 @@ class ChatRequest:
 
     Attributes:
         model_id: the model's name at the endpoint.
-        prompt: the whole text of the user's message.
+        prompt: the whole text of the user's message; a `ConversationPrompt` is sent as the messages that it has.
         max_tokens: longest answer in tokens; None leaves it to the server.
         temperature: None leaves it to the server.
         use_reasoning: whether the model should think first; None says nothing about it.
         limit_field: under which name the limit is sent, where the protocol is OpenAI's.
+        is_streamed: whether the answer is wanted piece by piece, so that it shows when it begins.
     """
 
     model_id: str
@@ -29,6 +32,14 @@ class ChatRequest:
     temperature: float | None
     use_reasoning: bool | None = None
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    is_streamed: bool = False
+
+    @property
+    def messages(self) -> list[Mapping[str, object]]:
+        """What is sent: the messages of a conversation as they are, or one of the user."""
+        if isinstance(self.prompt, ConversationPrompt):
+            return list(self.prompt.conversation.messages)
+        return [{"role": "user", "content": self.prompt}]
 
 
 @dataclass(frozen=True)

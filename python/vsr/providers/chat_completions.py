@@ -34,12 +34,14 @@ class ChatCompletions:
         """Write model, message, limit and temperature, and the wish for reasoning in the provider's form."""
         body: dict[str, object] = {
             "model": request.model_id,
-            "messages": [{"role": "user", "content": request.prompt}],
+            "messages": request.messages,
         }
         if request.max_tokens is not None:
             body[request.limit_field] = request.max_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
+        if request.is_streamed:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.use_reasoning is not None:
             body |= self.reasoning(request.use_reasoning)
         return body

@@ -9,6 +9,23 @@ from vsr.providers.fields import join_parts, texts_of, whole_number
 _LONGEST_LOAD_NS = 3_600_000_000_000
 
 
+def _in_own_form(message: Mapping[str, object]) -> Mapping[str, object]:
+    """Write a message whose content has parts as Ollama reads it: one text, and the images beside it in base64."""
+    content = message.get("content")
+    if not isinstance(content, Sequence) or isinstance(content, str):
+        return message
+    parts = [part for part in content if isinstance(part, Mapping)]
+    texts = [text for part in parts if isinstance(text := part.get("text"), str)]
+    images = []
+    for part in parts:
+        image = part.get("image_url")
+        address = image.get("url") if isinstance(image, Mapping) else image
+        if isinstance(address, str):
+            # An address on the web is left to the server to refuse: nothing is fetched here.
+            images.append(address.partition("base64,")[2] or address)
+    return {**message, "content": "\n".join(texts), **({"images": images} if images else {})}
+
+
 class Ollama:
     """https://github.com/ollama/ollama/blob/main/docs/api.md."""
 
@@ -28,7 +45,7 @@ class Ollama:
         return {}
 
     def body(self, request: ChatRequest) -> dict[str, object]:
-        """Write model, message and options; the whole answer in one piece."""
+        """Write model, messages and options; the whole answer in one piece unless it is wanted streamed."""
         options: dict[str, object] = {}
         if request.max_tokens is not None:
             options["num_predict"] = request.max_tokens
@@ -36,8 +53,8 @@ class Ollama:
             options["temperature"] = request.temperature
         body: dict[str, object] = {
             "model": request.model_id,
-            "messages": [{"role": "user", "content": request.prompt}],
-            "stream": False,
+            "messages": [_in_own_form(message) for message in request.messages],
+            "stream": request.is_streamed,
             "options": options,
         }
         if request.use_reasoning is not None:

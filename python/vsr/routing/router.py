@@ -14,14 +14,13 @@ from vsr.choice.chooser import CategorySource, Choice, Chooser
 from vsr.choice.expectations import ModelFacts
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
-from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
+from vsr.data.categories import CATEGORIES, Categories, category_codes
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
-from vsr.features import join_features
+from vsr.features import join_features, resolve_categories
 from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
-from vsr.prior.category_means import IntArray
 from vsr.routing.disabled import DisabledRouter
 from vsr.routing.facts import facts_of
 from vsr.routing.protocol import ModelRouter
@@ -40,17 +39,17 @@ class Prepared:
 
     Attributes:
         features: (n, n_features) float32.
-        codes: (n,) int64 category of each query.
+        categories: category of each query, as codes (n,) or shares (n, 15).
         sources: where each category comes from, None for `other` in want of a classifier.
     """
 
     features: npt.NDArray[np.float32]
-    codes: IntArray
+    categories: Categories
     sources: list[CategorySource | None]
 
     def take(self, rows: Sequence[int]) -> "Prepared":
         """Take some of the queries, in the given order."""
-        return Prepared(self.features[list(rows)], self.codes[list(rows)], [self.sources[row] for row in rows])
+        return Prepared(self.features[list(rows)], self.categories[list(rows)], [self.sources[row] for row in rows])
 
 
 class Router(ModelRouter):
@@ -241,7 +240,7 @@ class Router(ModelRouter):
         chooser = self._chooser_for(first.objective)
         terms = [request.terms for request in requests]
         return chooser.choose(
-            scores, prepared.codes, chooser.offer(first.candidates), first.default, prepared.sources, terms
+            scores, prepared.categories, chooser.offer(first.candidates), first.default, prepared.sources, terms
         )
 
     def _chooser_for(self, objective: Objective | None) -> Chooser:
@@ -281,15 +280,13 @@ class Router(ModelRouter):
 
     def _resolved(self, rows: npt.NDArray[np.float32], categories: Sequence[str | None]) -> Prepared:
         selector = self.artefact.selector
-        codes = category_codes(categories)
-        missing = codes == MISSING
-        sources: list[CategorySource | None] = ["given"] * len(rows)
-        if missing.any():
-            known = selector.classifier is not None
-            codes[missing] = OTHER if selector.classifier is None else selector.classifier.predict(rows[missing])
-            for row in np.flatnonzero(missing).tolist():
-                sources[row] = "predicted" if known else None
-        return Prepared(join_features(rows, codes, selector.category_weight), codes, sources)
+        resolved = resolve_categories(rows, category_codes(categories), selector.classifier)
+        sources: list[CategorySource | None] = [
+            "predicted" if is_predicted else None if is_assumed else "given"
+            for is_predicted, is_assumed in zip(resolved.predicted.tolist(), resolved.assumed.tolist(), strict=True)
+        ]
+        features = join_features(rows, resolved.categories, selector.category_weight)
+        return Prepared(features, resolved.categories, sources)
 
 
 def _open(directory: str | os.PathLike[str], algorithm: str, models: Sequence[str] | None = None) -> Artefact:

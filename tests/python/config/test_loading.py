@@ -86,7 +86,7 @@ def test_four_models_with_decisions_ask_for_four_algorithms():
     loaded = load_config(CONFIGS / "decisions.yaml", environment={})
     assert len(loaded.offered_models()) == 4
     assert loaded.algorithm_parameters() == {"knn": {"k": 5}, "kmeans": {"num_clusters": 8}, "svm": {"kernel": "rbf"}}
-    types = [decision.algorithm.type for decision in loaded.decisions_to_train() if decision.algorithm is not None]
+    types = [decision.algorithm.type for decision in loaded.decisions if decision.needs_training and decision.algorithm]
     assert types == ["knn", "mlp", "kmeans", "svm"]
 
 
@@ -244,7 +244,7 @@ decisions:
     modelRefs: [{model: small, use_reasoning: true, reasoning_effort: high}]
 """
     )
-    assert loaded.decisions_to_train() == ()
+    assert not any(decision.needs_training for decision in loaded.decisions)
     assert loaded.algorithm_parameters() == {}
 
 
@@ -365,7 +365,7 @@ def test_decisions_that_want_different_artefacts_are_named():
     )
     loaded = config(text)
     assert loaded.offered_models() == ("small", "big", "tuned")
-    assert [decision.name for decision in loaded.decisions_to_train()] == ["a"]
+    assert [decision.name for decision in loaded.decisions if decision.needs_training] == ["a"]
     with pytest.raises(ConfigError, match="decisions 'a' and 'b' want different knn artefacts: k 5 and 7"):
         loaded.algorithm_parameters()
 

@@ -1,12 +1,17 @@
 """Conversations in OpenAI's form: what is embedded of them, and what is refused."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsr.data.messages import Conversation
+from vsr.data.messages import Conversation, ConversationPrompt, embedded_text
+from vsr.data.outcomes import Outcomes
+from vsr.data.prompts import unique_prompts
+from vsr.data.records import read_prompts, read_queries, read_records
 from vsr.errors import RecordError
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -88,3 +93,73 @@ def test_anything_is_read_or_refused(value: Any) -> None:
     except RecordError:
         return
     assert isinstance(conversation.text("all") + conversation.prompt, str)
+
+
+# Files
+
+SHORT = [{"role": "user", "content": "And its colour?"}]
+
+
+def written(path: Path, lines: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_queries_may_be_messages(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "q.jsonl",
+        [{"messages": LONG, "category": "law", "note": 1}, {"messages": SHORT}, {"query": "and its  COLOUR?"}],
+    )
+    long, short, plain = read_queries(path)
+    assert long.messages is not None
+    assert list(long.messages.messages) == LONG
+    assert (long.query, long.category, dict(long.extra)) == ("And its colour?", "law", {"note": 1})
+    assert isinstance(long.prompt, ConversationPrompt)
+    assert (short.prompt, plain.messages) == ("And its colour?", None)
+    prompts = unique_prompts(read_prompts(path))
+    assert len(prompts) == 2  # one message of the user is the query of the same text
+    assert [embedded_text(prompt, "users") for prompt in prompts] == [
+        "What is this?\n\nAnd its colour?",
+        "And its colour?",
+    ]
+
+
+def test_records_may_hold_messages(tmp_path: Path) -> None:
+    other = [*LONG[:-1], {"role": "user", "content": "Its name?"}]
+    lines = [
+        {"messages": messages, "model_name": model, "performance": quality}
+        for messages, qualities in ((LONG, (1, 0)), (other, (0, 1)), (SHORT, (1, 1)))
+        for model, quality in zip(("a", "b"), qualities, strict=True)
+    ]
+    lines.append({"query": "And its colour?", "model_name": "a", "performance": 0})
+    held = Outcomes.from_records(read_records(written(tmp_path / "r.jsonl", lines)))
+    assert held.quality.tolist() == [[1.0, 0.0], [0.0, 1.0], [0.5, 1.0]]
+    assert held.texts() == ["And its colour?", "Its name?", "And its colour?"]
+    assert held.take([1, 2]).texts("users") == ["What is this?\n\nIts name?", "And its colour?"]
+    assert len(unique_prompts(read_prompts(tmp_path / "r.jsonl"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({}, "`query` is missing"),
+        ({"messages": []}, "`messages` is"),
+        ({"messages": "hello"}, "`messages` is"),
+        ({"messages": [{"role": "user", "content": "  "}]}, "the user saying something"),
+        ({"messages": [{"role": "user", "content": [IMAGE]}]}, "the user saying something"),
+        ({"messages": [{"role": "system", "content": "a"}], "query": "a"}, "`messages` is"),
+        ({"messages": SHORT, "query": 5}, "`query` is 5"),
+    ],
+)
+def test_bad_lines_say_so(line: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=rf"q\.jsonl:1: .*{message}"):
+        read_queries(written(tmp_path / "q.jsonl", [line]))
+    record = {"model_name": "m", "performance": 1} | line
+    with pytest.raises(RecordError, match=rf"r\.jsonl:1: .*{message[:13]}"):
+        list(read_records(written(tmp_path / "r.jsonl", [record])))
+
+
+def test_a_record_without_a_model_is_bad_still(tmp_path: Path) -> None:
+    for line in ({"query": "a", "performance": 1}, {"messages": SHORT, "performance": 1, "model_name": ""}):
+        with pytest.raises(RecordError, match="`model_name` is"):
+            list(read_records(written(tmp_path / "r.jsonl", [line])))
