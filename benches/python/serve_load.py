@@ -126,8 +126,8 @@ def _run(
     rate, p50, p99 = (_found(pattern, said) for pattern in (r"Requests/sec: +(\S+)", r"50% +(\S+)", r"99% +(\S+)"))
     row = [rate, p50, p99, failed, after[0] - before[0], after[1] - before[1], checked.n_right, len(checked.wrong)]
     print(f"| {' | '.join(map(str, row))} | {_memory_mib(pid)} MiB | {load:.1f} |", flush=True)
-    for each in checked.wrong[:3]:
-        print(each, file=sys.stderr)
+    for wrong in checked.wrong[:3]:
+        print(wrong, file=sys.stderr)
 
 
 def _train(folder: Path, seed: int) -> Path:

@@ -135,7 +135,7 @@ def _router(
     folder = artefact_folder(models_dir, config)
     if config is not None and config.decisions:
         return ReloadingRouter(load_decision_router(config, folder, algorithm, embedding), folder, algorithm)
-    router = load_router(folder, algorithm, embedding)
+    router = load_router(folder, algorithm, embedding, config)
     said = said_without_manifest(folder, algorithm, router.artefact.selector.name)
     if said is not None:
         terminal.warn(said)
@@ -164,4 +164,4 @@ def _require_extra() -> None:
     missing = [name for name in ("prometheus_client", "starlette", "uvicorn") if find_spec(name) is None]
     if missing:
         listed = ", ".join(missing)
-        raise click.ClickException(f"serve needs {listed}; install them with `pip install 'vsr-train[serve]'`")
+        raise click.ClickException(f"serve needs {listed}: install the extra with `pip install 'vsr-train[serve]'`")

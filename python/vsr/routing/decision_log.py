@@ -10,7 +10,6 @@ import queue
 import secrets
 import stat
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 LOG_NAME = "decisions.jsonl"
 KEY_VARIABLE = "VSR_LOG_KEY"
 _MOST_WAITING = 10_000
+_MOST_WAITING_BYTES = 64 << 20
 _MOST_AT_ONCE = 500  # lines of one write
 _TAIL_BYTES = 1 << 20
 _OWN_MODE = 0o600
@@ -100,8 +100,9 @@ class DecisionLog:
         self._key = given.encode() if given else secrets.token_bytes(32)
         self._with_text = with_text
         self._descriptor = _open(self.path)
-        self._waiting: queue.Queue[Decision | None] = queue.Queue(most_waiting)
-        self._drop_lock = threading.Lock()
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(most_waiting)
+        self._n_waiting_bytes = 0
+        self._lock = threading.Lock()  # of the counts
         self._is_closed = False
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="decision log", daemon=True)
@@ -114,22 +115,29 @@ class DecisionLog:
 
     def add(self, decisions: Sequence[Decision]) -> None:
         """Take decisions to be written; where too many wait, or after `close`, they are counted and dropped."""
-        for number, decision in enumerate(decisions):
-            if not self._is_closed:
-                try:
-                    self._waiting.put_nowait(decision)
-                    continue
-                except queue.Full:
-                    pass
-            with self._drop_lock:
-                self._n_refused += len(decisions) - number
-            return
+        for decision in decisions:
+            try:
+                line = _encode(self._line(decision)) + b"\n"
+            except Exception as error:  # a log that fails must not stop the choosing
+                self._lose(1, f"{type(error).__name__}: {error}")
+                continue
+            self._enqueue(line)
+
+    def _enqueue(self, line: bytes) -> None:
+        with self._lock:
+            if not self._is_closed and self._n_waiting_bytes + len(line) <= _MOST_WAITING_BYTES:
+                with contextlib.suppress(queue.Full):
+                    self._waiting.put_nowait(line)
+                    self._n_waiting_bytes += len(line)
+                    return
+            self._n_refused += 1
 
     def close(self) -> None:
         """Write what waits, and close the file."""
-        if self._is_closed:
-            return
-        self._is_closed = True
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
         self._waiting.put(_STOP)
         self._thread.join()
         os.close(self._descriptor)
@@ -137,7 +145,7 @@ class DecisionLog:
     def _run(self) -> None:
         is_open = True
         while is_open:
-            taken: deque[Decision] = deque()
+            taken: list[bytes] = []
             item = self._waiting.get()
             while item is not _STOP:
                 taken.append(item)
@@ -151,28 +159,34 @@ class DecisionLog:
             if taken:
                 self._write(taken)
 
-    def _write(self, decisions: Sequence[Decision]) -> None:
+    def _write(self, lines: Sequence[bytes]) -> None:
         """Write lines whole or not at all: half a line would spoil the next one."""
+        content = memoryview(b"".join(lines))
+        with self._lock:
+            self._n_waiting_bytes -= len(content)
         before = -1
         try:
-            content = memoryview(b"".join(_encode(self._line(each)) + b"\n" for each in decisions))
             before = os.fstat(self._descriptor).st_size
             while content:
                 content = content[os.write(self._descriptor, content) :]
-        except Exception as error:
+        except OSError as error:
             if before >= 0:
                 with contextlib.suppress(OSError):  # the next start mends the end of the file
                     os.ftruncate(self._descriptor, before)
-            self._n_lost += len(decisions)
-            if not self._is_failing:
-                why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-                _LOGGER.warning("%s: decisions are lost (%s); choices go on without them", self.path, why)
-            self._is_failing = True
+            self._lose(len(lines), error.strerror or str(error))
             return
         if self._is_failing:
             _LOGGER.warning("%s: decisions are written again; %s are lost", self.path, f"{self._n_lost:,}")
         self._is_failing = False
-        self.n_written += len(decisions)
+        self.n_written += len(lines)
+
+    def _lose(self, count: int, why: str) -> None:
+        """Count decisions that are lost, and say so once until some are written again."""
+        with self._lock:
+            self._n_lost += count
+            is_news, self._is_failing = not self._is_failing, True
+        if is_news:
+            _LOGGER.warning("%s: decisions are lost (%s); choices go on without them", self.path, why)
 
     def _line(self, decision: Decision) -> dict[str, object]:
         request, choice = decision.request, decision.choice

@@ -19,7 +19,9 @@ from vsr.routing.request import NOTHING_ASKED, Request
 Vectors = npt.NDArray[np.float32]
 
 QUERY_CACHE = 10_000
-"""Texts whose vectors are kept unless somebody says otherwise: 30 MB at 768 dimensions."""
+"""Texts whose vectors are kept unless somebody says otherwise: 30 MB at 768 dimensions, and the texts."""
+
+_LONGEST_KEPT = 8_000  # characters: longer texts hardly come twice, and ten thousand of them are a memory full
 
 
 class QueryVectors:
@@ -111,9 +113,10 @@ class QueryVectors:
         return found
 
     def _remember(self, texts: Sequence[str], vectors: Vectors) -> None:
+        pairs = zip(texts[-self._capacity :], vectors[-self._capacity :], strict=True)
         # Copies: a row would keep its whole batch alive.
-        fresh = [vector.copy() for vector in vectors[-self._capacity :]]
+        fresh = [(text, vector.copy()) for text, vector in pairs if len(text) <= _LONGEST_KEPT]
         with self._lock:
-            self._kept.update(zip(texts[-self._capacity :], fresh, strict=True))
+            self._kept.update(fresh)
             while len(self._kept) > self._capacity:
                 self._kept.popitem(last=False)

@@ -222,7 +222,8 @@ class ReloadingRouter(ModelRouter):
         old = self._router
         if isinstance(old, DecisionRouter):
             routers = {name: self._one(each, name, manifest) for name, each in old.routers.items()}
-            return DecisionRouter(old.config, routers, self._algorithm)
+            # What requests lack has been said, or will be in their answers.
+            return DecisionRouter(old.config, routers, self._algorithm, logs_missing_signals=False)
         assert isinstance(old, Router), "others have no artefacts"
         return self._one(old, self._algorithm, manifest)
 

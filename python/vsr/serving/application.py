@@ -12,8 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vsr.errors import VsrError
-from vsr.serving.bodies import read_requests
-from vsr.serving.service import Service, known_models
+from vsr.serving.service import Service
 from vsr.serving.settings import ServeSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -109,16 +108,16 @@ class Application:
         self.service.metrics.in_flight.set(self._n_in_flight)
         held = _Held(self)
         try:
-            asked = read_requests(await self._body(request, held))
+            body = await self._body(request, held)
             loop = asyncio.get_running_loop()
-            answers = await loop.run_in_executor(self.service.pool, self.service.select, asked)
+            content = await loop.run_in_executor(self.service.pool, self.service.answer, body)
         except VsrError as error:
             raise _RefusedError(400, str(error)) from error
         finally:
             held.release()
             self._n_in_flight -= 1
             self.service.metrics.in_flight.set(self._n_in_flight)
-        return _json(answers if asked.is_list else answers[0])
+        return _response(content)
 
     async def _body(self, request: Request, held: "_Held") -> bytes:
         """Read a body, and stop where it is too large, too slow, or more than all bodies together may be."""
@@ -150,7 +149,7 @@ class Application:
     async def _models(self, _request: Request) -> Response:
         router = self.service.router
         run_id = getattr(router, "run_id", None)
-        names = sorted(known_models(self.service.current))
+        names = sorted(self.service.known(self.service.current))
         return _json({"models": names, "default": self.service.default(), "run_id": run_id})
 
     async def _healthz(self, _request: Request) -> Response:
@@ -179,12 +178,16 @@ class _Held:
 
 
 def _json(content: Any, code: int = 200) -> Response:  # noqa: ANN401 -- whatever becomes JSON
+    return _response(_encode(content), code)
+
+
+def _response(content: bytes, code: int = 200) -> Response:
     headers = {"content-type": _JSON, "cache-control": "no-store", "x-content-type-options": "nosniff"}
     if code == 401:
         headers["www-authenticate"] = "Bearer"
     if code == 503:
         headers["retry-after"] = "1"
-    return Response(_encode(content), code, headers)
+    return Response(content, code, headers)
 
 
 def _name(host: str) -> str:

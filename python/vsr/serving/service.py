@@ -1,12 +1,13 @@
 """What a server does with requests, apart from HTTP: choose in a pool of threads, count, log."""
 
-import os
 import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from vsr.choice.chooser import Choice
 from vsr.routing.choice_document import choice_document
@@ -17,8 +18,11 @@ from vsr.routing.protocol import ModelRouter
 from vsr.routing.reloading import ReloadingRouter
 from vsr.routing.request import Request
 from vsr.routing.router import Router
-from vsr.serving.bodies import Asked
+from vsr.serving.bodies import Asked, read_requests
 from vsr.serving.metrics import Metrics
+
+_N_THREADS = 4  # on two cores, two carry a fifth less and one a third less; most of a choice is native code
+_encode = msgspec.json.Encoder().encode
 
 
 class FixedRouter(DisabledRouter):
@@ -50,12 +54,23 @@ class Service:
         self.router = router
         self.log = log
         self.metrics = Metrics(router if isinstance(router, ReloadingRouter) else None, log)
-        self.pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="choice")
+        self._known: tuple[ModelRouter, frozenset[str]] = (self.current, known_models(self.current))
+        self.pool = ThreadPoolExecutor(_N_THREADS, thread_name_prefix="choice")
 
     @property
     def current(self) -> ModelRouter:
         """The router of the training that is served now."""
         return self.router.current if isinstance(self.router, ReloadingRouter) else self.router
+
+    def answer(self, body: bytes) -> bytes:
+        """Read the body of a request, choose, and write the answer: all that takes time, for a thread of the pool.
+
+        Raises:
+            VsrError: The body is no request, or the request cannot be met.
+        """
+        asked = read_requests(body)
+        answers = self.select(asked)
+        return _encode(answers if asked.is_list else answers[0])
 
     def select(self, asked: Asked) -> list[dict[str, Any]]:
         """Choose for requests, and give what is answered.
@@ -67,7 +82,7 @@ class Service:
         started_s, now_s = time.perf_counter(), time.time()
         choices = router.route(asked.requests) if asked.requests else []
         duration_s = time.perf_counter() - started_s
-        self.metrics.chosen(choices, duration_s, known_models(router))
+        self.metrics.chosen(choices, duration_s, self.known(router))
         ids = [uuid.uuid4().hex for _ in choices]
         if self.log is not None:
             rows = zip(ids, asked.requests, choices, asked.ids, strict=True)
@@ -78,6 +93,12 @@ class Service:
             {"id": new, **({} if own is None else {"request_id": own}), **choice_document(choice)}
             for new, own, choice in zip(ids, asked.ids, choices, strict=True)
         ]
+
+    def known(self, router: ModelRouter) -> frozenset[str]:
+        """Name the models that a router can choose; worked out once a training."""
+        if self._known[0] is not router:
+            self._known = (router, known_models(router))
+        return self._known[1]
 
     def default(self) -> str | None:
         """Name the model to ask where no choice can be made: the configured one, else the best on average."""

@@ -17,7 +17,7 @@ import pytest
 from routing.trainings import write_training
 from vsr.choice.objective import Objective
 from vsr.errors import OutputError
-from vsr.routing import DisabledRouter, Request, Router
+from vsr.routing import DisabledRouter, Request, Router, decision_log
 from vsr.routing.decision_log import Decision, DecisionLog
 from vsr.routing.reloading import ReloadingRouter
 
@@ -126,9 +126,9 @@ def test_a_full_queue_drops_and_counts_and_nobody_waits(router, tmp_path, monkey
     held = threading.Event()
     write = DecisionLog._write
 
-    def slow(log, decisions):
+    def slow(log, lines):
         held.wait()
-        write(log, decisions)
+        write(log, lines)
 
     monkeypatch.setattr(DecisionLog, "_write", slow)
     log = DecisionLog(tmp_path / "decisions.jsonl", key="k", most_waiting=10)
@@ -145,6 +145,24 @@ def test_a_full_queue_drops_and_counts_and_nobody_waits(router, tmp_path, monkey
     assert len(lines_of(log)) == 11
     log.add([decision])
     assert log.n_dropped == 16
+
+
+def test_what_waits_is_bounded_in_bytes_too(router, tmp_path, monkeypatch):
+    monkeypatch.setattr(decision_log, "_MOST_WAITING_BYTES", 4_000)
+    log = DecisionLog(tmp_path / "decisions.jsonl", with_text=True)
+    log.add([decided(router, Request(f"{LAW} {'x' * 5_000}")), decided(router, Request(LAW))])
+    assert len(lines_of(log)) == 1
+    assert log.n_dropped == 1
+
+
+def test_a_decision_that_cannot_be_written_is_counted_and_said(router, tmp_path, caplog):
+    log = DecisionLog(tmp_path / "decisions.jsonl", key="k")
+    odd = Decision("id", Request(LAW), router.select(LAW), router, 0.0, 0.0, request_id=object())  # type: ignore[arg-type]
+    with caplog.at_level(logging.WARNING, "vsr.routing.decision_log"):
+        log.add([odd, decided(router, Request(LAW))])
+        assert len(lines_of(log)) == 1
+    assert log.n_dropped == 1
+    assert "decisions are lost (TypeError" in caplog.records[0].getMessage()
 
 
 def test_a_full_disk_loses_lines_whole_and_says_so_once(router, tmp_path, monkeypatch, caplog):

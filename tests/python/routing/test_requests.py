@@ -89,6 +89,14 @@ def test_without_a_cache_every_text_is_embedded(folder: Path) -> None:
             Router.load(folder, query_cache=wrong)  # type: ignore[arg-type]
 
 
+def test_long_texts_are_not_kept(folder: Path) -> None:
+    router, embedder = counting(folder, query_cache=10)
+    long = "a court " * 2_000
+    for text in (long, long, "short", "short"):
+        router.select(text)
+    assert embedder.asked == [long, long, "short"]
+
+
 def test_many_threads_share_the_cache(folder: Path) -> None:
     router = Router.load(folder, query_cache=20)
     texts = [f"which court {number % 30}" for number in range(600)]

@@ -1,5 +1,6 @@
 """The choice over HTTP: a real process, real sockets."""
 
+import importlib.util
 import json
 import signal
 import socket
@@ -12,6 +13,7 @@ import pytest
 from routing.subjects import MODELS
 from routing.trainings import write_training
 from serving.process import refused, served
+from vsr.cli import main
 from vsr.routing import Router
 from vsr.routing.choice_document import choice_document
 
@@ -244,6 +246,14 @@ def test_another_address_wants_a_key(folder, tmp_path):
 
 
 # How it begins and ends
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
+    assert main(["serve"]) == 1
+    advice = "install the extra with `pip install 'vsr-train[serve]'`"
+    assert capsys.readouterr().err == f"Error: serve needs uvicorn: {advice}\n"
 
 
 def test_sigterm_ends_what_is_under_way(folder, tmp_path):
