@@ -135,7 +135,7 @@ def _router(
     folder = artefact_folder(models_dir, config)
     if config is not None and config.decisions:
         return ReloadingRouter(load_decision_router(config, folder, algorithm, embedding), folder, algorithm)
-    router = load_router(folder, algorithm, embedding, config)
+    router = load_router(folder, algorithm, embedding, config=config)
     said = said_without_manifest(folder, algorithm, router.artefact.selector.name)
     if said is not None:
         terminal.warn(said)
