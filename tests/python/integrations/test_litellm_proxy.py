@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import json
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -64,9 +65,15 @@ def ask(client, queries, **options):
 
 @pytest.fixture(scope="module")
 def choices(world):
-    """What the router chooses for every new query, as `vsr-train select` does."""
+    """What the router chooses for every new query; `vsr-train select` names the same models."""
     router = Router.load(world[2])
-    return {query: router.select(query.prompt) for query in world[1]}
+    chosen = {query: router.select(query.prompt) for query in world[1]}
+    asked = world[2].with_name("asked.jsonl")
+    asked.write_text("".join(json.dumps({"query": query.prompt}) + "\n" for query in chosen), encoding="utf-8")
+    command = [sys.executable, "-m", "vsr", "select", "--input", str(asked), "--models-dir", str(world[2])]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert [json.loads(line)["model"] for line in said] == [choice.model for choice in chosen.values()]
+    return chosen
 
 
 def as_counts(choices):
@@ -149,3 +156,11 @@ def changed(folder, name, old, new):
     path = folder / name
     path.write_text(text.replace(old, new), encoding="utf-8")
     return path
+
+
+def test_one_command_runs_it():
+    command = [sys.executable, str(EXAMPLES / "litellm" / "run.py"), "--queries", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 5
+    assert all(line.startswith("sim-") and len(line) <= 80 for line in done.stdout.splitlines())

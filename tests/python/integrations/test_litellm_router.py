@@ -119,3 +119,14 @@ def test_a_model_in_cooldown_is_followed_by_the_next_best(litellm, pool, plugin)
     ask(litellm, deployments, plugin, *"abcdefgh", num_retries=2, allowed_fails=0, cooldown_time=60)
     answered = [prompt for model, prompt in asked(pool) if model == "sim-small-1b"]
     assert answered == list("abcdefgh")
+
+
+def test_without_retries_a_model_in_cooldown_is_followed_by_the_group_of_the_fallbacks(litellm, pool, plugin):
+    deployments = [
+        deployment(pool, "auto", "sim-maths-8b", **FAILS),
+        deployment(pool, "auto", "sim-small-1b"),
+        deployment(pool, "backup", "sim-large-70b"),
+    ]
+    settings = {"num_retries": 0, "allowed_fails": 0, "cooldown_time": 60}
+    ask(litellm, deployments, plugin, *"abcd", fallbacks=[{"auto": ["backup"]}], **settings)
+    assert [prompt for model, prompt in asked(pool) if model == "sim-large-70b"] == list("abcd")
