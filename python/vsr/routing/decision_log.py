@@ -31,6 +31,7 @@ LOG_NAME = "decisions.jsonl"
 KEY_VARIABLE = "VSR_LOG_KEY"
 _MOST_WAITING = 10_000
 _MOST_WAITING_BYTES = 64 << 20
+_MOST_BYTES = 256 << 20
 _MOST_AT_ONCE = 500  # lines of one write
 _TAIL_BYTES = 1 << 20
 _OWN_MODE = 0o600
@@ -79,6 +80,7 @@ class DecisionLog:
         key: str | None = None,
         with_text: bool = False,
         most_waiting: int = _MOST_WAITING,
+        most_bytes: int = _MOST_BYTES,
     ) -> None:
         """Open the file, with mode 0600, and start the thread that writes.
 
@@ -87,6 +89,8 @@ class DecisionLog:
             key: of the hashes; that in VSR_LOG_KEY without one, and a random one without that.
             with_text: write texts themselves.
             most_waiting: decisions that may wait to be written; further ones are dropped and counted.
+            most_bytes: size above which the file is put aside, with the time in its name, and a new one is begun;
+                nothing is ever deleted.
 
         Raises:
             OutputError: The file cannot be written, is no regular file, or another process logs to it.
@@ -99,6 +103,7 @@ class DecisionLog:
         self._n_lost = 0
         self._key = given.encode() if given else secrets.token_bytes(32)
         self._with_text = with_text
+        self._most_bytes = most_bytes
         self._descriptor = _open(self.path)
         self._waiting: queue.Queue[bytes | None] = queue.Queue(most_waiting)
         self._n_waiting_bytes = 0
@@ -179,6 +184,21 @@ class DecisionLog:
             _LOGGER.warning("%s: decisions are written again; %s are lost", self.path, f"{self._n_lost:,}")
         self._is_failing = False
         self.n_written += len(lines)
+        if before + sum(map(len, lines)) > self._most_bytes:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Put a full file aside; where that fails the log goes on in it."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        try:
+            self.path.rename(self.path.with_name(f"{self.path.stem}-{stamp}{self.path.suffix}"))
+            fresh = _open(self.path)
+        except (OSError, OutputError) as error:
+            self._most_bytes *= 2  # until the next try
+            _LOGGER.warning("%s: is full and cannot be put aside (%s); the log goes on in it", self.path, error)
+            return
+        os.close(self._descriptor)
+        self._descriptor = fresh
 
     def _lose(self, count: int, why: str) -> None:
         """Count decisions that are lost, and say so once until some are written again."""

@@ -192,6 +192,31 @@ def test_a_full_disk_loses_lines_whole_and_says_so_once(router, tmp_path, monkey
     ]
 
 
+def test_a_full_file_is_put_aside_and_no_line_is_lost(router, tmp_path):
+    log = DecisionLog(tmp_path / "decisions.jsonl", key="k", most_bytes=2_000)
+    for number in range(20):
+        log.add([decided(router, Request(LAW), number)])
+        while log.n_written <= number:
+            time.sleep(0.001)
+    log.close()
+    older = sorted(tmp_path.glob("decisions-*Z.jsonl"))
+    assert len(older) >= 4
+    lines = [line for path in (*older, log.path) for line in path.read_text().splitlines()]
+    assert [json.loads(line)["id"] for line in lines] == [f"id{number}" for number in range(20)]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (*older, log.path)} == {0o600}
+
+
+def test_a_file_that_cannot_be_put_aside_is_written_to_further(router, tmp_path, caplog):
+    folder = tmp_path / "log"
+    log = DecisionLog(folder / "decisions.jsonl", key="k", most_bytes=500)
+    folder.rename(tmp_path / "elsewhere")
+    with caplog.at_level(logging.WARNING, "vsr.routing.decision_log"):
+        log.add([decided(router, Request(LAW), number) for number in range(3)])
+        log.close()
+    assert len((tmp_path / "elsewhere" / "decisions.jsonl").read_text().splitlines()) == 3
+    assert "is full and cannot be put aside" in caplog.records[0].getMessage()
+
+
 @pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
 def test_only_a_file_is_written_to(tmp_path, kind):
     path = tmp_path / "decisions.jsonl"
