@@ -99,7 +99,7 @@ def _read(folder: Path, stem: str, name: str) -> Pool:
         first.setdefault(unique_key(row["query"]), number)
     kept = list(first.values())
     quality = np.array([[np.nan if q is None else q for q in rows[i]["performance"]] for i in kept], dtype=np.float64)
-    seconds_per_character = np.array([(0.004 + 0.0004 * _billions(model)) / 4 for model in models])
+    seconds_per_character = np.array([seconds_per_token(model) / 4 for model in models])
     unknown = [None] * len(models)
     characters = np.array(
         [[np.nan if n is None else n for n in rows[i].get("output_chars") or unknown] for i in kept], dtype=np.float64
@@ -115,7 +115,12 @@ def _read(folder: Path, stem: str, name: str) -> Pool:
     return Pool(name, outcomes, vectors)
 
 
-def _billions(model: str) -> float:
+def seconds_per_token(model: str) -> float:
+    """Made-up speed of a model, by its size."""
+    return 0.004 + 0.0004 * model_billions(model)
+
+
+def model_billions(model: str) -> float:
     """Parameters in the model's name, else 10."""
     found = re.search(r"(\d+(?:\.\d+)?)[bB]\b", model)
     return float(found[1]) if found else 10.0

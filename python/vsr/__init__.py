@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice, choose
+    from vsr.choice.limits import Limits
     from vsr.choice.objective import Objective
     from vsr.data.categories import CATEGORIES
     from vsr.data.outcomes import Outcomes
@@ -48,6 +49,7 @@ __all__ = [
     "EmbeddingError",
     "Evaluation",
     "Fingerprint",
+    "Limits",
     "Objective",
     "Outcomes",
     "OutputError",
@@ -77,7 +79,7 @@ __all__ = [
 _HOMES = {
     "vsr.scoring": ("Score", "score_response"),
     "vsr.data.categories": ("CATEGORIES",),
-    "vsr.choice": ("Choice", "Objective", "choose"),
+    "vsr.choice": ("Choice", "Limits", "Objective", "choose"),
     "vsr.embedding": ("Embedder", "Fingerprint", "load_embedder"),
     "vsr.errors": (
         "ArtefactError",

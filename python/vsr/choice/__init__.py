@@ -2,6 +2,8 @@
 
 from vsr.choice.candidates import Candidate, ModelReference
 from vsr.choice.chooser import CategorySource, Choice, Chooser, choose
+from vsr.choice.expectations import Demand, ModelFacts
+from vsr.choice.limits import Limits
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
 from vsr.prior.statistics import Statistics
 
@@ -10,7 +12,10 @@ __all__ = [
     "CategorySource",
     "Choice",
     "Chooser",
+    "Demand",
     "EfficiencyScale",
+    "Limits",
+    "ModelFacts",
     "ModelReference",
     "Objective",
     "Statistics",

@@ -1,11 +1,14 @@
 """The models that are on offer for a query: plain names, or references as a configuration has them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
 
 from vsr._checks import as_list
 from vsr.errors import SelectionError
+from vsr.prior.category_means import IntArray
 
 
 class ModelReference(Protocol):
@@ -23,35 +26,57 @@ class ModelReference(Protocol):
 Candidate = str | ModelReference | Mapping[str, object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Offer:
-    """Candidates that the artefact knows, and those that it does not."""
+    """Candidates that the artefact knows, and those that it does not.
 
-    names: list[str]
-    columns: list[int]
-    references: list[Candidate | None]
+    Attributes:
+        names: of those that it knows: adapters where references have one, else models.
+        columns: of the same in the artefact.
+        models: of the same, the models under the adapters.
+        references: of the same, as they were passed in; None where all models are on offer.
+        unknown: names of the others.
+        index: the columns as an array.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[int, ...]
+    models: tuple[str, ...]
+    references: tuple[Candidate | None, ...]
     unknown: tuple[str, ...]
+    index: IntArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the array of columns once."""
+        object.__setattr__(self, "index", np.array(self.columns, dtype=np.int64))
 
     @classmethod
-    def of(cls, models: Sequence[str], candidates: Sequence[Candidate] | None) -> "Offer":
-        """Sort candidates into those that are among the models of an artefact and those that are not."""
+    def of(cls, models: Sequence[str], order: Sequence[int], candidates: Sequence[Candidate] | None) -> "Offer":
+        """Sort candidates into those that are among the models of an artefact and those that are not.
+
+        Args:
+            models: of the artefact.
+            order: its columns, those first that win a tie; what is known of an offer stands in this order.
+            candidates: names or references, the first of those that answer to one name; None offers all.
+        """
+        place = {column: rank for rank, column in enumerate(order)}
         if candidates is None:
-            return cls(list(models), list(range(len(models))), [None] * len(models), ())
+            names = tuple(models[column] for column in order)
+            return cls(names, tuple(order), names, (None,) * len(names), ())
         column_of = {name: column for column, name in enumerate(models)}
-        offer = cls([], [], [], ())
+        known: dict[str, tuple[int, str, Candidate]] = {}
         unknown = []
         for candidate in as_list(candidates, "candidates", "a list of names or references", SelectionError):
             model, adapter = candidate_names(candidate)
             # An adapter that was measured itself speaks for itself; else its model does.
             column = column_of.get(adapter, column_of.get(model)) if adapter else column_of.get(model)
-            name = adapter or model
             if column is None:
-                unknown.append(name)
-            elif name not in offer.names:
-                offer.names.append(name)
-                offer.columns.append(column)
-                offer.references.append(candidate)
-        return cls(offer.names, offer.columns, offer.references, tuple(unknown))
+                unknown.append(adapter or model)
+            else:
+                known.setdefault(adapter or model, (column, model, candidate))
+        by_rank = sorted(known, key=lambda name: place[known[name][0]])
+        columns, bases, references = zip(*(known[name] for name in by_rank), strict=True) if known else ((), (), ())
+        return cls(tuple(by_rank), columns, bases, references, tuple(unknown))
 
 
 def candidate_names(candidate: Candidate) -> tuple[str, str | None]:

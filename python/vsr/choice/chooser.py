@@ -1,6 +1,6 @@
 """From predicted quality to a model: the objective, the candidates on offer, ties, and what is said of the choice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from vsr._checks import as_list, require_kind
 from vsr.choice.candidates import Candidate, Offer
+from vsr.choice.expectations import NO_DEMAND, UNKNOWN_FACTS, Demand, Expectations, ModelFacts
+from vsr.choice.limits import NO_LIMITS, Limits, Miss, Offered, miss_of, nobody
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective
 from vsr.data.categories import CATEGORIES, MISSING, category_codes
 from vsr.errors import SelectionError
@@ -18,7 +20,9 @@ from vsr.prior.statistics import Statistics
 #: Why a candidate was not compared: the artefact has never seen it.
 UNKNOWN = "unknown"
 
-Reason = Literal["predicted", "single_candidate", "default"]
+_MOST_OFFERS = 256
+
+Reason = Literal["predicted", "single_candidate", "previous", "relaxed", "default"]
 CategorySource = Literal["given", "predicted"]
 
 
@@ -30,15 +34,20 @@ class Choice:
         model: name of the chosen model, or of its LoRA adapter where the candidate has one.
         quality: its predicted quality in [0, 1]; None for a default, which is not compared.
         utility: its utility under the objective; None likewise.
-        margin: its utility less the runner-up's; None where there is no runner-up.
-        reason: `predicted`, `single_candidate` or `default`.
+        margin: its utility less that of the best other one, below 0 where the conversation stays with its model; None
+            where there is no other.
+        reason: `predicted`, `single_candidate`, `previous` (staying with the model of the conversation, though another
+            is better), `relaxed` (no candidate meets the limits, and this one misses least) or `default`.
         scores: predicted quality of every candidate that the artefact knows.
         utilities: utility of every such candidate.
         category: category that the query was taken to have, None where it is not known.
         category_source: `given` or `predicted`, None where there is none.
         decision: name of the configuration's decision that the query fell into; None where there is none.
         reference: the chosen candidate as it was passed in; None where no candidates were passed.
-        excluded: candidates that were not compared, each with the reason; `unknown` to the artefact, for one.
+        excluded: candidates that were left out, each with the reason: `unknown` to the artefact, or the limits that it
+            misses.
+        missing_signals: types of conditions that rules of decisions ask about and the request did not speak of; these
+            did not hold.
     """
 
     model: str
@@ -53,12 +62,29 @@ class Choice:
     decision: str | None = None
     reference: Candidate | None = None
     excluded: dict[str, str] = field(default_factory=dict)
+    missing_signals: tuple[str, ...] = ()
 
     @property
     def ranking(self) -> tuple[str, ...]:
-        """Every candidate that was compared, best first: whom to ask next if the model fails."""
+        """The chosen model, then the other candidates that were not left out, best first: whom to ask if it fails."""
         # Candidates stand in the order that breaks ties, and sorting keeps it.
-        return tuple(sorted(self.utilities, key=lambda name: -self.utilities[name])) or (self.model,)
+        others = [name for name in self.utilities if name != self.model and name not in self.excluded]
+        return (self.model, *sorted(others, key=lambda name: -self.utilities[name]))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Terms:
+    """What a request sets beyond its objective and candidates.
+
+    Attributes:
+        limits: what the model has to keep.
+        previous: name of the model that has answered in this conversation so far.
+        demand: what the request is, apart from what it means.
+    """
+
+    limits: Limits = NO_LIMITS
+    previous: str | None = None
+    demand: Demand = NO_DEMAND
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +94,35 @@ class Chooser:
     Attributes:
         statistics: quality, latency and cost by model and category.
         objective: what is maximised.
-        weighted_efficiency: (n_categories + 1, n_models) what efficiency adds to utility, last row: unknown category.
+        weighted_efficiency: (n_categories + 1, n_models) what efficiency adds to utility and penalties take
+            from it, last row: unknown category.
         order: (n_models,) columns by higher mean quality, then lower latency, then name: ties go to the first.
+        scale: on which cheapness and speed are measured.
+        expectations: cost and latency of single requests.
     """
 
     statistics: Statistics
     objective: Objective
     weighted_efficiency: FloatArray
     order: IntArray
+    scale: EfficiencyScale
+    expectations: Expectations
+    _offers: dict[tuple[Candidate, ...] | None, Offer] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def prepare(cls, statistics: Statistics, objective: Objective) -> "Chooser":
-        """Work it out."""
+    def prepare(
+        cls, statistics: Statistics, objective: Objective, facts: Mapping[str, ModelFacts] | None = None
+    ) -> "Chooser":
+        """Work it out.
+
+        Args:
+            statistics: of the training records.
+            objective: what is maximised.
+            facts: what a configuration says of the models, by name.
+        """
         latency, cost = statistics.latency_s, statistics.cost_usd
-        efficiency = EfficiencyScale.of(latency[-1], cost[-1]).efficiency(latency, cost, objective)
+        scale = EfficiencyScale.of(latency[-1], cost[-1])
+        efficiency = scale.efficiency(latency, cost, objective)
         columns = range(len(statistics.models))
         order = sorted(
             columns,
@@ -94,8 +135,10 @@ class Chooser:
         return cls(
             statistics=statistics,
             objective=objective,
-            weighted_efficiency=(1.0 - objective.quality_weight) * efficiency,
+            weighted_efficiency=(1.0 - objective.quality_weight) * efficiency - objective.penalties(statistics.models),
             order=np.array(order, dtype=np.int64),
+            scale=scale,
+            expectations=Expectations(statistics, facts or {}),
         )
 
     def utilities(self, scores: FloatArray, codes: IntArray) -> FloatArray:
@@ -106,52 +149,152 @@ class Chooser:
         """Column of the chosen model for every query when all are on offer: (n,)."""
         return np.asarray(self.order[self.utilities(scores, codes)[:, self.order].argmax(axis=1)])
 
+    def offer(self, candidates: Sequence[Candidate] | None) -> Offer:
+        """Sort candidates into known and unknown ones; None offers all. Offers of names are kept."""
+        key = None if candidates is None else tuple(candidates) if isinstance(candidates, list | tuple) else ()
+        if key is not None and not (key and all(type(candidate) is str for candidate in key)):
+            return Offer.of(self.statistics.models, self.order.tolist(), candidates)
+        offer = self._offers.get(key)
+        if offer is None:
+            if len(self._offers) >= _MOST_OFFERS:
+                self._offers.clear()
+            offer = self._offers[key] = Offer.of(self.statistics.models, self.order.tolist(), candidates)
+        return offer
+
     def choose(
         self,
         scores: FloatArray,
         codes: IntArray,
-        candidates: Sequence[Candidate] | None,
+        offer: Offer,
         default: str | None,
         sources: Sequence[CategorySource | None],
+        terms: Sequence[Terms | None] | None = None,
     ) -> list[Choice]:
-        """Choose for every row; see `choose`."""
-        offer = Offer.of(self.statistics.models, candidates)
+        """Choose for every row.
+
+        Args:
+            scores: (n, n_models) predicted qualities.
+            codes: (n,) category of each query, -1 = unknown.
+            offer: the candidates, as `offer` gives them.
+            default: the model to answer with where no candidate is known.
+            sources: where each category comes from.
+            terms: limits and the like of each request; None sets none.
+        """
         if not offer.names:
             answer = _default_choice(offer, self.statistics.models, default)
             return [
                 replace(answer, category=_category(code), category_source=source)
                 for code, source in zip(codes.tolist(), sources, strict=True)
             ]
-        position = {column: rank for rank, column in enumerate(self.order.tolist())}
-        by_rank = sorted(range(len(offer.names)), key=lambda i: position[offer.columns[i]])
-        columns = np.array([offer.columns[i] for i in by_rank], dtype=np.int64)
-        names = [offer.names[i] for i in by_rank]
-        references = [offer.references[i] for i in by_rank]
-        offered_scores = scores[:, columns]
-        utilities = self.utilities(scores, codes)[:, columns]
-        single = len(names) == 1
+        names = offer.names
+        score_rows = scores[:, offer.index].tolist()
+        utility_rows = self.utilities(scores, codes)[:, offer.index].tolist()
+        reason: Reason = "single_candidate" if len(names) == 1 else "predicted"
         choices = []
-        for row, (score_row, utility_row, code, source) in enumerate(
-            zip(offered_scores.tolist(), utilities.tolist(), codes.tolist(), sources, strict=True)
+        for row, (quality, utility, code, source) in enumerate(
+            zip(score_rows, utility_rows, codes.tolist(), sources, strict=True)
         ):
-            best = int(utilities[row].argmax())
-            runner_up = max((u for i, u in enumerate(utility_row) if i != best), default=None)
-            choices.append(
-                Choice(
-                    model=names[best],
-                    quality=score_row[best],
-                    utility=utility_row[best],
-                    margin=None if runner_up is None else utility_row[best] - runner_up,
-                    reason="single_candidate" if single else "predicted",
-                    scores=dict(zip(names, score_row, strict=True)),
-                    utilities=dict(zip(names, utility_row, strict=True)),
-                    category=_category(code),
-                    category_source=source,
-                    reference=references[best],
-                    excluded=dict.fromkeys(offer.unknown, UNKNOWN),
-                )
+            best = utility.index(max(utility))
+            choice = Choice(
+                model=names[best],
+                quality=quality[best],
+                utility=utility[best],
+                margin=_margin(utility, best),
+                reason=reason,
+                scores=dict(zip(names, quality, strict=True)),
+                utilities=dict(zip(names, utility, strict=True)),
+                category=_category(code),
+                category_source=source,
+                reference=offer.references[best],
+                excluded=dict.fromkeys(offer.unknown, UNKNOWN),
             )
+            own = None if terms is None else terms[row]
+            choices.append(choice if own is None else self._under(own, choice, offer, code, default))
         return choices
+
+    def _under(self, terms: Terms, free: Choice, offer: Offer, code: int, default: str | None) -> Choice:
+        """Choose again under the terms of a request; `free` is the choice without any."""
+        quality, utility = list(free.scores.values()), list(free.utilities.values())
+        facts = [self._facts(name, model) for name, model in zip(offer.names, offer.models, strict=True)]
+        misses = self._misses(terms, quality, offer, facts, code)
+        left = [place for place, miss in enumerate(misses) if miss is None]
+        missed = {offer.names[place]: miss for place, miss in enumerate(misses) if miss is not None}
+        choice = replace(free, excluded=free.excluded | {name: miss.reason for name, miss in missed.items()})
+        if not left:
+            if terms.limits.nobody_left == "error" or (terms.limits.nobody_left == "default" and default is None):
+                raise nobody(tuple(missed), tuple(missed.values()))
+            if terms.limits.nobody_left == "default":
+                assert default is not None, "refused above"
+                return replace(
+                    choice, model=default, quality=None, utility=None, margin=None, reason="default", reference=None
+                )
+            least = min(range(len(misses)), key=lambda place: (list(missed.values())[place].size, -utility[place]))
+            return _taking(choice, least, offer, quality, utility, [least], "relaxed")
+        best = max(left, key=lambda place: utility[place])
+        reason: Reason = "single_candidate" if len(left) == 1 else "predicted"
+        if terms.previous in offer.names:
+            stay = offer.names.index(terms.previous)
+            if stay in left and stay != best:
+                saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, code)
+                if utility[best] - utility[stay] - saved <= self.objective.switch_margin:
+                    best, reason = stay, "previous"
+        return _taking(choice, best, offer, quality, utility, left, reason)
+
+    def _facts(self, name: str, model: str) -> ModelFacts:
+        facts = self.expectations.facts
+        return facts.get(name) or facts.get(model) or UNKNOWN_FACTS
+
+    def _misses(
+        self, terms: Terms, quality: list[float], offer: Offer, facts: list[ModelFacts], code: int
+    ) -> list[Miss | None]:
+        limits, needed = terms.limits, terms.demand.capabilities
+        if limits is NO_LIMITS and not needed:
+            return [None] * len(quality)
+        costs = self.expectations.cost_usd(code, offer.columns, facts, terms.demand)
+        latencies = self.expectations.latency_s[code].tolist()
+        return [
+            miss_of(limits, needed, Offered(fact, quality[place], costs[place], latencies[column]))
+            for place, (fact, column) in enumerate(zip(facts, offer.columns, strict=True))
+        ]
+
+    def _worth_of_cache(self, column: int, facts: ModelFacts, demand: Demand, code: int) -> float:
+        """Give by how much utility rises where a server has the beginning of the prompt in its cache."""
+        weight = (1.0 - self.objective.quality_weight) * self.objective.cost_share
+        saved = self.expectations.saved_usd(column, facts, demand) if weight and demand.n_cached_characters else 0.0
+        if not saved:
+            return 0.0
+        cost = self.expectations.cost_usd(code, [column], [facts], demand)[0]
+        cheapness = self.scale.cheapness(np.array([cost, max(cost - saved, 0.0)]))
+        return weight * float(cheapness[1] - cheapness[0])
+
+
+def _taking(
+    choice: Choice,
+    place: int,
+    offer: Offer,
+    quality: list[float],
+    utility: list[float],
+    left: list[int],
+    reason: Reason,
+) -> Choice:
+    """Give a choice another model, by its place in the offer; `left` are the places that were compared."""
+    return replace(
+        choice,
+        model=offer.names[place],
+        quality=quality[place],
+        utility=utility[place],
+        margin=_margin([utility[other] for other in left], left.index(place)),
+        reason=reason,
+        reference=offer.references[place],
+    )
+
+
+def _margin(utility: list[float], place: int) -> float | None:
+    """Utility of one less that of the best other one."""
+    if len(utility) < 2:
+        return None
+    first, second = sorted(utility)[:-3:-1]
+    return utility[place] - (second if utility[place] == first else first)
 
 
 def _category(code: int) -> str | None:
@@ -185,6 +328,24 @@ def choose(
             default.
         RecordError: A category is no text.
     """
+    matrix = score_matrix(scores, statistics)
+    if categories is None:
+        categories = [None] * len(matrix)
+    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
+    if len(categories) != len(matrix):
+        raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
+    codes = category_codes(categories)
+    sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
+    chooser = Chooser.prepare(statistics, as_objective(objective))
+    return chooser.choose(matrix, codes, chooser.offer(candidates), default, sources)
+
+
+def score_matrix(scores: npt.ArrayLike, statistics: Statistics) -> FloatArray:
+    """Take scores as callers pass them: (n_queries, n_models) float64.
+
+    Raises:
+        SelectionError: They are none, or do not fit the statistics.
+    """
     require_kind(statistics, Statistics, "statistics", "those of a selector (selector.statistics)", SelectionError)
     try:
         matrix = np.asarray(scores, dtype=np.float64)
@@ -197,15 +358,7 @@ def choose(
         )
     if not np.isfinite(matrix).all():
         raise SelectionError("scores hold NaN or infinity; expected the output of a selector's scores()")
-    if categories is None:
-        categories = [None] * len(matrix)
-    categories = as_list(categories, "categories", "a list of one name (or None) per row", SelectionError)
-    if len(categories) != len(matrix):
-        raise SelectionError(f"{len(matrix)} rows of scores but {len(categories)} categories; expected one per row")
-    codes = category_codes(categories)
-    sources: list[CategorySource | None] = ["given" if code != MISSING else None for code in codes.tolist()]
-    chooser = Chooser.prepare(statistics, as_objective(objective))
-    return chooser.choose(matrix, codes, candidates, default, sources)
+    return matrix
 
 
 def _default_choice(offer: Offer, models: Sequence[str], default: str | None) -> Choice:

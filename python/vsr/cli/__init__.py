@@ -23,7 +23,7 @@ READER_LEFT = 141  # what a shell reports for a program that SIGPIPE ended
 
 # Command names under the headings of the help; a command stands under its own name in the module of that name.
 _SECTIONS: dict[str, tuple[str, ...]] = {
-    "Train and route": ("train", "select", "inspect", "embed"),
+    "Train and route": ("train", "evaluate", "select", "inspect", "embed"),
     "Measure": ("doctor", "benchmark", "score", "categorize", "analyze"),
     "Try": ("demo",),
 }

@@ -6,25 +6,34 @@ from vsr.cli import terminal
 from vsr.cli.terminal import Column, Table
 
 if TYPE_CHECKING:
+    from vsr.choice.objective import Objective
     from vsr.evaluation import Evaluation, Interval, MethodResult
     from vsr.selectors.base import TrainedSelector
 
+_COST = "USD/1,000"
 _COLUMNS = (
     Column("selector"),
-    Column("utility", "right"),
+    Column("utility", "right", is_spare=True, importance=1),
     Column("quality", "right"),
     Column("vs best single", "right"),
     Column("95 %", "right"),
+    Column(_COST, "right", is_spare=True, importance=2),
     Column("latency", "right", is_spare=True),
     Column("per query", "right", is_spare=True),
 )
 # Single models that are shown, the best one among them; `--json` has all.
 _SHOWN_SINGLES = 5
+# What people compare first, and always there; the other baselines are for those who ask what routing has to beat.
+_USUAL_BASELINES = ("best single", "random", "category table", "oracle")
 
 
-def write_evaluation(evaluation: "Evaluation") -> None:
-    """Print the table, how often each model is best, and the verdict, to stdout."""
-    weight = evaluation.objective.quality_weight
+def write_evaluation(evaluation: "Evaluation", *, shows_baselines: bool = False) -> None:
+    """Print the table, how often each model is best, and the verdict, to stdout.
+
+    Args:
+        evaluation: the comparison.
+        shows_baselines: whether all baselines are shown, not the usual ones alone.
+    """
     way = f"hold-out of {evaluation.n_held_out:,}"
     if evaluation.n_folds > 1:
         times = "" if evaluation.n_splits == 1 else f"{evaluation.n_splits} times "
@@ -32,12 +41,18 @@ def write_evaluation(evaluation: "Evaluation") -> None:
     n_categories = terminal.counted(evaluation.n_categories, "category", "categories")
     terminal.write(
         f"{evaluation.n_queries:,} queries, {evaluation.n_models} models, {n_categories}; "
-        f"held out: {way}, quality weight {weight:g}"
+        f"held out: {way}, {objective_label(evaluation.objective)}"
     )
     terminal.write("")
-    # With a weight of 1, utility is quality: one column says both.
-    keep = [number for number, column in enumerate(_COLUMNS) if column.title != "utility" or weight < 1.0]
-    rows = [_row(method) for method in _shown(evaluation)]
+    shown = _shown(evaluation, shows_baselines=shows_baselines)
+    # With a weight of 1, utility is quality: one column says both. Nor is there a column of what nobody knows.
+    is_said = {
+        "utility": not evaluation.objective.is_quality_alone,
+        _COST: any(method.cost_usd is not None for method in evaluation.methods),
+        "latency": any(method.latency_s is not None for method in evaluation.methods),
+    }
+    keep = [number for number, column in enumerate(_COLUMNS) if is_said.get(column.title, True)]
+    rows = [_row(method) for method in shown]
     terminal.write_table(
         Table(
             tuple(_COLUMNS[number] for number in keep),
@@ -45,10 +60,19 @@ def write_evaluation(evaluation: "Evaluation") -> None:
         )
     )
     terminal.write("")
-    _write_notes(evaluation)
+    _write_notes(evaluation, shown)
     _write_best_models(evaluation)
     terminal.write("")
     terminal.write(evaluation.verdict.sentence)
+
+
+def objective_label(objective: "Objective") -> str:
+    """Write an objective: `quality weight 0.9, cost share 0.5`; what has no effect is left out."""
+    said = [f"quality weight {objective.quality_weight:.4g}"]
+    if objective.quality_weight < 1.0 and objective.cost_share > 0.0:
+        said.append(f"cost share {objective.cost_share:g}")
+    said += [f"penalty of {model} {value:.3g}" for model, value in objective.model_penalty.items()]
+    return ", ".join(said)
 
 
 def selector_label(selector: "TrainedSelector") -> str:
@@ -73,21 +97,36 @@ def _row(method: "MethodResult") -> tuple[str, ...]:
         f"{method.quality:.3f}",
         ("identical" if method.is_identical else "-") if gain is None else f"{points(gain.mean)} points",
         "" if gain is None or method.kind == "oracle" else _interval(gain),
+        "-" if method.cost_usd is None else _per_thousand(method.cost_usd),
         "-" if method.latency_s is None else f"{method.latency_s:.2f} s",
         "" if method.seconds_per_query is None else f"{method.seconds_per_query * 1e6:,.0f} µs",
     )
 
 
-def _shown(evaluation: "Evaluation") -> list["MethodResult"]:
-    """Leave out single models beyond the first five, but for the one of highest quality."""
+def _shown(evaluation: "Evaluation", *, shows_baselines: bool) -> list["MethodResult"]:
+    """Leave out single models beyond the first five but for the one of highest quality, and unusual baselines."""
     kept = [f"always {evaluation.highest_quality}"]
     kept += [method.name for method in evaluation.methods if method.kind == "single"][: _SHOWN_SINGLES - 1]
-    return [method for method in evaluation.methods if method.kind != "single" or method.name in kept]
+
+    def is_shown(method: "MethodResult") -> bool:
+        if method.kind == "single":
+            return method.name in kept
+        return shows_baselines or method.kind not in ("baseline", "oracle") or method.name in _USUAL_BASELINES
+
+    return [method for method in evaluation.methods if is_shown(method)]
 
 
-def _write_notes(evaluation: "Evaluation") -> None:
+def _per_thousand(cost_usd: float) -> str:
+    """Write what a thousand queries cost, in USD with about three digits."""
+    thousand = 1_000.0 * cost_usd
+    if thousand == 0.0:
+        return "0"
+    return f"{thousand:,.0f}" if thousand >= 100.0 else f"{thousand:.3g}"
+
+
+def _write_notes(evaluation: "Evaluation", shown: list["MethodResult"]) -> None:
     """Say what the table cannot: lines left out, luck taken off, categories, cells that were not measured."""
-    left_out = len(evaluation.methods) - len(_shown(evaluation))
+    left_out = sum(method.kind == "single" for method in evaluation.methods if method not in shown)
     if left_out:
         terminal.write(f"{terminal.counted(left_out, 'more single model')} below these: --json has them.")
     if round(100.0 * evaluation.luck, 1) > 0.0:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
-from vsr.cli.evaluation_table import points
+from vsr.cli.evaluation_table import objective_label, points
 from vsr.cli.options import json_option
 from vsr.cli.sections import command
 
@@ -87,10 +87,7 @@ def _document(artefact: "Artefact") -> dict[str, Any]:
             "vsr_version": header.vsr_version,
             "format_version": header.format_version,
             "embedder": header.embedder.to_json(),
-            "objective": {
-                "quality_weight": header.objective.quality_weight,
-                "cost_share": header.objective.cost_share,
-            },
+            "objective": header.objective.document(),
             "n_measured": selector.statistics.counts.sum(axis=0).tolist(),
             "training_digest": selector.training_digest,
             "classifier_accuracy": None if selector.classifier is None else selector.classifier.accuracy,
@@ -143,10 +140,7 @@ def _print(artefact: "Artefact") -> None:
                 if selector.classifier is None
                 else f"{selector.classifier.accuracy:.0%} of {selector.classifier.n_labelled:,} labelled queries right",
             ),
-            (
-                "objective",
-                f"quality weight {header.objective.quality_weight:g}, cost share {header.objective.cost_share:g}",
-            ),
+            ("objective", objective_label(header.objective)),
             ("held out", _held_out(selector.name, header.held_out)),
         ]
     width = max(len(name) for name, _ in rows) + 2

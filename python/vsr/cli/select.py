@@ -1,5 +1,6 @@
 """`vsr-train select`: route one query, or a file of them."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from vsr.selectors import registry
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice
     from vsr.data.records import Query
-    from vsr.routing import ModelRouter, Router
+    from vsr.routing import ModelRouter, Request, Router
 
 
 @command("select")
@@ -77,6 +78,7 @@ def select(
     artefact says which embedding model it needs; the flags say where that is, and may not contradict. --embedding-file
     has one row per unique query of the file, as `vsr-train embed` writes it.
     """
+    from vsr.choice.chooser import UNKNOWN
     from vsr.cli.embedding import embed_with_progress, load_decision_router, load_router
     from vsr.data.categories import unknown_categories
     from vsr.data.prompts import unique_rows
@@ -134,27 +136,28 @@ def select(
             terminal.warn(f"{each.artefact.path}: has the documented fields alone; it lacks {lack}")
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
     held = _signals(signals)
-    asked = [
-        Request(
-            query.prompt,
-            query.category,
-            held,
-            offered,
-            default,
-            objective.over(routers[0][1].objective) if routers else None,
-        )
-        for query in queries
-    ]
     prompts = [query.prompt for query in queries]
-    embeddings = None
+    vectors: Any = [None] * len(queries)
     if embedding.file is not None:
         rows = unique_rows(prompts)
-        embeddings = read_embedding_file(embedding.file, max(rows) + 1)[rows]
+        vectors = read_embedding_file(embedding.file, max(rows) + 1)[rows]
     elif input_file is not None and routers and routers[0][1].embedder is not None:
-        embeddings = embed_with_progress(routers[0][1].embedder, prompts).vectors
-    choices = router.route(asked, embeddings)
-    if choices and choices[0].excluded and choices[0].reason != "default":
-        terminal.warn(f"not compared, because the artefact does not know them: {', '.join(choices[0].excluded)}")
+        vectors = embed_with_progress(routers[0][1].embedder, prompts).vectors
+    wanted = objective.over(routers[0][1].objective) if routers else None
+    asked = [
+        Request(prompt, query.category, _joined(query.signals, held), offered, default, wanted, vector)
+        for prompt, query, vector in zip(prompts, queries, vectors, strict=True)
+    ]
+    choices = router.route(asked)
+    unknown_models = {
+        name: None
+        for choice in choices
+        if choice.reason != "default"
+        for name, why in choice.excluded.items()
+        if why == UNKNOWN
+    }
+    if unknown_models:
+        terminal.warn(f"not compared, because the artefact does not know them: {', '.join(unknown_models)}")
     n_assumed = sum(choice.category_source is None and choice.reason == "predicted" for choice in choices)
     if n_assumed:
         lines = "" if input_file is None else f" ({n_assumed:,} of {len(choices):,} lines)"
@@ -163,16 +166,15 @@ def select(
             "Give the category, or train on at least 20 labelled queries of each of two categories"
         )
     if input_file is not None or as_json:
-        for number, choice in enumerate(choices):
+        for request, choice in zip(asked, choices, strict=True):
             document = choice_document(choice)
             if explain:
-                vector = None if embeddings is None else embeddings[number : number + 1]
-                document["explanation"] = _explanation(router, queries[number], vector, choice)
+                document["explanation"] = _explanation(router, request, choice)
             terminal.write_json_line(document)
         return
     _print_choice(choices[0])
     if explain:
-        _print_explanation(_explanation(router, queries[0], embeddings, choices[0]))
+        _print_explanation(_explanation(router, asked[0], choices[0]))
 
 
 def choice_document(choice: "Choice") -> dict[str, Any]:
@@ -191,6 +193,7 @@ def choice_document(choice: "Choice") -> dict[str, Any]:
         "decision": choice.decision,
         "reference": _reference(choice),
         "excluded": choice.excluded,
+        "missing_signals": list(choice.missing_signals),
     }
 
 
@@ -243,6 +246,14 @@ def _signals(flags: tuple[str, ...]) -> dict[str, list[str]] | None:
     return signals or None
 
 
+def _joined(own: Mapping[str, Collection[str]] | None, flags: dict[str, list[str]] | None) -> dict[str, list[str]]:
+    """Join the signals of a line with those of the flags."""
+    joined = {kind: list(names) for kind, names in (own or {}).items()}
+    for kind, names in (flags or {}).items():
+        joined[kind] = joined.get(kind, []) + names
+    return joined
+
+
 def _reference(choice: "Choice") -> dict[str, Any] | None:
     """Give the reference of a decision that the chosen model came from."""
     from vsr.config import ModelReference
@@ -251,12 +262,7 @@ def _reference(choice: "Choice") -> dict[str, Any] | None:
     return reference.model_dump() if isinstance(reference, ModelReference) else None
 
 
-def _explanation(
-    router: "ModelRouter",
-    query: "Query",
-    embedding: Any,  # noqa: ANN401 -- an array or None
-    choice: "Choice",
-) -> dict[str, Any] | None:
+def _explanation(router: "ModelRouter", request: "Request", choice: "Choice") -> dict[str, Any] | None:
     """Say what a choice rests on; None where nothing was compared."""
     from vsr.routing import DecisionRouter, Router
     from vsr.routing.explanation import explain
@@ -264,7 +270,7 @@ def _explanation(
     own = router.router_of(choice) if isinstance(router, DecisionRouter) else router
     if not isinstance(own, Router) or not choice.scores:
         return None
-    prepared = own.prepare([query.prompt], [query.category], embedding)
+    prepared = own.prepare([request])
     return asdict(explain(own.artefact.selector, prepared.features, choice.ranking[:3]))
 
 

@@ -145,11 +145,13 @@ class Column:
         title: what its cells are.
         align: where they stand.
         is_spare: whether it is left out where a terminal is too narrow for all.
+        importance: of spare columns the least important goes first, the last of several alike.
     """
 
     title: str
     align: Literal["left", "right"] = "left"
     is_spare: bool = False
+    importance: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,38 +181,50 @@ def render_table(table: Table, stream: TextIO) -> str:
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    def least_width(number: int, longest: int) -> int:
+        column = table.columns[number]
+        cells = [column.title, *(row[number] for row in table.rows)]
+        # Figures stay whole, texts break between words; only words beyond all measure are broken.
+        parts = cells if column.align == "right" else [word for cell in cells for word in cell.split()]
+        return min(max(map(cell_len, parts), default=1), longest)
+
     def grid_of(numbers: Sequence[int], longest: int = _LONGEST_WORD) -> RichTable:
         grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for number in numbers:
             column = table.columns[number]
-            cells = [column.title, *(row[number] for row in table.rows)]
-            # Figures stay whole, texts break between words; only words beyond all measure are broken.
-            parts = cells if column.align == "right" else [word for cell in cells for word in cell.split()]
-            least = min(max(map(cell_len, parts), default=1), longest)
+            least = least_width(number, longest)
             grid.add_column(Text(column.title), justify=column.align, overflow="fold", min_width=least)
         for row in table.rows:
             grid.add_row(*(Text(row[number]) for number in numbers))
         return grid
+
+    def needed(numbers: Sequence[int]) -> int:
+        """Columns of a terminal that this needs, with two between columns."""
+        return sum(least_width(number, _LONGEST_WORD) + 2 for number in numbers) - 2
 
     laid_out = io.StringIO()
     console = Console(file=laid_out, force_terminal=_is_coloured(stream), highlight=False, legacy_windows=False)
     # Without a width of its own, a pipe gets as many columns as the widest row needs.
     unlimited = console.options.update(max_width=1_000_000)
     numbers = list(range(len(table.columns)))
-    grid = grid_of(numbers)
+    dropped: set[int] = set()
     if not stream.isatty():
-        console.width = Measurement.get(console, unlimited, grid).maximum
+        console.width = Measurement.get(console, unlimited, grid_of(numbers)).maximum
+        grid = grid_of(numbers)
     else:
-        console.width = _width(stream)
-        for number in reversed(numbers.copy()):
-            if Measurement.get(console, unlimited, grid).minimum <= console.width:
+        console.width = width = _width(stream)
+        spare = [number for number in numbers if table.columns[number].is_spare]
+        for number in sorted(spare, key=lambda number: (table.columns[number].importance, -number)):
+            if needed(numbers) <= width:
                 break
-            if table.columns[number].is_spare:
-                numbers.remove(number)
-                grid = grid_of(numbers)
-        if Measurement.get(console, unlimited, grid).minimum > console.width:
-            grid = grid_of(numbers, longest=1)
+            numbers.remove(number)
+            dropped.add(number)
+        grid = grid_of(numbers, _LONGEST_WORD if needed(numbers) <= width else 1)
     console.print(grid)
+    if dropped:
+        # A column that is missing without a word looks like one that there is nothing to say in.
+        titles = ", ".join(table.columns[number].title for number in sorted(dropped))
+        laid_out.write(_wrapped(f"No room for: {titles}.", stream))
     return "".join(f"{line.rstrip()}\n" for line in laid_out.getvalue().splitlines())
 
 

@@ -10,6 +10,7 @@ from vsr.cli import terminal
 from vsr.cli.algorithm_options import ALGORITHMS, AlgorithmChoice, AlgorithmsCommand, given_parameters
 from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
+from vsr.cli.curve_table import write_sentences, write_target
 from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.file_formats import RECORDS
@@ -23,6 +24,8 @@ from vsr.cli.options import (
     objective_options,
     seed_option,
 )
+from vsr.cli.records import RECORDS_NAME, read_measured
+from vsr.cli.report import ReportOptions, report_options
 from vsr.cli.sections import command, option
 from vsr.selectors import registry
 
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from vsr.config import RouterConfig
     from vsr.evaluation.compare_and_train import TrainingResult
 
-RECORDS_NAME = "benchmark_training_data.jsonl"
 QUERIES_NAME = "training_data_with_category.jsonl"
 _BENCHMARK = "Asking first"
 
@@ -86,7 +88,8 @@ _BENCHMARK = "Asking first"
     help="Train this one; may be repeated.",
 )
 @embedding_options
-@objective_options("0.9")
+@objective_options("0.9", with_targets=True)
+@report_options
 @seed_option
 @json_option
 def train(
@@ -104,6 +107,7 @@ def train(
     algorithms: tuple[str, ...],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
+    report: ReportOptions,
     seed: int,
     as_json: bool,
     **flags: Any,
@@ -116,17 +120,17 @@ def train(
     from vsr._files import require_writable
     from vsr.choice.objective import Objective
     from vsr.data.preferences import read_preferences
-    from vsr.data.records import read_records
     from vsr.doctor import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.cross_validation import N_SPLITS
     from vsr.features.classifier import fill_categories
-    from vsr.training.outcomes import read_outcomes
     from vsr.training.pairs import preference_features
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
     if splits is not None and holdout is not None:
         raise click.UsageError("--splits has no effect with --holdout: queries are held out once.")
+    if analyze_only and report.directory is not None:
+        raise click.UsageError("--report has no effect with --analyze-only: nothing is compared.")
     config = None if config_path is None else read_config(config_path)
     if analyze_only and config is not None:
         from vsr.cli.analyze import write_analysis
@@ -141,10 +145,12 @@ def train(
     if preferences is not None:
         _check_preferences(chosen, embedding)
     require_writable(folder)
+    report.require()
+    # Known before anything is asked: a target's own weights come later.
     wanted = objective.over(Objective())
     asked = None
     if benchmark and config is not None:
-        if wanted.cost_share > 0:
+        if wanted.cost_share > 0 or objective.target_cost is not None:
             _require_prices(config)
         if embedding.file is None:
             embedding.load()  # what is missing there is better said before hours of asking than behind them
@@ -160,14 +166,8 @@ def train(
         if asked.is_interrupted:
             return asking.exit_code(asked)
         terminal.say()
-    outcomes = read_outcomes(
-        read_records(records_path, skip_bad_lines=skip_bad_lines),
-        None if config is None else config.offered_models(),
-    )
-    # More than one query: `read_outcomes` sees to it.
-    terminal.say(f"{outcomes.n_queries:,} unique queries, {terminal.counted(outcomes.n_models, 'model')}.")
-    for line in [] if outcomes.report is None else outcomes.report.lines():
-        terminal.say(f"  {line}")
+    offered = None if config is None else config.offered_models()
+    outcomes = read_measured(records_path, offered, skip_bad_lines=skip_bad_lines)
     found = check_outcomes(outcomes, str(records_path), wanted)
     if preferences is not None:
         # Pairs say which model is better where qualities do not.
@@ -191,7 +191,8 @@ def train(
     settings = TrainingSettings(
         algorithms=chosen,
         parameters=parameters,
-        objective=wanted,
+        objective=objective.to_train_with(outcomes),
+        target=objective.target,
         seed=seed,
         holdout=holdout,
         splits=N_SPLITS if splits is None else splits,
@@ -208,6 +209,7 @@ def train(
             progress=lambda what, done, total: show(done, total, note=what),
         )
     _print(result, as_json=as_json)
+    report.write(result.evaluation, result.held, categories, records_path)
     exit_code = 0 if asked is None else asking.exit_code(asked)
     if asked is not None and exit_code == TOO_MANY_FAILED:
         asking.say_too_many_failed(asked)
@@ -255,7 +257,9 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
             {
                 "verdict": None if result.evaluation is None else result.evaluation.verdict.kind,
                 "recommended": result.recommended,
-                "evaluation": None if result.evaluation is None else evaluation_document(result.evaluation),
+                "evaluation": None
+                if result.evaluation is None
+                else evaluation_document(result.evaluation, with_curve=True),
                 "selectors": {
                     selector.name: {
                         "file": str(path),
@@ -270,7 +274,10 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
         )
         return
     if result.evaluation is not None:
+        write_target(result.evaluation)
         write_evaluation(result.evaluation)
+        if result.evaluation.method("judged").cost_usd is not None:
+            write_sentences(result.evaluation)
     terminal.say()
     terminal.say(f"Trained on all queries in {terminal.duration(result.duration_s)}:")
     for selector, path in zip(result.selectors, result.paths, strict=True):

@@ -1,11 +1,11 @@
-"""What a configuration offers to choose from: which decisions have several models, and which need training."""
+"""What a configuration offers to choose from: which decisions have several models, need training, and are reached."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vsr.config import Decision, RouterConfig
-from vsr.config.rules import DecisionTable, Known, Rule, Undecided
+from vsr.config.rules import DOMAIN, DecisionTable, Known, Rule, Undecided
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class DecisionAnalysis:
         name: as in the configuration.
         domains: the domains that its rules name, in their order.
         models: on offer, each once.
-        algorithm: how one of them is chosen; None where nothing is said: what the training recommends.
+        algorithm: how one of them is chosen; None where nothing is said (the recommended one is taken).
         needs_training: whether it chooses between several models by an algorithm that is trained.
     """
 
@@ -30,7 +30,7 @@ class DecisionAnalysis:
     def reason(self) -> str:
         """Why it needs training, or why not."""
         if self.needs_training:
-            return f"chooses between {len(self.models)} models by {self.algorithm or 'what the training recommends'}"
+            return f"chooses between {len(self.models)} models by {self.algorithm or 'the recommended algorithm'}"
         if len(self.models) < 2:
             return "one model only" if self.models else "no model"
         return f"{self.algorithm} is the router's own algorithm and is not trained"
@@ -74,49 +74,50 @@ def analyze(config: RouterConfig) -> ConfigAnalysis:
 
 @dataclass(frozen=True)
 class Reach:
-    """Where queries go by the decisions of a configuration.
+    """How many queries fall into which decision.
 
     Attributes:
-        n_queries: that were looked at.
-        by_decision: queries that fall into each decision, in the order of the file.
+        n_queries: all of them.
+        by_decision: queries of every decision, in the order of the file.
         n_outside: queries for which no decision holds.
-        n_undecided: queries without a category, whose decision hangs on it.
-        signal_types: types of conditions that hold by signals of a request alone; here they do not.
+        n_undecided: queries whose decision hangs on a category that is not known.
+        missing_signals: types of conditions that some query said nothing about; they did not hold.
     """
 
     n_queries: int
     by_decision: dict[str, int]
     n_outside: int
     n_undecided: int
-    signal_types: tuple[str, ...]
+    missing_signals: tuple[str, ...]
 
 
-def reach(config: RouterConfig, categories: Sequence[str | None]) -> Reach:
-    """Count the queries that reach every decision, by their categories alone.
-
-    Args:
-        config: the configuration.
-        categories: category of each query, None where it has none.
-    """
+def reach(config: RouterConfig, queries: Iterable[Known]) -> Reach:
+    """Count the queries that fall into every decision of a configuration."""
     table = DecisionTable.of(config.decisions)
-    counts = dict.fromkeys((decision.name for decision in config.decisions), 0)
-    n_outside = n_undecided = 0
-    for category, number in Counter(categories).items():
-        is_known = category is not None and bool(category.strip())
-        found = table.find(Known(category if is_known else None, is_category_known=is_known))
-        if isinstance(found, Undecided):
-            n_undecided += number
-        elif found is None:
-            n_outside += number
+    found: Counter[str | None] = Counter()
+    n_undecided = 0
+    missing: set[str] = set()
+    for known in queries:
+        missing |= table.signal_types().difference(known.signals)
+        decision = table.find(known)
+        if isinstance(decision, Undecided):
+            n_undecided += 1
         else:
-            counts[found.name] += number
-    return Reach(len(categories), counts, n_outside, n_undecided, tuple(sorted(table.signal_types())))
+            found[None if decision is None else decision.name] += 1
+    return Reach(
+        n_queries=found.total() + n_undecided,
+        by_decision={decision.name: found[decision.name] for decision in config.decisions},
+        n_outside=found[None],
+        n_undecided=n_undecided,
+        missing_signals=tuple(sorted(missing)),
+    )
 
 
 def _analysis(decision: Decision) -> DecisionAnalysis:
+    conditions = Rule.of(decision.rules).conditions()
     return DecisionAnalysis(
         name=decision.name,
-        domains=tuple(dict.fromkeys(Rule.of(decision.rules).domains())),
+        domains=tuple(dict.fromkeys(each.name for each in conditions if each.type == DOMAIN and each.name)),
         models=tuple(dict.fromkeys(reference.asked_name for reference in decision.model_refs)),
         algorithm=None if decision.algorithm is None else decision.algorithm.type,
         needs_training=decision.needs_training,

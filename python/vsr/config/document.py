@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vsr.config import nodes
+from vsr.config import later_router, nodes
 from vsr.errors import ConfigError
 
 Location = tuple[str | int, ...]
@@ -53,7 +53,8 @@ def read_document(text: str, path: Path, sections: frozenset[str], environment: 
     Args:
         text: The file's text.
         path: Named in errors.
-        sections: Top-level keys to keep; the rest is neither built nor expanded.
+        sections: Top-level keys to keep, or to make from the layout of later routers; the rest is neither built nor
+            expanded.
         environment: Values for `${VARIABLE}` and `${VARIABLE:-default}`.
 
     Raises:
@@ -61,7 +62,8 @@ def read_document(text: str, path: Path, sections: frozenset[str], environment: 
     """
     document = Document({})
     try:
-        root = _Reader(document, environment, path).mapping(nodes.read_sections(text, path, sections), ())
+        found = nodes.read_sections(text, path, sections | later_router.SECTIONS)
+        root = _Reader(document, environment, path).mapping(later_router.in_own_sections(found), ())
     except _TooMuchError as error:
         raise ConfigError(f"{path}:{error.line}: {error}.") from None
     document.values.update({key: value for key, value in root.items() if key in sections})

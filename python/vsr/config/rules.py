@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vsr.config.sections import Condition, Decision, Rules
-from vsr.data.categories import normalise_category
+from vsr.data.categories import CATEGORIES, OTHER, normalise_category
 
 #: The one type of condition that is looked up here, against the category; all others come as signals.
 DOMAIN = "domain"
+
+_OTHER = CATEGORIES[OTHER]
 
 Signals = Mapping[str, Collection[str]]
 """Type of a condition -> the names of that type that hold for the query, for example `{"keyword": ["urgent"]}`."""
@@ -46,11 +48,11 @@ class Rule:
     name: str = ""
 
     @classmethod
-    def of(cls, section: Rules | Condition | None) -> "Rule":
+    def of(cls, section: Condition | None) -> "Rule":
         """Read the rules of a decision; one without any always holds."""
-        if section is None or (isinstance(section, Rules) and not section.conditions):
+        if section is None or (isinstance(section, Rules) and not section.conditions and section.type is None):
             return cls("AND")
-        if isinstance(section, Rules) or section.operator is not None or section.conditions:
+        if section.operator is not None or section.conditions:
             return cls(section.operator or "OR", tuple(map(cls.of, section.conditions)))
         kind = (section.type or "").strip().lower()
         name = section.name or ""
@@ -63,7 +65,10 @@ class Rule:
                 return self.name in known.signals.get(self.type, ())
             if not known.is_category_known:
                 return None
-            return known.category is not None and domain_name(known.category) == self.name
+            if known.category is None:
+                return False
+            category = domain_name(known.category)
+            return category == self.name or (self.name == _OTHER and category not in CATEGORIES)
         found = [part.holds(known) for part in self.parts]
         if self.operator == "AND":
             return False if False in found else None if None in found else True
@@ -72,16 +77,12 @@ class Rule:
             return any_holds
         return not any_holds
 
-    def conditions(self) -> "Iterator[Rule]":
-        """Give its single conditions."""
+    def conditions(self) -> Iterator["Rule"]:
+        """Give its conditions without what joins them."""
         if self.operator is None:
             yield self
         for part in self.parts:
             yield from part.conditions()
-
-    def domains(self) -> Iterator[str]:
-        """Give the domains that it names."""
-        return (condition.name for condition in self.conditions() if condition.type == DOMAIN)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class DecisionTable:
 
     def asks_for_category(self) -> bool:
         """Whether any rule looks at the category."""
-        return any(True for _, rule in self.decisions for _ in rule.domains())
+        return any(each.type == DOMAIN for _, rule in self.decisions for each in rule.conditions())
 
     def signal_types(self) -> frozenset[str]:
         """Give the types of conditions that hold by signals alone."""

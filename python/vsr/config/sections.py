@@ -21,6 +21,7 @@ ROUTER_ALGORITHMS = (
     "hybrid",
     "latency_aware",
     "multi_factor",
+    "prompt",
     "ratings",
     "remom",
     "rl_driven",
@@ -115,6 +116,9 @@ class Pricing(Section):
     completion_per_1m: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.0, description="USD per million tokens"
     )
+    cached_prompt_per_1m: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="USD per million tokens of a prompt that the server has in its cache"
+    )
     currency: Literal["USD"] = Field("USD", description="costs are compared in US dollars alone")
 
 
@@ -128,9 +132,7 @@ class ModelEntry(Section):
             "api_format",
             "backend_refs",
             "batch_size",
-            "capabilities",
             "context_size",
-            "context_window_size",
             "description",
             "image_gen_backend",
             "loras",
@@ -156,6 +158,13 @@ class ModelEntry(Section):
         0.0, description="null: the server's default"
     )
     pricing: Pricing | None = Field(None, description="what its tokens cost")
+    capabilities: tuple[str, ...] = Field(
+        (), description="what it can do beyond text, for example vision or tools; limits of requests ask for it"
+    )
+    context_tokens: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="how much it can read; limits of requests ask for it"
+    )
+    context_window_size: Annotated[int, Field(ge=1)] | None = Field(None, description="the same, as the router says it")
 
 
 # What the router's documentation shows in the blocks of the trained algorithms, beside their parameters.
@@ -220,13 +229,10 @@ class Condition(Section):
     conditions: tuple["Condition", ...] = Field((), description="nested conditions")
 
 
-class Rules(Section):
-    """When a decision applies."""
+class Rules(Condition):
+    """When a decision applies: one condition, or several that are joined, by OR where nothing is said."""
 
-    router_fields = frozenset({"type", "name", "value", "on_error", "on_unknown"})
-
-    operator: Literal["AND", "OR", "NOT"] = Field("OR", description="joins the conditions")
-    conditions: tuple[Condition, ...] = Field((), description="what has to hold")
+    router_fields = Condition.router_fields | {"on_error", "on_unknown"}
 
 
 class ModelReference(Section):
@@ -262,7 +268,7 @@ class Decision(Section):
 
     @property
     def needs_training(self) -> bool:
-        """Whether the decision chooses between several models by what is trained: its algorithm, or the recommended."""
+        """Whether the decision chooses between several models by an algorithm that is trained."""
         is_trained = self.algorithm is None or self.algorithm.is_trained
         return is_trained and len({reference.asked_name for reference in self.model_refs}) > 1
 
@@ -296,6 +302,10 @@ class RouterConfig(Section):
             return tuple(self.models)
         references = (reference for decision in self.decisions for reference in decision.model_refs)
         return tuple(dict.fromkeys(reference.asked_name for reference in references))
+
+    def decisions_to_train(self) -> tuple[Decision, ...]:
+        """Return the decisions that choose between several models by a trained algorithm."""
+        return tuple(decision for decision in self.decisions if decision.needs_training)
 
     def algorithm_parameters(self) -> dict[str, dict[str, object]]:
         """Join what the decisions say of each algorithm's parameters.

@@ -12,7 +12,9 @@ from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.failures import Failure, failure_of
 from vsr.data.prompts import render_prompt, unique_key
 from vsr.data.records import Record, UnratedRecord
+from vsr.data.repeats import Repeats
 from vsr.data.report import OutcomesReport
+from vsr.data.tokens import Tokens
 
 Scorer = Callable[[UnratedRecord], float | None]
 """Gives the quality in [0, 1] of an answer that has no performance; None where it cannot be scored."""
@@ -37,6 +39,7 @@ class Cells:
         self._categories: list[str | None] = []
         self._rows, self._columns = array("q"), array("q")
         self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
+        self._input_tokens, self._output_tokens, self._first_token_s = array("d"), array("d"), array("d")
         self.n_records = 0
         self._n_failed = self._n_timeouts = self._n_unavailable = 0
         self._n_unscored = self._n_scored = self._n_conflicts = 0
@@ -48,6 +51,8 @@ class Cells:
         column_of, categories = self._column_of, self._categories
         add_row, add_column = self._rows.append, self._columns.append
         add_quality, add_latency, add_cost = self._quality.append, self._latency_s.append, self._cost_usd.append
+        add_input, add_output = self._input_tokens.append, self._output_tokens.append
+        add_first = self._first_token_s.append
         last_spelling: object = None
         row: int | None = None
         for record in records:
@@ -81,6 +86,11 @@ class Cells:
             add_quality(quality)
             add_latency(_NAN if latency_s is None else latency_s)
             add_cost(_NAN if cost_usd is None else cost_usd)
+            n_input, n_output, first_token_s = record.input_tokens, record.output_tokens, record.time_to_first_token
+            add_input(_NAN if n_input is None else n_input)
+            # An answer that broke off says nothing about the length of answers.
+            add_output(_NAN if n_output is None or record.error else n_output)
+            add_first(_NAN if first_token_s is None or record.error else first_token_s)
 
     def _row_of(self, record: Record) -> int:
         prompt = render_prompt(record.query, record.choices)
@@ -149,6 +159,9 @@ class Cells:
                 f"none of the {self.n_records:,} records has a quality ({self._n_unavailable:,} failed calls that say "
                 f"nothing about the model, {self._n_unscored:,} unscored answers); expected at least one `performance`"
             )
+        n_repeats = len(cells) - len(np.unique(cells))
+        values = np.frombuffer(self._quality, dtype=np.float64)
+        repeats = Repeats.of_cells(cells, values, shape) if n_repeats else None
         report = OutcomesReport(
             n_records=self.n_records,
             n_other_models=sum(self._other_models.values()),
@@ -157,7 +170,7 @@ class Cells:
             n_unavailable=self._n_unavailable,
             n_unscored=self._n_unscored,
             n_scored=self._n_scored,
-            n_repeats=len(cells) - len(np.unique(cells)),
+            n_repeats=n_repeats,
             n_category_conflicts=self._n_conflicts,
             n_bad_lines=n_bad_lines,
             unknown_categories=unknown_categories(self._categories),
@@ -170,8 +183,17 @@ class Cells:
             "quality": quality[:, kept],
             "latency_s": _cell_means(cells, self._latency_s, shape)[:, kept],
             "cost_usd": _cell_means(cells, self._cost_usd, shape)[:, kept],
+            "tokens": self._tokens(cells, shape, kept),
             "report": report,
+            "repeats": None if repeats is None else repeats.with_models(kept.tolist()),
         }
+
+    def _tokens(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Tokens | None:
+        held = [
+            _cell_means(cells, values, shape)[:, kept]
+            for values in (self._input_tokens, self._output_tokens, self._first_token_s)
+        ]
+        return Tokens(*held) if any(np.isfinite(values).any() for values in held) else None
 
 
 def _two_texts(embedding_id: float | str, first: str, second: str) -> BadRecordError:

@@ -14,7 +14,9 @@ from vsr.data.cells import BadRecordError, Cells, Scorer
 from vsr.data.json_lines import JsonLines
 from vsr.data.prompts import unique_key
 from vsr.data.records import Record, Records
+from vsr.data.repeats import Repeats
 from vsr.data.report import OutcomesReport
+from vsr.data.tokens import Tokens
 from vsr.errors import RecordError
 
 __all__ = ["Outcomes", "OutcomesReport", "Scorer"]
@@ -32,6 +34,8 @@ class Outcomes:
         latency_s: float64 (n_queries, n_models), seconds, NaN = not measured.
         cost_usd: float64 (n_queries, n_models), USD, NaN = not measured.
         report: what became of the records; None where the outcomes do not come from records.
+        repeats: the draws behind cells that several records were averaged for; None where there are none.
+        tokens: of prompts and answers; None where no record has any.
     """
 
     queries: tuple[str, ...]
@@ -41,6 +45,8 @@ class Outcomes:
     latency_s: NDArray[np.float64]
     cost_usd: NDArray[np.float64]
     report: OutcomesReport | None = field(default=None)
+    repeats: Repeats | None = field(default=None)
+    tokens: Tokens | None = field(default=None)
 
     def __init__(
         self,
@@ -51,6 +57,8 @@ class Outcomes:
         latency_s: ArrayLike | None = None,
         cost_usd: ArrayLike | None = None,
         report: OutcomesReport | None = None,
+        repeats: Repeats | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         """Check and copy what was measured.
 
@@ -62,6 +70,8 @@ class Outcomes:
             latency_s: the same shape, 0 or more; None: nothing was measured.
             cost_usd: the same shape, 0 or more; None: nothing was measured.
             report: what became of the records.
+            repeats: the draws behind averaged cells, of the same shape.
+            tokens: of prompts and answers, of the same shape.
 
         Raises:
             RecordError: There is no query or no model, a query or a name occurs twice or is no text, a shape does not
@@ -69,7 +79,7 @@ class Outcomes:
         """
         queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
         _require_different(queries)
-        self._fill(queries, categories, models, quality, latency_s, cost_usd, report)
+        self._fill(queries, categories, models, quality, latency_s, cost_usd, report, repeats, tokens)
 
     def _fill(
         self,
@@ -80,6 +90,8 @@ class Outcomes:
         latency_s: ArrayLike | None = None,
         cost_usd: ArrayLike | None = None,
         report: OutcomesReport | None = None,
+        repeats: Repeats | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         """Check and copy everything but the queries; arguments and errors as in `__init__`."""
         categories = as_list(categories, "categories", "a list of one name (or None) per query", RecordError)
@@ -96,6 +108,10 @@ class Outcomes:
         if twice:
             raise RecordError(f"outcomes name {', '.join(twice)} more than once; expected one column a model")
         shape = (len(queries), len(models))
+        if tokens is not None and tokens.shape != shape:
+            raise RecordError(
+                f"tokens have shape {tokens.shape}; expected {shape}, one row a query, one column a model"
+            )
         unknown = unknown_categories(categories)
         if unknown and report is None:
             report = OutcomesReport(unknown_categories=unknown)
@@ -107,6 +123,8 @@ class Outcomes:
             "latency_s": _measured("latency_s", latency_s, shape),
             "cost_usd": _measured("cost_usd", cost_usd, shape),
             "report": report,
+            "repeats": repeats,
+            "tokens": tokens,
         }
         for name, value in held.items():
             object.__setattr__(self, name, value)
@@ -190,6 +208,8 @@ class Outcomes:
             latency_s=self.latency_s[index],
             cost_usd=self.cost_usd[index],
             report=self.report,
+            repeats=None if self.repeats is None else self.repeats.take(index),
+            tokens=None if self.tokens is None else self.tokens.take(index),
         )
 
     def with_models(self, names: Sequence[str]) -> "Outcomes":
@@ -210,6 +230,8 @@ class Outcomes:
             latency_s=self.latency_s[:, columns],
             cost_usd=self.cost_usd[:, columns],
             report=self.report,
+            repeats=None if self.repeats is None else self.repeats.with_models(columns),
+            tokens=None if self.tokens is None else self.tokens.with_models(columns),
         )
 
     def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
@@ -225,7 +247,12 @@ class Outcomes:
             for text in texts:
                 data = b"\xff" if text is None else text.encode("utf-8", "surrogatepass")
                 seen.update(len(data).to_bytes(8, "little") + data)
-        for array in (self.quality, self.latency_s, self.cost_usd):
+        for array in (
+            self.quality,
+            self.latency_s,
+            self.cost_usd,
+            *(() if self.tokens is None else self.tokens.arrays()),
+        ):
             # One NaN and one zero, whatever their bits were.
             seen.update(np.where(np.isnan(array), np.nan, array + 0.0).astype("<f8").tobytes())
         return seen.hexdigest()

@@ -1,7 +1,7 @@
 """Records (what one model did on one query) and queries: what their files hold, read one object at a time."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, overload
@@ -34,6 +34,8 @@ _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 # Far beyond anything measured; sums of such numbers stay finite.
 _MOST_S, _MOST_USD = 1e9, 1e6
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MOST_S)]
+_MOST_TOKENS = 1e9
+_Tokens = Annotated[float, msgspec.Meta(ge=0, le=_MOST_TOKENS)]  # pandas writes whole numbers as floats
 _Usd = Annotated[float, msgspec.Meta(ge=0, le=_MOST_USD)]
 
 
@@ -51,6 +53,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         choices: the options of the query as the file has them (`parse_choices` reads them).
         embedding_id: groups the records of one query.
         unscored: the performance is a filler, not a measurement.
+        input_tokens: length of the prompt as the server counted it.
+        output_tokens: length of the answer, likewise.
+        time_to_first_token: seconds until the answer began.
     """
 
     query: _Filled
@@ -63,6 +68,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     choices: RawChoices = None
     embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
     unscored: bool | None = None
+    input_tokens: _Tokens | None = None
+    output_tokens: _Tokens | None = None
+    time_to_first_token: _Seconds | None = None
 
 
 class UnratedRecord(Record, frozen=True, gc=False):
@@ -118,6 +126,12 @@ class Query:
         """What an LLM is asked: the query and its choices."""
         return render_prompt(self.query, self.choices)
 
+    @property
+    def signals(self) -> Mapping[str, Collection[str]] | None:
+        """What holds for the query in rules of decisions, by type, as the file has it."""
+        signals = self.extra.get("signals")
+        return signals if isinstance(signals, Mapping) else None
+
 
 @dataclass(frozen=True)
 class Queries(Sequence[Query]):
@@ -156,6 +170,12 @@ def _is_choices(value: object) -> bool:
     return True
 
 
+def _is_signals(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in value.values()
+    )
+
+
 def _is_text_or_number(value: object) -> bool:
     return isinstance(value, str) or is_number(value)
 
@@ -171,6 +191,8 @@ _QUERY_FIELDS = (Field("query", "text that is not blank", is_filled_text, requir
 QUERY_FIELDS = tuple(known.name for known in _QUERY_FIELDS)
 """The fields of a line of queries that mean something here; all others are kept as they are."""
 _QUERY_FIELD_NAMES = frozenset(QUERY_FIELDS)
+# Carried along with what is not known here, and checked all the same.
+_CARRIED_FIELDS = (Field("signals", 'an object such as {"keyword": ["urgent"]}', _is_signals),)
 _RECORD_FIELDS = (
     Field("query", "the text of the query, not blank", is_filled_text, required=True),
     Field("model_name", "the name of the LLM, not blank", is_filled_text, required=True),
@@ -180,6 +202,11 @@ _RECORD_FIELDS = (
     Field("error", "text that says why the call failed, or null", is_text),
     Field("response", "text", is_text),
     Field("embedding_id", "a number or text", _is_text_or_number),
+    *(
+        Field(name, "a number of tokens, 0 to 1e9", partial(is_number, low=0, high=_MOST_TOKENS))
+        for name in ("input_tokens", "output_tokens")
+    ),
+    Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
     *_TEXTS_OF_A_QUERY,
 )
@@ -308,7 +335,7 @@ def _explain_record(value: dict[str, object]) -> str | None:
 
 def _read_query(line: bytes) -> Query:
     value = decode_object(line)
-    if problem_with(_QUERY_FIELDS, value) is not None:
+    if problem_with((*_QUERY_FIELDS, *_CARRIED_FIELDS), value) is not None:
         raise ValueError
     truth = value.get("ground_truth")
     category = str(value.get("category") or "")
@@ -324,7 +351,7 @@ def _read_query(line: bytes) -> Query:
 
 
 def _explain_query(value: dict[str, object]) -> str | None:
-    return problem_with(_QUERY_FIELDS, value)
+    return problem_with((*_QUERY_FIELDS, *_CARRIED_FIELDS), value)
 
 
 def _read_prompt(line: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,50 @@ import numpy.typing as npt
 
 from vsr._files import require_writable
 from vsr.choice.objective import Objective
-from vsr.data.categories import category_codes
+from vsr.choice.target import Target
 from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
-from vsr.embedding.vectors import as_embeddings, unit_rows
-from vsr.errors import RecordError, TrainingError
-from vsr.evaluation.cross_validation import N_SPLITS, Comparison, ComparisonSettings, compare
+from vsr.errors import TrainingError
+from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, conclude, hold_out
 from vsr.evaluation.document import evaluation_document
+from vsr.evaluation.held import CATEGORY_TABLE, Held
+from vsr.evaluation.novelty import Yardstick
+from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.features import join_features
-from vsr.features.classifier import fill_categories
+from vsr.evaluation.rivals import RivalRouter
+from vsr.evaluation.selection import selection_by_category
+from vsr.evaluation.targets import instead_of, keeps
+from vsr.features import split_features
 from vsr.persistence import save_selectors, write_manifest
+from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
+from vsr.persistence.trainings import run_ids
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
-from vsr.training.folds import FEW_QUERIES
 from vsr.training.trainer import Trainer
 
 N_FOLDS = 5
 _TABLE = "table"
 
+# Two held-out parts of two folds: with fewer, nothing says how surely a target holds.
+_LEAST_FOR_TARGET = 10
+
 ProgressCallback = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldComparison:
+    """A held-out comparison, and what stands behind it.
+
+    Attributes:
+        evaluation: the table and the verdict.
+        selectors: trained on all measured queries, those that combine others last.
+        held: what every method chose for held-out queries.
+    """
+
+    evaluation: Evaluation
+    selectors: tuple[TrainedSelector, ...]
+    held: Held
 
 
 @dataclass(frozen=True)
@@ -45,10 +68,13 @@ class TrainingSettings:
         objective: what a choice maximises.
         seed: seed of folds, fits and bootstrap.
         holdout: share of the queries to hold out once; None for folds.
+        folds: number of folds; fewer where queries are few.
         splits: how often the queries are split into folds.
         categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        rivals: routers of others, to be baselines of the comparison.
+        target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -56,10 +82,13 @@ class TrainingSettings:
     objective: Objective = field(default_factory=Objective)
     seed: int = 0
     holdout: float | None = None
+    folds: int = N_FOLDS
     splits: int = N_SPLITS
     categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
+    rivals: tuple[RivalRouter, ...] = ()
+    target: Target | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +99,7 @@ class TrainingResult:
         selectors: the trained selectors, those that combine others behind their parts, the table last.
         paths: their artefacts, in the same order.
         evaluation: the held-out comparison; None where there was nothing to compare.
+        held: what every method chose for held-out queries; None where there was nothing to compare.
         recommended: the algorithm to deploy, as the manifest says it.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
@@ -79,6 +109,7 @@ class TrainingResult:
     selectors: tuple[TrainedSelector, ...]
     paths: tuple[Path, ...]
     evaluation: Evaluation | None
+    held: Held | None
     recommended: str
     notes: tuple[str, ...]
     n_predicted_categories: int
@@ -107,50 +138,24 @@ def compare_and_train(
 
     Raises:
         RecordError: Outcomes and vectors do not fit.
-        TrainingError: Too few queries, or a parameter that cannot be used.
+        TrainingError: Too few queries, a parameter that cannot be used, or a target that cannot be reached.
         OutputError: The folder cannot be written.
     """
     started = time.monotonic()
     settings = TrainingSettings() if settings is None else settings
     require_writable(output_dir)
-    vectors = unit_rows(as_embeddings(embeddings))
-    if len(vectors) != outcomes.n_queries:
-        raise RecordError(
-            f"{len(vectors)} embeddings for {outcomes.n_queries} unique queries; expected one row per unique query, "
-            "in order of first appearance"
-        )
-    measured = outcomes.measured_rows
-    if len(measured) < 2:
-        raise TrainingError(
-            f"{len(measured)} unique queries have a measured quality; at least 2 are needed to learn anything, and "
-            f"{FEW_QUERIES} to judge it. Measure more queries"
-        )
-    outcomes, vectors = outcomes.take(measured), vectors[measured]
-    filled = fill_categories(vectors, outcomes.categories)
-    notes = filled.lines()
-    seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
-    never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
-    if never:
-        notes.append(f"left out, because no answer of theirs has a quality: {', '.join(never)}")
-        outcomes = outcomes.with_models([name for name in outcomes.models if name not in never])
-        left = np.flatnonzero(seen)
-        if settings.preferences is not None:
-            preferences = settings.preferences.among(left)
-            settings = replace(settings, preferences=preferences)
-            if not preferences.n_pairs:
-                raise TrainingError("no preference pair is left between models whose quality was measured")
-    if outcomes.n_queries < FEW_QUERIES:
-        notes.append(
-            f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "
-            f"measure {FEW_QUERIES} at the very least, some hundreds are better"
-        )
-    features = join_features(vectors, category_codes(filled.categories), settings.category_weight)
-    comparison = _compare(features, outcomes, settings, notes, progress)
+    prepared = prepare_training(outcomes, embeddings, settings.preferences, settings.category_weight)
+    features, outcomes, notes = prepared.features, prepared.outcomes, list(prepared.notes)
+    settings = replace(settings, preferences=prepared.preferences)
+    comparison = compare_prepared(prepared, settings, notes, progress)
     evaluation = None if comparison is None else comparison.evaluation
     selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
-    recommended = _recommended(evaluation)
+    if evaluation is not None:
+        settings = replace(settings, objective=evaluation.objective)
+    recommended = recommended_by(evaluation)
     table = Trainer.prepare(features, outcomes, settings.seed, settings.objective)
-    if recommended is None:
+    is_single = recommended is None
+    if is_single:
         # One model should answer everything: the table is that model where it has no categories.
         table = table.without_categories()
     selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
@@ -158,22 +163,59 @@ def compare_and_train(
     held_out = None if evaluation is None else evaluation_document(evaluation)
     paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
     by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
+    _keep_queries(output_dir, paths, prepared, comparison, settings, has_table=not is_single)
     write_manifest(output_dir, by_name, recommended, settings.objective, held_out)
     return TrainingResult(
         selectors=selectors,
         paths=tuple(paths),
         evaluation=evaluation,
+        held=None if comparison is None else comparison.held,
         recommended=recommended,
         notes=tuple(notes),
-        n_predicted_categories=filled.n_predicted,
+        n_predicted_categories=prepared.n_predicted_categories,
         duration_s=time.monotonic() - started,
     )
 
 
-def _recommended(evaluation: Evaluation | None) -> str | None:
-    """Give the algorithm that the comparison says to deploy; None for the best single model."""
+def _keep_queries(
+    output_dir: str | os.PathLike[str],
+    paths: Sequence[Path],
+    prepared: PreparedTraining,
+    comparison: HeldComparison | None,
+    settings: TrainingSettings,
+    *,
+    has_table: bool,
+) -> None:
+    """Write what later evaluations need to know of the training queries beside the artefacts.
+
+    Where one model should answer everything (no `has_table`), the artefact `table` is not the table of the comparison.
+    """
+    run_id = run_ids(paths).pop()
+    yardstick = Yardstick.of(split_features(prepared.features).embeddings, settings.seed)
+    selection = {}
+    if comparison is not None:
+        held = comparison.held
+        for method, choices in held.choices.items():
+            name = _TABLE if method == CATEGORY_TABLE and has_table else method
+            if name in registry.names():
+                columns = choices.columns(settings.categories)[:, held.rows]
+                selection[name] = selection_by_category(columns, held.codes[held.rows], held.outcomes.models)
+    hashes = query_hashes(prepared.outcomes.queries, run_id)
+    write_training_queries(
+        output_dir, TrainingQueries(run_id, hashes, yardstick.sample, yardstick.distances, selection)
+    )
+
+
+def recommended_by(evaluation: Evaluation | None) -> str | None:
+    """Give the algorithm that the comparison says to deploy; None for the best single model.
+
+    What does not keep to a target is never recommended: the target was found for the best selector.
+    """
     if evaluation is None:
         return None
+    met = evaluation.target
+    if met is not None and not keeps(met.target, evaluation.method(instead_of(evaluation.verdict))):
+        return evaluation.recommended
     if evaluation.verdict.kind == "category_table":
         return _TABLE
     gain = evaluation.method("judged").gain
@@ -194,17 +236,30 @@ def _train(
     return tuple(selectors)
 
 
-def _compare(
-    features: npt.NDArray[np.float32],
-    outcomes: Outcomes,
-    settings: TrainingSettings,
-    notes: list[str],
-    progress: ProgressCallback | None,
-) -> Comparison | None:
+def compare_prepared(
+    prepared: PreparedTraining, settings: TrainingSettings, notes: list[str], progress: ProgressCallback | None
+) -> HeldComparison | None:
+    """Compare on held-out queries; None, and a note why, where there is nothing to compare.
+
+    Args:
+        prepared: features and outcomes of the queries.
+        settings: how to compare.
+        notes: what a person should know is appended here.
+        progress: told what is being done, how many steps are done, and of how many.
+
+    Raises:
+        TrainingError: A parameter that cannot be used, or a target that cannot be reached.
+    """
+    outcomes = prepared.outcomes
+    if settings.target is not None and (outcomes.n_models == 1 or outcomes.n_queries < _LEAST_FOR_TARGET):
+        raise TrainingError(
+            f"a target needs two models and {_LEAST_FOR_TARGET} measured queries at least; there are "
+            f"{outcomes.n_models} and {outcomes.n_queries}"
+        )
     if outcomes.n_models == 1:
         notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
         return None
-    n_folds = min(N_FOLDS, outcomes.n_queries // 2)
+    n_folds = min(settings.folds, outcomes.n_queries // 2)
     if n_folds < 2:
         notes.append("too few queries to hold any out: there is no table")
         return None
@@ -218,6 +273,10 @@ def _compare(
         categories=settings.categories,
         seed=settings.seed,
         parameters=settings.parameters,
-        preferences=settings.preferences,
+        preferences=prepared.preferences,
+        rivals=settings.rivals,
+        target=settings.target,
     )
-    return compare(features, outcomes, how, progress)
+    held, selectors = hold_out(prepared.features, outcomes, how, progress)
+    held, evaluation = conclude(held, how, prepared.features[outcomes.measured_rows], progress)
+    return HeldComparison(evaluation, selectors, held)

@@ -1,7 +1,7 @@
 """Train on some queries, choose for the others, again and again: what the held-out table rests on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,17 @@ import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
 from vsr.choice.objective import Objective, as_objective
+from vsr.choice.target import Target
 from vsr.data.categories import MISSING
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
+from vsr.evaluation.curve import curve_of
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.rivals import RivalRouter, held_out_rivals
 from vsr.evaluation.summary import summarise
+from vsr.evaluation.targets import in_view_of, meet, require_measured
 from vsr.features import split_features
 from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
@@ -44,6 +48,9 @@ class ComparisonSettings:
         seed: seed of the splits and the fits.
         parameters: per algorithm, its own parameters.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        rivals: routers of others, to be baselines.
+        target: what choices may need at most; the table is then under the objective that meets it, and `objective` is
+            the one under which the selector to judge is chosen inside the folds.
     """
 
     algorithms: tuple[str, ...]
@@ -55,6 +62,8 @@ class ComparisonSettings:
     seed: int = 0
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preferences: Preferences | None = None
+    rivals: tuple[RivalRouter, ...] = ()
+    target: Target | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +143,38 @@ def compare(
         TrainingError: As in `cross_validate`.
     """
     held, selectors = hold_out(features, outcomes, settings, progress)
-    return Comparison(summarise(held, settings.objective, settings.categories, settings.seed), selectors)
+    rows = features_of(outcomes, features)[outcomes.measured_rows]
+    return Comparison(conclude(held, settings, rows, progress)[1], selectors)
+
+
+def conclude(
+    held: Held,
+    settings: ComparisonSettings,
+    features: npt.NDArray[np.float32] | None = None,
+    progress: Progress | None = None,
+) -> tuple[Held, Evaluation]:
+    """Draw the conclusions from what the splits gave: the target's objective, the table, the verdict, the curve.
+
+    Args:
+        held: what the splits gave.
+        settings: how they were compared.
+        features: (n_queries, n_features) float32 of the same queries; rivals need them.
+        progress: told what rivals do, how many steps are done, and of how many.
+
+    Returns:
+        What was chosen under the objective that is in force in the end, and the evaluation.
+
+    Raises:
+        TrainingError: The target cannot be reached, or a rival cannot be had.
+    """
+    met, objective = None, settings.objective
+    if settings.target is not None:
+        met = meet(settings.target, held, settings.categories, settings.seed)
+        held, objective = held.under(met.objective), met.objective
+    how = (objective, settings.categories, settings.seed)
+    rivals = () if features is None else held_out_rivals(held, features, settings.rivals, *how, progress)
+    evaluation = replace(summarise(held, *how, rivals), target=met, curve=curve_of(held, *how))
+    return held, evaluation if met is None else in_view_of(met, evaluation)
 
 
 def hold_out(
@@ -147,6 +187,9 @@ def hold_out(
     """
     if settings.categories not in ("given", "predicted"):
         raise TrainingError(f"categories is {settings.categories!r}; expected 'given' or 'predicted'")
+    require_cost(settings.objective, outcomes)
+    if settings.target is not None:
+        require_measured(settings.target, outcomes)
     rows = features_of(outcomes, features)
     measured = outcomes.measured_rows
     rows, outcomes = rows[measured], outcomes.take(measured)
@@ -183,7 +226,9 @@ def hold_out(
             if selector.name == judged:
                 into[JUDGED].take(split, fold.test, predictions)
 
-    choices = no_choices(len(assignments), (CATEGORY_TABLE, JUDGED))
+    # Scores are as many as there are queries, models, splits and methods: a target alone needs all of them.
+    kept = (CATEGORY_TABLE, *names, JUDGED) if settings.target is not None else ()
+    choices = no_choices(len(assignments), kept or (CATEGORY_TABLE, JUDGED))
     predicted_codes = np.full((len(assignments), n_queries), MISSING)
     trainings: list[list[FoldTraining]] = [[] for _ in assignments]
     accuracies = []
@@ -206,7 +251,7 @@ def hold_out(
     trained = train(fold, " on all queries")
     if progress is not None:
         progress("held-out table", steps, steps)
-    deployed = no_choices(1)
+    deployed = no_choices(1, kept)
     choose(fold, trained, deployed, 0)
     held = Held(
         outcomes=outcomes,
@@ -216,11 +261,26 @@ def hold_out(
         trainings=trainings,
         choices=choices,
         deployed=deployed,
+        deployed_training=fold.training,
+        deployed_codes=fold.predicted_codes,
         n_folds=n_folds,
         recommended=best_of(trained).name,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
     )
     return held, tuple(trained)
+
+
+def require_cost(objective: Objective, outcomes: Outcomes) -> None:
+    """Refuse to weigh a cost that nobody knows.
+
+    Raises:
+        TrainingError: Cost counts, and no record has one.
+    """
+    if objective.cost_share > 0.0 and objective.quality_weight < 1.0 and not np.isfinite(outcomes.cost_usd).any():
+        raise TrainingError(
+            f"cost_share is {objective.cost_share:g}, but no record has a cost. Measure with prices in the "
+            "configuration, or leave the cost share out"
+        )
 
 
 def best_of(selectors: Sequence[TrainedSelector]) -> TrainedSelector:

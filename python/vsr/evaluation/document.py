@@ -3,11 +3,18 @@
 from dataclasses import asdict
 from typing import Any
 
-from vsr.evaluation.results import Evaluation, MethodResult
+from vsr.evaluation.metrics.measure import Metrics
+from vsr.evaluation.results import Evaluation, MethodResult, MetTarget
 
 
-def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
-    """Turn an evaluation into an object that `json` takes; gains are in utility, not in points."""
+def evaluation_document(evaluation: Evaluation, *, with_curve: bool = False) -> dict[str, Any]:
+    """Turn an evaluation into an object that `json` takes; gains are in utility, not in points.
+
+    Args:
+        evaluation: the comparison.
+        with_curve: whether the points of the curve are in it; artefacts do without these hundreds.
+    """
+    curve = evaluation.curve if with_curve else None
     return {
         "n_queries": evaluation.n_queries,
         "n_models": evaluation.n_models,
@@ -16,7 +23,7 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
         "n_splits": evaluation.n_splits,
         "n_held_out": evaluation.n_held_out,
         "n_missing_cells": evaluation.n_missing_cells,
-        "objective": asdict(evaluation.objective),
+        "objective": evaluation.objective.document(),
         "best_single": evaluation.best_single,
         "luck": evaluation.luck,
         "highest_quality": evaluation.highest_quality,
@@ -26,7 +33,13 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
         "methods": [_method(method) for method in evaluation.methods],
         "verdict": asdict(evaluation.verdict),
         "seed": evaluation.seed,
+        **({} if evaluation.target is None else {"target": _target(evaluation.target)}),
+        **({} if curve is None else {"curve": asdict(curve)}),
     }
+
+
+def _target(met: MetTarget) -> dict[str, Any]:
+    return asdict(met) | {"objective": met.objective.document()}
 
 
 def _method(method: MethodResult) -> dict[str, Any]:
@@ -34,3 +47,13 @@ def _method(method: MethodResult) -> dict[str, Any]:
     # Times differ from run to run, and an artefact's bytes must not.
     document.pop("seconds_per_query")
     return document
+
+
+def metrics_document(metrics: Metrics) -> dict[str, Any]:
+    """Turn metrics into an object that `json` takes."""
+    return {
+        "metrics": [asdict(metric) for metric in metrics.values],
+        "selection": [
+            asdict(selection) | {"collapsed_onto": selection.collapsed_onto} for selection in metrics.selection
+        ],
+    }

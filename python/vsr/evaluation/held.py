@@ -1,6 +1,6 @@
 """What the splits gave: what every method chose for queries that it had not seen, and what the judged one predicted."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -105,6 +105,8 @@ class Held:
         trainings: per split and fold, the training part.
         choices: per method, what it chose for held-out queries; with scores for the category table and the judged one.
         deployed: per method, what it chooses for all queries when trained on them.
+        deployed_training: these queries, as a training part.
+        deployed_codes: (n_queries,) category that a classifier trained on all would predict for each.
         n_folds: folds that there were.
         recommended: the selector that the folds' choices inside are judged for.
         classifier_accuracy: of the category classifier; None where there is none.
@@ -117,6 +119,8 @@ class Held:
     trainings: list[list[FoldTraining]]
     choices: dict[str, Choices]
     deployed: dict[str, Choices]
+    deployed_training: FoldTraining
+    deployed_codes: IntArray
     n_folds: int
     recommended: str
     classifier_accuracy: float | None
@@ -142,7 +146,37 @@ class Held:
         Returns:
             (n_splits, n_held_out) int64 columns.
         """
-        scores = self.choices[name].scores(source)
+        return self.columns_of(self.choices[name], source, objective)[:, self.rows]
+
+    def under(self, objective: Objective) -> "Held":
+        """Choose everything again under another objective; the scores of every method must have been kept.
+
+        Which selector is judged was chosen inside the folds, and stays what it is.
+        """
+        everything = np.zeros(self.outcomes.n_queries, dtype=np.int64)
+        alone = replace(
+            self,
+            folds=[everything],
+            trainings=[[self.deployed_training]],
+            predicted_codes=self.deployed_codes[None, :],
+        )
+
+        def again(held: "Held", choices: Choices) -> Choices:
+            return replace(
+                choices,
+                given=held.columns_of(choices, "given", objective),
+                predicted=held.columns_of(choices, "predicted", objective),
+            )
+
+        return replace(
+            self,
+            choices={name: again(self, choices) for name, choices in self.choices.items()},
+            deployed={name: again(alone, choices) for name, choices in self.deployed.items()},
+        )
+
+    def columns_of(self, choices: Choices, source: CategorySource, objective: Objective) -> IntArray:
+        """(n_splits, n_queries) columns by the kept scores of a method; -1 = not held out."""
+        scores = choices.scores(source)
         columns = np.full((self.n_splits, self.outcomes.n_queries), -1, dtype=np.int64)
         for split, (assignment, trainings) in enumerate(zip(self.folds, self.trainings, strict=True)):
             codes = self.codes if source == "given" else self.predicted_codes[split]
@@ -151,4 +185,4 @@ class Held:
                 chooser = Chooser.prepare(training.statistics, objective)
                 own = scores[split, rows][:, training.columns]
                 columns[split, rows] = training.columns[chooser.best(own, codes[rows])]
-        return columns[:, self.rows]
+        return columns

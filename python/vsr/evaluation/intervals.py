@@ -7,16 +7,20 @@ of them holds the truth.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from vsr.prior.category_means import FloatArray
+from vsr.prior.category_means import FloatArray, IntArray
 
 #: What a plain interval is widened by: the spread over trainings, which no reuse of one sample shows. Found on real
 #: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).
 _WIDENING = 1.2
+#: What the training on all queries differs by, as a share of the variance between those of the folds. Found on real
+#: data (`benches/python/targets.py`), where it was near a fifth to a half.
+_DEPLOYED_SHARE = 1.0 / 3.0
 # Standard error of at least two queries decided otherwise: choices that hardly ever differ are not sure for that.
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
@@ -46,7 +50,9 @@ class Interval:
         return self.low > 0.0
 
 
-def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
+def gain_interval(
+    differences: FloatArray, luck: float = 0.0, *, level: float = 0.95, widening: float = _WIDENING
+) -> Interval:
     """Put an interval around the mean of paired differences from repeated splits.
 
     `m + e +- 1.96 * 1.2 * sqrt(v)`, with `v = mean over splits of var / n + (2 / n)^2`. The splits are averaged for the
@@ -55,11 +61,64 @@ def gain_interval(differences: FloatArray, luck: float = 0.0) -> Interval:
     Args:
         differences: (n_splits, n_queries) float64.
         luck: what of the difference is the other side's luck of having been picked (`luck_in_gain`).
+        level: probability with which it is to hold the true gain.
+        widening: for the spread over trainings; 1 where the choices come from one artefact that is judged as it is.
     """
     n_queries = differences.shape[1]
     variance = float(differences.var(axis=1).mean()) / n_queries + (_LEAST_QUERIES / n_queries) ** 2
-    mean, half = float(differences.mean()) + luck, _HALF_WIDTH * math.sqrt(variance)
+    mean = float(differences.mean()) + luck
+    half = widening * NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, n_queries)
+
+
+def mean_interval(values: FloatArray) -> Interval:
+    """Put an interval around the mean of what choices need (cost, latency, a share), as wide as that of a gain.
+
+    Args:
+        values: (n_splits, n_queries) float64.
+    """
+    n_queries = values.shape[1]
+    # Two queries decided otherwise, as in a gain, in the unit of the values.
+    floor = _LEAST_QUERIES / n_queries * float(np.abs(values).mean())
+    half = _HALF_WIDTH * math.sqrt(float(values.var(axis=1).mean()) / n_queries + floor**2)
+    mean = float(values.mean())
+    return Interval(mean, mean - half, mean + half, n_queries)
+
+
+def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
+    """How much the mean of what will be deployed differs from what was measured because it is another training.
+
+    What will be deployed is one training more, and what its choices cost is not the average of those that were measured
+    (a neighbour more, a shrinkage less, and near-tied models change places). Every query was chosen for by one training
+    of each split; the fold means of the differences from the query's own mean over the splits are differences between
+    trainings, but for what single queries add, which is taken off. The training on all queries is nearer to the average
+    of these than each of them is; it counts a third of their variance.
+
+    Args:
+        values: (n_splits, n_queries) float64.
+        folds: per split, (n_queries,) the fold of each query: those of one fold were chosen for by one training.
+    """
+    n_splits = len(values)
+    apart = values - values.mean(axis=0) if n_splits > 1 else values - values.mean()
+    # Of S independent values, one less the mean of all has a variance of 1 - 1 / S.
+    left = 1.0 - 1.0 / n_splits if n_splits > 1 else 1.0
+    means, noise = [], []
+    for own, fold in zip(apart, folds, strict=True):
+        for number in np.unique(fold):
+            inside = own[fold == number]
+            means.append(float(inside.mean()))
+            noise.append(float(inside.var()) / len(inside))
+    if len(means) < 2:
+        # One training says nothing about another: as if it were as unsure as the queries are.
+        return noise[0]
+    variance = float(np.var(means, ddof=1)) - float(np.mean(noise))
+    return _DEPLOYED_SHARE * max(0.0, variance) / left
+
+
+def widened(interval: Interval, variance: float) -> Interval:
+    """Widen an interval for something that it does not know of, as independent of it: a variance of the mean."""
+    half = math.hypot(interval.high - interval.mean, _HALF_WIDTH * math.sqrt(variance))
+    return Interval(interval.mean, interval.mean - half, interval.mean + half, interval.n)
 
 
 def shrunk_means(values: FloatArray) -> FloatArray:

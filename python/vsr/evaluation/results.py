@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vsr.choice.objective import Objective
+from vsr.choice.target import Target
 from vsr.evaluation.intervals import Interval
 
 MethodKind = Literal["baseline", "single", "selector", "judged", "oracle"]
@@ -71,6 +72,98 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class LearningPoint:
+    """One point of a learning curve.
+
+    Attributes:
+        n_queries: how many queries there are in all.
+        gain: of the judged selector over the best single model, in utility.
+        low: lower end of its 95 % interval.
+        high: upper end.
+    """
+
+    n_queries: int
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What choices under one objective give, or what one model for everything gives: means over held-out queries.
+
+    Attributes:
+        quality_weight: of the objective.
+        cost_share: of the objective.
+        quality: mean quality of the chosen models.
+        utility: mean utility under that objective.
+        cost_usd: mean cost per query; None where the cost of a model is not known.
+        latency_s: mean latency; None where the latency of a model is not known.
+        selection: share of the choices that each model has.
+    """
+
+    quality_weight: float
+    cost_share: float
+    quality: float
+    utility: float
+    cost_usd: float | None
+    latency_s: float | None
+    selection: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What sliding the objective does.
+
+    Attributes:
+        judged: points of the selector that is judged: by cost share, then by quality weight.
+        table: the same points of the category table.
+        singles: every single model, under the objective in force.
+        frontier: the single models that none of the others beats in both quality and cost (latency where no cost is
+            known), the cheapest first.
+        default: the judged selector under the objective in force.
+        sentences: the same quality for how much less; how much more quality for the same money (or time); what the
+            objective in force does.
+    """
+
+    judged: tuple[CurvePoint, ...]
+    table: tuple[CurvePoint, ...]
+    singles: dict[str, CurvePoint]
+    frontier: tuple[str, ...]
+    default: CurvePoint
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MetTarget:
+    """A target, and the objective that meets it.
+
+    Attributes:
+        target: what choices may need at most, on average.
+        objective: the one that meets it on the held-out queries and gives up least for it.
+        held_out: what choices under it need there.
+        unlimited: what choices would need without the target.
+        expected: what they need on new queries: measured on queries on which the objective was not found.
+        quality: mean quality of the choices, measured likewise.
+        unlimited_quality: mean quality without the target.
+        gain: quality less that of one model for everything.
+        gain_over: that model: the one of highest quality of those that keep to the target; of all, where none does.
+        is_gain_within: whether it keeps to the target.
+    """
+
+    target: Target
+    objective: Objective
+    held_out: float
+    unlimited: float
+    expected: Interval
+    quality: float
+    unlimited_quality: float
+    gain: Interval
+    gain_over: str
+    is_gain_within: bool
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A held-out comparison.
 
@@ -93,6 +186,9 @@ class Evaluation:
         verdict: whether routing pays.
         classifier_accuracy: leave-one-out accuracy of the category classifier; None where there is none.
         seed: seed of the splits.
+        learning_curve: the judged gain at a quarter, at a half and at all of the queries; empty where it was not drawn.
+        target: how the objective was found; None where it was given.
+        curve: what sliding the objective would do; None where nobody worked it out.
     """
 
     n_queries: int
@@ -112,6 +208,9 @@ class Evaluation:
     verdict: Verdict
     classifier_accuracy: float | None
     seed: int
+    learning_curve: tuple[LearningPoint, ...] = ()
+    target: MetTarget | None = None
+    curve: Curve | None = None
 
     def method(self, name: str) -> MethodResult:
         """Give the line of a method by its name."""

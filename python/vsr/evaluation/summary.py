@@ -1,169 +1,23 @@
 """From the choices that every method made on held-out queries to the lines of the table."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from vsr.choice.objective import EfficiencyScale, Objective, best_columns, measured_utilities
+from vsr.choice.objective import Objective
+from vsr.evaluation.baselines import fixed_baselines, oracles, rival_line
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
-from vsr.evaluation.missing_cells import completed
-from vsr.evaluation.results import CategorySource, Evaluation, MethodKind, MethodResult
-from vsr.evaluation.verdict import Evidence, judge
-from vsr.prior.category_means import FloatArray, IntArray
+from vsr.evaluation.lines import Lines
+from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.rivals import Rival
+from vsr.evaluation.verdict import judge
 
 BEST_SINGLE = "best single"
-RANDOM = "random"
-ORACLE = "oracle"
 
 
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """What the models did on some queries: all (n_queries, n_models), missing cells estimated, NaN = never known."""
-
-    utility: FloatArray
-    quality: FloatArray
-    latency_s: FloatArray
-    cost_usd: FloatArray
-    is_missing: FloatArray
-    is_best: FloatArray
-
-    @classmethod
-    def of(cls, held: Held, objective: Objective, seed: int | None) -> "_Measured":
-        """Take what was measured; estimate what was not, unless there is no seed."""
-        outcomes = held.outcomes
-        scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective)
-        best = np.where(outcomes.observed, outcomes.quality, -1.0)
-
-        def all_of(values: FloatArray) -> FloatArray:
-            return values if seed is None else completed(values, held.codes, seed)
-
-        return cls(
-            utility=all_of(utility),
-            quality=all_of(outcomes.quality),
-            latency_s=all_of(outcomes.latency_s),
-            cost_usd=all_of(outcomes.cost_usd),
-            is_missing=(~outcomes.observed).astype(np.float64),
-            is_best=(best >= best.max(axis=1, keepdims=True)).astype(np.float64),
-        )
-
-    def take(self, rows: IntArray) -> "_Measured":
-        return _Measured(
-            self.utility[rows],
-            self.quality[rows],
-            self.latency_s[rows],
-            self.cost_usd[rows],
-            self.is_missing[rows],
-            self.is_best[rows],
-        )
-
-
-class _Lines:
-    """Makes the lines; knows what all of them are compared with."""
-
-    def __init__(self, held: Held, objective: Objective, seed: int) -> None:
-        everything = _Measured.of(held, objective, seed)
-        self.held = held
-        self.all_measured = everything
-        self.measured = everything.take(held.rows)
-        means = everything.utility.mean(axis=0)
-        self.named = int(np.nanargmax(means))
-        known = np.flatnonzero(np.isfinite(means))
-        #: What the shrunk mean of each model is above its own mean: below 0 for one that owes something to luck.
-        self.pull = np.zeros(len(means))
-        self.pull[known] = shrunk_means(everything.utility[:, known]) - means[known]
-        self.luck = max(0.0, -float(self.pull[self.named]))
-        self.base = self.measured.utility[:, self.named]
-
-    def columns(self, name: str, source: CategorySource) -> IntArray:
-        """(n_splits, n_held_out) what a method chose."""
-        return self.held.choices[name].columns(source)[:, self.held.rows]
-
-    def is_identical(self, name: str, source: CategorySource) -> bool:
-        """Whether a method, trained on all queries, chooses the named model for each of them."""
-        return bool((self.held.deployed[name].columns(source) == self.named).all())
-
-    def gain(self, columns: IntArray) -> Interval:
-        """Gain over the named model."""
-        return gain_interval(_at(self.measured.utility, columns) - self.base, self.luck_in(columns))
-
-    def luck_in(self, columns: IntArray) -> float:
-        """How much of the named model's luck stands in the gain of some choices over it."""
-        return luck_in_gain(self.luck, float((columns != self.named).mean()))
-
-    def line(
-        self,
-        name: str,
-        label: str,
-        kind: MethodKind,
-        columns: IntArray,
-        gain: Interval | None = None,
-        over_table: Interval | None = None,
-        categories: CategorySource | None = None,
-        *,
-        is_identical: bool = False,
-        measured: _Measured | None = None,
-    ) -> MethodResult:
-        """Take the means of some choices."""
-        measured, outcomes = self.measured if measured is None else measured, self.held.outcomes
-        counts = np.bincount(columns.ravel(), minlength=outcomes.n_models) / columns.size
-        seconds = self.held.choices[name].seconds if name in self.held.choices else []
-        return MethodResult(
-            name=name,
-            label=label,
-            kind=kind,
-            categories=categories,
-            utility=_mean(_at(measured.utility, columns)) or 0.0,
-            quality=min(max(_mean(_at(measured.quality, columns)) or 0.0, 0.0), 1.0),
-            latency_s=_mean(_at(measured.latency_s, columns)),
-            cost_usd=_mean(_at(measured.cost_usd, columns)),
-            is_identical=is_identical,
-            gain=gain,
-            gain_over_table=over_table,
-            n_unmeasured=round(float(_at(measured.is_missing, columns).sum()) / len(columns)),
-            selection={
-                model: float(share) for model, share in zip(outcomes.models, counts.tolist(), strict=True) if share > 0
-            },
-            seconds_per_query=float(np.median(seconds)) if seconds else None,
-            hit_rate=float(_at(measured.is_best, columns).mean()),
-        )
-
-    def chosen(self, name: str, label: str, kind: MethodKind, source: CategorySource, told: str = "") -> MethodResult:
-        """Give the line of a method that chooses by query, with given or with predicted categories."""
-        columns = self.columns(name, source)
-        is_identical = self.is_identical(name, source)
-        over_table = None
-        if kind != "baseline":
-            by_table = _at(self.measured.utility, self.columns(CATEGORY_TABLE, source))
-            over_table = gain_interval(_at(self.measured.utility, columns) - by_table)
-        gain = None if is_identical else self.gain(columns)
-        told_of = source if len(np.unique(self.held.codes)) > 1 else None
-        return self.line(
-            f"{name}{told}", f"{label}{told}", kind, columns, gain, over_table, told_of, is_identical=is_identical
-        )
-
-    def single(self, column: int, label: str) -> MethodResult:
-        """Give the line of one model for everything."""
-        shift = float(self.pull[column] - self.pull[self.named])
-        gain = gain_interval((self.measured.utility[:, column] - self.base)[None, :], shift)
-        return self.line(f"always {self.held.outcomes.models[column]}", label, "single", self.always(column), gain)
-
-    def always(self, column: int) -> IntArray:
-        """(1, n_held_out) one model for everything."""
-        return np.full((1, len(self.held.rows)), column)
-
-    def evidence(self, source: CategorySource) -> Evidence:
-        """Give what the verdict looks at."""
-        judged = self.chosen(JUDGED, JUDGED, "judged", source)
-        table = self.chosen(CATEGORY_TABLE, CATEGORY_TABLE, "baseline", source)
-        over_table = judged.gain_over_table
-        if table.is_identical or over_table is None:
-            over_table = judged.gain
-        return Evidence(judged=judged.gain, judged_over_table=over_table, table=table.gain)
-
-
-def summarise(held: Held, objective: Objective, categories: CategorySource, seed: int) -> Evaluation:
+def summarise(
+    held: Held, objective: Objective, categories: CategorySource, seed: int, rivals: Sequence[Rival] = ()
+) -> Evaluation:
     """Work out every line and the verdict.
 
     Args:
@@ -171,8 +25,9 @@ def summarise(held: Held, objective: Objective, categories: CategorySource, seed
         objective: what the choices maximised.
         categories: the way queries will arrive, which the verdict is for.
         seed: seed of the folds of the estimates for missing cells.
+        rivals: what others would have chosen for the held-out queries.
     """
-    outcomes, lines = held.outcomes, _Lines(held, objective, seed)
+    outcomes, lines = held.outcomes, Lines(held, objective, seed)
     n_categories = len(np.unique(held.codes))
     models = outcomes.models
     named = models[lines.named]
@@ -184,11 +39,12 @@ def summarise(held: Held, objective: Objective, categories: CategorySource, seed
         for column in singles
         if column != lines.named and outcomes.observed[:, column].any()
     ]
-    methods.append(_random(lines))
+    methods += fixed_baselines(lines, categories)
     other: CategorySource = "given" if categories == "predicted" else "predicted"
     has_ways = n_categories > 1
     if has_ways:
         methods.append(lines.chosen(CATEGORY_TABLE, CATEGORY_TABLE, "baseline", categories))
+    methods += [rival_line(lines, rival) for rival in rivals]
     methods += [
         lines.chosen(name, name, "selector", categories)
         for name in held.choices
@@ -197,7 +53,7 @@ def summarise(held: Held, objective: Objective, categories: CategorySource, seed
     methods.append(lines.chosen(JUDGED, "chosen inside the folds", "judged", categories))
     if has_ways:
         methods.append(lines.chosen(JUDGED, "chosen inside the folds", "judged", other, f", categories {other}"))
-    methods.append(_oracle(lines, objective))
+    methods += oracles(lines, objective)
     return Evaluation(
         n_queries=outcomes.n_queries,
         n_models=outcomes.n_models,
@@ -220,44 +76,3 @@ def summarise(held: Held, objective: Objective, categories: CategorySource, seed
         classifier_accuracy=held.classifier_accuracy,
         seed=seed,
     )
-
-
-def _oracle(lines: _Lines, objective: Objective) -> MethodResult:
-    """The best model of every query among those that were measured on it: as measured, nothing estimated."""
-    outcomes = lines.held.outcomes.take(lines.held.rows)
-    columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective)[None, :]
-    measured = _Measured.of(lines.held, objective, None).take(lines.held.rows)
-    gain = gain_interval(_at(measured.utility, columns) - lines.base, lines.luck_in(columns))
-    return lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured)
-
-
-def _random(lines: _Lines) -> MethodResult:
-    """A model drawn at random for every query: the mean over the models."""
-    measured, outcomes = lines.measured, lines.held.outcomes
-    return MethodResult(
-        name=RANDOM,
-        label=RANDOM,
-        kind="baseline",
-        categories=None,
-        utility=_mean(measured.utility) or 0.0,
-        quality=_mean(measured.quality) or 0.0,
-        latency_s=_mean(measured.latency_s),
-        cost_usd=_mean(measured.cost_usd),
-        is_identical=False,
-        gain=None,
-        gain_over_table=None,
-        n_unmeasured=0,
-        selection=dict.fromkeys(outcomes.models, 1.0 / outcomes.n_models),
-        seconds_per_query=None,
-        hit_rate=float(measured.is_best.mean()),
-    )
-
-
-def _at(values: FloatArray, columns: IntArray) -> FloatArray:
-    """Values of the chosen columns: (n_queries, n_models) at (n_splits, n_queries)."""
-    return np.asarray(values[np.arange(len(values)), columns])
-
-
-def _mean(values: FloatArray) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else None

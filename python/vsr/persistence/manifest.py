@@ -7,13 +7,14 @@ noticed.
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vsr.choice.objective import Objective
-from vsr.errors import ArtefactError, SelectionError
+from vsr.errors import ArtefactError
 from vsr.persistence.document import read_fields, write_documents
+from vsr.persistence.objective import read_objective
 from vsr.persistence.trainings import run_ids
 from vsr.persistence.writing import now, version
 from vsr.selectors import registry
@@ -101,7 +102,7 @@ def write_manifest(
         "recommended": recommended,
         "verdict": None if held_out is None else held_out.get("verdict"),
         "files": {name: {"name": each.name, "sha256": sha256_of(each)} for name, each in paths.items()},
-        "objective": asdict(objective),
+        "objective": objective.document(),
         "held_out": None if held_out is None else dict(held_out),
     }
     write_documents({path: document})
@@ -132,11 +133,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
         )
     if recommended not in registry.names():
         raise fields.error("recommended", f"is {recommended!r}; this version knows {', '.join(registry.names())}")
-    weights = fields.object("objective")
-    try:
-        objective = Objective(weights.get("quality_weight", float), weights.get("cost_share", float))
-    except SelectionError as error:
-        raise fields.error("objective", f"cannot be: {error}") from error
+    objective = read_objective(fields)
     return Manifest(
         path=path,
         run_id=fields.get("run_id", str),

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from dataclasses import fields as fields_of
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any
@@ -10,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from vsr._checks import as_texts
-from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, TrainingError, VsrError
 from vsr.features.classifier import CategoryClassifier
 from vsr.persistence.artefact import FORMAT_VERSION, Artefact, Header
 from vsr.persistence.document import read_fields
+from vsr.persistence.objective import read_objective
 from vsr.prior.category_means import MeanTable
 from vsr.prior.statistics import Statistics
+from vsr.prior.token_statistics import TokenStatistics
 from vsr.selectors import registry
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, TrainedSelector
@@ -165,6 +167,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
             counts=counts,
             latency_s=statistics.optional_numbers("latency_s", known),
             cost_usd=statistics.optional_numbers("cost_usd", known),
+            tokens=_decode_tokens(statistics, known),
         ),
         classifier=_decode_classifier(block, n_features - len(CATEGORIES)),
         parameters=block.get("parameters", dict),
@@ -174,14 +177,13 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         training_digest=block.get("training_digest", str),
         requested=block.get("requested", dict) if version >= 2 else {},
     )
-    weights = block.object("objective")
     header = Header(
         format_version=version,
         vsr_version=block.get("vsr_version", str),
         created_at=block.get("created_at", str),
         run_id=block.get("run_id", str),
         embedder=embedder,
-        objective=Objective(weights.get("quality_weight", float), weights.get("cost_share", float)),
+        objective=read_objective(block),
         held_out=block.nullable("held_out", dict),
     )
     return Artefact(path, selector, header, ())
@@ -231,6 +233,22 @@ def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, .
         "a category classifier: a query without a category has none",
     )
     return Artefact(path, selector, None, lacking)
+
+
+def _decode_tokens(statistics: Fields, shape: tuple[int, int]) -> TokenStatistics | None:
+    """Read what is known of tokens; artefacts of records without them, and older ones, have nothing of it."""
+    if not statistics.has("tokens"):
+        return None
+    block = statistics.object("tokens")
+    by_category = ("input_tokens", "output_tokens")
+    known = {
+        each.name: block.optional_numbers(each.name, shape if each.name in by_category else shape[1:])
+        for each in fields_of(TokenStatistics)
+    }
+    for name, values in known.items():
+        if np.any(values < 0.0) or np.any(np.isinf(values)):
+            raise block.error(name, "holds something that is no number of 0 or more")
+    return TokenStatistics(**known)
 
 
 def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:

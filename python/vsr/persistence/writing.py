@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from vsr.errors import ArtefactError
 from vsr.features.classifier import CategoryClassifier
 from vsr.persistence.artefact import FORMAT_VERSION
 from vsr.persistence.document import null_for_nan, write_documents
+from vsr.prior.token_statistics import TokenStatistics
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 
@@ -120,7 +121,7 @@ def _document(
         "n_features": selector.n_features,
         "categories": list(CATEGORIES),
         "category_weight": selector.category_weight,
-        "objective": asdict(objective),
+        "objective": objective.document(),
         "parameters": _plain(selector.parameters),
         "requested": {name: _plain(own) for name, own in selector.requested.items() if own},
         "seed": selector.seed,
@@ -134,6 +135,7 @@ def _document(
             "latency_s": null_for_nan(selector.statistics.latency_s),
             "cost_usd": null_for_nan(selector.statistics.cost_usd),
             "counts": selector.statistics.counts,
+            **_encode_tokens(selector.statistics.tokens),
         },
         "prior": {
             "shrinkage": None if np.isinf(selector.prior.shrinkage) else selector.prior.shrinkage,
@@ -144,6 +146,18 @@ def _document(
         "predictor": written.own,
     }
     return {"algorithm": selector.name, "trained": True, **written.documented, "vsr": header}
+
+
+def _encode_tokens(tokens: TokenStatistics | None) -> dict[str, Any]:
+    if tokens is None:
+        return {}
+    held = {each.name: getattr(tokens, each.name) for each in fields(tokens)}
+    return {
+        "tokens": {
+            name: null_for_nan(values) if values.ndim == 2 else null_for_nan(values[None])[0]
+            for name, values in held.items()
+        }
+    }
 
 
 def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] | None:
@@ -168,7 +182,7 @@ def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _run_id(selector: TrainedSelector, embedder: Fingerprint, objective: Objective) -> str:
     """The same for all artefacts of one training, and for a repetition of it: no clock, so that bytes repeat."""
     requested = {name: _plain(own) for name, own in sorted(selector.requested.items()) if own}
-    content = (selector.training_digest, embedder.key(), selector.seed, asdict(objective), requested, version())
+    content = (selector.training_digest, embedder.key(), selector.seed, objective.document(), requested, version())
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 

@@ -2,15 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
-
-# Latency and cost vary far less by category than they do between models: a category's own mean needs a few dozen
-# queries before it outweighs the model's.
-_PRIOR_WEIGHT = 20.0
+from vsr.prior.shrunk_means import shrunk_means
+from vsr.prior.token_statistics import TokenStatistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +18,7 @@ class Statistics:
         counts: (n_categories, n_models) int64, measured qualities.
         latency_s: (n_categories + 1, n_models) float64, the last row for unknown categories; NaN = never measured.
         cost_usd: (n_categories + 1, n_models) float64 USD per query, the last row likewise; NaN = never known.
+        tokens: of prompts and answers; None where no record had any.
     """
 
     models: tuple[str, ...]
@@ -30,6 +26,7 @@ class Statistics:
     counts: IntArray
     latency_s: FloatArray
     cost_usd: FloatArray
+    tokens: TokenStatistics | None = None
 
     @classmethod
     def from_outcomes(cls, outcomes: Outcomes, codes: IntArray, prior: MeanTable) -> "Statistics":
@@ -44,17 +41,7 @@ class Statistics:
             models=outcomes.models,
             quality=prior.overall,
             counts=prior.counts,
-            latency_s=_shrunk_means(outcomes.latency_s, codes),
-            cost_usd=_shrunk_means(outcomes.cost_usd, codes),
+            latency_s=shrunk_means(outcomes.latency_s, codes),
+            cost_usd=shrunk_means(outcomes.cost_usd, codes),
+            tokens=TokenStatistics.from_outcomes(outcomes, codes),
         )
-
-
-def _shrunk_means(values: FloatArray, codes: IntArray) -> FloatArray:
-    """Mean by category, shrunk to each model's own mean, which is the last row; NaN for a model without any value."""
-    observed = np.isfinite(values)
-    filled = np.where(observed, values, 0.0)
-    counts = observed.sum(axis=0)
-    overall = np.where(counts > 0, filled.sum(axis=0) / np.maximum(counts, 1), np.nan)
-    members = (codes == np.arange(len(CATEGORIES))[:, None]).astype(np.float64)
-    in_category = (members @ filled + _PRIOR_WEIGHT * overall) / (members @ observed + _PRIOR_WEIGHT)
-    return np.vstack([in_category, overall])

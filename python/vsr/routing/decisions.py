@@ -5,18 +5,20 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy.typing as npt
-
+from vsr._checks import as_list
 from vsr.choice.candidates import Candidate, candidate_names
 from vsr.choice.chooser import CategorySource, Choice
+from vsr.choice.expectations import UNKNOWN_FACTS
+from vsr.choice.limits import NO_LIMITS, Offered, miss_of, nobody
 from vsr.choice.objective import Objective
 from vsr.config import Decision, ModelReference, RouterConfig
 from vsr.config.rules import DecisionTable, Known, Undecided
 from vsr.data.categories import CATEGORIES, category_codes, normalise_category
-from vsr.embedding.vectors import as_embeddings
-from vsr.errors import ArtefactError
+from vsr.errors import ArtefactError, SelectionError
 from vsr.persistence import RECOMMENDED
+from vsr.routing.facts import facts_of
 from vsr.routing.protocol import ModelRouter
+from vsr.routing.query_vectors import QUERY_CACHE
 from vsr.routing.request import Request, checked_signals
 from vsr.routing.router import Router, load_embedder_of, open_configured
 
@@ -24,20 +26,24 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class _Place:
     """Where a request belongs.
 
     Attributes:
-        decision: the one whose rules hold; None where none does.
-        candidates: on offer; None offers all models.
+        algorithm: whose router chooses.
+        candidates: on offer; None offers all.
         default: the model to answer with where no candidate is known.
+        decision: name of the one whose rules hold; None where none does.
+        missing_signals: types of conditions that rules ask about and the request does not speak of.
         answer: the choice, where there is nothing to compare; None where there is.
     """
 
-    decision: Decision | None
+    algorithm: str
     candidates: Sequence[Candidate] | None
     default: str | None
-    answer: Choice | None
+    decision: str | None
+    missing_signals: tuple[str, ...]
+    answer: Choice | None = None
 
 
 class DecisionRouter(ModelRouter):
@@ -63,7 +69,9 @@ class DecisionRouter(ModelRouter):
         self.routers = dict(routers)
         self._algorithm = algorithm
         self._table = DecisionTable.of(config.decisions)
-        self._unsaid = set(self._table.signal_types())
+        self._signal_types = self._table.signal_types()
+        self._named: frozenset[str] = frozenset()
+        self._facts = facts_of(config)
         for router in self.routers.values():
             _require_alike(self._main, router)
 
@@ -72,42 +80,35 @@ class DecisionRouter(ModelRouter):
         """The router that embeds and predicts categories for all."""
         return next(iter(self.routers.values()))
 
-    def route(self, requests: Sequence[Request], embeddings: npt.ArrayLike | None = None) -> list[Choice]:
+    def route(self, requests: Sequence[Request]) -> list[Choice]:
         """Choose a model for every request, among the models of the decision that it falls into.
 
-        Arguments and errors as those of any router. Where the decision is known without reading the text and offers
-        one model, nothing is embedded.
+        Errors as those of any router. Where the decision is known without reading the text and offers one model,
+        nothing is embedded; what is embedded is so once, for all decisions.
         """
-        vectors = None if embeddings is None else as_embeddings(embeddings)
-        found = [self._find(request, *_given(request)) for request in requests]
-        rows = [row for row, each in enumerate(found) if each is None or each.answer is None]
-        choices = [None if each is None else each.answer for each in found]
+        places = [self._place(request, *_given(request)) for request in requests]
+        choices = [None if place is None else place.answer for place in places]
+        rows = [row for row, choice in enumerate(choices) if choice is None]
         if rows:
-            prepared = self._main.prepare(
-                [requests[row].query for row in rows],
-                [requests[row].category for row in rows],
-                None if vectors is None else vectors[rows],
-            )
-            by_algorithm: dict[str, list[int]] = {}
+            prepared = self._main.prepare([requests[row] for row in rows])
+            by_algorithm: dict[str, list[tuple[int, _Place]]] = {}
             for number, row in enumerate(rows):
                 category, source = CATEGORIES[prepared.codes[number]], prepared.sources[number]
-                where = found[row] = found[row] or self._find(requests[row], category, source)
-                assert where is not None, "with a category every rule holds or does not"
-                choices[row] = where.answer
-                if where.answer is None:
-                    by_algorithm.setdefault(self.algorithm_of(where.decision), []).append(number)
-            for algorithm, numbers in by_algorithm.items():
-                placed = [(rows[number], found[rows[number]]) for number in numbers]
+                place = places[row] or self._place(requests[row], category, source)
+                assert place is not None, "with a category every rule holds or does not"
+                choices[row] = place.answer
+                if place.answer is None:
+                    by_algorithm.setdefault(place.algorithm, []).append((number, place))
+            for algorithm, placed in by_algorithm.items():
                 asked = [
-                    replace(requests[row], candidates=where.candidates, default=where.default)
-                    for row, where in placed
-                    if where is not None
+                    replace(requests[rows[number]], candidates=place.candidates, default=place.default)
+                    for number, place in placed
                 ]
-                for (row, where), choice in zip(
-                    placed, self.routers[algorithm].choose(prepared.take(numbers), asked), strict=True
-                ):
-                    name = None if where is None or where.decision is None else where.decision.name
-                    choices[row] = replace(choice, decision=name)
+                chosen = self.routers[algorithm].choose(prepared.take([number for number, _ in placed]), asked)
+                for (number, place), choice in zip(placed, chosen, strict=True):
+                    choices[rows[number]] = replace(
+                        choice, decision=place.decision, missing_signals=place.missing_signals
+                    )
         return [choice for choice in choices if choice is not None]
 
     def router_of(self, choice: Choice) -> Router | None:
@@ -121,65 +122,86 @@ class DecisionRouter(ModelRouter):
         """Name the algorithm that chooses for a decision: its own, where it is one that is trained."""
         if self._algorithm != RECOMMENDED:
             return self._algorithm
-        return trained_algorithm(decision)
+        name = trained_algorithm(decision)
+        # What nobody foresaw to need (candidates for which no decision holds) any router can choose.
+        return name if name in self.routers else next(iter(self.routers), name)
 
-    def _find(self, request: Request, category: str | None, source: CategorySource | None) -> _Found | None:
+    def _place(self, request: Request, category: str | None, source: CategorySource | None) -> _Place | None:
         """Find where a request belongs; None where that hangs on a category that is not known yet."""
         signals = checked_signals(request.signals)
-        self._name_unsaid(signals)
+        missing = self._missing(signals)
         decision = self._table.find(Known(category, is_category_known=category is not None, signals=signals))
         if isinstance(decision, Undecided):
             return None
+        default = self.config.default_model if request.default is None else request.default
         known = None if category is None else normalise_category(category) or "other"
-        if decision is None or not decision.model_refs:
-            return self._outside(request, known, source)
-        candidates = offered(decision, request.candidates)
-        default = self.config.default_model if request.default is None else request.default
-        answer = None
-        if len({reference.asked_name for reference in candidates}) == 1:
-            answer = Choice(
-                model=candidates[0].asked_name,
-                quality=None,
-                utility=None,
-                margin=None,
-                reason="single_candidate",
-                category=known,
-                category_source=source,
-                decision=decision.name,
-                reference=candidates[0],
-            )
-        return _Found(decision, candidates, default, answer)
-
-    def _outside(self, request: Request, category: str | None, source: CategorySource | None) -> _Found:
-        """Place a request for which no decision holds: the default model, else all models."""
-        default = self.config.default_model if request.default is None else request.default
-        if default is None or request.candidates is not None:
-            return _Found(None, request.candidates, default, None)
         answer = Choice(
-            model=default,
+            model="",
             quality=None,
             utility=None,
             margin=None,
             reason="default",
-            category=category,
+            category=known,
             category_source=source,
+            missing_signals=missing,
         )
-        return _Found(None, None, default, answer)
+        if decision is None or not decision.model_refs:
+            always = self.config.default_model
+            place = _Place(self.algorithm_of(None), request.candidates, default, None, missing)
+            if always is not None and (request.candidates is None or always in _names(request.candidates)):
+                return self._only(replace(place, candidates=[always]), replace(answer, model=always), request)
+            return place if self.routers else self._without_artefacts(place, answer)
+        candidates = offered(decision, request.candidates)
+        place = _Place(self.algorithm_of(decision), candidates, default, decision.name, missing)
+        answer = replace(answer, decision=decision.name)
+        if len({reference.asked_name for reference in candidates}) == 1:
+            only = candidates[0]
+            single = replace(answer, model=only.asked_name, reason="single_candidate", reference=only)
+            return self._only(place, single, request)
+        return place if self.routers else self._without_artefacts(place, answer)
 
-    def _name_unsaid(self, signals: Mapping[str, object]) -> None:
-        """Log, once each, the types of conditions that rules ask about and a caller did not speak of."""
-        if not self._unsaid:
-            return
-        missing = sorted(self._unsaid.difference(signals))
-        self._unsaid.clear()
-        if missing:
+    def _only(self, place: _Place, answer: Choice, request: Request) -> _Place:
+        """Answer with the one model on offer, unless limits have to be looked at, for which it is predicted."""
+        terms = request.terms
+        if terms is None or (terms.limits == NO_LIMITS and not terms.demand.capabilities):
+            return replace(place, answer=answer)
+        if self.routers:
+            return place
+        model = answer.model if answer.reference is None else candidate_names(answer.reference)[0]
+        known = self._facts.get(answer.model) or self._facts.get(model) or UNKNOWN_FACTS
+        miss = miss_of(terms.limits, terms.demand.capabilities, Offered(known))
+        if miss is None:
+            return replace(place, answer=answer)
+        relaxed = replace(answer, reason="relaxed", excluded={answer.model: miss.reason})
+        if terms.limits.nobody_left == "relax":
+            return replace(place, answer=relaxed)
+        if terms.limits.nobody_left == "error" or place.default is None:
+            raise nobody([answer.model], [miss])
+        return replace(place, answer=replace(relaxed, model=place.default, reason="default", reference=None))
+
+    def _without_artefacts(self, place: _Place, answer: Choice) -> _Place:
+        """Answer by default where no decision has a choice, so that nothing was loaded that could compare."""
+        if place.default is None:
+            raise SelectionError(
+                f"{self.config.path or 'configuration'}: none of the candidates is a model of the decision that "
+                "holds for the query; offer one of them, or pass a default"
+            )
+        return replace(place, answer=replace(answer, model=place.default))
+
+    def _missing(self, signals: Mapping[str, object]) -> tuple[str, ...]:
+        """Give the types of conditions that rules ask about and a caller did not speak of; log each once."""
+        missing = self._signal_types.difference(signals)
+        fresh = sorted(missing - self._named)
+        if fresh:
+            self._named |= missing
             _LOGGER.warning(
                 "%s: rules ask about %s, which a request did not say; such conditions do not hold "
                 '(pass signals={"%s": [...]})',
                 self.config.path or "configuration",
-                ", ".join(missing),
-                missing[0],
+                ", ".join(fresh),
+                fresh[0],
             )
+        return tuple(sorted(missing))
 
 
 def load_decisions(
@@ -189,6 +211,7 @@ def load_decisions(
     cache_dir: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     objective: Objective | None = None,
+    query_cache: int = QUERY_CACHE,
 ) -> DecisionRouter:
     """Load the artefacts that the decisions of a configuration need, and one embedder for all.
 
@@ -199,7 +222,10 @@ def load_decisions(
     embedder = None
     if artefacts:
         embedder = load_embedder_of(next(iter(artefacts.values())), section.embedding_path, cache_dir, device)
-    routers = {name: Router.of(artefact, embedder, objective=objective) for name, artefact in artefacts.items()}
+    routers = {
+        name: Router.of(artefact, embedder, objective=objective, query_cache=query_cache, facts=facts_of(config))
+        for name, artefact in artefacts.items()
+    }
     return DecisionRouter(config, routers, algorithm)
 
 
@@ -207,8 +233,14 @@ def offered(decision: Decision, candidates: Sequence[Candidate] | None) -> Seque
     """Give the references of a decision that are among the candidates of a request; all without any."""
     if candidates is None:
         return decision.model_refs
-    names = {name for candidate in candidates for name in candidate_names(candidate) if name is not None}
+    names = _names(candidates)
     return tuple(each for each in decision.model_refs if names & {each.model, each.lora_name})
+
+
+def _names(candidates: Sequence[Candidate]) -> set[str]:
+    """Give the names of models and adapters of candidates."""
+    listed = as_list(candidates, "candidates", "a list of names or references", SelectionError)
+    return {name for candidate in listed for name in candidate_names(candidate) if name is not None}
 
 
 def trained_algorithm(decision: Decision | None) -> str:

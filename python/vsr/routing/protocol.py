@@ -1,6 +1,6 @@
 """What a gateway asks of any router: text in, model out."""
 
-from collections.abc import Collection, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from reprlib import repr as shortened
 from typing import Any, Protocol
 
@@ -9,21 +9,17 @@ import numpy.typing as npt
 from vsr._checks import as_list
 from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Choice
+from vsr.choice.limits import Limits
 from vsr.choice.objective import Objective
 from vsr.errors import SelectionError
-from vsr.routing.request import Request
+from vsr.routing.request import NOTHING_ASKED, Request
 
 
 class ModelRouter(Protocol):
     """Chooses a model for a query; safe to use from several threads."""
 
-    def route(self, requests: Sequence[Request], embeddings: npt.ArrayLike | None = None) -> list[Choice]:
-        """Choose a model for every request; what `select` and `select_many` come down to.
-
-        Args:
-            requests: what is asked, each with its own candidates and objective.
-            embeddings: (n, dim) ready vectors in the place of the texts, which are not read then.
-        """
+    def route(self, requests: Sequence[Request]) -> list[Choice]:
+        """Choose a model for every request; what `select` and `select_many` come down to."""
         ...
 
     def select(
@@ -35,7 +31,9 @@ class ModelRouter(Protocol):
         signals: Mapping[str, Collection[str]] | None = None,
         candidates: Sequence[Candidate] | None = None,
         default: str | None = None,
+        limits: Limits | None = None,
         objective: Objective | None = None,
+        previous: str | None = None,
     ) -> Choice:
         """Choose the model for one query.
 
@@ -49,19 +47,23 @@ class ModelRouter(Protocol):
             candidates: names of models or references to them, the first of those that answer to one name (with and
                 without reasoning, say); None offers all. Of a decision's models they leave those that are among them.
             default: the model to answer with when no candidate is known.
+            limits: what the chosen model has to keep; candidates that do not are left out and named in the result.
             objective: what is maximised; the router's own without it.
+            previous: name of the model that has answered in this conversation so far; another one is chosen only where
+                that raises utility by more than the `switch_margin` of the objective.
 
         Raises:
-            SelectionError: No candidate is known and there is no default, the text is blank, text and vector are both
+            SelectionError: No candidate is known and there is no default, none meets the limits and these say that it
+                is an error, the text is blank, text and vector are both
                 given or neither, or an argument is of another kind.
             RecordError: The vector has another width or is not finite, or the category is no text.
             EmbeddingError: The text cannot be embedded.
         """
         if query is not None and embedding is not None:
             raise SelectionError("a query and an embedding were given; expected one of them")
-        # A list of one, not an array of one: what is no row of numbers then ends in the check of all vectors.
-        vectors: list[Any] | None = None if embedding is None else [embedding]
-        return self.route([Request(query, category, signals, candidates, default, objective)], vectors)[0]
+        return self.route(
+            [Request(query, category, signals, candidates, default, objective, embedding, limits, previous)]
+        )[0]
 
     def select_many(
         self,
@@ -71,6 +73,7 @@ class ModelRouter(Protocol):
         embeddings: npt.ArrayLike | None = None,
         candidates: Sequence[Candidate] | None = None,
         default: str | None = None,
+        limits: Limits | None = None,
         objective: Objective | None = None,
     ) -> list[Choice]:
         """Choose the model for many queries at once; errors as in `select`.
@@ -81,10 +84,11 @@ class ModelRouter(Protocol):
             embeddings: (n, dim) ready vectors, for example of these queries.
             candidates: names of models or references to them, the same for all queries.
             default: the model to answer with when no candidate is known.
+            limits: what every chosen model has to keep.
             objective: what is maximised.
         """
         if queries is None and embeddings is None:
-            raise SelectionError("neither a query nor an embedding was given; expected one of them")
+            raise SelectionError(NOTHING_ASKED)
         if isinstance(queries, str):
             raise SelectionError("queries are one text; expected a list of texts (select takes one)")
         counts = [
@@ -99,13 +103,12 @@ class ModelRouter(Protocol):
         if n_queries != counts[-1]:
             raise SelectionError(f"{n_queries} queries but {counts[-1]} embeddings; expected one per query")
         texts: Sequence[str | None] = [None] * n_queries if queries is None else list(queries)
-        known = _categories(categories, n_queries)
+        vectors: Iterable[Any] = [None] * n_queries if embeddings is None else embeddings  # type: ignore[assignment]
         return self.route(
             [
-                Request(text, category, None, candidates, default, objective)
-                for text, category in zip(texts, known, strict=True)
-            ],
-            embeddings,
+                Request(text, category, None, candidates, default, objective, vector, limits)
+                for text, category, vector in zip(texts, _categories(categories, n_queries), vectors, strict=True)
+            ]
         )
 
 

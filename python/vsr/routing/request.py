@@ -3,22 +3,33 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy.typing as npt
+
+from vsr._checks import require_kind
 from vsr.choice.candidates import Candidate
+from vsr.choice.chooser import Terms
+from vsr.choice.expectations import Demand
+from vsr.choice.limits import Limits, as_limits
 from vsr.choice.objective import Objective
 from vsr.errors import SelectionError
 
+NOTHING_ASKED = "neither a query nor an embedding was given; expected one of them"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Request:
     """One query, and what is asked of the choice.
 
     Attributes:
-        query: the text; None where its vector stands beside the request.
+        query: the text; not read where there is an embedding.
         category: its category; None to have it predicted.
         signals: for the rules of decisions, type of a condition -> names of that type that hold for the query.
         candidates: models on offer, names or references; None offers all.
         default: the model to answer with when no candidate is known.
         objective: what is maximised; the router's own without it.
+        embedding: (dim,) ready vector of the query.
+        limits: what the chosen model has to keep.
+        previous: name of the model that has answered in this conversation so far.
     """
 
     query: str | None = None
@@ -27,6 +38,23 @@ class Request:
     candidates: Sequence[Candidate] | None = None
     default: str | None = None
     objective: Objective | None = None
+    embedding: npt.ArrayLike | None = None
+    limits: Limits | None = None
+    previous: str | None = None
+
+    @property
+    def terms(self) -> Terms | None:
+        """What it sets beyond objective and candidates; None where that is nothing.
+
+        Raises:
+            SelectionError: The limits are of another kind, or the previous model is no name.
+        """
+        if self.limits is None and self.previous is None:
+            return None
+        if self.previous is not None:
+            require_kind(self.previous, str, "previous", "the name of a model", SelectionError)
+        demand = Demand(n_characters=None if self.query is None else len(self.query))
+        return Terms(as_limits(self.limits), self.previous, demand)
 
 
 def checked_signals(signals: Mapping[str, Collection[str]] | None) -> dict[str, frozenset[str]]:

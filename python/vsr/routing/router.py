@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,11 @@ import numpy.typing as npt
 from vsr._checks import require_kind, require_path
 from vsr._threads import apply_environment
 from vsr.choice.chooser import CategorySource, Choice, Chooser
+from vsr.choice.expectations import ModelFacts
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
 from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
-from vsr.embedding.embedder import check_texts
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
 from vsr.features import join_features
@@ -23,11 +23,14 @@ from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
 from vsr.prior.category_means import IntArray
 from vsr.routing.disabled import DisabledRouter
+from vsr.routing.facts import facts_of
 from vsr.routing.protocol import ModelRouter
+from vsr.routing.query_vectors import QUERY_CACHE, QueryVectors
 from vsr.routing.request import Request
 
 DEFAULT_MODELS_DIR = "trained_models"
 _LOGGER = logging.getLogger(__name__)
+_MOST_CHOOSERS = 64  # objectives of requests that are kept; more are a slider that is being moved
 _WARM_UP = "a"  # within the shortest limit of tokens
 
 
@@ -57,14 +60,26 @@ class Router(ModelRouter):
         artefact: the loaded file.
         embedder: what makes vectors of texts; None where the artefact was trained on vectors from elsewhere.
         objective: what a choice maximises unless a request says otherwise.
+        facts: what a configuration says of the models, by name; limits of requests ask for it.
     """
 
-    def __init__(self, artefact: Artefact, embedder: Embedder | None, objective: Objective) -> None:
+    def __init__(
+        self,
+        artefact: Artefact,
+        embedder: Embedder | None,
+        objective: Objective,
+        query_cache: int = QUERY_CACHE,
+        facts: Mapping[str, ModelFacts] | None = None,
+    ) -> None:
         """Put the parts together; `load` is the usual way."""
         self.artefact = artefact
         self.embedder = embedder
         self.objective = objective
-        self._chooser = Chooser.prepare(artefact.selector.statistics, objective)
+        dim = artefact.selector.n_features - len(CATEGORIES)
+        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache)
+        self.facts = dict(facts or {})
+        self._chooser = Chooser.prepare(artefact.selector.statistics, objective, self.facts)
+        self._choosers: dict[Objective, Chooser] = {}
 
     @classmethod
     def load(
@@ -78,6 +93,7 @@ class Router(ModelRouter):
         device: str = "cpu",
         objective: Objective | None = None,
         models: Sequence[str] | None = None,
+        query_cache: int = QUERY_CACHE,
     ) -> "Router":
         """Load a selector and the embedder that its artefact names, and warm both up.
 
@@ -90,6 +106,7 @@ class Router(ModelRouter):
             device: where the embedding model runs, `cpu` or `cuda`.
             objective: what a choice maximises; the artefact's own without it.
             models: names of the models in order, for files that lack them.
+            query_cache: texts whose vectors are kept in memory; 0 keeps none.
 
         Raises:
             ArtefactError: No such artefact, or a damaged one, or `embedder` is not the one that it names.
@@ -98,7 +115,7 @@ class Router(ModelRouter):
         artefact = _open(directory, algorithm, models)
         if embedder is None:
             embedder = load_embedder_of(artefact, embedding_path, cache_dir, device)
-        return cls.of(artefact, embedder, objective=objective)
+        return cls.of(artefact, embedder, objective=objective, query_cache=query_cache)
 
     @classmethod
     def from_config(
@@ -110,6 +127,7 @@ class Router(ModelRouter):
         cache_dir: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         objective: Objective | None = None,
+        query_cache: int = QUERY_CACHE,
     ) -> ModelRouter:
         """Load what a configuration leads to: its decisions with the artefacts that they need, else one artefact.
 
@@ -121,6 +139,7 @@ class Router(ModelRouter):
             cache_dir: folder in which vectors are kept.
             device: where the embedding model runs, `cpu` or `cuda`.
             objective: what a choice maximises; the artefact's own without it.
+            query_cache: texts whose vectors are kept in memory; 0 keeps none.
 
         Returns:
             A router on the artefacts in `models_path` (`trained_models` without one), with the embedding model in
@@ -141,14 +160,22 @@ class Router(ModelRouter):
         if config.decisions:
             from vsr.routing.decisions import load_decisions  # noqa: PLC0415 -- it holds routers of this class
 
-            return load_decisions(config, algorithm, cache_dir=cache_dir, device=device, objective=objective)
+            return load_decisions(
+                config, algorithm, cache_dir=cache_dir, device=device, objective=objective, query_cache=query_cache
+            )
         artefact = open_configured(section, algorithm)
         embedder = load_embedder_of(artefact, section.embedding_path, cache_dir, device)
-        return cls.of(artefact, embedder, objective=objective)
+        return cls.of(artefact, embedder, objective=objective, query_cache=query_cache, facts=facts_of(config))
 
     @classmethod
     def of(
-        cls, artefact: Artefact, embedder: Embedder | None = None, *, objective: Objective | None = None
+        cls,
+        artefact: Artefact,
+        embedder: Embedder | None = None,
+        *,
+        objective: Objective | None = None,
+        query_cache: int = QUERY_CACHE,
+        facts: Mapping[str, ModelFacts] | None = None,
     ) -> "Router":
         """Put a loaded artefact and an embedder together, and warm both up.
 
@@ -156,6 +183,8 @@ class Router(ModelRouter):
             artefact: the loaded file.
             embedder: the one that the artefact names; without it only ready vectors can be routed.
             objective: what a choice maximises; the artefact's own without it.
+            query_cache: texts whose vectors are kept in memory; 0 keeps none.
+            facts: what a configuration says of the models, by name (`vsr.routing.facts.facts_of`).
 
         Raises:
             ArtefactError: `embedder` is none, or not the one that the artefact names.
@@ -168,7 +197,7 @@ class Router(ModelRouter):
             _check_embedder(artefact, header.embedder, embedder.fingerprint)
         stored = Objective() if header is None else header.objective
         apply_environment()
-        router = cls(artefact, embedder, as_objective(stored if objective is None else objective))
+        router = cls(artefact, embedder, as_objective(stored if objective is None else objective), query_cache, facts)
         if embedder is not None:
             router.select(_WARM_UP)  # the first request must not be the slow one
         return router
@@ -178,12 +207,9 @@ class Router(ModelRouter):
         """Names of the models that the artefact knows."""
         return self.artefact.selector.models
 
-    def route(self, requests: Sequence[Request], embeddings: npt.ArrayLike | None = None) -> list[Choice]:
-        """Choose a model for every request; arguments and errors as those of any router."""
-        prepared = self.prepare(
-            [request.query for request in requests], [request.category for request in requests], embeddings
-        )
-        return self.choose(prepared, requests)
+    def route(self, requests: Sequence[Request]) -> list[Choice]:
+        """Choose a model for every request; errors as those of any router."""
+        return self.choose(self.prepare(requests), requests)
 
     def choose(self, prepared: "Prepared", requests: Sequence[Request]) -> list[Choice]:
         """Choose for queries that are prepared already, by this router or by one of the same training.
@@ -193,70 +219,68 @@ class Router(ModelRouter):
             requests: what is asked of each choice.
         """
         scores = self.artefact.selector.scores(prepared.features)
-        alike: dict[tuple[int, str | None, Objective | None], list[int]] = {}
+        if len(requests) == 1:  # the case of a gateway, where every microsecond counts
+            return self._choose_alike(prepared, scores, requests)
+        alike: dict[tuple[int, str | None, int], list[int]] = {}
         for row, request in enumerate(requests):
-            alike.setdefault((id(request.candidates), request.default, request.objective), []).append(row)
+            alike.setdefault((id(request.candidates), request.default, id(request.objective)), []).append(row)
+        if len(alike) == 1:
+            return self._choose_alike(prepared, scores, requests)
         choices: list[Choice | None] = [None] * len(requests)
-        for (_, default, objective), rows in alike.items():
-            own = prepared if len(rows) == len(requests) else prepared.take(rows)
-            chosen = self._chooser_for(objective).choose(
-                scores if own is prepared else scores[rows],
-                own.codes,
-                requests[rows[0]].candidates,
-                default,
-                own.sources,
-            )
+        for rows in alike.values():
+            chosen = self._choose_alike(prepared.take(rows), scores[rows], [requests[row] for row in rows])
             for row, choice in zip(rows, chosen, strict=True):
                 choices[row] = choice
         return [choice for choice in choices if choice is not None]
 
+    def _choose_alike(
+        self, prepared: "Prepared", scores: npt.NDArray[np.float64], requests: Sequence[Request]
+    ) -> list[Choice]:
+        """Choose for requests with the same candidates, default and objective."""
+        first = requests[0]
+        chooser = self._chooser_for(first.objective)
+        terms = [request.terms for request in requests]
+        return chooser.choose(
+            scores, prepared.codes, chooser.offer(first.candidates), first.default, prepared.sources, terms
+        )
+
     def _chooser_for(self, objective: Objective | None) -> Chooser:
         if objective is None or objective == self.objective:
             return self._chooser
-        return Chooser.prepare(self.artefact.selector.statistics, as_objective(objective))
+        chooser = self._choosers.get(as_objective(objective))
+        if chooser is None:
+            chooser = Chooser.prepare(self.artefact.selector.statistics, objective, self.facts)
+            if len(self._choosers) >= _MOST_CHOOSERS:
+                self._choosers.clear()
+            self._choosers[objective] = chooser
+        return chooser
 
-    def _embedded(self, queries: Sequence[str | None]) -> npt.NDArray[np.float32]:
-        if self.embedder is None:
-            dim = self.artefact.selector.n_features - len(CATEGORIES)
-            raise SelectionError(
-                f"{self.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "
-                f"give the query's vector of {dim} numbers (embedding=...), made as in training"
-            )
-        texts = [text for text in queries if text is not None]
-        if len(texts) < len(queries):
-            raise SelectionError("neither a query nor an embedding was given; expected one of them")
-        check_texts(texts)
-        blank = next((row for row, text in enumerate(texts) if not text or text.isspace()), None)
-        if blank is not None:
-            raise SelectionError(f"query {blank} is blank; expected a text that is not blank")
-        return unit_rows(self.embedder.embed(texts))
-
-    def prepare(
-        self,
-        queries: Sequence[str | None],
-        categories: Sequence[str | None],
-        embeddings: npt.ArrayLike | None = None,
-    ) -> Prepared:
-        """Embed queries and resolve their categories.
-
-        Args:
-            queries: the texts; not read where there are vectors.
-            categories: category of each query, None to be predicted.
-            embeddings: (n, dim) ready vectors.
+    def prepare(self, requests: Sequence[Request]) -> Prepared:
+        """Embed the queries of requests and resolve their categories.
 
         Raises:
-            SelectionError: There are neither texts nor vectors, or their numbers differ.
+            SelectionError: A request has neither a text nor a vector.
             RecordError: A vector has another width or is not finite, or a category is no text.
             EmbeddingError: A text cannot be embedded.
         """
+        return self._resolved(self._vectors.of(requests), [request.category for request in requests])
+
+    def prepare_vectors(self, embeddings: npt.ArrayLike, categories: Sequence[str | None] | None = None) -> Prepared:
+        """Resolve the categories of queries whose vectors are there: (n, dim), and one category each or None.
+
+        Raises:
+            SelectionError: There is not one category per vector.
+            RecordError: A vector has another width or is not finite, or a category is no text.
+        """
+        rows = unit_rows(as_embeddings(embeddings, dim=self.artefact.selector.n_features - len(CATEGORIES)))
+        if categories is None:
+            categories = [None] * len(rows)
+        if len(categories) != len(rows):
+            raise SelectionError(f"{len(rows)} embeddings but {len(categories)} categories; expected one each")
+        return self._resolved(rows, categories)
+
+    def _resolved(self, rows: npt.NDArray[np.float32], categories: Sequence[str | None]) -> Prepared:
         selector = self.artefact.selector
-        dim = selector.n_features - len(CATEGORIES)
-        if embeddings is None:
-            rows = self._embedded(queries)
-        else:
-            rows = unit_rows(as_embeddings(embeddings, dim=dim))
-            if len(rows) != len(queries):
-                raise SelectionError(f"{len(queries)} queries but {len(rows)} embeddings; expected one per query")
         codes = category_codes(categories)
         missing = codes == MISSING
         sources: list[CategorySource | None] = ["given"] * len(rows)

@@ -157,18 +157,22 @@ class Fields:
                 raise self.error(name, f"holds {_shown(value)}; expected whole numbers from 0 to below {end}")
         return values
 
-    def optional_numbers(self, name: str, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-        """Read a small matrix in which null stands for "not known"."""
+    def optional_numbers(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+        """Read a small matrix or a row of numbers, in which null stands for "not known"."""
         rows = self.get(name, list)
         try:
-            array = np.array(
-                [[math.nan if value is None else float(value) for value in row] for row in rows], dtype=np.float64
-            )
+            values = [_or_nan(row) if len(shape) == 1 else [_or_nan(value) for value in row] for row in rows]
+            array = np.array(values, dtype=np.float64)
         except (TypeError, ValueError, OverflowError) as error:
-            raise self.error(name, "is no matrix of numbers and nulls") from error
+            noun = "row" if len(shape) == 1 else "matrix"
+            raise self.error(name, f"is no {noun} of numbers and nulls") from error
         if array.shape != shape:
             raise self.error(name, f"has shape {array.shape}; expected {shape}")
         return array
+
+
+def _or_nan(value: Any) -> float:  # noqa: ANN401 -- whatever stands in a file
+    return math.nan if value is None else float(value)
 
 
 _NAMES: dict[type, str] = {

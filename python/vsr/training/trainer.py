@@ -103,7 +103,7 @@ class Trainer:
                 outcomes.quality,
                 prior,
                 preferences,
-                best=best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective),
+                best=best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective, outcomes.models),
                 queries=tuple(query[:_QUERY_CHARACTERS] for query in outcomes.queries),
             ),
             category_weight=split.category_weight,
@@ -227,7 +227,9 @@ class Trainer:
         """Mean difference in measured utility between choices by the prediction and by the prior, out of fold."""
         outcomes = self.outcomes
         scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, self.objective)
+        utility = measured_utilities(
+            outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, self.objective, outcomes.models
+        )
         chooser = Chooser.prepare(self.statistics(), self.objective)
         codes = self.data.codes[held_out.rows]
         chosen = chooser.best(held_out.prior + slope * held_out.predicted_residuals, codes)

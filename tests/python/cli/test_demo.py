@@ -13,7 +13,7 @@ from vsr.simulation import SIMULATED_MODELS
 
 ARTEFACTS = [
     *("kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "recommended.json"),
-    *("stacking_model.json", "svm_model.json", "table_model.json"),
+    *("stacking_model.json", "svm_model.json", "table_model.json", "training_queries.json"),
 ]
 SELECTORS = ["knn", "kmeans", "svm", "mlp", "matrix_factorization", "stacking"]
 

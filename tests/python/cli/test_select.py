@@ -106,7 +106,7 @@ def test_every_algorithm_routes(algorithm: str, trained: Path, vsr_train: Comman
     assert document["model"] == "cicero"
     assert set(document) == {
         *("model", "quality", "utility", "margin", "reason", "scores", "utilities"),
-        *("category", "category_source", "ranking", "decision", "reference", "excluded"),
+        *("category", "category_source", "ranking", "decision", "reference", "excluded", "missing_signals"),
     }
     assert document["scores"][document["model"]] == document["quality"]
     assert document["utilities"][document["model"]] == document["utility"]

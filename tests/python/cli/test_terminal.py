@@ -124,7 +124,21 @@ def test_a_narrow_terminal_drops_spare_columns_and_keeps_figures_whole(monkeypat
         "best single            0.499",
         "(sim-large-70b)",
         "knn                    0.513  +10.3 .. +12.5",
+        "No room for: per query.",
     ]
+
+
+def test_the_least_important_spare_column_goes_first(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    columns = (Column("name"), Column("first", is_spare=True, importance=1), Column("second", is_spare=True))
+    table = Table((*columns, Column("third", is_spare=True)), (("a", "1", "2", "3"),))
+    for width, expected in ((26, "name  first  second  third"), (25, "name  first  second"), (18, "name  first")):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert terminal.render_table(table, FakeTerminal()).splitlines()[0] == expected
+    monkeypatch.setenv("COLUMNS", "9")
+    laid_out = terminal.render_table(table, FakeTerminal())
+    assert laid_out.splitlines()[:2] == ["name", "a"]
+    assert " ".join(laid_out.split()[2:]) == "No room for: first, second, third."
 
 
 def test_texts_wrap_between_words_on_a_terminal(monkeypatch):

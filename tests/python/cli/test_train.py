@@ -55,6 +55,7 @@ def test_a_training_ends_with_the_table_and_the_verdict(records: Path, tmp_path:
         "knn_model.json",
         "kmeans_model.json",
         "table_model.json",
+        "training_queries.json",
         "recommended.json",
     }
 
@@ -495,7 +496,7 @@ def test_an_interrupt_at_any_step_leaves_older_artefacts(
 
     steps = (
         (Outcomes, "from_records"),
-        (compare_and_train, "compare"),
+        (compare_and_train, "hold_out"),
         (compare_and_train, "save_selectors"),
     )
     for holder, step in steps:

@@ -21,7 +21,7 @@ from vsr.simulation.server import SimulatedPool
 
 ARTEFACTS = [
     *("kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "recommended.json"),
-    *("stacking_model.json", "svm_model.json", "table_model.json"),
+    *("stacking_model.json", "svm_model.json", "table_model.json", "training_queries.json"),
 ]
 RECORDS = "benchmark_training_data.jsonl"
 OFFERED = {
@@ -135,6 +135,7 @@ def test_the_queries_are_in_the_documented_file_by_default(
         "kmeans_model.json",
         "recommended.json",
         "table_model.json",
+        "training_queries.json",
     ]
     shutil.move(place.queries, place.folder / "elsewhere.jsonl")
     missing = vsr_train(*flags)

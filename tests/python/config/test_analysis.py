@@ -3,11 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from routing.subjects import WIDTH, text_outcomes
 from servers.scripted import config_for
 from vsr.cli import main
 from vsr.config import load_config
 from vsr.config.analysis import analyze
+from vsr.embedding import load_embedder
 from vsr.errors import ConfigError
+from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 ENDPOINTS = [{"name": "one", "address": "127.0.0.1", "port": 1}]
@@ -37,7 +40,7 @@ def test_which_decisions_need_training_and_why_the_others_do_not():
         "several": "chooses between 2 models by knn",
         "single": "one model only",
         "own": "elo is the router's own algorithm and is not trained",
-        "first": "chooses between 2 models by what the training recommends",
+        "first": "chooses between 2 models by the recommended algorithm",
         "none": "no model",
     }
     assert (found.n_to_train, found.algorithms) == (2, {"knn": 1})
@@ -81,18 +84,85 @@ def test_the_command_prints_a_table_or_json(capsys):
     assert capsys.readouterr().out.startswith("There are no decisions: all 3 models")
 
 
-def test_queries_are_counted_by_the_decision_that_they_reach(tmp_path, capsys):
-    queries = tmp_path / "queries.jsonl"
-    categories = ["math", "Math", "law", None, "philosophy"]
-    queries.write_text("".join(json.dumps({"query": str(n), "category": c}) + "\n" for n, c in enumerate(categories)))
-    command = ["analyze", "--config", str(CONFIGS / "decisions.yaml"), "--data-file", str(queries)]
-    assert main([*command, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["reach"] == {
-        "n_queries": 5,
-        "by_decision": {"math_decision": 2, "code_decision": 0, "business_decision": 1, "general_decision": 0},
-        "n_outside": 1,
-        "n_undecided": 1,
-        "signal_types": [],
-    }
+ROUTED = {
+    "vllm_endpoints": ENDPOINTS,
+    "model_config": {name: {"preferred_endpoints": ["one"]} for name in "abc"},
+    "default_model": "c",
+    "decisions": [
+        {
+            "name": "urgent law",
+            "priority": 5,
+            "rules": {
+                "operator": "AND",
+                "conditions": [{"type": "domain", "name": "law"}, {"type": "keyword", "name": "urgent"}],
+            },
+            "modelRefs": refs("a"),
+        },
+        {"name": "law", "priority": 1, "rules": {"type": "domain", "name": "law"}, "modelRefs": refs("a", "b")},
+    ],
+}
+LINES = (
+    {"query": "one", "category": "law", "signals": {"keyword": ["urgent"]}},
+    {"query": "two", "category": "law", "signals": {"keyword": []}},
+    {"query": " TWO", "category": "law"},  # the same query again
+    {"query": "three", "category": "math", "signals": {"keyword": ["urgent"]}},
+    {"query": "four", "signals": {"keyword": []}},
+)
+
+
+@pytest.fixture
+def written(tmp_path):
+    (tmp_path / "c.yaml").write_text(json.dumps(ROUTED | {"model_selection": {"models_path": str(tmp_path / "m")}}))
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))
+    return tmp_path
+
+
+def test_how_many_queries_reach_every_decision(written, capsys):
+    command = ["analyze", "--config", str(written / "c.yaml"), "--data-file", str(written / "q.jsonl")]
     assert main(command) == 0
-    assert "No decision holds for 1 (20%) of 5 queries. 1 have no category" in capsys.readouterr().out
+    said = capsys.readouterr()
+    rows = [line.split() for line in said.out.splitlines()]
+    assert ["urgent", "law", "5", "1", "25.0%"] in rows
+    assert ["law", "1", "1", "25.0%"] in rows
+    assert ["none:", "default", "model", "c", "-", "1", "25.0%"] in rows
+    assert ["category", "not", "known", "-", "1", "25.0%"] in rows
+    assert "1 query has no category, and" in said.err
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["n_queries"], each["share"]) for each in found["decisions"]] == [(1, 0.25), (1, 0.25)]
+    assert [found[name] for name in ("n_queries", "n_outside", "n_undecided", "missing_signals")] == [4, 1, 1, []]
+
+
+def test_missing_categories_are_predicted_where_there_are_artefacts(written, capsys):
+    outcomes = text_outcomes()
+    embedder = load_embedder("hash", dim=WIDTH)
+    settings = TrainingSettings(algorithms=("knn",), splits=1)
+    compare_and_train(outcomes, embedder.embed(outcomes.queries), embedder.fingerprint, written / "m", settings)
+    lines = [{"query": query, "category": None} for query in outcomes.queries]
+    (written / "q.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = ["analyze", "--config", str(written / "c.yaml"), "--data-file", str(written / "q.jsonl"), "--json"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert found["decisions"][1]["n_queries"] == pytest.approx(40, abs=4)  # a third of the queries is about law
+    assert (found["n_undecided"], found["missing_signals"]) == (0, ["keyword"])
+    assert [each["verdict"] for each in found["decisions"]] == ["one model", "not known"]
+    assert "no signals of type keyword" in said.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--skip-bad-lines"], "--skip-bad-lines has no effect without --data-file"),
+        (["--embedding-model", "hash"], "The embedding flags have no effect without --data-file"),
+    ],
+)
+def test_flags_without_queries_are_refused(flags, message, written, capsys):
+    assert main(["analyze", "--config", str(written / "c.yaml"), *flags]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_signals_of_another_form_are_a_bad_line(written, capsys):
+    (written / "q.jsonl").write_text('{"query": "a", "signals": {"keyword": "urgent"}}\n')
+    assert main(["analyze", "--config", str(written / "c.yaml"), "--data-file", str(written / "q.jsonl")]) == 1
+    assert "q.jsonl:1: `signals` is" in capsys.readouterr().err

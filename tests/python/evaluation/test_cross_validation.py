@@ -180,6 +180,7 @@ def test_baselines_are_what_they_say() -> None:
         "kmeans",
         "judged",
         "judged, categories given",
+        "category oracle",
         "oracle",
     ]
     for column, name in enumerate(pool.outcomes.models):

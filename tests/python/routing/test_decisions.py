@@ -209,12 +209,61 @@ def test_candidates_of_a_request_narrow_those_of_the_decision(folder: Path) -> N
 def test_what_no_request_says_is_named_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         router = Router.from_config(written(folder, DECISIONS))
-        for _ in range(3):
-            router.select("Which court?", category="law")
+        half = router.select("Which court?", category="law", signals={"keyword": ["calm"]})
+        none = [router.select("Which court?", category="law") for _ in range(3)]
+        both = router.select("Which court?", category="law", signals={"keyword": [], "language": []})
+    assert half.missing_signals == ("language",)
+    assert {choice.missing_signals for choice in none} == {("keyword", "language")}
+    assert both.missing_signals == ()
     said = [record.getMessage() for record in caplog.records]
-    assert [message for message in said if "rules ask about" in message] == said
-    assert len(said) == 1
-    assert "keyword, language" in said[0]
+    assert ["rules ask about language," in said[0], "rules ask about keyword," in said[1], len(said)] == [True, True, 2]
+
+
+def test_a_batch_is_embedded_once_for_all_decisions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    router = Router.from_config(written(folder, DECISIONS), query_cache=0)
+    assert isinstance(router, DecisionRouter)
+    (embedder,) = {id(each.embedder): each.embedder for each in router.routers.values()}.values()
+    assert embedder is not None
+    calls: list[int] = []
+    embed = embedder.embed
+
+    def counted(texts: Any, **options: Any) -> Any:
+        calls.append(len(texts))
+        return embed(texts, **options)
+
+    monkeypatch.setattr(type(embedder), "embed", lambda _self, texts, **options: counted(texts, **options))
+    asked, expected = requests(60)
+    choices = router.route(asked)
+    assert calls == [sum(name != "Spanish" for name in expected)]
+    assert len({choice.decision for choice in choices}) > 4
+
+
+def test_candidates_for_which_no_decision_holds_are_compared_all_the_same(folder: Path) -> None:
+    """A default model and rules without domains: the recommended artefact is not among those that are needed."""
+    named = [
+        {
+            "name": "urgent",
+            "rules": {"type": "keyword", "name": "urgent"},
+            "algorithm": {"type": "knn"},
+            "modelRefs": [{"model": "newton"}, {"model": "cicero"}],
+        }
+    ]
+    router = Router.from_config(written(folder, named, default_model="darwin"))
+    assert isinstance(router, DecisionRouter)
+    assert list(router.routers) == ["knn"]
+    assert router.select("Which court?", category="law", signals={"keyword": []}).model == "darwin"
+    choice = router.select("Which court?", category="law", candidates=["cicero", "newton"])
+    assert (choice.model, choice.decision, choice.reason) == ("cicero", None, "predicted")
+
+
+def test_without_artefacts_what_is_not_on_offer_is_an_error_or_the_default(tmp_path: Path) -> None:
+    single = [{"name": "all", "modelRefs": [{"model": "cicero"}]}]
+    router = Router.from_config(written(tmp_path / "none", single, default_model="newton"))
+    assert router.select("anything", candidates=["darwin"]).model == "newton"
+    keyword = [single[0] | {"rules": {"type": "keyword", "name": "x"}}]
+    router = Router.from_config(written(tmp_path / "none", keyword, default_model="newton"))
+    with pytest.raises(SelectionError, match="none of the candidates"):
+        DecisionRouter(router.config.model_copy(update={"default_model": None}), {}).select("a", candidates=["darwin"])  # type: ignore[attr-defined]
 
 
 def test_an_algorithm_that_was_not_trained_is_an_error(folder: Path) -> None:
@@ -246,6 +295,20 @@ def test_artefacts_of_two_trainings_cannot_share_a_router(folder: Path, tmp_path
     with pytest.raises(ArtefactError, match="another embedding model or layout"):
         DecisionRouter(router.config, {"recommended": Router.load(folder), "knn": Router.load(tmp_path, "knn")})
     assert len(find_artefacts(folder)) == 4
+
+
+def test_ready_vectors_take_the_place_of_texts(folder: Path) -> None:
+    router = Router.from_config(written(folder, DECISIONS))
+    asked, _ = requests(20)
+    vectors = load_embedder("hash", dim=WIDTH).embed([request.query or "" for request in asked])
+    ready = [
+        Request(None, request.category, request.signals, embedding=vector)
+        for request, vector in zip(asked, vectors, strict=True)
+    ]
+    mixed = [pair[number % 2] for number, pair in enumerate(zip(asked, ready, strict=True))]
+    expected = [choice.model for choice in router.route(asked)]
+    assert [choice.model for choice in router.route(ready)] == expected
+    assert [choice.model for choice in router.route(mixed)] == expected
 
 
 def test_the_example_of_the_repository_routes(tmp_path: Path) -> None:

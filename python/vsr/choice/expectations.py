@@ -1,0 +1,116 @@
+"""What a request asks of a model, and what it will cost and how long it will take, as far as records and prices say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vsr.prior.category_means import FloatArray
+from vsr.prior.statistics import Statistics
+
+VISION = "vision"
+"""The capability that a request with images needs."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a configuration says of a model beyond what was measured.
+
+    Attributes:
+        capabilities: what it can do beyond text, for example `vision`.
+        context_tokens: how much it can read; None where nothing is said.
+        prompt_usd: USD per token of a prompt; None where there is no price.
+        completion_usd: USD per token of an answer; None likewise.
+        cached_prompt_usd: USD per token of a prompt that the server has in its cache; None where nothing is said.
+    """
+
+    capabilities: frozenset[str] = frozenset()
+    context_tokens: int | None = None
+    prompt_usd: float | None = None
+    completion_usd: float | None = None
+    cached_prompt_usd: float | None = None
+
+
+UNKNOWN_FACTS = ModelFacts()
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a request is, apart from what it means.
+
+    Attributes:
+        n_characters: of all its text; None where only a vector is there.
+        n_cached_characters: of what the last answer's server has read already.
+        capabilities: what it needs, because of what is in it.
+    """
+
+    n_characters: int | None = None
+    n_cached_characters: int = 0
+    capabilities: frozenset[str] = frozenset()
+
+
+NO_DEMAND = Demand()
+
+
+@dataclass(frozen=True, eq=False)
+class Expectations:
+    """Cost and latency of requests by model.
+
+    Attributes:
+        statistics: of the training records.
+        facts: by name of a model.
+        latency_s: (n_categories + 1, n_models) time to the first token and the tokens of the answer by their rate;
+            where that is not known, the mean latency.
+    """
+
+    statistics: Statistics
+    facts: Mapping[str, ModelFacts] = field(default_factory=dict)
+    latency_s: FloatArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out the latencies, which do not depend on the query beyond its category."""
+        tokens, latency_s = self.statistics.tokens, self.statistics.latency_s
+        if tokens is not None:
+            streamed = tokens.first_token_s + tokens.output_tokens / tokens.tokens_per_s
+            latency_s = np.where(np.isfinite(streamed), streamed, latency_s)
+        object.__setattr__(self, "latency_s", latency_s)
+
+    def cost_usd(self, code: int, columns: Sequence[int], facts: Sequence[ModelFacts], demand: Demand) -> list[float]:
+        """Give what one request costs with each of some models, NaN where nothing is known.
+
+        `input tokens * price + mean output tokens of (model, category) * price`; where records have no tokens or the
+        configuration no price, the mean cost of (model, category).
+
+        Args:
+            code: category of the query, -1 = unknown.
+            columns: of the models.
+            facts: of the same models.
+            demand: of the request.
+        """
+        means = self.statistics.cost_usd[code]
+        costs = [float(means[column]) for column in columns]
+        tokens = self.statistics.tokens
+        if tokens is None:
+            return costs
+        for place, (column, fact) in enumerate(zip(columns, facts, strict=True)):
+            if fact.prompt_usd is None or fact.completion_usd is None:
+                continue
+            n_input = self._input_tokens(code, column, demand.n_characters)
+            cost = n_input * fact.prompt_usd + float(tokens.output_tokens[code, column]) * fact.completion_usd
+            if np.isfinite(cost):
+                costs[place] = cost
+        return costs
+
+    def saved_usd(self, column: int, fact: ModelFacts, demand: Demand) -> float:
+        """Give what staying with a model saves, because its server has the beginning of the prompt in its cache."""
+        tokens = self.statistics.tokens
+        if tokens is None or fact.prompt_usd is None or fact.cached_prompt_usd is None:
+            return 0.0
+        n_cached = float(tokens.tokens_per_character[column]) * demand.n_cached_characters
+        return max(n_cached * (fact.prompt_usd - fact.cached_prompt_usd), 0.0) if np.isfinite(n_cached) else 0.0
+
+    def _input_tokens(self, code: int, column: int, n_characters: int | None) -> float:
+        tokens = self.statistics.tokens
+        assert tokens is not None, "asked for only where there are tokens"
+        estimate = np.nan if n_characters is None else float(tokens.tokens_per_character[column]) * n_characters
+        return estimate if np.isfinite(estimate) else float(tokens.input_tokens[code, column])
