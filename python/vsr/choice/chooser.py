@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 
 _MOST_OFFERS = 256
 
-Reason = Literal["predicted", "single_candidate", "previous", "relaxed", "default"]
+Reason = Literal["predicted", "single_candidate", "stayed", "relaxed", "default"]
 CategorySource = Literal["given", "predicted"]
 
 
@@ -36,7 +36,7 @@ class Choice:
         utility: its utility under the objective; None likewise.
         margin: its utility less that of the best other one, below 0 where the conversation stays with its model; None
             where there is no other.
-        reason: `predicted`, `single_candidate`, `previous` (staying with the model of the conversation, though another
+        reason: `predicted`, `single_candidate`, `stayed` (staying with the model of the conversation, though another
             is better), `relaxed` (no candidate meets the limits, and this one misses least) or `default`.
         scores: predicted quality of every candidate that the artefact knows.
         utilities: utility of every such candidate.
@@ -237,7 +237,7 @@ class Chooser:
             if stay in left and stay != best:
                 saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, code)
                 if utility[best] - utility[stay] - saved <= self.objective.switch_margin:
-                    best, reason = stay, "previous"
+                    best, reason = stay, "stayed"
         return _taking(choice, best, offer, quality, utility, left, reason)
 
     def _facts(self, name: str, model: str) -> ModelFacts:
@@ -247,7 +247,8 @@ class Chooser:
     def _misses(
         self, terms: Terms, quality: list[float], offer: Offer, facts: list[ModelFacts], code: int
     ) -> list[Miss | None]:
-        limits, needed = terms.limits, terms.demand.capabilities
+        # Where no configuration speaks of any model, nothing can be said against one.
+        limits, needed = terms.limits, terms.demand.capabilities if self.expectations.facts else frozenset()
         if limits is NO_LIMITS and not needed:
             return [None] * len(quality)
         costs = self.expectations.cost_usd(code, offer.columns, facts, terms.demand)

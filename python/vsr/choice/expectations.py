@@ -42,11 +42,13 @@ class Demand:
         n_characters: of all its text; None where only a vector is there.
         n_cached_characters: of what the last answer's server has read already.
         capabilities: what it needs, because of what is in it.
+        n_input_tokens: length of its prompt, where the caller has counted it.
     """
 
     n_characters: int | None = None
     n_cached_characters: int = 0
     capabilities: frozenset[str] = frozenset()
+    n_input_tokens: int | None = None
 
 
 NO_DEMAND = Demand()
@@ -95,7 +97,7 @@ class Expectations:
         for place, (column, fact) in enumerate(zip(columns, facts, strict=True)):
             if fact.prompt_usd is None or fact.completion_usd is None:
                 continue
-            n_input = self._input_tokens(code, column, demand.n_characters)
+            n_input = self._input_tokens(code, column, demand)
             cost = n_input * fact.prompt_usd + float(tokens.output_tokens[code, column]) * fact.completion_usd
             if np.isfinite(cost):
                 costs[place] = cost
@@ -109,8 +111,11 @@ class Expectations:
         n_cached = float(tokens.tokens_per_character[column]) * demand.n_cached_characters
         return max(n_cached * (fact.prompt_usd - fact.cached_prompt_usd), 0.0) if np.isfinite(n_cached) else 0.0
 
-    def _input_tokens(self, code: int, column: int, n_characters: int | None) -> float:
-        tokens = self.statistics.tokens
+    def _input_tokens(self, code: int, column: int, demand: Demand) -> float:
+        """Give the length of the prompt: as counted, else by characters as in the records, else theirs on average."""
+        if demand.n_input_tokens is not None:
+            return float(demand.n_input_tokens)
+        tokens, n_characters = self.statistics.tokens, demand.n_characters
         assert tokens is not None, "asked for only where there are tokens"
         estimate = np.nan if n_characters is None else float(tokens.tokens_per_character[column]) * n_characters
         return estimate if np.isfinite(estimate) else float(tokens.input_tokens[code, column])

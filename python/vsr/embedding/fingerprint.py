@@ -12,6 +12,8 @@ from vsr.errors import EmbeddingError
 
 HASH = "hash"
 EXTERNAL = "external"
+LAST_TEXT = "last"
+"""Of conversations their last text of a user was embedded: what artefacts mean that say nothing."""
 
 _COMPARED = ("digest", "width", "pooling", "prompt", "normalisation", "dtype", "token_limit")
 _DIGEST_SHOWN = 12
@@ -45,6 +47,8 @@ class Fingerprint:
         prompt_name: The model's own name of `prompt`. Informs only.
         path: The local folder that was loaded; None for a model from the hub. Informs only.
         revision: The hub's commit. Informs only.
+        text: Which text of a conversation was embedded: `last`, `users` or `all`. It says nothing about the vector of a
+            text, so that it is not compared with an embedder's; training and service must agree on it all the same.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Fingerprint:
     prompt_name: str | None = None
     path: str | None = None
     revision: str | None = None
+    text: str = LAST_TEXT
 
     @classmethod
     def external(cls, width: int) -> "Fingerprint":
@@ -123,6 +128,8 @@ class Fingerprint:
             parts.append(f"prompt '{self.prompt_name}'")
         if self.revision is not None:
             parts.append(f"revision {self.revision[:_DIGEST_SHOWN]}")
+        if self.text != LAST_TEXT:
+            parts.append(f"text '{self.text}' of conversations")
         return ", ".join(parts)
 
 

@@ -113,7 +113,7 @@ class DecisionRouter(ModelRouter):
 
     def router_of(self, choice: Choice) -> Router | None:
         """Give the router that made a choice; None where nothing was compared."""
-        if choice.reason != "predicted":
+        if not choice.scores:
             return None
         decision = next((each for each in self.config.decisions if each.name == choice.decision), None)
         return self.routers[self.algorithm_of(decision)]
@@ -285,7 +285,8 @@ def _require_alike(first: Router, other: Router) -> None:
     if one.header is None or two.header is None:
         is_same = same_features
     else:
-        is_same = same_features and not one.header.embedder.differences(two.header.embedder)
+        mine, theirs = one.header.embedder, two.header.embedder
+        is_same = same_features and mine.text == theirs.text and not mine.differences(theirs)
     if not is_same:
         raise ArtefactError(
             f"{two.path}: was trained with another embedding model or layout of features than {one.path}, and the "

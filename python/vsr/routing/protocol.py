@@ -11,6 +11,7 @@ from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Choice
 from vsr.choice.limits import Limits
 from vsr.choice.objective import Objective
+from vsr.data.messages import Message
 from vsr.errors import SelectionError
 from vsr.routing.request import NOTHING_ASKED, Request
 
@@ -26,6 +27,7 @@ class ModelRouter(Protocol):
         self,
         query: str | None = None,
         *,
+        messages: Sequence[Message] | None = None,
         embedding: npt.ArrayLike | None = None,
         category: str | None = None,
         signals: Mapping[str, Collection[str]] | None = None,
@@ -34,11 +36,14 @@ class ModelRouter(Protocol):
         limits: Limits | None = None,
         objective: Objective | None = None,
         previous: str | None = None,
+        input_tokens: int | None = None,
     ) -> Choice:
         """Choose the model for one query.
 
         Args:
-            query: the text; none with `embedding`.
+            query: the text; none with `messages` or `embedding`.
+            messages: a conversation in OpenAI's form in its place. Which text of it is embedded is as in training
+                (`--text`); images in it need a model that the configuration says can see.
             embedding: (dim,) ready vector of the query in its place, the only way for an artefact of vectors from
                 elsewhere.
             category: its category; predicted without one.
@@ -51,18 +56,34 @@ class ModelRouter(Protocol):
             objective: what is maximised; the router's own without it.
             previous: name of the model that has answered in this conversation so far; another one is chosen only where
                 that raises utility by more than the `switch_margin` of the objective.
+            input_tokens: length of the prompt, where it has been counted; else it is estimated from the characters.
 
         Raises:
             SelectionError: No candidate is known and there is no default, none meets the limits and these say that it
-                is an error, the text is blank, text and vector are both
-                given or neither, or an argument is of another kind.
+                is an error, the text is blank, not exactly one of text, messages and vector is given, or an argument
+                is of another kind.
             RecordError: The vector has another width or is not finite, or the category is no text.
             EmbeddingError: The text cannot be embedded.
         """
-        if query is not None and embedding is not None:
-            raise SelectionError("a query and an embedding were given; expected one of them")
+        if embedding is not None and (query is not None or messages is not None):
+            other = "a query" if messages is None else "messages"
+            raise SelectionError(f"{other} and an embedding were given; expected one of them")
         return self.route(
-            [Request(query, category, signals, candidates, default, objective, embedding, limits, previous)]
+            [
+                Request(
+                    query,
+                    category,
+                    signals,
+                    candidates,
+                    default,
+                    objective,
+                    embedding,
+                    limits,
+                    previous,
+                    messages,
+                    input_tokens,
+                )
+            ]
         )[0]
 
     def select_many(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import require_whole_number
+from vsr.data.messages import LAST, TextOf
 from vsr.embedding import Embedder
 from vsr.embedding.embedder import check_texts
 from vsr.embedding.vectors import as_embeddings, unit_rows
@@ -24,7 +25,9 @@ QUERY_CACHE = 10_000
 class QueryVectors:
     """Gives the vectors of requests; safe to use from several threads."""
 
-    def __init__(self, embedder: Embedder | None, dim: int, path: Path, query_cache: int = QUERY_CACHE) -> None:
+    def __init__(
+        self, embedder: Embedder | None, dim: int, path: Path, query_cache: int = QUERY_CACHE, text: TextOf = LAST
+    ) -> None:
         """Take the parts.
 
         Args:
@@ -32,6 +35,7 @@ class QueryVectors:
             dim: their width.
             path: the artefact that they are for, named in errors.
             query_cache: texts whose vectors are kept, the least recently used is forgotten; 0 keeps none.
+            text: which text of a conversation is embedded.
 
         Raises:
             SelectionError: `query_cache` is no whole number of 0 or more.
@@ -40,6 +44,7 @@ class QueryVectors:
         if query_cache < 0:
             raise SelectionError(f"query_cache is {query_cache}; expected a number of texts, 0 for none")
         self.embedder = embedder
+        self._text = text
         self._dim = dim
         self._path = path
         self._capacity = query_cache
@@ -62,11 +67,11 @@ class QueryVectors:
             vectors: list[object] = [request.embedding for request in requests]
             return unit_rows(as_embeddings(vectors, dim=self._dim))  # type: ignore[arg-type]
         if not given:
-            return self._of_texts([request.query for request in requests])
+            return self._of_texts([request.text(self._text) for request in requests])
         rows = np.empty((len(requests), self._dim), dtype=np.float32)
         asked = [row for row, request in enumerate(requests) if request.embedding is None]
         rows[given] = self.of([requests[row] for row in given])
-        rows[asked] = self._of_texts([requests[row].query for row in asked])
+        rows[asked] = self._of_texts([requests[row].text(self._text) for row in asked])
         return rows
 
     def _of_texts(self, queries: Sequence[str | None]) -> Vectors:

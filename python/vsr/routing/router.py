@@ -15,6 +15,7 @@ from vsr.choice.expectations import ModelFacts
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
 from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
+from vsr.data.messages import LAST, TEXTS_OF, TextOf
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
@@ -76,7 +77,7 @@ class Router(ModelRouter):
         self.embedder = embedder
         self.objective = objective
         dim = artefact.selector.n_features - len(CATEGORIES)
-        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache)
+        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache, _text_of(artefact))
         self.facts = dict(facts or {})
         self._chooser = Chooser.prepare(artefact.selector.statistics, objective, self.facts)
         self._choosers: dict[Objective, Chooser] = {}
@@ -290,6 +291,20 @@ class Router(ModelRouter):
             for row in np.flatnonzero(missing).tolist():
                 sources[row] = "predicted" if known else None
         return Prepared(join_features(rows, codes, selector.category_weight), codes, sources)
+
+
+def _text_of(artefact: Artefact) -> TextOf:
+    """Give which text of conversations an artefact was trained on."""
+    if artefact.header is None:
+        return LAST
+    found = artefact.header.embedder.text
+    text = next((known for known in TEXTS_OF if known == found), None)
+    if text is None:
+        raise ArtefactError(
+            f"{artefact.path}: was trained on the text {found!r} of conversations; this version knows "
+            f"{', '.join(TEXTS_OF)}. Upgrade vsr-train"
+        )
+    return text
 
 
 def _open(directory: str | os.PathLike[str], algorithm: str, models: Sequence[str] | None = None) -> Artefact:

@@ -26,7 +26,7 @@ COMPARED = {
     "dtype": "bfloat16",
     "token_limit": None,
 }
-INFORMS = {"name": "other", "prompt_name": None, "path": "/elsewhere", "revision": None}
+INFORMS = {"name": "other", "prompt_name": None, "path": "/elsewhere", "revision": None, "text": "users"}
 
 
 def test_each_field_is_compared_or_informs() -> None:
