@@ -14,7 +14,7 @@ from vsr.asking.queue import Call
 from vsr.asking.schedule import Finished, Schedule
 from vsr.asking.secrets import Secrets
 from vsr.errors import BenchmarkError
-from vsr.providers.call import Answer, ErrorKind, FailedCall
+from vsr.providers.call import Answer, ErrorKind, FailedCall, Prompt
 
 WARM_UP_PROMPT = "Reply with the word ready."
 
@@ -46,7 +46,7 @@ class Run:
         self,
         schedule: Schedule,
         budget: Budget,
-        prompt_of: Callable[[int], str],
+        prompt_of: Callable[[int], Prompt],
         secrets: Sequence[str],
         say: Callable[[str], None],
     ) -> None:
@@ -55,7 +55,7 @@ class Run:
         Args:
             schedule: which call comes next.
             budget: what they may cost.
-            prompt_of: the text of a question of the schedule.
+            prompt_of: the text or the conversation of a question of the schedule.
             secrets: texts that no message may hold.
             say: tells whoever watches what should stay on the screen.
         """
@@ -127,7 +127,7 @@ class Run:
         task.add_done_callback(self._landed)
         return True
 
-    async def _attempt(self, call: Call, prompt: str, reserved_usd: float, client: ChatClient, sink: Sink) -> None:
+    async def _attempt(self, call: Call, prompt: Prompt, reserved_usd: float, client: ChatClient, sink: Sink) -> None:
         queue = call.queue
         try:
             request = replace(queue.model.request(prompt, queue.target), limit_field=call.limit_field)

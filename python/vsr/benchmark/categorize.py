@@ -19,6 +19,7 @@ from vsr.asking.connections import Connections
 from vsr.asking.journal import Journal
 from vsr.data.categories import CATEGORIES, normalise_category
 from vsr.data.json_lines import write_json_lines
+from vsr.data.messages import LAST, TextOf, checked_messages, text_of
 from vsr.data.records import read_objects, render_prompt, unique_key
 from vsr.errors import BenchmarkError, RecordError
 from vsr.providers.errors import retry_after_s
@@ -86,7 +87,11 @@ class CategorizeReport:
 
 
 def categorize(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], labels: Source, show: ShowProgress
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    labels: Source,
+    show: ShowProgress,
+    which: TextOf = LAST,
 ) -> CategorizeReport:
     """Write a file anew with a category in every line; those that are there stay as they are.
 
@@ -95,6 +100,7 @@ def categorize(
         target: the new file, written whole at the end; may be the old one.
         labels: where categories come from.
         show: told how many texts are done, of how many.
+        which: which text of conversations counts.
 
     Raises:
         RecordError: A line cannot be used.
@@ -103,7 +109,7 @@ def categorize(
     missing: dict[str, str] = {}
     for row in read_objects(source, noun="queries"):
         if not _category_of(row):
-            text = _text_of(row, source)
+            text = _text_of(row, source, which)
             missing.setdefault(unique_key(text), text)
     found = dict(zip(missing, labels.label(list(missing.values()), show), strict=True))
     report = CategorizeReport()
@@ -119,7 +125,7 @@ def categorize(
         if category:
             report.n_kept += 1
         else:
-            category = found[unique_key(_text_of(row, source))].category or ""
+            category = found[unique_key(_text_of(row, source, which))].category or ""
             if category:
                 report.n_added += 1
                 row = {**row, "category": category}
@@ -135,8 +141,12 @@ def _category_of(row: dict[str, object]) -> str:
     return category.strip() if isinstance(category, str) else ""
 
 
-def _text_of(row: dict[str, object], source: str | os.PathLike[str]) -> str:
-    query = row.get("query")
+def _text_of(row: dict[str, object], source: str | os.PathLike[str], which: TextOf) -> str:
+    messages = row.get("messages")
+    try:
+        query = row.get("query") if messages is None else text_of(checked_messages(messages), which)
+    except RecordError as error:
+        raise RecordError(f"{os.fspath(source)}: {error}") from error
     if not isinstance(query, str) or not query.strip():
         raise RecordError(f"{os.fspath(source)}: a line has no `query`; expected a text that is not blank")
     return render_prompt(query, row.get("choices"))

@@ -37,7 +37,7 @@ _OURS = {
     "task_name", "query", "category", "model_name", "response", "ground_truth", "response_time", "performance",
     "embedding_id", "metric", "choices", "error", "error_kind", "input_tokens", "output_tokens", "finish_reason",
     "reasoning", "cost", "extracted", "scoring_rule", "scoring_error", "unparsed", "unscored", "vsr_scorer",
-    "use_reasoning", "endpoint", "attempts", "timestamp", "call_id",
+    "use_reasoning", "endpoint", "attempts", "timestamp", "call_id", "messages",
 }  # fmt: skip
 
 
@@ -260,6 +260,7 @@ class Recorder:
             "embedding_id": self._held.embedding_id(finished.question, question),
             "metric": query.metric,
             "choices": _plain_choices(query.choices),
+            "messages": query.messages,
         }
         if isinstance(outcome, Answer):
             record |= _answered(outcome)

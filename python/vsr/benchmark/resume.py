@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +15,7 @@ from vsr.asking.budget import MOST_TOKENS, MOST_USD
 from vsr.asking.journal import Journal
 from vsr.benchmark.plan import Plan, Question
 from vsr.data.prompts import RawChoices
-from vsr.data.records import render_prompt, unique_key
+from vsr.data.records import question_key
 
 OPENING = b'{"task_name":'
 """How every record begins that a run writes."""
@@ -46,6 +46,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         performance: the score it got.
         unscored: whether that is a filler.
         unparsed: whether it is 0 since the response commits to no answer.
+        messages: the conversation that was asked.
     """
 
     query: str
@@ -62,6 +63,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     performance: Share | None = None
     unscored: bool | None = None
     unparsed: bool | None = None
+    messages: list[dict[str, Any]] | None = None
 
     def score_into(self, measured: "Measured") -> None:
         """Add the quality of an answer to the sums of its model."""
@@ -213,7 +215,7 @@ class _Matcher:
     def place(self, line: Line) -> tuple[str, int | None]:
         """Return what a line is (`call`, `superseded`, `foreign`, `other`) and which question it answers."""
         model = self._models.get(line.model_name)
-        index = self._questions.get(unique_key(render_prompt(line.query, line.choices)))
+        index = self._questions.get(question_key(line.query, line.choices, line.messages))
         if model is None or index is None:
             return "other", index
         if line.call_id is None:

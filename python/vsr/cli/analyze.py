@@ -51,7 +51,7 @@ def analyze(
     from vsr.config.rules import DecisionTable
 
     config = load_config(path)
-    names_vectors = embedding.names_embedder or embedding.file is not None
+    names_vectors = embedding.names_embedder or embedding.file is not None or embedding.text is not None
     if data_file is None and (skip_bad_lines or names_vectors):
         flag = "--skip-bad-lines has" if skip_bad_lines else "The embedding flags have"
         raise click.UsageError(f"{flag} no effect without --data-file.")
@@ -179,7 +179,7 @@ def _reach(
     from vsr.data.records import read_queries
     from vsr.routing.request import checked_signals
 
-    queries = read_queries(path, skip_bad_lines=skip_bad_lines)
+    queries = read_queries(path, skip_bad_lines=skip_bad_lines, text=embedding.text_of)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} bad lines left out; the first: {queries.bad_lines[0]}")
     # Records have a line per model, and every query counts once.
@@ -215,7 +215,8 @@ def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embeddi
     if embedding.file is not None:
         vectors = read_embedding_file(embedding.file, len(queries))[missing]
     elif router.embedder is not None:
-        vectors = embed_with_progress(router.embedder, [queries[row].prompt for row in missing]).vectors
+        prompts = [queries[row].with_text(router.text).prompt for row in missing]
+        vectors = embed_with_progress(router.embedder, prompts).vectors
     else:
         terminal.warn(f"{count} no category, and predicting it takes their vectors (--embedding-file)")
         return []

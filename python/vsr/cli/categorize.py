@@ -54,7 +54,7 @@ def categorize(source: Path, target: Path, api: str | None, labelled: Path | Non
         if embedding.file is not None:
             raise click.UsageError("--embedding-file has no effect here: labelled and other queries are embedded anew.")
         neighbours = _neighbours(source if labelled is None else labelled, embedding)
-        report = job.categorize(source, target, neighbours, lambda _done, _total: None)
+        report = job.categorize(source, target, neighbours, lambda _done, _total: None, embedding.text_of)
     return _written(report, target)
 
 
@@ -63,7 +63,7 @@ def _neighbours(path: Path, embedding: EmbeddingOptions) -> "Neighbours":
     from vsr.cli.embedding import embed_with_progress
     from vsr.data.records import read_queries
 
-    queries = [query for query in read_queries(path) if query.category]
+    queries = [query for query in read_queries(path, text=embedding.text_of) if query.category]
     embedder = embedding.load()
 
     def embed(texts: Sequence[str]) -> "NDArray[np.float32]":

@@ -65,6 +65,7 @@ def compare_records(
         records,
         None if config is None else config.offered_models(),
         skip_bad_lines=options.skip_bad_lines,
+        text=embedding.text_of,
     )
     vectors = embed_queries(outcomes.queries, embedding)
     prepared = prepare_training(outcomes, vectors.embeddings)

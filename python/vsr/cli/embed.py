@@ -53,7 +53,7 @@ def embed(source: Path, target: Path, skip_bad_lines: bool, embedding: Embedding
         raise click.UsageError("--output cannot be packed: --embedding-file takes a plain .npy file.")
     require_writable(target.parent)
     started_s = time.monotonic()
-    lines = read_prompts(source, skip_bad_lines=skip_bad_lines)
+    lines = read_prompts(source, skip_bad_lines=skip_bad_lines, text=embedding.text_of)
     queries = unique_prompts(lines)
     if lines.n_bad_lines:
         terminal.warn(f"{lines.n_bad_lines:,} bad lines left out; the first: {lines.bad_lines[0]}")

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,10 +48,11 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
 
     if options.file is not None:
         embeddings = read_embedding_file(options.file, len(queries))
-        return QueryVectors(embeddings, Fingerprint.external(embeddings.shape[1]))
+        return QueryVectors(embeddings, replace(Fingerprint.external(embeddings.shape[1]), text=options.text_of))
     embedder = options.load()
     terminal.say(f"Embedding with {embedder.fingerprint}.")
-    return QueryVectors(embed_with_progress(embedder, queries).vectors, embedder.fingerprint)
+    fingerprint = replace(embedder.fingerprint, text=options.text_of)
+    return QueryVectors(embed_with_progress(embedder, queries).vectors, fingerprint)
 
 
 def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> "Router":
@@ -87,6 +88,8 @@ def load_decision_router(
 
 def _embedder_of(artefact: "Artefact", options: EmbeddingOptions) -> "Embedder | None":
     """Load the embedder that an artefact names; with ready vectors none is needed."""
+    if artefact.header is not None:
+        options.require_text(artefact.header.embedder)
     if options.file is not None:
         return None
     if artefact.header is None or artefact.header.embedder.is_external:

@@ -167,7 +167,7 @@ def train(
             return asking.exit_code(asked)
         terminal.say()
     offered = None if config is None else config.offered_models()
-    outcomes = read_measured(records_path, offered, skip_bad_lines=skip_bad_lines)
+    outcomes = read_measured(records_path, offered, skip_bad_lines=skip_bad_lines, text=embedding.text_of)
     found = check_outcomes(outcomes, str(records_path), wanted)
     if preferences is not None:
         # Pairs say which model is better where qualities do not.

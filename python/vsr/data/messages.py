@@ -1,9 +1,8 @@
 """Conversations in OpenAI's form: which text of them is embedded, and what else is in them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
-
-import msgspec
 
 from vsr.errors import RecordError
 
@@ -36,7 +35,7 @@ def text_of(messages: Sequence[Message], which: TextOf = LAST) -> str:
     """
     if which not in TEXTS_OF:
         raise RecordError(f"text is {which!r}; expected one of {', '.join(TEXTS_OF)}")
-    texts = [(message["role"], _text(message.get("content"))) for message in checked_messages(messages)]
+    texts = [(message["role"], text_in(message.get("content"))) for message in checked_messages(messages)]
     of_users = [text for role, text in texts if role == _USER and text.strip()]
     if not of_users:
         raise RecordError(f"messages hold no text of a user; expected {EXPECTED_MESSAGES}")
@@ -75,18 +74,35 @@ def is_conversation(value: object) -> bool:
 
 def has_images(messages: Sequence[Message]) -> bool:
     """Tell whether any message shows an image."""
-    contents = (message.get("content") for message in messages)
-    return any(
-        isinstance(part, Mapping) and part.get("type") in _IMAGES
-        for content in contents
-        if isinstance(content, list | tuple)
-        for part in content
-    )
+    return bool(image_addresses(messages))
+
+
+def image_addresses(messages: Sequence[Message]) -> list[str]:
+    """Give where each image is, in order: an address, `data:...` for one inside, nothing where it is not said."""
+    return [
+        address_of(part)
+        for message in messages
+        if isinstance(message.get("content"), list | tuple)
+        for part in message["content"]
+        if is_image(part)
+    ]
+
+
+def is_image(part: object) -> bool:
+    """Tell whether a part of a message's content is an image."""
+    return isinstance(part, Mapping) and part.get("type") in _IMAGES
+
+
+def address_of(image: Message) -> str:
+    """Give where an image is; nothing where its part does not say."""
+    held = image.get("image_url")
+    address = held.get("url") if isinstance(held, Mapping) else held
+    return address if isinstance(address, str) else ""
 
 
 def n_characters(messages: Sequence[Message]) -> int:
     """Count the characters of all text."""
-    return sum(len(_text(message.get("content"))) for message in messages)
+    return sum(len(text_in(message.get("content"))) for message in messages)
 
 
 def n_characters_before(messages: Sequence[Message]) -> int:
@@ -102,7 +118,7 @@ def with_text(messages: Sequence[Message], addition: str) -> tuple[Message, ...]
     place = max(
         place
         for place, message in enumerate(messages)
-        if message["role"] == _USER and _text(message.get("content")).strip()
+        if message["role"] == _USER and text_in(message.get("content")).strip()
     )
     content = messages[place]["content"]
     longer = content + addition if isinstance(content, str) else [*content, {"type": "text", "text": addition}]
@@ -113,10 +129,10 @@ def identity(messages: Sequence[Message]) -> str:
     """Give a text that two conversations share only if they are the same; one question alone is its text."""
     if len(messages) == 1 and messages[0]["role"] == _USER and isinstance(messages[0].get("content"), str):
         return str(messages[0]["content"])
-    return msgspec.json.encode(messages, order="sorted").decode()
+    return json.dumps(list(map(dict, messages)), sort_keys=True, ensure_ascii=False)
 
 
-def _text(content: object) -> str:
+def text_in(content: object) -> str:
     """Join the text of a message's content; other kinds of parts have none."""
     if isinstance(content, str):
         return content

@@ -1,10 +1,17 @@
 """What goes to an LLM and what comes back: a request, an answer or a failure. All of it plain data."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
 from vsr.data.failures import Failure
+from vsr.data.messages import image_addresses, text_of
+
+Prompt = str | Sequence[Mapping[str, object]]
+"""What is asked: a text, or the messages of a conversation in OpenAI's form."""
+
+_IMAGE_BYTES = 8_000  # no provider counts many more than 2,000 tokens for one
 
 LONGEST_MESSAGE = 400
 """Characters of what a server says about a failure."""
@@ -16,7 +23,7 @@ class ChatRequest:
 
     Attributes:
         model_id: the model's name at the endpoint.
-        prompt: the whole text of the user's message.
+        prompt: the whole text of the user's message, or the messages of a conversation in OpenAI's form.
         max_tokens: longest answer in tokens; None leaves it to the server.
         temperature: None leaves it to the server.
         use_reasoning: whether the model should think first; None says nothing about it.
@@ -24,11 +31,16 @@ class ChatRequest:
     """
 
     model_id: str
-    prompt: str
+    prompt: Prompt
     max_tokens: int | None
     temperature: float | None
     use_reasoning: bool | None = None
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+    @property
+    def messages(self) -> Sequence[Mapping[str, object]]:
+        """What is sent: the conversation as it is, or the prompt as the one message of a user."""
+        return [{"role": "user", "content": self.prompt}] if isinstance(self.prompt, str) else self.prompt
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,14 @@ class Answer:
     reasoning: str | None = None
     load_s: float = 0.0
     cost_usd: float | None = None
+
+
+def n_prompt_bytes(prompt: Prompt) -> int:
+    """Count the bytes of text that decide what a prompt costs; an image counts as much as a large one does."""
+    if isinstance(prompt, str):
+        return len(prompt.encode("utf-8", "surrogatepass"))
+    n_text = len(text_of(prompt, "all").encode("utf-8", "surrogatepass"))
+    return n_text + _IMAGE_BYTES * len(image_addresses(prompt))
 
 
 class ErrorKind(StrEnum):

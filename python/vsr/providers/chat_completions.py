@@ -18,6 +18,7 @@ class ChatCompletions:
     key_variables: tuple[str, ...] = ()
     loads_on_demand = False
     states_cost = False
+    fetches_images = True
     path = "/v1/chat/completions"
 
     def url(self, server: str) -> str:
@@ -34,7 +35,7 @@ class ChatCompletions:
         """Write model, message, limit and temperature, and the wish for reasoning in the provider's form."""
         body: dict[str, object] = {
             "model": request.model_id,
-            "messages": [{"role": "user", "content": request.prompt}],
+            "messages": list(request.messages),
         }
         if request.max_tokens is not None:
             body[request.limit_field] = request.max_tokens

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from vsr.data.messages import address_of, is_image, text_in
 from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
 from vsr.providers.errors import failure_of_status
 from vsr.providers.fields import join_parts, texts_of, whole_number
@@ -16,6 +17,7 @@ class Ollama:
     key_variables: tuple[str, ...] = ()
     loads_on_demand = True
     states_cost = False
+    fetches_images = False
 
     def url(self, server: str) -> str:
         """Return where chat requests go."""
@@ -36,7 +38,7 @@ class Ollama:
             options["temperature"] = request.temperature
         body: dict[str, object] = {
             "model": request.model_id,
-            "messages": [{"role": "user", "content": request.prompt}],
+            "messages": list(map(_message, request.messages)),
             "stream": False,
             "options": options,
         }
@@ -73,3 +75,13 @@ class Ollama:
             return None
         messages = [chunk.get("message") for chunk in chunks]
         return {**last, "message": texts_of(messages, ("content", "thinking"))}
+
+
+def _message(message: Mapping[str, object]) -> dict[str, object]:
+    """Write a message in Ollama's form: one text, and images beside it as base64."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return dict(message)
+    parts = content if isinstance(content, list | tuple) else ()
+    images = [address_of(part).partition(",")[2] for part in parts if is_image(part)]
+    return {**message, "content": text_in(content), **({"images": images} if images else {})}

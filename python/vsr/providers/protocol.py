@@ -29,6 +29,11 @@ class Provider(Protocol):
         """Whether its answers say what they cost."""
         ...
 
+    @property
+    def fetches_images(self) -> bool:
+        """Whether it takes images by their address; otherwise only those that are inside a message."""
+        ...
+
     def url(self, server: str) -> str:
         """Return the URL that takes chat requests at a server (`scheme://host[:port][/path]`)."""
         ...

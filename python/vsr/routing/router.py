@@ -62,6 +62,7 @@ class Router(ModelRouter):
         embedder: what makes vectors of texts; None where the artefact was trained on vectors from elsewhere.
         objective: what a choice maximises unless a request says otherwise.
         facts: what a configuration says of the models, by name; limits of requests ask for it.
+        text: which text of a conversation is embedded: the one of the training.
     """
 
     def __init__(
@@ -77,7 +78,8 @@ class Router(ModelRouter):
         self.embedder = embedder
         self.objective = objective
         dim = artefact.selector.n_features - len(CATEGORIES)
-        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache, _text_of(artefact))
+        self.text = _text_of(artefact)
+        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache, self.text)
         self.facts = dict(facts or {})
         self._chooser = Chooser.prepare(artefact.selector.statistics, objective, self.facts)
         self._choosers: dict[Objective, Chooser] = {}

@@ -448,3 +448,83 @@ def test_ready_vectors_need_no_embedder(trained: Path, tmp_path: Path, vsr_train
     ready = vsr_train(*flags, "--embedding-file", tmp_path / "v.npy")
     assert (ready.code, ready.err) == (0, "")
     assert ready.json == vsr_train(*flags).json
+
+
+# Conversations, limits and the model before
+
+BIOLOGY = "Which enzyme is in the membrane of a cell, and which protein? " * 3
+TALK = [{"role": "system", "content": BIOLOGY}, {"role": "user", "content": LAW}]
+
+
+def conversations(path: Path) -> Path:
+    path.write_text(json.dumps({"messages": TALK}) + "\n" + json.dumps({"query": LAW}) + "\n")
+    return path
+
+
+def test_conversations_of_a_file_are_routed_by_the_text_of_the_training(
+    trained: Path, tmp_path: Path, vsr_train: Command
+) -> None:
+    queries = conversations(tmp_path / "q.jsonl")
+    talk, plain = vsr_train("select", "--input", queries, "--models-dir", trained).lines
+    assert talk == plain
+    refused = vsr_train("select", "--input", queries, "--models-dir", trained, "--text", "all")
+    assert (refused.code, refused.out) == (1, "")
+    assert "--text all: these artefacts were trained with last. Leave the flag out, or train again" in refused.err
+    nothing = vsr_train("select", LAW, "--models-dir", trained, "--text", "last")
+    assert nothing.code == 2
+    assert "--text has no effect on one query" in nothing.err
+
+
+def test_training_and_service_agree_on_the_text(tmp_path: Path, vsr_train: Command) -> None:
+    records = write_records(tmp_path / "plain.jsonl")
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    for line in lines:
+        line["messages"] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": line.pop("query")}]
+    talks = tmp_path / "talks.jsonl"
+    talks.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    folder = tmp_path / "models"
+    flags = ["--use-fallback", "--embedding-dim", "32", "--algorithm", "knn", "--knn-k", "5", "--text", "all"]
+    assert vsr_train("-q", "train", "--data-file", talks, "--output-dir", folder, *flags).code == 0
+    header = json.loads((folder / "knn_model.json").read_text())["vsr"]
+    assert header["embedder"]["text"] == "all"
+    queries = conversations(tmp_path / "q.jsonl")
+    talk, plain = vsr_train("select", "--input", queries, "--models-dir", folder).lines
+    joined = vsr_train("select", f"{TALK[0]['content']}\n\n{LAW}", "--models-dir", folder, "--json").json
+    assert talk == joined
+    assert talk["scores"] != plain["scores"]
+
+
+def test_limits_leave_models_out_and_say_so(trained: Path, vsr_train: Command) -> None:
+    limited = vsr_train("select", LAW, "--models-dir", trained, "--max-latency", "0.7")
+    assert limited.code == 0
+    lines = limited.out.splitlines()
+    assert lines[0] == "newton"
+    assert lines[2].startswith("left out by the limits: ")
+    assert "cicero (latency 1 > 0.7 s)" in lines[2]
+    relaxed = vsr_train("select", LAW, "--models-dir", trained, "--max-latency", "0.1")
+    assert relaxed.out.splitlines()[0] == "newton"
+    assert "reason relaxed\nno candidate meets the limits, and this one misses least: " in relaxed.out
+    strict = ("--max-latency", "0.1", "--on-limit")
+    failed = vsr_train("select", LAW, "--models-dir", trained, *strict, "error")
+    assert (failed.code, failed.out) == (1, "")
+    assert "no candidate meets the limits" in failed.err
+    default = vsr_train("select", LAW, "--models-dir", trained, *strict, "default", "--default", "darwin")
+    assert default.out.startswith("darwin\nthe default, because no candidate meets the limits: ")
+    document = vsr_train("select", LAW, "--models-dir", trained, "--min-quality", "1", "--json").json
+    assert (document["reason"], set(document["excluded"])) == ("relaxed", set(MODELS))
+    useless = vsr_train("select", LAW, "--models-dir", trained, "--on-limit", "error")
+    assert useless.code == 2
+    assert "--on-limit has no effect without" in useless.err
+
+
+def test_a_conversation_stays_with_its_model(trained: Path, vsr_train: Command) -> None:
+    free = vsr_train("select", LAW, "--models-dir", trained, "--json").json
+    assert free["model"] == "cicero"
+    second = free["ranking"][1]
+    gained = vsr_train("select", LAW, "--models-dir", trained, "--previous", second, "--json").json
+    stays = free["margin"] <= 0.03
+    assert (gained["model"], gained["reason"]) == ((second, "stayed") if stays else ("cicero", "predicted"))
+    equal = ("--candidates", "newton,darwin", "--quality-weight", "1", "--json")
+    close = vsr_train("select", "number", "--models-dir", trained, *equal).json
+    other = vsr_train("select", "number", "--models-dir", trained, *equal, "--previous", close["ranking"][1]).json
+    assert (other["reason"] == "stayed") == (close["margin"] <= 0.03)

@@ -21,6 +21,7 @@ class Toy:
     public_address = "https://toy.example.com"
     key_variables = ("TOY_KEY",)
     loads_on_demand = False
+    fetches_images = False
     states_cost = False
 
     def url(self, server):
