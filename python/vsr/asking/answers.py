@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import zlib
+from collections.abc import Callable
 
 import httpx
 import msgspec
@@ -41,13 +42,16 @@ class NoJsonError(UnreadableAnswerError):
         super().__init__("it is no JSON")
 
 
-async def read_response(response: httpx.Response, limit: int, few: asyncio.Semaphore) -> bytes:
+async def read_response(
+    response: httpx.Response, limit: int, few: asyncio.Semaphore, arrived: Callable[[int], None] | None = None
+) -> bytes:
     """Read the body of a response and decompress it as it comes.
 
     Args:
         response: its head, from a request that was sent with `stream=True`.
         limit: most bytes that it may have, decompressed.
         few: how many large bodies may be read at a time: the memory of all of them together has a limit, too.
+        arrived: told after every piece how many bytes, decompressed, there are.
 
     Raises:
         UnreadableAnswerError: It is larger, damaged, or compressed in a way that was not asked for.
@@ -69,6 +73,8 @@ async def read_response(response: httpx.Response, limit: int, few: asyncio.Semap
                     inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # many servers leave out the wrapping
                 is_first = False
                 body += _inflated(inflate, piece, limit + 1 - len(body))
+            if arrived is not None:
+                arrived(len(body))
             if len(body) > limit:
                 raise UnreadableAnswerError(
                     f"it is larger than {limit / (1 << 20):g} MiB; `max_response_mib` of the endpoint allows more"
@@ -154,3 +160,19 @@ def stream_of(body: bytes) -> list[object] | None:
     else:
         return None
     return [END_OF_STREAM if piece == b"[DONE]" else decode_json(piece) for piece in pieces]
+
+
+def end_of_first_text(body: bytes, has_text: Callable[[object], bool]) -> int | None:
+    """Return after how many bytes a stream had its first text; None where no piece of it has any, or one has all.
+
+    Args:
+        body: a stream that `stream_of` has read.
+        has_text: tells whether a piece holds text.
+    """
+    end = 0
+    for line in body.splitlines(keepends=True):
+        end += len(line)
+        content = line.strip().removeprefix(b"data:").strip()
+        if content.startswith(b"{") and has_text(decode_json(content)):
+            return end if end < len(body.rstrip()) else None
+    return None

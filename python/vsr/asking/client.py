@@ -2,7 +2,7 @@
 
 import asyncio
 import http.cookiejar
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -10,7 +10,14 @@ from typing import Self
 import httpx
 import msgspec
 
-from vsr.asking.answers import NoJsonError, UnreadableAnswerError, decode_json, read_response, stream_of
+from vsr.asking.answers import (
+    NoJsonError,
+    UnreadableAnswerError,
+    decode_json,
+    end_of_first_text,
+    read_response,
+    stream_of,
+)
 from vsr.asking.connections import Connections, UnusableRouteError
 from vsr.asking.models import Target
 from vsr.asking.secrets import Secrets
@@ -32,10 +39,27 @@ class Timed:
         outcome: the answer, or why there is none.
         latency_s: from sending the request to the last byte of the answer, without the time that the server says it
             spent on loading weights; for a time-out the limit; None where nothing came back.
+        first_token_s: from sending the request to the first text of an answer that was asked for piece by piece,
+            loading taken off likewise; None for others.
     """
 
     outcome: Answer | FailedCall
     latency_s: float | None
+    first_token_s: float | None = None
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """What came back, and when: after so many bytes of the body, so many seconds."""
+
+    response: httpx.Response
+    body: bytes
+    latency_s: float
+    arrivals: Sequence[tuple[int, float]]
+
+    def moment_of(self, n_bytes: int) -> float:
+        """Seconds until so much of the body was there."""
+        return next(seconds for n_there, seconds in self.arrivals if n_there >= n_bytes)
 
 
 class ChatClient:
@@ -86,8 +110,9 @@ class ChatClient:
         try:
             content = msgspec.json.encode(target.provider.body(request))
             async with asyncio.timeout(target.timeout_s) as limit:
-                response, body, latency_s = await self._exchange(target, content)
-                outcome = _read(target, response, body)
+                exchange = await self._exchange(target, content, is_timed=request.is_streamed)
+                latency_s = exchange.latency_s
+                outcome = _read(target, exchange.response, exchange.body)
                 if (moment := limit.when()) is not None and asyncio.get_running_loop().time() > moment:
                     raise TimeoutError  # noqa: TRY301 reading is part of the call
         except TimeoutError:
@@ -95,11 +120,16 @@ class ChatClient:
             return Timed(FailedCall(ErrorKind.TIMEOUT, message, is_retryable=True), target.timeout_s)
         except Exception as error:  # whatever one answer does to us costs that call alone
             return Timed(_failure_of(error), latency_s)
+        first_token_s = None
+        if request.is_streamed and isinstance(outcome, Answer):
+            first_token_s = _first_token_s(exchange, target)
         if isinstance(outcome, Answer) and latency_s is not None and outcome.load_s <= latency_s:
             latency_s -= outcome.load_s
-        return Timed(outcome, latency_s)
+            if first_token_s is not None:
+                first_token_s = max(first_token_s - outcome.load_s, 0.0)
+        return Timed(outcome, latency_s, first_token_s)
 
-    async def _exchange(self, target: Target, content: bytes) -> tuple[httpx.Response, bytes, float]:
+    async def _exchange(self, target: Target, content: bytes, *, is_timed: bool) -> _Exchange:
         # Shorter than the limit on the whole, so that a host that does not answer the door is no slow model.
         connect_s = min(_LONGEST_CONNECT_S, 0.9 * target.timeout_s)
         request = self._client.build_request(
@@ -114,10 +144,25 @@ class ChatClient:
         try:
             connection = response.extensions["network_stream"]
             assert isinstance(connection, Connection)
-            body = await read_response(response, target.largest_response, self._large_bodies)
+            arrivals: list[tuple[int, float]] = []
+
+            def note(n_bytes: int) -> None:
+                arrivals.append((n_bytes, connection.exchange_s))
+
+            arrived = note if is_timed else None
+            body = await read_response(response, target.largest_response, self._large_bodies, arrived)
         finally:
             await response.aclose()
-        return response, body, connection.exchange_s
+        return _Exchange(response, body, connection.exchange_s, arrivals)
+
+
+def _first_token_s(exchange: _Exchange, target: Target) -> float | None:
+    """Say when the text of a streamed answer began; None where the server sent the whole in one piece of JSON."""
+    try:
+        end = end_of_first_text(exchange.body, target.provider.has_text)
+    except UnreadableAnswerError:
+        return None  # one value over several lines: nobody streams so
+    return None if end is None else exchange.moment_of(end)
 
 
 def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | FailedCall:

@@ -49,6 +49,8 @@ class Run:
         prompt_of: Callable[[int], Prompt],
         secrets: Sequence[str],
         say: Callable[[str], None],
+        *,
+        is_streamed: bool = False,
     ) -> None:
         """Prepare a run.
 
@@ -58,6 +60,7 @@ class Run:
             prompt_of: the text or the conversation of a question of the schedule.
             secrets: texts that no message may hold.
             say: tells whoever watches what should stay on the screen.
+            is_streamed: whether answers are wanted piece by piece.
         """
         self.schedule = schedule
         self.interrupted_by: int | None = None
@@ -66,6 +69,7 @@ class Run:
         self._prompt_of = prompt_of
         self._secrets = Secrets(secrets)
         self._say = say
+        self._is_streamed = is_streamed
         self._tasks: set[asyncio.Task[None]] = set()
         self._problem: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -130,7 +134,9 @@ class Run:
     async def _attempt(self, call: Call, prompt: Prompt, reserved_usd: float, client: ChatClient, sink: Sink) -> None:
         queue = call.queue
         try:
-            request = replace(queue.model.request(prompt, queue.target), limit_field=call.limit_field)
+            request = replace(
+                queue.model.request(prompt, queue.target), limit_field=call.limit_field, is_streamed=self._is_streamed
+            )
             timed = await client.ask(queue.target, request)
             cost_usd = None
             if isinstance(timed.outcome, Answer):

@@ -26,6 +26,7 @@ class Finished:
         outcome: answer or failure.
         latency_s: seconds; None where nothing was measured.
         n_attempts: how often the call was sent.
+        first_token_s: seconds until the answer began; None where that was not timed.
     """
 
     model: AskedModel
@@ -34,6 +35,7 @@ class Finished:
     outcome: Answer | FailedCall
     latency_s: float | None
     n_attempts: int
+    first_token_s: float | None = None
 
 
 class Schedule:
@@ -354,4 +356,6 @@ class Schedule:
 
 def _finished(call: Call, question: int, timed: Timed) -> Finished:
     queue = call.queue
-    return Finished(queue.model, question, queue.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts)
+    return Finished(
+        queue.model, question, queue.endpoint.name, timed.outcome, timed.latency_s, call.n_attempts, timed.first_token_s
+    )

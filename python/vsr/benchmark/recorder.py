@@ -38,6 +38,7 @@ _OURS = {
     "embedding_id", "metric", "choices", "error", "error_kind", "input_tokens", "output_tokens", "finish_reason",
     "reasoning", "cost", "extracted", "scoring_rule", "scoring_error", "unparsed", "unscored", "vsr_scorer",
     "use_reasoning", "endpoint", "attempts", "timestamp", "call_id", "messages",
+    "time_to_first_token",
 }  # fmt: skip
 
 
@@ -264,6 +265,8 @@ class Recorder:
         }
         if isinstance(outcome, Answer):
             record |= _answered(outcome)
+            first_token_s = finished.first_token_s
+            record["time_to_first_token"] = None if first_token_s is None else round(first_token_s, 6)
             cost_usd = model.cost_of(outcome)
             record["cost"] = cost_usd if cost_usd is not None and 0 <= cost_usd <= MOST_USD else None
         else:

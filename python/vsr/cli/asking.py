@@ -35,6 +35,7 @@ class AskingOptions:
     max_failures: float | None = None
     retry_failed: bool = False
     max_cost: float | None = None
+    measure_ttft: bool = False
 
     def given(self) -> list[str]:
         """Flags that were given."""
@@ -107,6 +108,12 @@ def asking_options(section: str) -> Callable[[Callable[..., Any]], Callable[...,
             metavar="USD",
             help="Stop before all records of the output cost more.",
         ),
+        option(
+            "--measure-ttft",
+            section=section,
+            is_flag=True,
+            help="Have answers streamed, and record the time to the first token.",
+        ),
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -172,6 +179,7 @@ def ask(
         retry_failed=options.retry_failed,
         max_cost_usd=options.max_cost,
         seed=seed,
+        measures_first_token=options.measure_ttft,
     )
     say_estimate(preview(plan, records_path, settings))
     if is_dry_run:

@@ -28,6 +28,7 @@ class ChatRequest:
         temperature: None leaves it to the server.
         use_reasoning: whether the model should think first; None says nothing about it.
         limit_field: under which name the limit is sent, where the protocol is OpenAI's.
+        is_streamed: whether the answer is wanted piece by piece, so that its beginning can be timed.
     """
 
     model_id: str
@@ -36,6 +37,7 @@ class ChatRequest:
     temperature: float | None
     use_reasoning: bool | None = None
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    is_streamed: bool = False
 
     @property
     def messages(self) -> Sequence[Mapping[str, object]]:

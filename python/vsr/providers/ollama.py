@@ -30,7 +30,7 @@ class Ollama:
         return {}
 
     def body(self, request: ChatRequest) -> dict[str, object]:
-        """Write model, message and options; the whole answer in one piece."""
+        """Write model, message and options; the answer in one piece unless its beginning is timed."""
         options: dict[str, object] = {}
         if request.max_tokens is not None:
             options["num_predict"] = request.max_tokens
@@ -39,7 +39,7 @@ class Ollama:
         body: dict[str, object] = {
             "model": request.model_id,
             "messages": list(map(_message, request.messages)),
-            "stream": False,
+            "stream": request.is_streamed,
             "options": options,
         }
         if request.use_reasoning is not None:
@@ -75,6 +75,11 @@ class Ollama:
             return None
         messages = [chunk.get("message") for chunk in chunks]
         return {**last, "message": texts_of(messages, ("content", "thinking"))}
+
+    def has_text(self, piece: object) -> bool:
+        """Look into the message."""
+        message = piece.get("message") if isinstance(piece, dict) else None
+        return any(texts_of([message], ("content", "thinking")).values())
 
 
 def _message(message: Mapping[str, object]) -> dict[str, object]:

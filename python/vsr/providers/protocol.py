@@ -51,5 +51,9 @@ class Provider(Protocol):
         ...
 
     def joined(self, pieces: Sequence[object]) -> object:
-        """Put an answer together that was streamed though nobody asked for it; None where its end is missing."""
+        """Put an answer together that was streamed; None where its end is missing."""
+        ...
+
+    def has_text(self, piece: object) -> bool:
+        """Tell whether a piece of a streamed answer holds text or thoughts, and not merely that it begins."""
         ...

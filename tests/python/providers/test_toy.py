@@ -40,6 +40,9 @@ class Toy:
     def joined(self, pieces):
         return pieces[-1]
 
+    def has_text(self, piece):
+        return bool(piece.get("a"))
+
 
 @pytest.fixture
 def _toy(monkeypatch):
