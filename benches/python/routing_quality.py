@@ -29,11 +29,11 @@ import numpy.typing as npt
 from vsr._core import hash_embed, squared_distances
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
-from vsr.data.categories import CATEGORIES, category_codes
+from vsr.data.categories import CATEGORIES, MISSING, category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.data.prompts import unique_key
 from vsr.embedding.vectors import unit_rows
-from vsr.features import join_features, split_features
+from vsr.features import join_features, resolve_categories, split_features
 from vsr.prior.category_means import MeanTable
 from vsr.selectors import registry
 from vsr.training.folds import stratified_folds
@@ -144,7 +144,7 @@ class Tally:
     def lines(self, name: str) -> Iterator[str]:
         """One Markdown row per method."""
         base = self.utility["best single"] / self.n_seeds
-        reference = self.utility.get(REFERENCE)
+        reference, table = self.utility.get(REFERENCE), self.utility[TABLE]
         for method, total in self.utility.items():
             utility = total / self.n_seeds
             gain = utility - base
@@ -155,27 +155,32 @@ class Tally:
                 ahead = utility - reference / self.n_seeds
                 ahead = ahead[np.isfinite(ahead)]
                 paired = f"{100 * np.mean(ahead):+.2f} ± {100 * _standard_error(ahead):.2f}"
+            over_table = "" if method in ("best single", TABLE) else _with_limits((total - table) / self.n_seeds)
             quality = np.nanmean(self.quality[method]) / self.n_seeds
             latency = np.nanmean(self.latency_s[method]) / self.n_seeds
             seconds = self.seconds.get(method)
             time_text = "" if seconds is None else f"{seconds / self.n_seeds:.0f} s"
             yield (
-                f"| {name} | {method} | {np.nanmean(utility):.4f} | {points} | {paired} | {quality:.4f} | "
-                f"{latency:.2f} s | {time_text} |"
+                f"| {name} | {method} | {np.nanmean(utility):.4f} | {points} | {paired} | {over_table} | "
+                f"{quality:.4f} | {latency:.2f} s | {time_text} |"
             )
         if STACKING in self.utility and NESTED in self.utility:
             ahead = (self.utility[STACKING] - self.utility[NESTED]) / self.n_seeds
-            ahead = ahead[np.isfinite(ahead)]
-            yield (
-                f"| {name} | stacking less {NESTED} | | {100 * np.mean(ahead):+.2f} ± "
-                f"{100 * _standard_error(ahead):.2f} | | | | |"
-            )
+            yield f"| {name} | stacking less {NESTED} | | {_with_limits(ahead)} | | | | | |"
 
 
 HEAD = (
-    "| data | method | utility | points over best single | over plain kNN | quality | latency | training per seed |\n"
-    "|---|---|---|---|---|---|---|---|"
+    "| data | method | utility | points over best single | over plain kNN | over the table (95 %) | "
+    "quality | latency | training per seed |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
+
+
+def _with_limits(ahead: Float) -> str:
+    """Mean of paired differences in points, with its 95 % limits."""
+    ahead = ahead[np.isfinite(ahead)]
+    mean, half = 100 * float(np.mean(ahead)), 196 * _standard_error(ahead)
+    return f"{mean:+.2f} ({mean - half:+.2f} .. {mean + half:+.2f})"
 
 
 def _standard_error(values: Float) -> float:
@@ -223,10 +228,9 @@ def measure(
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             table = Trainer.prepare(features[train], training.take(train), seed)
             chooser = Chooser.prepare(table.statistics(), objective)
-            test_codes = codes[test]
-            if predicted and table.classifier is not None:
-                test_codes = table.classifier.predict(pool.vectors[test])
-            test_features = join_features(pool.vectors[test], test_codes, 1.0)
+            known = np.full(len(test), MISSING) if predicted else codes[test]
+            categories = resolve_categories(pool.vectors[test], known, table.classifier).categories
+            test_features = join_features(pool.vectors[test], categories, 1.0)
 
             def add(
                 method: str,
@@ -239,17 +243,17 @@ def measure(
             prior = table.data.prior
             single = int(chooser.best(prior.overall[None], np.array([-1]))[0])
             add("best single", np.full(len(test), single))
-            add(TABLE, chooser.best(prior.rows(test_codes), test_codes))
-            add(REFERENCE, chooser.best(plain_knn(table, test_features), test_codes))
+            add(TABLE, chooser.best(prior.rows(categories), categories))
+            add(REFERENCE, chooser.best(plain_knn(table, test_features), categories))
             trained: list[TrainedSelector] = []
             for name in registry.parts_first(algorithms):
                 started = time.perf_counter()
                 trained.append(table.train(name, trained))
                 tally.seconds[name] = tally.seconds.get(name, 0.0) + time.perf_counter() - started
-                add(name, chooser.best(trained[-1].scores(test_features), test_codes))
+                add(name, chooser.best(trained[-1].scores(test_features), categories))
             nested = max((each for each in trained if each.name != STACKING), key=lambda each: each.gain, default=None)
             if nested is not None:
-                add(NESTED, chooser.best(nested.scores(test_features), test_codes))
+                add(NESTED, chooser.best(nested.scores(test_features), categories))
     return tally
 
 
@@ -259,7 +263,7 @@ def plain_knn(table: Trainer, features: Vectors, k: int = 100, shrinkage: float 
     prior = MeanTable.fit(data.quality, data.codes, len(CATEGORIES), 30.0)
     filled = np.where(np.isfinite(data.quality), data.quality, 0.0)
     observed = np.isfinite(data.quality)
-    scores = prior.rows(split_features(features).codes)
+    scores = prior.rows(split_features(features).categories)
     for start in range(0, len(features), 512):
         block = slice(start, start + 512)
         squared = squared_distances(features[block], data.features)

@@ -23,12 +23,13 @@ from routing_quality import Pool, default_folder, model_billions, read_pools, se
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.target import Target
-from vsr.data.categories import category_codes
+from vsr.data.categories import MISSING, category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
-from vsr.evaluation.cross_validation import ComparisonSettings, hold_out
+from vsr.evaluation.cross_validation import hold_out
+from vsr.evaluation.settings import ComparisonSettings
 from vsr.evaluation.targets import meet
-from vsr.features import join_features
+from vsr.features import join_features, resolve_categories
 from vsr.training.trainer import Trainer
 
 Float = npt.NDArray[np.float64]
@@ -112,8 +113,9 @@ def resample(pool: Pool, n_queries: int, seed: int, tallies: dict[str, Tally]) -
     features = join_features(pool.vectors[sample], codes[sample], 1.0)
     held, selectors = hold_out(features, own, ComparisonSettings(algorithms=("knn",), seed=seed))
     table = Trainer.prepare(features, own, seed)
-    rest_codes = codes[rest] if table.classifier is None else table.classifier.predict(pool.vectors[rest])
-    scores = selectors[0].scores(join_features(pool.vectors[rest], rest_codes, 1.0))
+    unknown = np.full(len(rest), MISSING)
+    arriving = resolve_categories(pool.vectors[rest], unknown, table.classifier).categories
+    scores = selectors[0].scores(join_features(pool.vectors[rest], arriving, 1.0))
     deployed = outcomes.take(rest)
     rows = np.arange(len(rest))
     for name, target in targets(outcomes):
@@ -123,7 +125,7 @@ def resample(pool: Pool, n_queries: int, seed: int, tallies: dict[str, Tally]) -
         except TrainingError:
             tally.n_unreached += 1
             continue
-        columns = Chooser.prepare(table.statistics(), met.objective).best(scores, rest_codes)
+        columns = Chooser.prepare(table.statistics(), met.objective).best(scores, arriving)
         needed = _needed(target, deployed)[rows, columns] / target.value
         truth, error = float(needed.mean()), float(needed.std() / np.sqrt(len(rest)))
         expected = met.expected

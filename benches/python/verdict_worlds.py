@@ -9,6 +9,7 @@ from routing_quality import Pool
 
 Float = npt.NDArray[np.float64]
 
+POOLS = ("LLMRouter 9", "MMLU-Pro 28", "MMLU-Pro 16")
 KINDS = ("consecutive", "equal", "random", "shuffled", "planted")
 #: Gains to plant, in standard errors of a difference on a third of the queries.
 _PLANTED = (3.0, 16.0)
@@ -37,12 +38,13 @@ class World:
 
 
 def cells(pools: dict[str, Pool], kinds: list[str], n_models: list[int], n_queries: list[int]) -> Iterator[Cell]:
-    """Every cell that the data allow."""
+    """Every cell that the data allow; the 16 middle models are one pool that is used whole."""
     for size in n_queries:
         for number in n_models:
             for kind in kinds:
                 for name, pool in pools.items():
-                    if number <= pool.outcomes.n_models:
+                    is_whole = number == pool.outcomes.n_models
+                    if (number < pool.outcomes.n_models and name != "MMLU-Pro 16") or (is_whole and kind != "random"):
                         yield Cell(name, kind, number, size)
 
 

@@ -82,6 +82,21 @@ def planted_pool(n_queries: int = 240, seed: int = 0) -> Pool:
     return make_pool(embeddings, some_categories(n_queries, generator), quality, expected=expected)
 
 
+def priced_pool(n_queries: int = 240, *, has_cost: bool = True, has_latency: bool = True) -> Pool:
+    """Topics that a model each knows; the first model is the dearest, the last one the cheapest."""
+    pool = planted_pool(n_queries)
+    spread = np.random.default_rng(1).uniform(0.8, 1.2, (n_queries, 3))
+    outcomes = Outcomes(
+        queries=pool.outcomes.queries,
+        categories=pool.outcomes.categories,
+        models=pool.outcomes.models,
+        quality=pool.outcomes.quality,
+        latency_s=spread * [2.0, 1.0, 0.5] if has_latency else None,
+        cost_usd=spread * [8e-3, 2e-3, 1e-3] if has_cost else None,
+    )
+    return Pool(pool.features, outcomes, pool.expected)
+
+
 def signalless_pool(n_queries: int = 240, seed: int = 0, n_models: int = 4) -> Pool:
     """Models that differ in mean quality alone: nothing about a query says which of them fails on it."""
     generator = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ import contextlib
 import json
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httpx
 import msgspec
@@ -35,6 +35,10 @@ class UnreadableAnswerError(Exception):
     """An answer that is over a limit or cannot be understood; the text says why."""
 
 
+# What a model says, thoughts included, in the pieces of the protocols that are known here.
+_SAID = ("content", "reasoning_content", "reasoning", "thinking")
+
+
 class NoJsonError(UnreadableAnswerError):
     """An answer that is no JSON, though it may be a stream of it."""
 
@@ -43,7 +47,10 @@ class NoJsonError(UnreadableAnswerError):
 
 
 async def read_response(
-    response: httpx.Response, limit: int, few: asyncio.Semaphore, arrived: Callable[[int], None] | None = None
+    response: httpx.Response,
+    limit: int,
+    few: asyncio.Semaphore,
+    arrived: Callable[[int], None] | None = None,
 ) -> bytes:
     """Read the body of a response and decompress it as it comes.
 
@@ -51,7 +58,7 @@ async def read_response(
         response: its head, from a request that was sent with `stream=True`.
         limit: most bytes that it may have, decompressed.
         few: how many large bodies may be read at a time: the memory of all of them together has a limit, too.
-        arrived: told after every piece how many bytes, decompressed, there are.
+        arrived: told after every piece how many bytes of the body are there, decompressed.
 
     Raises:
         UnreadableAnswerError: It is larger, damaged, or compressed in a way that was not asked for.
@@ -162,17 +169,32 @@ def stream_of(body: bytes) -> list[object] | None:
     return [END_OF_STREAM if piece == b"[DONE]" else decode_json(piece) for piece in pieces]
 
 
-def end_of_first_text(body: bytes, has_text: Callable[[object], bool]) -> int | None:
-    """Return after how many bytes a stream had its first text; None where no piece of it has any, or one has all.
+def end_of_first_token(body: bytes) -> int | None:
+    """Return how many bytes of a streamed answer have come when its first text is there; None where there is none.
 
-    Args:
-        body: a stream that `stream_of` has read.
-        has_text: tells whether a piece holds text.
+    Pieces without text do not count: many servers say who speaks before the model has read the prompt.
     """
     end = 0
     for line in body.splitlines(keepends=True):
         end += len(line)
-        content = line.strip().removeprefix(b"data:").strip()
-        if content.startswith(b"{") and has_text(decode_json(content)):
-            return end if end < len(body.rstrip()) else None
+        text = line.strip().removeprefix(b"data:").strip()
+        if not text.startswith(b"{"):
+            continue
+        try:
+            piece = decode_json(text)
+        except UnreadableAnswerError:
+            return None
+        if isinstance(piece, dict) and _has_text(piece):
+            return end
     return None
+
+
+def _has_text(piece: Mapping[str, object]) -> bool:
+    choices = piece.get("choices")
+    holders = [piece, *(choices if isinstance(choices, list) else [])]
+    for holder in holders:
+        for name in ("delta", "message"):
+            said = holder.get(name) if isinstance(holder, dict) else None
+            if isinstance(said, dict) and any(said.get(kind) for kind in _SAID):
+                return True
+    return False

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from vsr.asking.models import AskedModel
-from vsr.providers.call import Answer, Prompt, n_prompt_bytes
+from vsr.providers.call import Answer
 
 MOST_USD = 1e6
 MOST_TOKENS = 10_000_000
@@ -17,9 +17,9 @@ TEMPLATE_TOKENS = 32
 _UNLIMITED_TOKENS = 4096
 
 
-def highest_cost_usd(model: AskedModel, prompt: Prompt) -> float:
+def highest_cost_usd(model: AskedModel, prompt: str) -> float:
     """Return what a call can cost at most: every token of its limit used."""
-    n_bytes = n_prompt_bytes(prompt)
+    n_bytes = len(prompt.encode("utf-8", "surrogatepass"))
     n_input = n_bytes // _FEWEST_BYTES_PER_TOKEN + TEMPLATE_TOKENS
     return model.cost_usd(n_input, model.max_tokens or _UNLIMITED_TOKENS) or 0.0
 

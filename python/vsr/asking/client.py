@@ -2,7 +2,7 @@
 
 import asyncio
 import http.cookiejar
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -14,7 +14,7 @@ from vsr.asking.answers import (
     NoJsonError,
     UnreadableAnswerError,
     decode_json,
-    end_of_first_text,
+    end_of_first_token,
     read_response,
     stream_of,
 )
@@ -29,6 +29,7 @@ _LONGEST_CONNECT_S = 15.0
 _MOST_LARGE_BODIES = 8
 # What an error response says is for people; its beginning is enough where it is no JSON.
 _LONGEST_TEXT = 100_000
+_STREAM_OR_JSON = "text/event-stream, application/json, application/x-ndjson"
 
 
 @dataclass(frozen=True)
@@ -39,27 +40,12 @@ class Timed:
         outcome: the answer, or why there is none.
         latency_s: from sending the request to the last byte of the answer, without the time that the server says it
             spent on loading weights; for a time-out the limit; None where nothing came back.
-        first_token_s: from sending the request to the first text of an answer that was asked for piece by piece,
-            loading taken off likewise; None for others.
+        first_token_s: likewise to the first text of a streamed answer; None where it was not streamed.
     """
 
     outcome: Answer | FailedCall
     latency_s: float | None
     first_token_s: float | None = None
-
-
-@dataclass(frozen=True)
-class _Exchange:
-    """What came back, and when: after so many bytes of the body, so many seconds."""
-
-    response: httpx.Response
-    body: bytes
-    latency_s: float
-    arrivals: Sequence[tuple[int, float]]
-
-    def moment_of(self, n_bytes: int) -> float:
-        """Seconds until so much of the body was there."""
-        return next(seconds for n_there, seconds in self.arrivals if n_there >= n_bytes)
 
 
 class ChatClient:
@@ -107,12 +93,14 @@ class ChatClient:
 
     async def _attempt(self, target: Target, request: ChatRequest) -> Timed:
         latency_s: float | None = None
+        arrivals: list[tuple[int, float]] = []
         try:
             content = msgspec.json.encode(target.provider.body(request))
             async with asyncio.timeout(target.timeout_s) as limit:
-                exchange = await self._exchange(target, content, is_timed=request.is_streamed)
-                latency_s = exchange.latency_s
-                outcome = _read(target, exchange.response, exchange.body)
+                response, body, latency_s = await self._exchange(
+                    target, content, arrivals if request.is_streamed else None
+                )
+                outcome = _read(target, response, body)
                 if (moment := limit.when()) is not None and asyncio.get_running_loop().time() > moment:
                     raise TimeoutError  # noqa: TRY301 reading is part of the call
         except TimeoutError:
@@ -120,23 +108,22 @@ class ChatClient:
             return Timed(FailedCall(ErrorKind.TIMEOUT, message, is_retryable=True), target.timeout_s)
         except Exception as error:  # whatever one answer does to us costs that call alone
             return Timed(_failure_of(error), latency_s)
-        first_token_s = None
-        if request.is_streamed and isinstance(outcome, Answer):
-            first_token_s = _first_token_s(exchange, target)
+        first_token_s = _first_token_s(body, arrivals) if isinstance(outcome, Answer) else None
         if isinstance(outcome, Answer) and latency_s is not None and outcome.load_s <= latency_s:
             latency_s -= outcome.load_s
-            if first_token_s is not None:
-                first_token_s = max(first_token_s - outcome.load_s, 0.0)
+            first_token_s = None if first_token_s is None else max(first_token_s - outcome.load_s, 0.0)
         return Timed(outcome, latency_s, first_token_s)
 
-    async def _exchange(self, target: Target, content: bytes, *, is_timed: bool) -> _Exchange:
+    async def _exchange(
+        self, target: Target, content: bytes, arrivals: list[tuple[int, float]] | None
+    ) -> tuple[httpx.Response, bytes, float]:
         # Shorter than the limit on the whole, so that a host that does not answer the door is no slow model.
         connect_s = min(_LONGEST_CONNECT_S, 0.9 * target.timeout_s)
         request = self._client.build_request(
             "POST",
             target.url,
             content=content,
-            headers=target.headers,
+            headers=target.headers if arrivals is None else {**target.headers, "Accept": _STREAM_OR_JSON},
             timeout=httpx.Timeout(None, connect=connect_s),
             extensions={"ca_file": target.ca_file},
         )
@@ -144,25 +131,21 @@ class ChatClient:
         try:
             connection = response.extensions["network_stream"]
             assert isinstance(connection, Connection)
-            arrivals: list[tuple[int, float]] = []
-
-            def note(n_bytes: int) -> None:
-                arrivals.append((n_bytes, connection.exchange_s))
-
-            arrived = note if is_timed else None
-            body = await read_response(response, target.largest_response, self._large_bodies, arrived)
+            body = await read_response(
+                response,
+                target.largest_response,
+                self._large_bodies,
+                None if arrivals is None else lambda n: arrivals.append((n, connection.exchange_s)),
+            )
         finally:
             await response.aclose()
-        return _Exchange(response, body, connection.exchange_s, arrivals)
+        return response, body, connection.exchange_s
 
 
-def _first_token_s(exchange: _Exchange, target: Target) -> float | None:
-    """Say when the text of a streamed answer began; None where the server sent the whole in one piece of JSON."""
-    try:
-        end = end_of_first_text(exchange.body, target.provider.has_text)
-    except UnreadableAnswerError:
-        return None  # one value over several lines: nobody streams so
-    return None if end is None else exchange.moment_of(end)
+def _first_token_s(body: bytes, arrivals: list[tuple[int, float]]) -> float | None:
+    """Return when the first text of a streamed answer was there; `arrivals` says how much had come when."""
+    end = end_of_first_token(body) if arrivals else None
+    return None if end is None else next((seconds for n_bytes, seconds in arrivals if n_bytes >= end), None)
 
 
 def _read(target: Target, response: httpx.Response, body: bytes) -> Answer | FailedCall:

@@ -10,7 +10,7 @@ from vsr.config import Endpoint, ModelEntry, Pricing, RouterConfig
 from vsr.config.servers import endpoints_of, is_public, server_url, shares_key
 from vsr.errors import BenchmarkError
 from vsr.providers import PROVIDERS, Provider
-from vsr.providers.call import Answer, ChatRequest, Prompt
+from vsr.providers.call import Answer, ChatRequest
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class AskedModel:
     use_reasoning: bool | None = None
     pricing: Pricing | None = None
 
-    def request(self, prompt: Prompt, target: Target) -> ChatRequest:
+    def request(self, prompt: str, target: Target) -> ChatRequest:
         """Return the question as it goes to one of the targets."""
         return ChatRequest(target.model_id, prompt, self.max_tokens, self.temperature, self.use_reasoning)
 

@@ -14,7 +14,7 @@ from vsr.asking.queue import Call
 from vsr.asking.schedule import Finished, Schedule
 from vsr.asking.secrets import Secrets
 from vsr.errors import BenchmarkError
-from vsr.providers.call import Answer, ErrorKind, FailedCall, Prompt
+from vsr.providers.call import Answer, ErrorKind, FailedCall
 
 WARM_UP_PROMPT = "Reply with the word ready."
 
@@ -46,21 +46,21 @@ class Run:
         self,
         schedule: Schedule,
         budget: Budget,
-        prompt_of: Callable[[int], Prompt],
+        prompt_of: Callable[[int], str],
         secrets: Sequence[str],
         say: Callable[[str], None],
         *,
-        is_streamed: bool = False,
+        measures_first_token: bool = False,
     ) -> None:
         """Prepare a run.
 
         Args:
             schedule: which call comes next.
             budget: what they may cost.
-            prompt_of: the text or the conversation of a question of the schedule.
+            prompt_of: the text of a question of the schedule.
             secrets: texts that no message may hold.
             say: tells whoever watches what should stay on the screen.
-            is_streamed: whether answers are wanted piece by piece.
+            measures_first_token: whether answers are streamed, so that it shows when they begin.
         """
         self.schedule = schedule
         self.interrupted_by: int | None = None
@@ -69,7 +69,7 @@ class Run:
         self._prompt_of = prompt_of
         self._secrets = Secrets(secrets)
         self._say = say
-        self._is_streamed = is_streamed
+        self._measures_first_token = measures_first_token
         self._tasks: set[asyncio.Task[None]] = set()
         self._problem: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -131,11 +131,13 @@ class Run:
         task.add_done_callback(self._landed)
         return True
 
-    async def _attempt(self, call: Call, prompt: Prompt, reserved_usd: float, client: ChatClient, sink: Sink) -> None:
+    async def _attempt(self, call: Call, prompt: str, reserved_usd: float, client: ChatClient, sink: Sink) -> None:
         queue = call.queue
         try:
             request = replace(
-                queue.model.request(prompt, queue.target), limit_field=call.limit_field, is_streamed=self._is_streamed
+                queue.model.request(prompt, queue.target),
+                limit_field=call.limit_field,
+                is_streamed=self._measures_first_token,
             )
             timed = await client.ask(queue.target, request)
             cost_usd = None

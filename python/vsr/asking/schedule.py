@@ -26,7 +26,7 @@ class Finished:
         outcome: answer or failure.
         latency_s: seconds; None where nothing was measured.
         n_attempts: how often the call was sent.
-        first_token_s: seconds until the answer began; None where that was not timed.
+        first_token_s: seconds to the first text of a streamed answer; None where that was not measured.
     """
 
     model: AskedModel

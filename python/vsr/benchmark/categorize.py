@@ -19,7 +19,6 @@ from vsr.asking.connections import Connections
 from vsr.asking.journal import Journal
 from vsr.data.categories import CATEGORIES, normalise_category
 from vsr.data.json_lines import write_json_lines
-from vsr.data.messages import LAST, TextOf, checked_messages, text_of
 from vsr.data.records import read_objects, render_prompt, unique_key
 from vsr.errors import BenchmarkError, RecordError
 from vsr.providers.errors import retry_after_s
@@ -87,11 +86,7 @@ class CategorizeReport:
 
 
 def categorize(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    labels: Source,
-    show: ShowProgress,
-    which: TextOf = LAST,
+    source: str | os.PathLike[str], target: str | os.PathLike[str], labels: Source, show: ShowProgress
 ) -> CategorizeReport:
     """Write a file anew with a category in every line; those that are there stay as they are.
 
@@ -100,7 +95,6 @@ def categorize(
         target: the new file, written whole at the end; may be the old one.
         labels: where categories come from.
         show: told how many texts are done, of how many.
-        which: which text of conversations counts.
 
     Raises:
         RecordError: A line cannot be used.
@@ -109,7 +103,7 @@ def categorize(
     missing: dict[str, str] = {}
     for row in read_objects(source, noun="queries"):
         if not _category_of(row):
-            text = _text_of(row, source, which)
+            text = _text_of(row, source)
             missing.setdefault(unique_key(text), text)
     found = dict(zip(missing, labels.label(list(missing.values()), show), strict=True))
     report = CategorizeReport()
@@ -125,7 +119,7 @@ def categorize(
         if category:
             report.n_kept += 1
         else:
-            category = found[unique_key(_text_of(row, source, which))].category or ""
+            category = found[unique_key(_text_of(row, source))].category or ""
             if category:
                 report.n_added += 1
                 row = {**row, "category": category}
@@ -141,15 +135,26 @@ def _category_of(row: dict[str, object]) -> str:
     return category.strip() if isinstance(category, str) else ""
 
 
-def _text_of(row: dict[str, object], source: str | os.PathLike[str], which: TextOf) -> str:
-    messages = row.get("messages")
-    try:
-        query = row.get("query") if messages is None else text_of(checked_messages(messages), which)
-    except RecordError as error:
-        raise RecordError(f"{os.fspath(source)}: {error}") from error
-    if not isinstance(query, str) or not query.strip():
+def _text_of(row: dict[str, object], source: str | os.PathLike[str]) -> str:
+    query, messages = row.get("query"), row.get("messages")
+    if messages is None and (not isinstance(query, str) or not query.strip()):
         raise RecordError(f"{os.fspath(source)}: a line has no `query`; expected a text that is not blank")
-    return render_prompt(query, row.get("choices"))
+    return render_prompt(str(query), row.get("choices"), messages)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often labelled queries tell each other's category.
+
+    Attributes:
+        n: labelled queries that were looked at.
+        n_right: those whose other neighbours give their own category.
+        n_commonest: those that have the commonest category, which always naming it would get right.
+    """
+
+    n: int
+    n_right: int
+    n_commonest: int
 
 
 class Neighbours:
@@ -183,29 +188,37 @@ class Neighbours:
         vectors = self._embed(texts)
         labels: list[Label] = []
         for start in range(0, len(texts), _BLOCK):
-            nearest = self._vote(vectors[start : start + _BLOCK] @ self._vectors.T)
+            similarity = vectors[start : start + _BLOCK] @ self._vectors.T
+            nearest = self._vote(similarity, np.broadcast_to(self._codes, similarity.shape))
             labels += [Label(CATEGORIES[code]) for code in nearest]
             show(len(labels), len(texts))
         return labels
 
-    def accuracy(self) -> float:
-        """Return for how many labelled queries their other neighbours give their own category, in [0, 1].
+    def accuracy(self) -> Accuracy | None:
+        """Ask for labelled queries what the others say; None of one alone.
 
         Of a large number of them, some thousand are looked at.
         """
-        rows = np.arange(0, len(self._vectors), max(1, len(self._vectors) // _BLOCK))
-        similarity = self._vectors[rows] @ self._vectors.T
-        similarity[np.arange(len(rows)), rows] = -1.0
-        return float(np.mean(self._vote(similarity) == self._codes[rows]))
+        n_labelled = len(self._codes)
+        if n_labelled < 2:
+            return None
+        rows = np.arange(0, n_labelled, max(1, n_labelled // _BLOCK))
+        # A query's own column is taken out, not only made unlikely: it must not vote for itself.
+        others = np.arange(n_labelled - 1)
+        others = others + (others >= rows[:, None])
+        similarity = np.take_along_axis(self._vectors[rows] @ self._vectors.T, others, axis=1)
+        right = self._vote(similarity, self._codes[others]) == self._codes[rows]
+        return Accuracy(len(rows), int(right.sum()), int(np.bincount(self._codes[rows]).max()))
 
-    def _vote(self, similarity: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return a category code per row of similarities (n, n_labelled)."""
+    @staticmethod
+    def _vote(similarity: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return a category code per row of similarities to labelled queries and of their codes, both (n, n_others)."""
         k = min(_N_NEIGHBOURS, similarity.shape[1])
         nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
         weights = np.maximum(np.take_along_axis(similarity, nearest, axis=1), 1e-6)
         votes = np.zeros((len(similarity), len(CATEGORIES)))
         rows = np.repeat(np.arange(len(similarity)), k)
-        np.add.at(votes, (rows, self._codes[nearest].ravel()), weights.ravel())
+        np.add.at(votes, (rows, np.take_along_axis(codes, nearest, axis=1).ravel()), weights.ravel())
         best: NDArray[np.intp] = votes.argmax(axis=1)
         return best
 

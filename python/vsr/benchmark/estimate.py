@@ -7,7 +7,6 @@ from vsr.asking.budget import TEMPLATE_TOKENS, highest_cost_usd
 from vsr.asking.models import AskedModel
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.resume import Measured, OutputSummary
-from vsr.providers.call import n_prompt_bytes
 
 _BYTES_PER_TOKEN = 4
 
@@ -73,7 +72,5 @@ def estimate(plan: Plan, held: OutputSummary, *, concurrency: int, delay_s: floa
 
 def _likely(model: AskedModel, plan: Plan, questions: Iterable[int], measured: Measured) -> float:
     n_output = round(measured.output_tokens / max(measured.n_answers, 1))
-    n_inputs = (
-        n_prompt_bytes(plan.questions[index].prompt) // _BYTES_PER_TOKEN + TEMPLATE_TOKENS for index in questions
-    )
+    n_inputs = (len(plan.questions[index].prompt.encode()) // _BYTES_PER_TOKEN + TEMPLATE_TOKENS for index in questions)
     return sum(model.cost_usd(n_input, n_output) or 0.0 for n_input in n_inputs)

@@ -11,10 +11,9 @@ import msgspec
 from vsr.asking.models import AskedModel, AskedModels, asked_models
 from vsr.config import RouterConfig
 from vsr.data.categories import normalise_category
-from vsr.data.messages import image_addresses
+from vsr.data.prompts import unique_key
 from vsr.data.records import Query
 from vsr.errors import BenchmarkError
-from vsr.providers.call import Prompt
 
 CONCISE_LINE = "Reply with the final answer alone, without explanation."
 
@@ -28,13 +27,13 @@ class Question:
 
     Attributes:
         query: the line of the query file.
-        prompt: what is sent: the query or the conversation, its choices, the wish for a bare answer where there is one.
-        key: under which two queries are one (`Query.key`).
+        prompt: what is sent: the query, its choices, the wish for a bare answer where there is one.
+        key: under which two queries are one (`vsr.data.prompts.unique_key` of the rendered query).
         place: its place among the unique queries of the file.
     """
 
     query: Query
-    prompt: Prompt
+    prompt: str
     key: str
     place: int
 
@@ -71,9 +70,7 @@ class Plan:
     def call_id(self, model: AskedModel, question: Question) -> str:
         """Return the key of a call: the same prompt, model and settings have the same, whatever else changes."""
         digest = blake2b(self._settings[model.name], digest_size=16)
-        prompt = question.prompt
-        sent = prompt.encode("utf-8", "surrogatepass") if isinstance(prompt, str) else msgspec.json.encode(prompt)
-        digest.update(sent)
+        digest.update(question.prompt.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
 
@@ -104,11 +101,13 @@ def make_plan(
     n_lines = 0
     for query in queries:
         n_lines += 1
-        key = query.key
+        rendered = query.prompt
+        key = unique_key(rendered)
         if key not in unique:
-            prompt = query.sent(f"\n\n{CONCISE_LINE}" if is_concise else "")
+            # A conversation is asked as it is.
+            is_bare = is_concise and query.messages is None
+            prompt = f"{rendered}\n\n{CONCISE_LINE}" if is_bare else rendered
             unique[key] = Question(query, prompt, key, len(unique))
-            _require_visible(query, asked)
     if not unique:
         raise BenchmarkError("there is nothing to ask: the query file holds no query.")
     questions = tuple(unique.values())
@@ -116,24 +115,6 @@ def make_plan(
         questions = spread(questions, query_limit, seed)
     settings = {model.name: _settings_digest(model) for model in asked.models}
     return Plan(questions, asked, len(unique), n_lines - len(unique), is_concise, settings)
-
-
-def _require_visible(query: Query, asked: AskedModels) -> None:
-    """Refuse an image that somebody would have to fetch and cannot.
-
-    Raises:
-        BenchmarkError: A model is asked at an endpoint that takes images inside of messages alone.
-    """
-    addresses = [] if query.messages is None else image_addresses(query.messages)
-    if all(address.startswith("data:") for address in addresses):
-        return
-    for model in asked.models:
-        for target in model.targets:
-            if not target.provider.fetches_images:
-                raise BenchmarkError(
-                    f"{target.endpoint}: does not fetch images, and a query shows one by its address "
-                    f"({query.query[:40]!r}); put it into the message (data:image/png;base64,...)"
-                )
 
 
 def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, ...]:

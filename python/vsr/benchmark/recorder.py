@@ -261,12 +261,12 @@ class Recorder:
             "embedding_id": self._held.embedding_id(finished.question, question),
             "metric": query.metric,
             "choices": _plain_choices(query.choices),
-            "messages": query.messages,
+            "messages": None if query.messages is None else list(query.messages.messages),
         }
         if isinstance(outcome, Answer):
             record |= _answered(outcome)
-            first_token_s = finished.first_token_s
-            record["time_to_first_token"] = None if first_token_s is None else round(first_token_s, 6)
+            if finished.first_token_s is not None:
+                record["time_to_first_token"] = round(finished.first_token_s, 6)
             cost_usd = model.cost_of(outcome)
             record["cost"] = cost_usd if cost_usd is not None and 0 <= cost_usd <= MOST_USD else None
         else:

@@ -15,7 +15,7 @@ from vsr.asking.budget import MOST_TOKENS, MOST_USD
 from vsr.asking.journal import Journal
 from vsr.benchmark.plan import Plan, Question
 from vsr.data.prompts import RawChoices
-from vsr.data.records import question_key
+from vsr.data.records import render_prompt, unique_key
 
 OPENING = b'{"task_name":'
 """How every record begins that a run writes."""
@@ -46,11 +46,11 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         performance: the score it got.
         unscored: whether that is a filler.
         unparsed: whether it is 0 since the response commits to no answer.
-        messages: the conversation that was asked.
+        messages: the conversation that was asked, in the place of the query.
     """
 
-    query: str
     model_name: str
+    query: str = ""
     call_id: str | None = None
     error: str | None = None
     error_kind: str | None = None
@@ -215,7 +215,7 @@ class _Matcher:
     def place(self, line: Line) -> tuple[str, int | None]:
         """Return what a line is (`call`, `superseded`, `foreign`, `other`) and which question it answers."""
         model = self._models.get(line.model_name)
-        index = self._questions.get(question_key(line.query, line.choices, line.messages))
+        index = self._questions.get(unique_key(render_prompt(line.query, line.choices, line.messages)))
         if model is None or index is None:
             return "other", index
         if line.call_id is None:

@@ -31,14 +31,14 @@ class RunSettings:
         retry_failed: ask failed calls again.
         max_cost_usd: the run stops before all records of the output together cost more.
         seed: decides draws by weight and jitter.
-        measures_first_token: ask for answers piece by piece, and time when they begin.
+        measure_first_token: have answers streamed, so that records say when they began.
     """
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     retry_failed: bool = False
     max_cost_usd: float | None = None
     seed: int = 0
-    measures_first_token: bool = False
+    measure_first_token: bool = False
 
 
 def preview(plan: Plan, output: str | os.PathLike[str], settings: RunSettings | None = None) -> Estimate:
@@ -105,7 +105,7 @@ def run_benchmark(
             lambda question: plan.questions[question].prompt,
             plan.asked.secrets,
             display.say,
-            is_streamed=settings.measures_first_token,
+            measures_first_token=settings.measure_first_token,
         )
         recorder = Recorder(journal, plan, held)
 

@@ -12,7 +12,7 @@ from vsr.choice.candidates import Candidate, Offer
 from vsr.choice.expectations import NO_DEMAND, UNKNOWN_FACTS, Demand, Expectations, ModelFacts
 from vsr.choice.limits import NO_LIMITS, Limits, Miss, Offered, miss_of, nobody
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective
-from vsr.data.categories import CATEGORIES, MISSING, category_codes
+from vsr.data.categories import CATEGORIES, MISSING, Categories, category_codes, most_probable, rows_of
 from vsr.errors import SelectionError
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.prior.statistics import Statistics
@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 
 _MOST_OFFERS = 256
 
-Reason = Literal["predicted", "single_candidate", "stayed", "relaxed", "default"]
+Reason = Literal["predicted", "single_candidate", "previous", "relaxed", "default"]
 CategorySource = Literal["given", "predicted"]
 
 
@@ -36,7 +36,7 @@ class Choice:
         utility: its utility under the objective; None likewise.
         margin: its utility less that of the best other one, below 0 where the conversation stays with its model; None
             where there is no other.
-        reason: `predicted`, `single_candidate`, `stayed` (staying with the model of the conversation, though another
+        reason: `predicted`, `single_candidate`, `previous` (staying with the model of the conversation, though another
             is better), `relaxed` (no candidate meets the limits, and this one misses least) or `default`.
         scores: predicted quality of every candidate that the artefact knows.
         utilities: utility of every such candidate.
@@ -141,13 +141,13 @@ class Chooser:
             expectations=Expectations(statistics, facts or {}),
         )
 
-    def utilities(self, scores: FloatArray, codes: IntArray) -> FloatArray:
-        """Utility of every model: scores (n, n_models) and category codes (n,), -1 = unknown -> (n, n_models)."""
-        return self.objective.quality_weight * scores + self.weighted_efficiency[codes]
+    def utilities(self, scores: FloatArray, categories: Categories) -> FloatArray:
+        """Utility of every model: scores (n, n_models) and categories as codes, -1 = unknown, or shares -> the same."""
+        return self.objective.quality_weight * scores + rows_of(self.weighted_efficiency, categories)
 
-    def best(self, scores: FloatArray, codes: IntArray) -> IntArray:
+    def best(self, scores: FloatArray, categories: Categories) -> IntArray:
         """Column of the chosen model for every query when all are on offer: (n,)."""
-        return np.asarray(self.order[self.utilities(scores, codes)[:, self.order].argmax(axis=1)])
+        return np.asarray(self.order[self.utilities(scores, categories)[:, self.order].argmax(axis=1)])
 
     def offer(self, candidates: Sequence[Candidate] | None) -> Offer:
         """Sort candidates into known and unknown ones; None offers all. Offers of names are kept."""
@@ -164,7 +164,7 @@ class Chooser:
     def choose(
         self,
         scores: FloatArray,
-        codes: IntArray,
+        categories: Categories,
         offer: Offer,
         default: str | None,
         sources: Sequence[CategorySource | None],
@@ -174,12 +174,13 @@ class Chooser:
 
         Args:
             scores: (n, n_models) predicted qualities.
-            codes: (n,) category of each query, -1 = unknown.
+            categories: of the queries, as codes (n,), -1 = unknown, or as shares (n, n_categories + 1).
             offer: the candidates, as `offer` gives them.
             default: the model to answer with where no candidate is known.
             sources: where each category comes from.
             terms: limits and the like of each request; None sets none.
         """
+        codes = most_probable(categories)
         if not offer.names:
             answer = _default_choice(offer, self.statistics.models, default)
             return [
@@ -188,7 +189,7 @@ class Chooser:
             ]
         names = offer.names
         score_rows = scores[:, offer.index].tolist()
-        utility_rows = self.utilities(scores, codes)[:, offer.index].tolist()
+        utility_rows = self.utilities(scores, categories)[:, offer.index].tolist()
         reason: Reason = "single_candidate" if len(names) == 1 else "predicted"
         choices = []
         for row, (quality, utility, code, source) in enumerate(
@@ -209,14 +210,16 @@ class Chooser:
                 excluded=dict.fromkeys(offer.unknown, UNKNOWN),
             )
             own = None if terms is None else terms[row]
-            choices.append(choice if own is None else self._under(own, choice, offer, code, default))
+            choices.append(
+                choice if own is None else self._under(own, choice, offer, categories[row : row + 1], default)
+            )
         return choices
 
-    def _under(self, terms: Terms, free: Choice, offer: Offer, code: int, default: str | None) -> Choice:
+    def _under(self, terms: Terms, free: Choice, offer: Offer, category: Categories, default: str | None) -> Choice:
         """Choose again under the terms of a request; `free` is the choice without any."""
         quality, utility = list(free.scores.values()), list(free.utilities.values())
         facts = [self._facts(name, model) for name, model in zip(offer.names, offer.models, strict=True)]
-        misses = self._misses(terms, quality, offer, facts, code)
+        misses = self._misses(terms, quality, offer, facts, category)
         left = [place for place, miss in enumerate(misses) if miss is None]
         missed = {offer.names[place]: miss for place, miss in enumerate(misses) if miss is not None}
         choice = replace(free, excluded=free.excluded | {name: miss.reason for name, miss in missed.items()})
@@ -235,9 +238,9 @@ class Chooser:
         if terms.previous in offer.names:
             stay = offer.names.index(terms.previous)
             if stay in left and stay != best:
-                saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, code)
+                saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, category)
                 if utility[best] - utility[stay] - saved <= self.objective.switch_margin:
-                    best, reason = stay, "stayed"
+                    best, reason = stay, "previous"
         return _taking(choice, best, offer, quality, utility, left, reason)
 
     def _facts(self, name: str, model: str) -> ModelFacts:
@@ -245,26 +248,25 @@ class Chooser:
         return facts.get(name) or facts.get(model) or UNKNOWN_FACTS
 
     def _misses(
-        self, terms: Terms, quality: list[float], offer: Offer, facts: list[ModelFacts], code: int
+        self, terms: Terms, quality: list[float], offer: Offer, facts: list[ModelFacts], category: Categories
     ) -> list[Miss | None]:
-        # Where no configuration speaks of any model, nothing can be said against one.
-        limits, needed = terms.limits, terms.demand.capabilities if self.expectations.facts else frozenset()
+        limits, needed = terms.limits, terms.demand.capabilities
         if limits is NO_LIMITS and not needed:
             return [None] * len(quality)
-        costs = self.expectations.cost_usd(code, offer.columns, facts, terms.demand)
-        latencies = self.expectations.latency_s[code].tolist()
+        costs = self.expectations.cost_usd(category, offer.columns, facts, terms.demand)
+        latencies = rows_of(self.expectations.latency_s, category)[0].tolist()
         return [
             miss_of(limits, needed, Offered(fact, quality[place], costs[place], latencies[column]))
             for place, (fact, column) in enumerate(zip(facts, offer.columns, strict=True))
         ]
 
-    def _worth_of_cache(self, column: int, facts: ModelFacts, demand: Demand, code: int) -> float:
+    def _worth_of_cache(self, column: int, facts: ModelFacts, demand: Demand, category: Categories) -> float:
         """Give by how much utility rises where a server has the beginning of the prompt in its cache."""
         weight = (1.0 - self.objective.quality_weight) * self.objective.cost_share
         saved = self.expectations.saved_usd(column, facts, demand) if weight and demand.n_cached_characters else 0.0
         if not saved:
             return 0.0
-        cost = self.expectations.cost_usd(code, [column], [facts], demand)[0]
+        cost = self.expectations.cost_usd(category, [column], [facts], demand)[0]
         cheapness = self.scale.cheapness(np.array([cost, max(cost - saved, 0.0)]))
         return weight * float(cheapness[1] - cheapness[0])
 

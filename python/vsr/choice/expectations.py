@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vsr.data.categories import Categories, rows_of
 from vsr.prior.category_means import FloatArray
 from vsr.prior.statistics import Statistics
 
@@ -42,13 +43,11 @@ class Demand:
         n_characters: of all its text; None where only a vector is there.
         n_cached_characters: of what the last answer's server has read already.
         capabilities: what it needs, because of what is in it.
-        n_input_tokens: length of its prompt, where the caller has counted it.
     """
 
     n_characters: int | None = None
     n_cached_characters: int = 0
     capabilities: frozenset[str] = frozenset()
-    n_input_tokens: int | None = None
 
 
 NO_DEMAND = Demand()
@@ -77,28 +76,35 @@ class Expectations:
             latency_s = np.where(np.isfinite(streamed), streamed, latency_s)
         object.__setattr__(self, "latency_s", latency_s)
 
-    def cost_usd(self, code: int, columns: Sequence[int], facts: Sequence[ModelFacts], demand: Demand) -> list[float]:
+    def cost_usd(
+        self, category: Categories, columns: Sequence[int], facts: Sequence[ModelFacts], demand: Demand
+    ) -> list[float]:
         """Give what one request costs with each of some models, NaN where nothing is known.
 
         `input tokens * price + mean output tokens of (model, category) * price`; where records have no tokens or the
         configuration no price, the mean cost of (model, category).
 
         Args:
-            code: category of the query, -1 = unknown.
+            category: of the query, as one code, -1 = unknown, or one row of shares.
             columns: of the models.
             facts: of the same models.
             demand: of the request.
         """
-        means = self.statistics.cost_usd[code]
+        means = rows_of(self.statistics.cost_usd, category)[0]
         costs = [float(means[column]) for column in columns]
         tokens = self.statistics.tokens
         if tokens is None:
             return costs
+        n_prompt, n_answer = (rows_of(table, category)[0] for table in (tokens.input_tokens, tokens.output_tokens))
         for place, (column, fact) in enumerate(zip(columns, facts, strict=True)):
             if fact.prompt_usd is None or fact.completion_usd is None:
                 continue
-            n_input = self._input_tokens(code, column, demand)
-            cost = n_input * fact.prompt_usd + float(tokens.output_tokens[code, column]) * fact.completion_usd
+            n_input = np.nan
+            if demand.n_characters is not None:
+                n_input = float(tokens.tokens_per_character[column]) * demand.n_characters
+            if not np.isfinite(n_input):
+                n_input = float(n_prompt[column])
+            cost = n_input * fact.prompt_usd + float(n_answer[column]) * fact.completion_usd
             if np.isfinite(cost):
                 costs[place] = cost
         return costs
@@ -110,12 +116,3 @@ class Expectations:
             return 0.0
         n_cached = float(tokens.tokens_per_character[column]) * demand.n_cached_characters
         return max(n_cached * (fact.prompt_usd - fact.cached_prompt_usd), 0.0) if np.isfinite(n_cached) else 0.0
-
-    def _input_tokens(self, code: int, column: int, demand: Demand) -> float:
-        """Give the length of the prompt: as counted, else by characters as in the records, else theirs on average."""
-        if demand.n_input_tokens is not None:
-            return float(demand.n_input_tokens)
-        tokens, n_characters = self.statistics.tokens, demand.n_characters
-        assert tokens is not None, "asked for only where there are tokens"
-        estimate = np.nan if n_characters is None else float(tokens.tokens_per_character[column]) * n_characters
-        return estimate if np.isfinite(estimate) else float(tokens.input_tokens[code, column])

@@ -51,7 +51,7 @@ def analyze(
     from vsr.config.rules import DecisionTable
 
     config = load_config(path)
-    names_vectors = embedding.names_embedder or embedding.file is not None or embedding.text is not None
+    names_vectors = embedding.names_embedder or embedding.file is not None
     if data_file is None and (skip_bad_lines or names_vectors):
         flag = "--skip-bad-lines has" if skip_bad_lines else "The embedding flags have"
         raise click.UsageError(f"{flag} no effect without --data-file.")
@@ -108,17 +108,8 @@ def write_analysis(
             n_queries = reach.by_decision[decision.name]
             document |= {"n_queries": n_queries, "share": n_queries / max(reach.n_queries, 1)}
         decisions.append(document)
-    outside = (
-        {}
-        if reach is None
-        else {
-            "n_queries": reach.n_queries,
-            "n_outside": reach.n_outside,
-            "n_undecided": reach.n_undecided,
-            "missing_signals": list(reach.missing_signals),
-        }
-    )
-    terminal.write_json({**asdict(analysis), "decisions": decisions, "n_to_train": analysis.n_to_train, **outside})
+    document = {**asdict(analysis), "decisions": decisions, "n_to_train": analysis.n_to_train}
+    terminal.write_json(document if reach is None else document | {"reach": asdict(reach)})
 
 
 def _write(analysis: "ConfigAnalysis", verdicts: Mapping[str, str] | None) -> None:
@@ -146,6 +137,8 @@ def _write(analysis: "ConfigAnalysis", verdicts: Mapping[str, str] | None) -> No
     )
     if analysis.unused:
         terminal.write(f"No decision offers {', '.join(analysis.unused)}.")
+    if _NOT_KNOWN in (verdicts or {}).values():
+        terminal.write("`vsr-train evaluate --config` says of every decision whether routing pays in it.")
 
 
 def _write_reach(config: "RouterConfig", reach: "Reach") -> None:
@@ -179,7 +172,7 @@ def _reach(
     from vsr.data.records import read_queries
     from vsr.routing.request import checked_signals
 
-    queries = read_queries(path, skip_bad_lines=skip_bad_lines, text=embedding.text_of)
+    queries = read_queries(path, skip_bad_lines=skip_bad_lines)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} bad lines left out; the first: {queries.bad_lines[0]}")
     # Records have a line per model, and every query counts once.
@@ -202,7 +195,7 @@ def _reach(
 def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embedding: EmbeddingOptions) -> list[str]:
     """Predict the categories of the queries that have none; nothing where there are no artefacts."""
     from vsr.cli.embedding import embed_with_progress, load_router
-    from vsr.data.categories import CATEGORIES
+    from vsr.data.categories import CATEGORIES, OTHER, category_names, most_probable
     from vsr.embedding.vector_file import read_embedding_file
     from vsr.persistence import find_artefacts
     from vsr.routing import Request
@@ -215,23 +208,25 @@ def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embeddi
     if embedding.file is not None:
         vectors = read_embedding_file(embedding.file, len(queries))[missing]
     elif router.embedder is not None:
-        prompts = [queries[row].with_text(router.text).prompt for row in missing]
-        vectors = embed_with_progress(router.embedder, prompts).vectors
+        vectors = embed_with_progress(
+            router.embedder, [queries[row].prompt for row in missing], router.artefact.text
+        ).vectors
     else:
         terminal.warn(f"{count} no category, and predicting it takes their vectors (--embedding-file)")
         return []
     prepared = router.prepare([Request(embedding=vector) for vector in vectors])
     if "predicted" not in prepared.sources:
         terminal.warn(f"{count} no category, and the artefact has no classifier: they count as other")
-    return [CATEGORIES[code] for code in prepared.codes.tolist()]
+    return [name or CATEGORIES[OTHER] for name in category_names(most_probable(prepared.categories))]
 
 
 def _verdicts(config: "RouterConfig", folder: Path, *, is_asked: bool) -> dict[str, str] | None:
     """Say of every decision whether routing pays, as far as the training in a folder knows; None without a training.
 
-    A training judges all models together, and that is the verdict of a decision which offers all of them for every
-    query; of others it is known where the training was given the decisions.
+    A training judges all of its models on all of its queries: that is the verdict of a decision which offers them all
+    and always holds. What others are worth, `vsr-train evaluate --config` says.
     """
+    from vsr.config.rules import Rule
     from vsr.persistence.manifest import read_manifest
 
     manifest = read_manifest(folder) if folder.is_dir() else None
@@ -239,14 +234,16 @@ def _verdicts(config: "RouterConfig", folder: Path, *, is_asked: bool) -> dict[s
         if is_asked:
             terminal.warn(f"{folder}: has no manifest of a training, so no verdict is known")
         return None
-    judged = (manifest.held_out or {}).get("decisions")
-    judged = judged if isinstance(judged, dict) else {}
+    n_models = (manifest.held_out or {}).get("n_models")
+    kind = (manifest.verdict or {}).get("kind")
     verdicts = {}
     for decision in config.decisions:
-        own = judged.get(decision.name)
-        kind = own.get("kind") if isinstance(own, dict) else None
-        if len({reference.asked_name for reference in decision.model_refs}) < 2:
+        n_offered = len({reference.asked_name for reference in decision.model_refs})
+        always_holds = not any(True for _ in Rule.of(decision.rules).conditions())
+        if n_offered < 2:
             verdicts[decision.name] = _NOTHING_TO_CHOOSE
+        elif always_holds and n_offered == n_models and isinstance(kind, str):
+            verdicts[decision.name] = kind
         else:
-            verdicts[decision.name] = kind if isinstance(kind, str) else _NOT_KNOWN
+            verdicts[decision.name] = _NOT_KNOWN
     return verdicts

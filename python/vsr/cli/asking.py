@@ -112,7 +112,7 @@ def asking_options(section: str) -> Callable[[Callable[..., Any]], Callable[...,
             "--measure-ttft",
             section=section,
             is_flag=True,
-            help="Have answers streamed, and record the time to the first token.",
+            help="Have answers streamed, so that records hold the time to the first token.",
         ),
     )
 
@@ -179,7 +179,7 @@ def ask(
         retry_failed=options.retry_failed,
         max_cost_usd=options.max_cost,
         seed=seed,
-        measures_first_token=options.measure_ttft,
+        measure_first_token=options.measure_ttft,
     )
     say_estimate(preview(plan, records_path, settings))
     if is_dry_run:

@@ -54,26 +54,36 @@ def categorize(source: Path, target: Path, api: str | None, labelled: Path | Non
         if embedding.file is not None:
             raise click.UsageError("--embedding-file has no effect here: labelled and other queries are embedded anew.")
         neighbours = _neighbours(source if labelled is None else labelled, embedding)
-        report = job.categorize(source, target, neighbours, lambda _done, _total: None, embedding.text_of)
+        report = job.categorize(source, target, neighbours, lambda _done, _total: None)
     return _written(report, target)
 
 
 def _neighbours(path: Path, embedding: EmbeddingOptions) -> "Neighbours":
     from vsr.benchmark.categorize import Neighbours
     from vsr.cli.embedding import embed_with_progress
-    from vsr.data.records import read_queries
+    from vsr.data.messages import TEXTS
+    from vsr.data.records import read_queries, unique_key
 
-    queries = [query for query in read_queries(path, text=embedding.text_of) if query.category]
+    labelled = [query for query in read_queries(path) if query.category]
+    # The first of each: a query must not find its double when it is asked how well the others tell its category.
+    queries = list({unique_key(query.prompt): query for query in reversed(labelled)}.values())[::-1]
     embedder = embedding.load()
 
     def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
-        return embed_with_progress(embedder, texts).vectors
+        return embed_with_progress(embedder, texts, embedding.text or TEXTS[0]).vectors
 
     neighbours = Neighbours(embed, [query.prompt for query in queries], [query.category or "" for query in queries])
+    accuracy = neighbours.accuracy()
+    if accuracy is None:
+        terminal.warn(f"{path} has one labelled query: every other one gets its category; label more")
+        return neighbours
     terminal.say(
-        f"{len(queries):,} labelled queries of {path} are the pattern; their own neighbours are right for "
-        f"{neighbours.accuracy():.0%} of them."
+        f"{len(queries):,} labelled queries of {path} are the pattern; told by the others, {accuracy.n_right:,} of "
+        f"{accuracy.n:,} get their own category ({accuracy.n_right / accuracy.n:.0%}; always the commonest one: "
+        f"{accuracy.n_commonest / accuracy.n:.0%})."
     )
+    if accuracy.n_right <= accuracy.n_commonest:
+        terminal.warn("that is no better than always the commonest category: check the labels, or label more")
     return neighbours
 
 

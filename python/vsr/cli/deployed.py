@@ -58,7 +58,7 @@ def judge_artefacts(
     from vsr.evaluation.novelty import find_yardstick, novelty_of
 
     opened = _open(folder, algorithms, embedding)
-    outcomes = read_measured(data_file, skip_bad_lines=skip_bad_lines, text=opened.router.text)
+    outcomes = read_measured(data_file, skip_bad_lines=skip_bad_lines)
     training = _training_queries(opened)
     rows = outcomes.measured_rows
     is_seen = np.zeros(len(rows), dtype=bool)
@@ -121,12 +121,11 @@ def foresee_choices(
         terminal.warn(f"{read.n_bad_lines:,} bad lines left out; the first: {read.bad_lines[0]}")
     for unknown in unknown_categories(query.category for query in read):
         terminal.warn(f"{unknown.name} is no known category and counts as other ({unknown.count:,} queries)")
-    opened = _open(folder, algorithms or ("recommended",), embedding)
-    texts = [query.with_text(opened.router.text) for query in read]
-    places = unique_rows(query.prompt for query in texts)
+    places = unique_rows(query.prompt for query in read)
     firsts = {place: row for row, place in reversed(list(enumerate(places)))}
-    queries = [texts[firsts[place]] for place in range(len(firsts))]
+    queries = [read[firsts[place]] for place in range(len(firsts))]
     terminal.say(f"{terminal.counted(len(queries), 'unique query', 'unique queries')}.")
+    opened = _open(folder, algorithms or ("recommended",), embedding)
     prompts = [query.prompt for query in queries]
     vectors = _vectors(prompts, np.arange(len(prompts)), opened.router, embedding)
     yardstick = find_yardstick(folder, opened.router.artefact)
@@ -185,14 +184,11 @@ def _check_same_embedder(first: "Artefact", other: "Artefact", error: type[Excep
     """Refuse artefacts of one folder that need different vectors."""
     if first.header is None or other.header is None:
         return
-    one, two = first.header.embedder, other.header.embedder
-    differences = list(map(str, one.differences(two)))
-    if one.text != two.text:
-        differences.append(f"text: {one.text} against {two.text}")
+    differences = first.header.embedder.differences(other.header.embedder)
     if differences:
         raise error(
             f"{other.path}: was trained with another embedder than {first.path.name} "
-            f"({'; '.join(differences)}); judge them one at a time with --algorithm"
+            f"({'; '.join(map(str, differences))}); judge them one at a time with --algorithm"
         )
 
 
@@ -232,7 +228,7 @@ def _vectors(
             f"{router.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "
             "give the vectors of the queries with --embedding-file"
         )
-    return unit_rows(embed_with_progress(router.embedder, [queries[row] for row in rows]).vectors)
+    return unit_rows(embed_with_progress(router.embedder, [queries[row] for row in rows], router.artefact.text).vectors)
 
 
 def _objective(router: "Router", objective: ObjectiveOptions) -> "Objective":

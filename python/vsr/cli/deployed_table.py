@@ -80,7 +80,6 @@ def write_deployed(evaluation: "DeployedEvaluation", n_left_out: int | None, nov
         terminal.write(line)
     terminal.write("")
     _write_selection(shown)
-    terminal.write("")
     _write_categories(shown.by_category, None if shown.promise is None else shown.promise.by_category)
     if novelty is not None:
         terminal.write("")
@@ -124,7 +123,6 @@ def _write_foreseen(each: "Foreseen") -> None:
     terminal.write("")
     columns = (Column("model"), Column("chosen", "right"))
     terminal.write_table(Table(columns, tuple((model, _share(share)) for model, share in each.selection.items())))
-    terminal.write("")
     _write_categories(each.by_category, None)
     if len(each.selection) == 1 and each.n_queries > 1:
         terminal.write(f"Every query goes to {next(iter(each.selection))}.")
@@ -213,14 +211,19 @@ def _sentences(evaluation: "DeployedEvaluation", result: "DeployedResult") -> li
     else:
         said.append(f"{subject} always chooses {named}, which training named: there is no gain.")
     if evaluation.best_single != named and result.over_best is not None:
-        luck = f", {points(evaluation.luck)} of its lead counted as luck" if round(1000 * evaluation.luck) else ""
+        luck = 100.0 * evaluation.luck
+        lucky = f" ({luck:.1f} points of its lead count as luck)" if round(luck, 1) > 0.0 else ""
         said.append(
-            f"Against {evaluation.best_single}, the best single model of these records{luck}: "
+            f"Against {evaluation.best_single}, the best single model of these records{lucky}: "
             f"{_points_with(result.over_best)}."
         )
     n_chosen, n_categories = len(result.selection), evaluation.n_categories
     if n_chosen == 1:
-        said.append(f"It collapsed onto one model: every query goes to {next(iter(result.selection))}.")
+        was_so = promise is not None and len(promise.selection) == 1
+        said.append(
+            f"{'As promised, every' if was_so else 'It collapsed onto one model: every'} query goes to "
+            f"{next(iter(result.selection))}."
+        )
     else:
         over = "" if n_categories == 1 else f" of {n_categories} categories"
         said.append(f"It chose {n_chosen} models for {evaluation.n_queries:,} queries{over}.")
@@ -245,7 +248,10 @@ def _write_selection(result: "DeployedResult") -> None:
 
 
 def _write_categories(found: "Sequence[CategorySelection]", promised: "Sequence[CategorySelection] | None") -> None:
-    """Print the models that each category goes to, with the promised share behind each."""
+    """Print the models that each category goes to, with the promised share behind each; nothing where it is one."""
+    if len({model for row in (*found, *(promised or ())) for model in row.shares}) == 1:
+        return
+    terminal.write("")
     by_name = {row.category: row.shares for row in promised or ()}
     rows = []
     for row in found:

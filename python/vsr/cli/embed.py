@@ -1,6 +1,7 @@
 """`vsr-train embed`: the queries of a file to vectors, as `--embedding-file` takes them."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def embed(source: Path, target: Path, skip_bad_lines: bool, embedding: Embedding
     """
     from vsr._files import require_writable
     from vsr.cli.embedding import embed_with_progress
+    from vsr.data.messages import TEXTS
     from vsr.data.prompts import unique_prompts
     from vsr.data.records import read_prompts
     from vsr.embedding.vector_file import write_embedding_file
@@ -53,16 +55,18 @@ def embed(source: Path, target: Path, skip_bad_lines: bool, embedding: Embedding
         raise click.UsageError("--output cannot be packed: --embedding-file takes a plain .npy file.")
     require_writable(target.parent)
     started_s = time.monotonic()
-    lines = read_prompts(source, skip_bad_lines=skip_bad_lines, text=embedding.text_of)
+    lines = read_prompts(source, skip_bad_lines=skip_bad_lines)
     queries = unique_prompts(lines)
     if lines.n_bad_lines:
         terminal.warn(f"{lines.n_bad_lines:,} bad lines left out; the first: {lines.bad_lines[0]}")
     embedder = embedding.load()
+    text = embedding.text or TEXTS[0]
+    fingerprint = replace(embedder.fingerprint, text=text)
     n_unique = terminal.counted(len(queries), "unique query", "unique queries")
-    terminal.say(f"{n_unique}. Embedding with {embedder.fingerprint}.")
-    embedded = embed_with_progress(embedder, queries)
+    terminal.say(f"{n_unique}. Embedding with {fingerprint}.")
+    embedded = embed_with_progress(embedder, queries, text)
     write_embedding_file(target, embedded.vectors)
-    _report(target, embedded, embedder.fingerprint, lines.n_bad_lines, time.monotonic() - started_s, as_json=as_json)
+    _report(target, embedded, fingerprint, lines.n_bad_lines, time.monotonic() - started_s, as_json=as_json)
 
 
 def _report(

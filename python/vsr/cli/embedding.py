@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vsr.cli import terminal
 from vsr.cli.options import EmbeddingOptions
+from vsr.data.messages import TEXTS, Text, embedded_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,15 +49,24 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
 
     if options.file is not None:
         embeddings = read_embedding_file(options.file, len(queries))
-        return QueryVectors(embeddings, replace(Fingerprint.external(embeddings.shape[1]), text=options.text_of))
+        return QueryVectors(embeddings, Fingerprint.external(embeddings.shape[1]))
     embedder = options.load()
-    terminal.say(f"Embedding with {embedder.fingerprint}.")
-    fingerprint = replace(embedder.fingerprint, text=options.text_of)
-    return QueryVectors(embed_with_progress(embedder, queries).vectors, fingerprint)
+    text = options.text or TEXTS[0]
+    fingerprint = replace(embedder.fingerprint, text=text)
+    terminal.say(f"Embedding with {fingerprint}.")
+    return QueryVectors(embed_with_progress(embedder, queries, text).vectors, fingerprint)
 
 
-def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> "Router":
+def load_router(
+    models_dir: Path, algorithm: str, options: EmbeddingOptions, config: "RouterConfig | None" = None
+) -> "Router":
     """Load a selector with the embedder that its artefact names; with ready vectors none is needed.
+
+    Args:
+        models_dir: folder of the artefacts.
+        algorithm: registry name, or `recommended`.
+        options: the embedding flags.
+        config: what says of the models that they can see, and what they cost.
 
     Raises:
         ArtefactError: No such artefact, a damaged one, or one that was trained with another embedder.
@@ -64,32 +74,35 @@ def load_router(models_dir: Path, algorithm: str, options: EmbeddingOptions) -> 
     """
     from vsr.persistence import open_artefact
     from vsr.routing import Router
+    from vsr.routing.facts import facts_of
 
     artefact = open_artefact(models_dir, algorithm)
-    return Router.of(artefact, _embedder_of(artefact, options))
+    return Router.of(artefact, _embedder_of(artefact, options), facts=None if config is None else facts_of(config))
 
 
 def load_decision_router(
     config: "RouterConfig", models_dir: Path, algorithm: str, options: EmbeddingOptions
 ) -> "DecisionRouter":
-    """Load what the decisions of a configuration need from a folder, with one embedder; errors as `load_router`."""
+    """Load what the decisions of a configuration need from a folder, with one embedder; errors as `load_router`.
+
+    What requests lack is not logged: a command says it in its own words.
+    """
     from vsr.persistence import open_artefact
     from vsr.routing import DecisionRouter, Router
     from vsr.routing.decisions import needed_algorithms
+    from vsr.routing.facts import facts_of
 
     artefacts = {name: open_artefact(models_dir, name) for name in needed_algorithms(config, algorithm)}
     embedder = None
     if artefacts:
         embedder = _embedder_of(next(iter(artefacts.values())), options)
-    return DecisionRouter(
-        config, {name: Router.of(artefact, embedder) for name, artefact in artefacts.items()}, algorithm
-    )
+    facts = facts_of(config)
+    routers = {name: Router.of(artefact, embedder, facts=facts) for name, artefact in artefacts.items()}
+    return DecisionRouter(config, routers, algorithm, logs_missing_signals=False)
 
 
 def _embedder_of(artefact: "Artefact", options: EmbeddingOptions) -> "Embedder | None":
     """Load the embedder that an artefact names; with ready vectors none is needed."""
-    if artefact.header is not None:
-        options.require_text(artefact.header.embedder)
     if options.file is not None:
         return None
     if artefact.header is None or artefact.header.embedder.is_external:
@@ -111,8 +124,15 @@ class EmbeddedTexts:
     last: "EmbeddingProgress"
 
 
-def embed_with_progress(embedder: "Embedder", texts: Sequence[str]) -> EmbeddedTexts:
-    """Embed texts and show how far it is; texts that were cut, and those from the cache, are reported."""
+def embed_with_progress(embedder: "Embedder", prompts: Sequence[str], text: Text = TEXTS[0]) -> EmbeddedTexts:
+    """Embed prompts and show how far it is; texts that were cut, and those from the cache, are reported.
+
+    Args:
+        embedder: what makes the vectors.
+        prompts: of queries, or of conversations.
+        text: what of conversations is embedded.
+    """
+    texts = [embedded_text(prompt, text) for prompt in prompts]
     states: deque[EmbeddingProgress] = deque(maxlen=1)
     with terminal.progress("Embedding", "texts") as show:
 

@@ -15,13 +15,12 @@ import click
 
 from vsr.cli import terminal
 from vsr.cli.sections import GENERAL, option
-from vsr.data.messages import TEXTS_OF
+from vsr.data.messages import TEXTS, Text
 from vsr.embedding.models import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, DTYPES, EMBEDDING_MODELS, is_weightless
 
 if TYPE_CHECKING:
     from vsr.choice.objective import Objective
     from vsr.choice.target import Target
-    from vsr.data.messages import TextOf
     from vsr.data.outcomes import Outcomes
     from vsr.embedding import Embedder, Fingerprint
 
@@ -73,7 +72,7 @@ class EmbeddingOptions:
     cache_dir: Path | None = None
     threads: int | None = None
     device: str | None = None
-    text: "TextOf | None" = None
+    text: Text | None = None
 
     def __post_init__(self) -> None:
         """Refuse combinations in which a flag would do nothing.
@@ -86,28 +85,11 @@ class EmbeddingOptions:
                 f"--use-fallback means --embedding-model hash and contradicts --embedding-model {self.model}: give one."
             )
         if self.file is not None:
-            self._refuse("--embedding-file brings ready vectors", ("model", "dim", "use_fallback", *_WEIGHTS_ONLY))
+            self._refuse(
+                "--embedding-file brings ready vectors", ("model", "dim", "use_fallback", "text", *_WEIGHTS_ONLY)
+            )
         elif self.is_weightless:
             self._refuse(f"the {self.name} embedder has no model files", _WEIGHTS_ONLY)
-
-    @property
-    def text_of(self) -> "TextOf":
-        """Which text of conversations is embedded."""
-        return self.text or "last"
-
-    def require_text(self, fingerprint: "Fingerprint") -> None:
-        """Refuse another text of conversations than that of a training.
-
-        Raises:
-            EmbeddingError: The flag asks for it.
-        """
-        from vsr.errors import EmbeddingError
-
-        if self.text is not None and self.text != fingerprint.text:
-            raise EmbeddingError(
-                f"--text {self.text}: these artefacts were trained with {fingerprint.text}. "
-                "Leave the flag out, or train again"
-            )
 
     @property
     def is_weightless(self) -> bool:
@@ -157,6 +139,7 @@ class EmbeddingOptions:
             "dim": (self.dim, fingerprint.width),
             "prompt": (self.prompt, fingerprint.prompt_name),
             "dtype": (self.dtype, fingerprint.dtype),
+            "text": (self.text, fingerprint.text),
         }
         for field, (asked, recorded) in trained.items():
             if asked is not None and asked != recorded:
@@ -332,6 +315,12 @@ def embedding_options(command: _Command) -> _Command:
             help="Cut longer texts; the number cut is reported.",
         ),
         _embedding_option(
+            "text",
+            type=click.Choice(TEXTS),
+            show_default=TEXTS[0],
+            help="What of a conversation is embedded: the user's last message, all of theirs, or everything.",
+        ),
+        _embedding_option(
             "file",
             type=click.Path(path_type=Path),
             metavar="FILE.npy",
@@ -345,12 +334,6 @@ def embedding_options(command: _Command) -> _Command:
         ),
         _embedding_option(
             "device", type=click.Choice(("cpu", "cuda")), show_default="cpu", help="Where the model runs."
-        ),
-        _embedding_option(
-            "text",
-            type=click.Choice(TEXTS_OF),
-            show_default="last, or that of the training",
-            help="What of a conversation (messages) is embedded: the last message of a user, all of theirs, or all.",
         ),
         _embedding_option(
             "threads",

@@ -10,7 +10,6 @@ import click
 from vsr.cli import terminal
 from vsr.cli.algorithm_options import AlgorithmChoice
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
-from vsr.cli.limit_options import LimitOptions, limit_options
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
 )
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
-@limit_options
 @option("--explain", is_flag=True, help="Say what the choice rests on.")
 @embedding_options
 @objective_options("that of the training", "that of the training")
@@ -68,7 +66,6 @@ def select(
     signals: tuple[str, ...],
     candidates: str | None,
     default: str | None,
-    limit: LimitOptions,
     explain: bool,
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
@@ -102,10 +99,8 @@ def select(
         raise click.UsageError("--category has no effect with --input: the file says the categories.")
     if input_file is not None and as_json:
         raise click.UsageError("--json has no effect with --input: the result is JSON Lines without it.")
-    if default is not None and candidates is None and config_path is None and limit.on_limit != "default":
+    if default is not None and candidates is None and config_path is None:
         raise click.UsageError("--default has no effect without --candidates: all models are on offer.")
-    if text is not None and embedding.text is not None:
-        raise click.UsageError("--text has no effect on one query: it is about the conversations of --input.")
     queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)
     for unknown in unknown_categories(query.category for query in queries):
         often = "once" if unknown.count == 1 else f"{unknown.count:,} times"
@@ -124,7 +119,7 @@ def select(
         router = load_decision_router(config, folder, algorithm, embedding)
         routers = list(router.routers.items())
     else:
-        router = load_router(folder, algorithm, embedding)
+        router = load_router(folder, algorithm, embedding, config)
         routers = [(algorithm, router)]
     for name, each in routers:
         said = said_without_manifest(folder, name, each.artefact.selector.name)
@@ -141,29 +136,24 @@ def select(
             terminal.warn(f"{each.artefact.path}: has the documented fields alone; it lacks {lack}")
     offered = None if candidates is None else [name.strip() for name in candidates.split(",") if name.strip()]
     held = _signals(signals)
-    if routers:
-        queries = [query.with_text(routers[0][1].text) for query in queries]
     prompts = [query.prompt for query in queries]
     vectors: Any = [None] * len(queries)
     if embedding.file is not None:
         rows = unique_rows(prompts)
         vectors = read_embedding_file(embedding.file, max(rows) + 1)[rows]
     elif input_file is not None and routers and routers[0][1].embedder is not None:
-        vectors = embed_with_progress(routers[0][1].embedder, prompts).vectors
+        vectors = embed_with_progress(routers[0][1].embedder, prompts, routers[0][1].artefact.text).vectors
     wanted = objective.over(routers[0][1].objective) if routers else None
-    limits = limit.limits()
     asked = [
         Request(
-            prompt if query.messages is None else None,
+            None if query.messages else prompt,
             query.category,
             _joined(query.signals, held),
             offered,
             default,
             wanted,
             vector,
-            limits,
-            limit.previous,
-            query.messages,
+            messages=query.messages,
         )
         for prompt, query, vector in zip(prompts, queries, vectors, strict=True)
     ]
@@ -177,12 +167,18 @@ def select(
     }
     if unknown_models:
         terminal.warn(f"not compared, because the artefact does not know them: {', '.join(unknown_models)}")
+    missing = sorted({kind for choice in choices for kind in choice.missing_signals})
+    if missing:
+        terminal.warn(
+            f"{config_path}: rules ask about {', '.join(missing)}, of which nothing was said: such conditions do not "
+            f"hold (--signal {missing[0]}=NAME{'' if input_file is None else ', or `signals` in the lines'})"
+        )
     n_assumed = sum(choice.category_source is None and choice.reason == "predicted" for choice in choices)
     if n_assumed:
         lines = "" if input_file is None else f" ({n_assumed:,} of {len(choices):,} lines)"
         terminal.warn(
             f"no category was given and the artefact has no classifier to predict one, so other is assumed{lines}. "
-            "Give the category, or train on at least 20 labelled queries of each of two categories"
+            "Give the category, or train on at least 40 labelled queries of two or more categories"
         )
     if input_file is not None or as_json:
         for request, choice in zip(asked, choices, strict=True):
@@ -228,13 +224,7 @@ def _read_queries(path: Path | None, skip_bad_lines: bool) -> "list[Query]":
 
 def _print_choice(choice: "Choice") -> None:
     """Print the model on a line of its own, then what the choice rests on."""
-    from vsr.choice.chooser import UNKNOWN
-
     terminal.write(choice.model)
-    misses = [f"{name} ({why})" for name, why in choice.excluded.items() if why != UNKNOWN]
-    if choice.reason == "default" and misses:
-        terminal.write(f"the default, because no candidate meets the limits: {', '.join(misses)}")
-        return
     if choice.reason == "default" and not choice.excluded and choice.decision is None:
         terminal.write("the default model: no decision holds for the query, or no candidate was offered")
         return
@@ -249,10 +239,6 @@ def _print_choice(choice: "Choice") -> None:
         said.append(f"margin {100 * choice.margin:.1f} points")
     said.append(f"reason {choice.reason}")
     terminal.write(", ".join(said))
-    if choice.reason == "relaxed":
-        terminal.write(f"no candidate meets the limits, and this one misses least: {', '.join(misses)}")
-    elif misses:
-        terminal.write(f"left out by the limits: {', '.join(misses)}")
     if not choice.utilities:
         return
     terminal.write("")

@@ -119,11 +119,12 @@ def train(
     """
     from vsr._files import require_writable
     from vsr.choice.objective import Objective
+    from vsr.data.categories import category_codes
     from vsr.data.preferences import read_preferences
     from vsr.doctor import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
-    from vsr.evaluation.cross_validation import N_SPLITS
-    from vsr.features.classifier import fill_categories
+    from vsr.evaluation.settings import N_SPLITS
+    from vsr.features.classifier import CategoryClassifier
     from vsr.training.pairs import preference_features
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
@@ -167,7 +168,7 @@ def train(
             return asking.exit_code(asked)
         terminal.say()
     offered = None if config is None else config.offered_models()
-    outcomes = read_measured(records_path, offered, skip_bad_lines=skip_bad_lines, text=embedding.text_of)
+    outcomes = read_measured(records_path, offered, skip_bad_lines=skip_bad_lines)
     found = check_outcomes(outcomes, str(records_path), wanted)
     if preferences is not None:
         # Pairs say which model is better where qualities do not.
@@ -183,9 +184,11 @@ def train(
     # All at once: a model is loaded once, and texts are reported once.
     vectors = embed_queries([*outcomes.queries, *(() if pairs is None else pairs.queries)], embedding)
     embeddings = vectors.embeddings[: outcomes.n_queries]
-    learnt = None
+    learnt = classifier = None
     if pairs is not None:
-        classifier = fill_categories(embeddings, outcomes.categories).classifier
+        measured = outcomes.measured_rows
+        labels = category_codes([outcomes.categories[row] for row in measured.tolist()])
+        classifier = CategoryClassifier.where_labelled_enough(embeddings[measured], labels)
         of_pairs = vectors.embeddings[outcomes.n_queries :]
         learnt = preference_features(pairs, of_pairs, outcomes.models, classifier)
     settings = TrainingSettings(
@@ -198,6 +201,7 @@ def train(
         splits=N_SPLITS if splits is None else splits,
         categories=categories,
         preferences=learnt,
+        classifier=classifier,
     )
     with terminal.progress("Training", "steps") as show:
         result = compare_and_train(

@@ -16,7 +16,7 @@ class DecisionAnalysis:
         name: as in the configuration.
         domains: the domains that its rules name, in their order.
         models: on offer, each once.
-        algorithm: how one of them is chosen; None where nothing is said (the recommended one is taken).
+        algorithm: how one of them is chosen; None where nothing is said: what the training recommends.
         needs_training: whether it chooses between several models by an algorithm that is trained.
     """
 
@@ -30,7 +30,7 @@ class DecisionAnalysis:
     def reason(self) -> str:
         """Why it needs training, or why not."""
         if self.needs_training:
-            return f"chooses between {len(self.models)} models by {self.algorithm or 'the recommended algorithm'}"
+            return f"chooses between {len(self.models)} models by {self.algorithm or 'what the training recommends'}"
         if len(self.models) < 2:
             return "one model only" if self.models else "no model"
         return f"{self.algorithm} is the router's own algorithm and is not trained"

@@ -84,6 +84,10 @@ class Rule:
         for part in self.parts:
             yield from part.conditions()
 
+    def types(self) -> Iterator[str]:
+        """Give the types of its conditions."""
+        return (each.type for each in self.conditions())
+
 
 @dataclass(frozen=True)
 class Undecided:
@@ -118,11 +122,11 @@ class DecisionTable:
 
     def asks_for_category(self) -> bool:
         """Whether any rule looks at the category."""
-        return any(each.type == DOMAIN for _, rule in self.decisions for each in rule.conditions())
+        return any(kind == DOMAIN for _, rule in self.decisions for kind in rule.types())
 
     def signal_types(self) -> frozenset[str]:
         """Give the types of conditions that hold by signals alone."""
-        return frozenset(each.type for _, rule in self.decisions for each in rule.conditions()) - {DOMAIN}
+        return frozenset(kind for _, rule in self.decisions for kind in rule.types()) - {DOMAIN}
 
 
 def domain_name(name: str) -> str:

@@ -303,10 +303,6 @@ class RouterConfig(Section):
         references = (reference for decision in self.decisions for reference in decision.model_refs)
         return tuple(dict.fromkeys(reference.asked_name for reference in references))
 
-    def decisions_to_train(self) -> tuple[Decision, ...]:
-        """Return the decisions that choose between several models by a trained algorithm."""
-        return tuple(decision for decision in self.decisions if decision.needs_training)
-
     def algorithm_parameters(self) -> dict[str, dict[str, object]]:
         """Join what the decisions say of each algorithm's parameters.
 

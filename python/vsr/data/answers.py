@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -15,10 +16,11 @@ __all__ = ["read_answers"]
 class _Answered(msgspec.Struct, frozen=True, gc=False):
     """What the look-up needs of a record."""
 
-    query: str
     model_name: str
+    query: str = ""
     choices: RawChoices = None
     response: str | None = None
+    messages: list[dict[str, Any]] | None = None
 
 
 def read_answers(path: str | os.PathLike[str], wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -46,7 +48,7 @@ def read_answers(path: str | os.PathLike[str], wanted: Iterable[tuple[str, str]]
         if record.model_name not in models or not record.response or record.response.isspace():
             continue
         try:
-            prompt = render_prompt(record.query, record.choices)
+            prompt = render_prompt(record.query, record.choices, record.messages)
         except RecordError:
             continue
         pair = by_key.get((unique_key(prompt), record.model_name))

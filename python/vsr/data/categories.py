@@ -34,6 +34,11 @@ OTHER = CATEGORIES.index("other")
 MISSING = -1
 """Code of a query whose category is not known."""
 
+Categories = NDArray[np.int64] | NDArray[np.float64]
+"""Of every query, its category: codes (n,), or shares (n, 15), the probability of each category and of none known."""
+
+
+_BLOCK_ROWS = 1024
 
 _ALIASES = {"medicine": "health"}
 _CODES = {name: code for code, name in enumerate(CATEGORIES)}
@@ -110,6 +115,39 @@ def unknown_categories(categories: Iterable[str | None]) -> tuple[UnknownCategor
     counts = Counter(name for name in categories if name is not None and name.strip())
     unknown = [UnknownCategory(name, count) for name, count in counts.items() if normalise_category(name) is None]
     return tuple(sorted(unknown, key=lambda each: (-each.count, each.name)))
+
+
+def category_shares(categories: Categories) -> NDArray[np.float64]:
+    """Give categories as shares: (n, 15) float64, rows of sum 1."""
+    return categories.astype(np.float64) if categories.ndim == 2 else np.eye(len(CATEGORIES) + 1)[categories]
+
+
+def most_probable(categories: Categories) -> NDArray[np.int64]:
+    """Give the code of the most probable category of every query: (n,) int64, `MISSING` where none is known."""
+    if categories.ndim == 1:
+        return categories.astype(np.int64)
+    best = categories.argmax(axis=1)
+    return np.where(best == len(CATEGORIES), MISSING, best).astype(np.int64)
+
+
+def rows_of(table: NDArray[np.float64], categories: Categories) -> NDArray[np.float64]:
+    """Look up every query's row of a table by category; of shares, the mean of the rows, weighted by them.
+
+    Args:
+        table: (15, n_columns) float64, a row per category, the last one for queries whose category is not known.
+        categories: codes (n,) or shares (n, 15).
+
+    Returns:
+        (n, n_columns) float64.
+    """
+    if categories.ndim == 1:
+        return table[categories]
+    # No matrix product: one row alone and in a batch have to give the same bits.
+    blocks = [
+        (categories[start : start + _BLOCK_ROWS, :, None] * table).sum(axis=1)
+        for start in range(0, max(len(categories), 1), _BLOCK_ROWS)
+    ]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def category_names(codes: Sequence[int] | NDArray[np.int64]) -> tuple[str | None, ...]:

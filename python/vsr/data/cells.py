@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.failures import Failure, failure_of
-from vsr.data.prompts import render_prompt, unique_key
+from vsr.data.prompts import unique_key
 from vsr.data.records import Record, UnratedRecord
 from vsr.data.repeats import Repeats
 from vsr.data.report import OutcomesReport
@@ -37,9 +37,11 @@ class Cells:
         self._row_of_key: dict[str, int] = {}
         self._queries: list[str] = []
         self._categories: list[str | None] = []
+        self._groups: list[str | None] = []
         self._rows, self._columns = array("q"), array("q")
         self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
-        self._input_tokens, self._output_tokens, self._first_token_s = array("d"), array("d"), array("d")
+        self._input_tokens, self._output_tokens = array("d"), array("d")
+        self._first_tokens: dict[int, float] = {}  # seconds by place of the record: few files have any
         self.n_records = 0
         self._n_failed = self._n_timeouts = self._n_unavailable = 0
         self._n_unscored = self._n_scored = self._n_conflicts = 0
@@ -52,13 +54,14 @@ class Cells:
         add_row, add_column = self._rows.append, self._columns.append
         add_quality, add_latency, add_cost = self._quality.append, self._latency_s.append, self._cost_usd.append
         add_input, add_output = self._input_tokens.append, self._output_tokens.append
-        add_first = self._first_token_s.append
         last_spelling: object = None
         row: int | None = None
         for record in records:
             self.n_records += 1
             choices = record.choices
             spelling: object = record.query if choices is None else (record.query, msgspec.json.encode(choices))
+            if record.messages is not None:
+                spelling = msgspec.json.encode(record.messages)
             # Files mostly hold a query's records one after the other, and comparing is cheaper than hashing.
             if spelling != last_spelling or row is None:
                 last_spelling = spelling
@@ -86,18 +89,22 @@ class Cells:
             add_quality(quality)
             add_latency(_NAN if latency_s is None else latency_s)
             add_cost(_NAN if cost_usd is None else cost_usd)
-            n_input, n_output, first_token_s = record.input_tokens, record.output_tokens, record.time_to_first_token
+            n_input, n_output = record.input_tokens, record.output_tokens
             add_input(_NAN if n_input is None else n_input)
             # An answer that broke off says nothing about the length of answers.
             add_output(_NAN if n_output is None or record.error else n_output)
-            add_first(_NAN if first_token_s is None or record.error else first_token_s)
+            if record.time_to_first_token is not None and not record.error:
+                self._first_tokens[len(self._rows) - 1] = record.time_to_first_token
 
     def _row_of(self, record: Record) -> int:
-        prompt = render_prompt(record.query, record.choices)
+        prompt = record.prompt
         row = self._row_of_key.setdefault(unique_key(prompt), len(self._queries))
         if row == len(self._queries):
             self._queries.append(prompt)
             self._categories.append(None)
+            self._groups.append(None)
+        if record.group is not None and self._groups[row] is None:
+            self._groups[row] = str(record.group)
         return row
 
     def _new_column(self, model: str) -> int | None:
@@ -186,12 +193,16 @@ class Cells:
             "tokens": self._tokens(cells, shape, kept),
             "report": report,
             "repeats": None if repeats is None else repeats.with_models(kept.tolist()),
+            "groups": self._groups,
         }
 
     def _tokens(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Tokens | None:
+        first_token_s = array("d", [_NAN]) * len(cells)
+        for place, seconds in self._first_tokens.items():
+            first_token_s[place] = seconds
         held = [
             _cell_means(cells, values, shape)[:, kept]
-            for values in (self._input_tokens, self._output_tokens, self._first_token_s)
+            for values in (self._input_tokens, self._output_tokens, first_token_s)
         ]
         return Tokens(*held) if any(np.isfinite(values).any() for values in held) else None
 

@@ -1,148 +1,132 @@
-"""Conversations in OpenAI's form: which text of them is embedded, and what else is in them."""
+"""Conversations as chat APIs take them: what of them is embedded, what is asked, whether there are images."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from reprlib import repr as shortened
+from typing import Literal, get_args
 
 from vsr.errors import RecordError
 
-TextOf = Literal["last", "users", "all"]
-"""Which text of a conversation is embedded: the last message of a user, all of theirs, or all messages."""
+Text = Literal["last", "users", "all"]
+"""Which text of a conversation is embedded: of the last message of the user, of all of theirs, of all messages."""
 
-TEXTS_OF: tuple[TextOf, ...] = get_args(TextOf)
-LAST: TextOf = "last"
+TEXTS: tuple[Text, ...] = get_args(Text)
 
-Message = Mapping[str, Any]
 EXPECTED_MESSAGES = (
-    'a list of messages such as [{"role": "user", "content": "..."}], content a text or a list of parts, with text of '
-    "a user"
+    'a list of messages such as [{"role": "user", "content": "..."}], content as text or a list of parts'
 )
+
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+_IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
 _USER = "user"
-_IMAGES = frozenset({"image_url", "input_image", "image"})
-_BETWEEN = "\n\n"
 
 
-def text_of(messages: Sequence[Message], which: TextOf = LAST) -> str:
-    """Give the text of a conversation that is embedded.
+@dataclass(frozen=True, eq=False, slots=True)
+class Conversation:
+    """The messages of a request, in order.
 
-    Args:
-        messages: in OpenAI's form: `role`, and `content` as text or a list of parts.
-        which: `last` message of a user that has text, all messages of `users`, or `all` messages with system prompts
-            and answers; several are joined by an empty line.
-
-    Raises:
-        RecordError: They are no messages, or none of a user has text; or `which` is none of the three.
+    Attributes:
+        messages: as they were given.
+        roles: who says each.
+        texts: what each says; parts that are no text say nothing.
+        images: a digest of every image among the parts.
     """
-    if which not in TEXTS_OF:
-        raise RecordError(f"text is {which!r}; expected one of {', '.join(TEXTS_OF)}")
-    texts = [(message["role"], text_in(message.get("content"))) for message in checked_messages(messages)]
-    of_users = [text for role, text in texts if role == _USER and text.strip()]
-    if not of_users:
-        raise RecordError(f"messages hold no text of a user; expected {EXPECTED_MESSAGES}")
-    if which == LAST:
-        return of_users[-1]
-    return _BETWEEN.join(of_users if which == "users" else [text for _, text in texts if text.strip()])
+
+    messages: tuple[Mapping[str, object], ...]
+    roles: tuple[str, ...]
+    texts: tuple[str, ...]
+    images: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, value: object) -> "Conversation":
+        """Read messages in OpenAI's form.
+
+        Raises:
+            RecordError: They are none.
+        """
+        if isinstance(value, Conversation):
+            return value
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
+            raise RecordError(f"messages are {shortened(value)}; expected {EXPECTED_MESSAGES}")
+        roles: list[str] = []
+        texts: list[str] = []
+        images: list[str] = []
+        for number, message in enumerate(value):
+            role = message.get("role") if isinstance(message, Mapping) else None
+            if not isinstance(role, str) or not role:
+                raise RecordError(f"message {number} is {shortened(message)}; expected {EXPECTED_MESSAGES}")
+            content = message.get("content")
+            if content is None:  # a message that calls tools has none
+                content = ""
+            if not isinstance(content, str):
+                if not isinstance(content, Sequence) or not all(isinstance(part, Mapping) for part in content):
+                    raise RecordError(
+                        f"message {number} has the content {shortened(content)}; expected text or a list of parts"
+                    )
+                images += [_digest(part) for part in content if part.get("type") in _IMAGE_PARTS]
+                said = [part.get("text") for part in content if part.get("type") in _TEXT_PARTS]
+                content = "\n".join(text for text in said if isinstance(text, str))
+            roles.append(role)
+            texts.append(content)
+        if _USER not in roles:
+            raise RecordError(f"messages have none of the user; expected {EXPECTED_MESSAGES}")
+        return cls(tuple(value), tuple(roles), tuple(texts), tuple(images))
+
+    def text(self, which: Text) -> str:
+        """Give the text that is embedded; blank where it says nothing.
+
+        The last message of the user is the last of theirs with a text: an image alone is no question.
+        """
+        if which == "all":
+            return "\n\n".join(text for text in self.texts if text.strip())
+        of_users = [text for role, text in zip(self.roles, self.texts, strict=True) if role == _USER and text.strip()]
+        return "\n\n".join(of_users if which == "users" else of_users[-1:])
+
+    @property
+    def n_characters(self) -> int:
+        """Length of all texts."""
+        return sum(map(len, self.texts))
+
+    @property
+    def n_earlier_characters(self) -> int:
+        """Length of what was said before the last message of the user: a model that has answered it has read it."""
+        last = len(self.roles) - 1 - self.roles[::-1].index(_USER)
+        return sum(map(len, self.texts[:last]))
+
+    @property
+    def prompt(self) -> str:
+        """All of it as one text, under which two conversations are one query; one message of the user is its text."""
+        if self.roles == (_USER,) and not self.images:
+            return self.texts[0]
+        said = [f"{role}: {text}" for role, text in zip(self.roles, self.texts, strict=True)]
+        return "\n\n".join(said + [f"[image {digest}]" for digest in self.images])
 
 
-def checked_messages(messages: object) -> Sequence[Message]:
-    """Take messages as callers and files have them.
+def _digest(part: Mapping[str, object]) -> str:
+    content = json.dumps(part, sort_keys=True, default=str)
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    Raises:
-        RecordError: They are none, or have another form.
+
+class ConversationPrompt(str):
+    """The prompt of a conversation: all of it as one text, which tells it from others, and the messages behind it.
+
+    Attributes:
+        conversation: the messages.
     """
-    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence) or not messages:
-        raise RecordError(f"messages are {_kind(messages)}; expected {EXPECTED_MESSAGES}")
-    for number, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            raise RecordError(f"message {number} has no role; expected {EXPECTED_MESSAGES}")
-        content = message.get("content")
-        if content is None or isinstance(content, str):
-            continue
-        if not isinstance(content, list | tuple) or not all(isinstance(part, str | Mapping) for part in content):
-            raise RecordError(f"the content of message {number} is {_kind(content)}; expected {EXPECTED_MESSAGES}")
-    return messages
+
+    __slots__ = ("conversation",)
+    conversation: Conversation
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> "ConversationPrompt":
+        """Make the prompt of a conversation."""
+        prompt = cls(conversation.prompt)
+        prompt.conversation = conversation
+        return prompt
 
 
-def is_conversation(value: object) -> bool:
-    """Tell whether a JSON value holds messages with text of a user."""
-    try:
-        text_of(value)  # type: ignore[arg-type]
-    except RecordError:
-        return False
-    return True
-
-
-def has_images(messages: Sequence[Message]) -> bool:
-    """Tell whether any message shows an image."""
-    return bool(image_addresses(messages))
-
-
-def image_addresses(messages: Sequence[Message]) -> list[str]:
-    """Give where each image is, in order: an address, `data:...` for one inside, nothing where it is not said."""
-    return [
-        address_of(part)
-        for message in messages
-        if isinstance(message.get("content"), list | tuple)
-        for part in message["content"]
-        if is_image(part)
-    ]
-
-
-def is_image(part: object) -> bool:
-    """Tell whether a part of a message's content is an image."""
-    return isinstance(part, Mapping) and part.get("type") in _IMAGES
-
-
-def address_of(image: Message) -> str:
-    """Give where an image is; nothing where its part does not say."""
-    held = image.get("image_url")
-    address = held.get("url") if isinstance(held, Mapping) else held
-    return address if isinstance(address, str) else ""
-
-
-def n_characters(messages: Sequence[Message]) -> int:
-    """Count the characters of all text."""
-    return sum(len(text_in(message.get("content"))) for message in messages)
-
-
-def n_characters_before(messages: Sequence[Message]) -> int:
-    """Count the characters before the last message of a user: what the server of the last answer has read."""
-    last = max((place for place, message in enumerate(messages) if message.get("role") == _USER), default=0)
-    return n_characters(messages[:last])
-
-
-def with_text(messages: Sequence[Message], addition: str) -> tuple[Message, ...]:
-    """Add text to the end of the last message of a user that has text; the others stay as they are."""
-    if not addition:
-        return tuple(messages)
-    place = max(
-        place
-        for place, message in enumerate(messages)
-        if message["role"] == _USER and text_in(message.get("content")).strip()
-    )
-    content = messages[place]["content"]
-    longer = content + addition if isinstance(content, str) else [*content, {"type": "text", "text": addition}]
-    return (*messages[:place], {**messages[place], "content": longer}, *messages[place + 1 :])
-
-
-def identity(messages: Sequence[Message]) -> str:
-    """Give a text that two conversations share only if they are the same; one question alone is its text."""
-    if len(messages) == 1 and messages[0]["role"] == _USER and isinstance(messages[0].get("content"), str):
-        return str(messages[0]["content"])
-    return json.dumps(list(map(dict, messages)), sort_keys=True, ensure_ascii=False)
-
-
-def text_in(content: object) -> str:
-    """Join the text of a message's content; other kinds of parts have none."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list | tuple):
-        return ""
-    texts = (part if isinstance(part, str) else part.get("text") for part in content)
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, list | tuple) and not value:
-        return "an empty list"
-    return "missing" if value is None else f"of kind {type(value).__name__}"
+def embedded_text(prompt: str, which: Text) -> str:
+    """Give the text of a prompt that is embedded: of a conversation what `which` says, else all of it."""
+    return prompt.conversation.text(which) if isinstance(prompt, ConversationPrompt) else prompt

@@ -12,6 +12,7 @@ from vsr._checks import as_list, as_texts, repeated, require_kind
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.cells import BadRecordError, Cells, Scorer
 from vsr.data.json_lines import JsonLines
+from vsr.data.messages import Text, embedded_text
 from vsr.data.prompts import unique_key
 from vsr.data.records import Record, Records
 from vsr.data.repeats import Repeats
@@ -35,6 +36,8 @@ class Outcomes:
         cost_usd: float64 (n_queries, n_models), USD, NaN = not measured.
         report: what became of the records; None where the outcomes do not come from records.
         repeats: the draws behind cells that several records were averaged for; None where there are none.
+        groups: name of the conversation or template that each query belongs to, None where it belongs to none; None
+            where no query has one.
         tokens: of prompts and answers; None where no record has any.
     """
 
@@ -46,6 +49,7 @@ class Outcomes:
     cost_usd: NDArray[np.float64]
     report: OutcomesReport | None = field(default=None)
     repeats: Repeats | None = field(default=None)
+    groups: tuple[str | None, ...] | None = field(default=None)
     tokens: Tokens | None = field(default=None)
 
     def __init__(
@@ -58,6 +62,7 @@ class Outcomes:
         cost_usd: ArrayLike | None = None,
         report: OutcomesReport | None = None,
         repeats: Repeats | None = None,
+        groups: Sequence[str | None] | None = None,
         tokens: Tokens | None = None,
     ) -> None:
         """Check and copy what was measured.
@@ -71,6 +76,8 @@ class Outcomes:
             cost_usd: the same shape, 0 or more; None: nothing was measured.
             report: what became of the records.
             repeats: the draws behind averaged cells, of the same shape.
+            groups: one a row: what belongs together, for example the turns of a conversation or the fills of a
+                template, has one name, and is held out together; None for a query that belongs to none.
             tokens: of prompts and answers, of the same shape.
 
         Raises:
@@ -79,7 +86,7 @@ class Outcomes:
         """
         queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
         _require_different(queries)
-        self._fill(queries, categories, models, quality, latency_s, cost_usd, report, repeats, tokens)
+        self._fill(queries, categories, models, quality, latency_s, cost_usd, report, repeats, groups, tokens)
 
     def _fill(
         self,
@@ -91,6 +98,7 @@ class Outcomes:
         cost_usd: ArrayLike | None = None,
         report: OutcomesReport | None = None,
         repeats: Repeats | None = None,
+        groups: Sequence[str | None] | None = None,
         tokens: Tokens | None = None,
     ) -> None:
         """Check and copy everything but the queries; arguments and errors as in `__init__`."""
@@ -124,6 +132,7 @@ class Outcomes:
             "cost_usd": _measured("cost_usd", cost_usd, shape),
             "report": report,
             "repeats": repeats,
+            "groups": _groups(groups, len(queries)),
             "tokens": tokens,
         }
         for name, value in held.items():
@@ -172,6 +181,10 @@ class Outcomes:
         except BadRecordError as error:
             raise RecordError(str(error) if file is None else f"{file.path}: {error}") from error
 
+    def texts(self, which: Text = "last") -> list[str]:
+        """Give the text of every query that is embedded: of a conversation what `which` says, else the query."""
+        return [embedded_text(query, which) for query in self.queries]
+
     @property
     def n_queries(self) -> int:
         """Number of rows."""
@@ -209,6 +222,7 @@ class Outcomes:
             cost_usd=self.cost_usd[index],
             report=self.report,
             repeats=None if self.repeats is None else self.repeats.take(index),
+            groups=None if self.groups is None else [self.groups[row] for row in index],
             tokens=None if self.tokens is None else self.tokens.take(index),
         )
 
@@ -231,6 +245,7 @@ class Outcomes:
             cost_usd=self.cost_usd[:, columns],
             report=self.report,
             repeats=None if self.repeats is None else self.repeats.with_models(columns),
+            groups=self.groups,
             tokens=None if self.tokens is None else self.tokens.with_models(columns),
         )
 
@@ -267,6 +282,17 @@ def _require_different(queries: Sequence[str]) -> None:
                 f"queries {first} and {row} are one query ({queries[first][:40]!r}, {query[:40]!r}; case and "
                 "white space do not count); expected one row per query. Average the two, or use Outcomes.from_records"
             )
+
+
+def _groups(groups: Sequence[str | None] | None, n_queries: int) -> tuple[str | None, ...] | None:
+    """Check the names of groups; None where no query has one."""
+    if groups is None:
+        return None
+    groups = as_list(groups, "groups", "a list of one name (or None) per query", RecordError)
+    if len(groups) != n_queries:
+        raise RecordError(f"outcomes have {n_queries} queries and {len(groups)} groups; expected one each")
+    names = tuple(None if name is None or not str(name).strip() else str(name) for name in groups)
+    return names if any(name is not None for name in names) else None
 
 
 def _category(name: str | None) -> str | None:

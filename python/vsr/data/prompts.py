@@ -12,6 +12,7 @@ from typing import TypeGuard
 
 import msgspec
 
+from vsr.data.messages import Conversation, ConversationPrompt
 from vsr.errors import RecordError
 
 # pandas writes a cell that holds arrays as {'text': array(['a', 'b'], dtype=object), ...}.
@@ -108,16 +109,21 @@ def option_label(index: int) -> str:
     return letters[index] if index < len(letters) else option_label(index // 26 - 1) + letters[index % 26]
 
 
-def render_prompt(query: str, choices: object = None) -> str:
+def render_prompt(query: str, choices: object = None, messages: object = None) -> str:
     """Write the prompt that an LLM is asked: the query, followed by its choices, one a line with their letters.
+
+    A conversation is asked as it is: its prompt is a `ConversationPrompt`, whatever stands beside it.
 
     Args:
         query: the query's text; without choices it is the prompt as it stands.
         choices: in any form that `parse_choices` reads.
+        messages: a conversation in the place of both.
 
     Raises:
-        RecordError: The choices cannot be read.
+        RecordError: The choices or the messages cannot be read.
     """
+    if messages is not None:
+        return ConversationPrompt.of(Conversation.parse(messages))
     parsed = parse_choices(choices)
     if parsed is None:
         return query

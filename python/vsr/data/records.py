@@ -4,24 +4,13 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, overload
+from typing import Annotated, Any, overload
 
 import msgspec
 
 from vsr.data.fields import Field, in_place_of, is_filled_text, is_number, is_text, problem_with
 from vsr.data.json_lines import BadLine, JsonLines, decode_object
-from vsr.data.messages import (
-    EXPECTED_MESSAGES,
-    LAST,
-    TEXTS_OF,
-    Message,
-    TextOf,
-    checked_messages,
-    identity,
-    is_conversation,
-    text_of,
-    with_text,
-)
+from vsr.data.messages import EXPECTED_MESSAGES, Conversation
 from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
 from vsr.errors import RecordError
 
@@ -65,13 +54,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         choices: the options of the query as the file has them (`parse_choices` reads them).
         embedding_id: groups the records of one query.
         unscored: the performance is a filler, not a measurement.
+        group: the conversation or template that the query belongs to.
         input_tokens: length of the prompt as the server counted it.
         output_tokens: length of the answer, likewise.
         time_to_first_token: seconds until the answer began.
+        messages: the conversation that was asked, in the place of the query.
     """
 
-    query: _Filled
-    model_name: _Filled
+    query: _Filled = ""  # none where there are messages; that one of them is there is checked when a line is read
+    model_name: _Filled = ""
     performance: _Share | None = None
     response_time: _Seconds | None = None
     category: str | None = None
@@ -80,9 +71,16 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     choices: RawChoices = None
     embedding_id: int | float | str | None = None  # pandas writes whole numbers as floats
     unscored: bool | None = None
+    group: int | float | str | None = None
     input_tokens: _Tokens | None = None
     output_tokens: _Tokens | None = None
     time_to_first_token: _Seconds | None = None
+    messages: list[dict[str, Any]] | None = None
+
+    @property
+    def prompt(self) -> str:
+        """What the LLM was asked: the conversation, or the query and its choices."""
+        return render_prompt(self.query, self.choices, self.messages)
 
 
 class UnratedRecord(Record, frozen=True, gc=False):
@@ -116,14 +114,14 @@ class Query:
     """One line of a query file.
 
     Attributes:
-        query: the text, not blank; of a conversation the text that is embedded.
+        query: the text, not blank; of a conversation the last text of the user, where the file has none.
         category: as the file has it, None where it is missing or blank.
         ground_truth: the right answer as text; a number is written as JSON writes it.
         task_name: for example `mmlu`.
         metric: name of the scoring rule.
         choices: the options of a multiple-choice query.
         extra: every other field of the line, unchanged.
-        messages: the conversation that is asked, where the line has one.
+        messages: a conversation, which is asked in the place of query and choices.
     """
 
     query: str
@@ -133,31 +131,12 @@ class Query:
     metric: str | None = None
     choices: Choices | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
-    messages: tuple[Message, ...] | None = None
+    messages: Conversation | None = None
 
     @property
     def prompt(self) -> str:
-        """What an LLM is asked: the query and its choices. Of a conversation, what is embedded of it."""
-        return render_prompt(self.query, self.choices)
-
-    @property
-    def key(self) -> str:
-        """Under which two queries are asked once: that of the prompt, or of the whole conversation."""
-        return question_key(self.query, self.choices, self.messages)
-
-    def with_text(self, which: TextOf) -> "Query":
-        """Return the same with another text of the conversation as its query; a query without one stays as it is."""
-        return self if self.messages is None else replace(self, query=text_of(self.messages, which))
-
-    def sent(self, addition: str = "") -> str | tuple[Message, ...]:
-        """Give what an LLM is sent: the prompt, or the messages with the choices at the end of the last question.
-
-        Args:
-            addition: text that stands behind either.
-        """
-        if self.messages is None:
-            return self.prompt + addition
-        return with_text(self.messages, render_prompt("", self.choices) + addition)
+        """What an LLM is asked: the conversation, or the query and its choices."""
+        return render_prompt(self.query, self.choices, self.messages)
 
     @property
     def signals(self) -> Mapping[str, Collection[str]] | None:
@@ -195,11 +174,6 @@ class Queries(Sequence[Query]):
         return self.items[index]
 
 
-def question_key(query: str, choices: object, messages: Sequence[Message] | None) -> str:
-    """Give the text under which two lines ask the same: conversations are the same in all of their messages."""
-    return unique_key(render_prompt(query if messages is None else identity(messages), choices))
-
-
 def _is_choices(value: object) -> bool:
     try:
         parse_choices(value)
@@ -214,6 +188,13 @@ def _is_signals(value: object) -> bool:
     )
 
 
+def _is_conversation(value: object) -> bool:
+    try:
+        return bool(Conversation.parse(value).text("users"))
+    except RecordError:
+        return False
+
+
 def _is_text_or_number(value: object) -> bool:
     return isinstance(value, str) or is_number(value)
 
@@ -225,18 +206,15 @@ _TEXTS_OF_A_QUERY = (
     Field("ground_truth", "text or a number", _is_text_or_number),
     Field("choices", EXPECTED_CHOICES, _is_choices),
 )
-_MESSAGES = Field("messages", EXPECTED_MESSAGES, is_conversation)
-_QUERY_FIELDS = (
-    Field("query", "text that is not blank", is_filled_text, required=True),
-    *_TEXTS_OF_A_QUERY,
-    _MESSAGES,
-)
+_MESSAGES = Field("messages", f"{EXPECTED_MESSAGES}, and the user saying something", _is_conversation)
+_QUERY_FIELDS = (_MESSAGES, Field("query", "text that is not blank", is_filled_text, required=True), *_TEXTS_OF_A_QUERY)
 QUERY_FIELDS = tuple(known.name for known in _QUERY_FIELDS)
 """The fields of a line of queries that mean something here; all others are kept as they are."""
 _QUERY_FIELD_NAMES = frozenset(QUERY_FIELDS)
 # Carried along with what is not known here, and checked all the same.
 _CARRIED_FIELDS = (Field("signals", 'an object such as {"keyword": ["urgent"]}', _is_signals),)
 _RECORD_FIELDS = (
+    _MESSAGES,
     Field("query", "the text of the query, not blank", is_filled_text, required=True),
     Field("model_name", "the name of the LLM, not blank", is_filled_text, required=True),
     Field("performance", "a number from 0 to 1 (divide per cents by 100)", partial(is_number, low=0, high=1)),
@@ -251,8 +229,8 @@ _RECORD_FIELDS = (
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
+    Field("group", "a number or text", _is_text_or_number),
     *_TEXTS_OF_A_QUERY,
-    _MESSAGES,
 )
 RECORD_FIELDS = tuple(known.name for known in _RECORD_FIELDS)
 """The fields of a record that mean something here."""
@@ -267,7 +245,6 @@ def read_records(
     *,
     skip_bad_lines: bool = False,
     watch: Callable[[bytes, Record], None] | None = None,
-    text: TextOf = LAST,
 ) -> Records:
     """Open a file of records, in any form of JSON Lines, `.gz` by name.
 
@@ -278,48 +255,37 @@ def read_records(
         path: the file; `-` is standard input.
         skip_bad_lines: leave bad lines out and count them in `Records.bad_lines` instead of raising.
         watch: is shown every record and its line as it stands in the file, for what a `Record` leaves out.
-        text: which text of a conversation (`messages` in the place of `query`) is its query.
 
     Raises:
-        RecordError: There is no such file, or `text` is none of the three; while iterating: a line cannot be used,
-            or nothing is in the file.
+        RecordError: There is no such file; while iterating: a line cannot be used, or nothing is in the file.
     """
-    _require_text_of(text)
-
-    def read(line: bytes) -> Record:
-        return _read_record(line, text)
 
     def read_and_show(line: bytes) -> Record:
-        record = _read_record(line, text)
+        record = _read_record(line)
         if watch is not None:
             watch(line, record)
         return record
 
     return Records(
         path,
-        read if watch is None else read_and_show,
+        _read_record if watch is None else read_and_show,
         _explain_record,
         noun="records",
         skip_bad_lines=skip_bad_lines,
     )
 
 
-def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False, text: TextOf = LAST) -> Queries:
+def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Queries:
     """Read a file of queries, in any form of JSON Lines, `.gz` by name.
 
     Args:
         path: the file; `-` is standard input.
         skip_bad_lines: leave bad lines out and list them in `Queries.bad_lines` instead of raising.
-        text: which text of a conversation (`messages` in the place of `query`) is its query.
 
     Raises:
-        RecordError: There is no such file, a line cannot be used, nothing is in the file, or `text` is none of the
-            three.
+        RecordError: There is no such file, a line cannot be used, or nothing is in the file.
     """
-    _require_text_of(text)
-    lines = JsonLines(
-        path, partial(_read_query, text=text), _explain_query, noun="queries", skip_bad_lines=skip_bad_lines
-    )
+    lines = JsonLines(path, _read_query, _explain_query, noun="queries", skip_bad_lines=skip_bad_lines)
     queries: list[Query] = []
     numbers: list[int] = []
     for query in lines:
@@ -328,7 +294,7 @@ def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False, 
     return Queries(lines.path, tuple(queries), lines.bad_lines, lines.n_bad_lines, tuple(numbers))
 
 
-def read_prompts(path: str | os.PathLike[str], *, skip_bad_lines: bool = False, text: TextOf = LAST) -> JsonLines[str]:
+def read_prompts(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> JsonLines[str]:
     """Open a file of queries or of records, whichever it is, for the rendered prompt of every line.
 
     A line with a `model_name` is a record: one that training could not read is a bad line here too, so that both see
@@ -337,20 +303,11 @@ def read_prompts(path: str | os.PathLike[str], *, skip_bad_lines: bool = False, 
     Args:
         path: the file; `-` is standard input.
         skip_bad_lines: leave bad lines out and count them instead of raising.
-        text: which text of a conversation (`messages` in the place of `query`) is its query.
 
     Raises:
-        RecordError: There is no such file, or `text` is none of the three; while iterating: a line cannot be used, or
-            nothing is in the file.
+        RecordError: There is no such file; while iterating: a line cannot be used, or nothing is in the file.
     """
-    _require_text_of(text)
-    return JsonLines(
-        path,
-        partial(_read_prompt, text=text),
-        _explain_prompt,
-        noun="queries or records",
-        skip_bad_lines=skip_bad_lines,
-    )
+    return JsonLines(path, _read_prompt, _explain_prompt, noun="queries or records", skip_bad_lines=skip_bad_lines)
 
 
 def read_objects(
@@ -369,31 +326,14 @@ def read_objects(
     return JsonLines(path, decode_object, lambda _value: None, noun=noun, skip_bad_lines=skip_bad_lines)
 
 
-def _require_text_of(text: TextOf) -> None:
-    if text not in TEXTS_OF:
-        raise RecordError(f"text is {text!r}; expected one of {', '.join(TEXTS_OF)}")
-
-
-def _with_query(value: dict[str, object], text: TextOf) -> dict[str, object]:
-    """Put the text of a line's messages in the place of its query; lines without messages stay as they are.
-
-    Raises:
-        ValueError: The messages cannot be read.
-    """
-    if value.get("messages") is None:
-        return value
-    try:
-        return value | {"query": text_of(checked_messages(value["messages"]), text)}
-    except RecordError as error:
-        raise ValueError from error
-
-
-def _read_record(line: bytes, text: TextOf = LAST) -> Record:
-    # Most files hold no conversation, and their lines are decoded once.
-    if b'"messages"' in line:
-        line = msgspec.json.encode(_with_query(decode_object(line), text))
+def _read_record(line: bytes) -> Record:
     record = _decode_record(line)
-    if record.query.isspace() or record.model_name.isspace():
+    if not record.model_name or record.model_name.isspace() or record.query.isspace():
+        raise ValueError
+    if record.messages is None:
+        if not record.query:
+            raise ValueError
+    elif not _is_conversation(record.messages):
         raise ValueError
     # msgspec has checked a list of choices already; the other forms can still be wrong inside.
     if record.choices is not None and not isinstance(record.choices, list) and not _is_choices(record.choices):
@@ -407,7 +347,7 @@ def _read_record(line: bytes, text: TextOf = LAST) -> Record:
 
 
 def _explain_record(value: dict[str, object]) -> str | None:
-    problem = _problem_with(_RECORD_FIELDS, value)
+    problem = problem_with(_wanted(_RECORD_FIELDS, value), value)
     if problem is not None:
         return problem
     is_rated = value.get("performance") is not None or bool(value.get("error")) or bool(value.get("unscored"))
@@ -420,38 +360,43 @@ def _explain_record(value: dict[str, object]) -> str | None:
     )
 
 
-def _read_query(line: bytes, text: TextOf = LAST) -> Query:
-    value = _with_query(decode_object(line), text)
-    if problem_with((*_QUERY_FIELDS, *_CARRIED_FIELDS), value) is not None:
+def _read_query(line: bytes) -> Query:
+    value = decode_object(line)
+    if problem_with(_wanted((*_QUERY_FIELDS, *_CARRIED_FIELDS), value), value) is not None:
         raise ValueError
-    truth, messages = value.get("ground_truth"), value.get("messages")
+    messages = value.get("messages")
+    conversation = None if messages is None else Conversation.parse(messages)
+    text = value.get("query") or ("" if conversation is None else conversation.text("last"))
+    truth = value.get("ground_truth")
     category = str(value.get("category") or "")
     return Query(
-        query=str(value["query"]),
+        query=str(text),
         category=category if category.strip() else None,
         ground_truth=truth if truth is None or isinstance(truth, str) else msgspec.json.encode(truth).decode(),
         task_name=_text_or_none(value.get("task_name")),
         metric=_text_or_none(value.get("metric")),
         choices=parse_choices(value.get("choices")),
         extra={name: held for name, held in value.items() if name not in _QUERY_FIELD_NAMES},
-        messages=None if messages is None else tuple(checked_messages(messages)),
+        messages=conversation,
     )
 
 
-def _problem_with(fields: Sequence[Field], value: dict[str, object]) -> str | None:
-    """Name what is wrong with a line, its messages first: they stand in the place of its query."""
-    return problem_with((_MESSAGES,), value) or problem_with(fields, _with_query(value, LAST))
+def _wanted(fields: Sequence[Field], value: Mapping[str, object]) -> Sequence[Field]:
+    """Say which fields a line has to have: with messages it needs no query."""
+    if value.get("messages") is None:
+        return fields
+    return [replace(field, required=False) if field.name == "query" else field for field in fields]
 
 
 def _explain_query(value: dict[str, object]) -> str | None:
-    return _problem_with((*_QUERY_FIELDS, *_CARRIED_FIELDS), value)
+    return problem_with(_wanted((*_QUERY_FIELDS, *_CARRIED_FIELDS), value), value)
 
 
-def _read_prompt(line: bytes, text: TextOf = LAST) -> str:
+def _read_prompt(line: bytes) -> str:
     if _decode_head(line).model_name is None:
-        return _read_query(line, text).prompt
-    record = _read_record(line, text)
-    return render_prompt(record.query, record.choices)
+        return _read_query(line).prompt
+    record = _read_record(line)
+    return record.prompt
 
 
 def _explain_prompt(value: dict[str, object]) -> str | None:

@@ -12,8 +12,6 @@ from vsr.errors import EmbeddingError
 
 HASH = "hash"
 EXTERNAL = "external"
-LAST_TEXT = "last"
-"""Of conversations their last text of a user was embedded: what artefacts mean that say nothing."""
 
 _COMPARED = ("digest", "width", "pooling", "prompt", "normalisation", "dtype", "token_limit")
 _DIGEST_SHOWN = 12
@@ -47,8 +45,8 @@ class Fingerprint:
         prompt_name: The model's own name of `prompt`. Informs only.
         path: The local folder that was loaded; None for a model from the hub. Informs only.
         revision: The hub's commit. Informs only.
-        text: Which text of a conversation was embedded: `last`, `users` or `all`. It says nothing about the vector of a
-            text, so that it is not compared with an embedder's; training and service must agree on it all the same.
+        text: Which text of a conversation was embedded (`vsr.data.messages.Text`). Whoever asks the embedder decides
+            that, so it is not compared with one.
     """
 
     name: str
@@ -62,7 +60,7 @@ class Fingerprint:
     prompt_name: str | None = None
     path: str | None = None
     revision: str | None = None
-    text: str = LAST_TEXT
+    text: str = "last"
 
     @classmethod
     def external(cls, width: int) -> "Fingerprint":
@@ -86,6 +84,8 @@ class Fingerprint:
     def key(self) -> str:
         """Give a short text that is equal for two fingerprints if and only if nothing compared differs."""
         compared = {field: getattr(self, field) for field in _COMPARED}
+        if self.text != "last":  # what has no conversations keeps its key
+            compared["text"] = self.text
         content = json.dumps({**compared, "external": self.is_external}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
@@ -126,10 +126,10 @@ class Fingerprint:
             parts.append(f"digest {self.digest[:_DIGEST_SHOWN]}")
         if self.prompt_name is not None:
             parts.append(f"prompt '{self.prompt_name}'")
+        if self.text != "last":
+            parts.append(f"text {self.text}")
         if self.revision is not None:
             parts.append(f"revision {self.revision[:_DIGEST_SHOWN]}")
-        if self.text != LAST_TEXT:
-            parts.append(f"text '{self.text}' of conversations")
         return ", ".join(parts)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from vsr.choice.objective import Objective, best_columns
 from vsr.evaluation.held import JUDGED
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain
+from vsr.evaluation.intervals import Interval, luck_in_gain
 from vsr.evaluation.lines import Lines
 from vsr.evaluation.measured import Measured, at, known_mean
 from vsr.evaluation.metrics.curves import mix_at
@@ -38,7 +38,7 @@ def fixed_baselines(lines: Lines, categories: CategorySource) -> list[MethodResu
         drawn = np.flatnonzero(weights).tolist()
         utility = measured.utility[:, drawn] @ weights[drawn]
         shift = float(weights @ lines.pull - lines.pull[lines.named])
-        gain = None if drawn == [lines.named] else gain_interval((utility - lines.base)[None, :], shift)
+        gain = None if drawn == [lines.named] else lines.interval((utility - lines.base)[None, :], shift)
         found.append(lines.mix(STATIC_MIX, f"{STATIC_MIX} of the same cost", weights, gain))
     return found
 
@@ -72,7 +72,7 @@ def gain_over_mix(lines: Lines, columns: IntArray, weights: FloatArray) -> Inter
     utility = lines.measured.utility[:, drawn] @ weights[drawn]
     luck = max(0.0, -float(weights @ lines.pull))
     elsewhere = float((1.0 - weights[columns]).mean())
-    return gain_interval(at(lines.measured.utility, columns) - utility, luck_in_gain(luck, elsewhere))
+    return lines.interval(at(lines.measured.utility, columns) - utility, luck_in_gain(luck, elsewhere))
 
 
 def rival_line(lines: Lines, rival: Rival) -> MethodResult:
@@ -87,12 +87,12 @@ def oracles(lines: Lines, objective: Objective) -> list[MethodResult]:
     found = []
     if len(np.unique(lines.held.codes)) > 1:
         columns = _best_by_category(lines)
-        gain = gain_interval(at(lines.measured.utility, columns) - lines.base, lines.luck_in(columns))
+        gain = lines.interval(at(lines.measured.utility, columns) - lines.base, lines.luck_in(columns))
         found.append(lines.line(CATEGORY_ORACLE, CATEGORY_ORACLE, "oracle", columns, gain))
     # As measured, nothing estimated: the oracle knows what it picks.
     columns = best_columns(outcomes.quality, outcomes.latency_s, outcomes.cost_usd, objective, outcomes.models)[None, :]
     measured = Measured.of(lines.held.outcomes, lines.held.codes, objective, None).take(lines.held.rows)
-    gain = gain_interval(at(measured.utility, columns) - lines.base, lines.luck_in(columns))
+    gain = lines.interval(at(measured.utility, columns) - lines.base, lines.luck_in(columns))
     found.append(lines.line(ORACLE, ORACLE, "oracle", columns, gain, measured=measured))
     return found
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr.choice.objective import Objective
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick, training_variance, widened
+from vsr.evaluation.intervals import (
+    NEED_WIDENING,
+    Interval,
+    gain_interval,
+    luck_in_gain,
+    luck_of_the_pick,
+    training_variance,
+    widened,
+)
 from vsr.evaluation.measured import at
 from vsr.evaluation.missing_cells import completed
 from vsr.evaluation.replay import Replay
@@ -44,6 +52,7 @@ class Reference:
         price: (n_held_out, n_models) cost, or latency where no cost is known; None where neither is.
         is_money: whether the price is money.
         folds: per split, (n_held_out,) the fold of each query.
+        groups: (n_held_out,) queries that vary together.
     """
 
     name: str
@@ -53,6 +62,7 @@ class Reference:
     price: FloatArray | None
     is_money: bool
     folds: list[IntArray]
+    groups: IntArray
 
     @classmethod
     def of(cls, replay: Replay, seed: int, among: Sequence[bool] | None = None) -> "Reference":
@@ -73,11 +83,12 @@ class Reference:
         return cls(
             name=ledger.models[known[best]],
             column=int(known[best]),
-            luck=luck_of_the_pick(everything[:, known], best),
+            luck=luck_of_the_pick(everything[:, known], best, replay.held.groups),
             quality=ledger.quality,
             price=ledger.price,
             is_money=ledger.cost_usd is not None,
             folds=replay.folds,
+            groups=replay.groups,
         )
 
     @property
@@ -100,7 +111,7 @@ class Reference:
             saving = self._saving(price, self.price[:, self.column])
         return Beside(
             quality=float(own.mean()),
-            gain=gain_interval(own - self.quality[:, self.column], luck),
+            gain=gain_interval(own - self.quality[:, self.column], luck, self.groups),
             price=None if price is None else float(price.mean()),
             saving=saving,
             objective=objective,
@@ -111,7 +122,10 @@ class Reference:
         level = float(beside.mean())
         ratio = float(price.mean()) / level
         apart = (ratio * beside - price) / level
-        return widened(gain_interval(apart + (1.0 - ratio)), training_variance(price / level, self.folds))
+        return widened(
+            gain_interval(apart + (1.0 - ratio), 0.0, self.groups, widening=NEED_WIDENING),
+            training_variance(price / level, self.folds),
+        )
 
     @property
     def unit(self) -> str:

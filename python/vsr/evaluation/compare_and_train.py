@@ -16,7 +16,7 @@ from vsr.choice.target import Target
 from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
-from vsr.evaluation.cross_validation import N_SPLITS, ComparisonSettings, conclude, hold_out
+from vsr.evaluation.cross_validation import conclude, hold_out
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.novelty import Yardstick
@@ -24,8 +24,9 @@ from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals import RivalRouter
 from vsr.evaluation.selection import selection_by_category
+from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
 from vsr.evaluation.targets import instead_of, keeps
-from vsr.features import split_features
+from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
 from vsr.persistence.trainings import run_ids
@@ -73,6 +74,7 @@ class TrainingSettings:
         categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
+        classifier: of categories, fitted on the labelled ones of the measured queries already; fitted without it.
         rivals: routers of others, to be baselines of the comparison.
         target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
     """
@@ -87,6 +89,7 @@ class TrainingSettings:
     categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
+    classifier: CategoryClassifier | None = None
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
 
@@ -144,16 +147,18 @@ def compare_and_train(
     started = time.monotonic()
     settings = TrainingSettings() if settings is None else settings
     require_writable(output_dir)
-    prepared = prepare_training(outcomes, embeddings, settings.preferences, settings.category_weight)
+    prepared = prepare_training(
+        outcomes, embeddings, settings.preferences, settings.category_weight, settings.classifier
+    )
     features, outcomes, notes = prepared.features, prepared.outcomes, list(prepared.notes)
-    settings = replace(settings, preferences=prepared.preferences)
+    settings = replace(settings, preferences=prepared.preferences, classifier=prepared.classifier)
     comparison = compare_prepared(prepared, settings, notes, progress)
     evaluation = None if comparison is None else comparison.evaluation
     selectors = _train(features, outcomes, settings, progress) if comparison is None else comparison.selectors
     if evaluation is not None:
         settings = replace(settings, objective=evaluation.objective)
     recommended = recommended_by(evaluation)
-    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective)
+    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, classifier=settings.classifier)
     is_single = recommended is None
     if is_single:
         # One model should answer everything: the table is that model where it has no categories.
@@ -227,7 +232,9 @@ def _train(
     features: npt.NDArray[np.float32], outcomes: Outcomes, settings: TrainingSettings, progress: ProgressCallback | None
 ) -> tuple[TrainedSelector, ...]:
     """Train without a comparison."""
-    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, settings.preferences)
+    table = Trainer.prepare(
+        features, outcomes, settings.seed, settings.objective, settings.preferences, settings.classifier
+    )
     selectors: list[TrainedSelector] = []
     for done, name in enumerate(registry.parts_first(settings.algorithms)):
         if progress is not None:
@@ -263,6 +270,11 @@ def compare_prepared(
     if n_folds < 2:
         notes.append("too few queries to hold any out: there is no table")
         return None
+    if outcomes.groups is not None and None not in outcomes.groups and len(set(outcomes.groups)) == 1:
+        notes.append(
+            f"all queries belong to the group {outcomes.groups[0]}: none can be held out, and there is no table"
+        )
+        return None
     how = ComparisonSettings(
         algorithms=tuple(name for name in settings.algorithms if registry.algorithm(name).learns)
         or settings.algorithms,
@@ -274,6 +286,7 @@ def compare_prepared(
         seed=settings.seed,
         parameters=settings.parameters,
         preferences=prepared.preferences,
+        classifier=prepared.classifier,
         rivals=settings.rivals,
         target=settings.target,
     )

@@ -1,7 +1,7 @@
 """Train on some queries, choose for the others, again and again: what the held-out table rests on."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,15 +9,17 @@ import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated, require_kind, require_number, require_whole_number
 from vsr.choice.objective import Objective, as_objective
-from vsr.choice.target import Target
-from vsr.data.categories import MISSING
+from vsr.data.categories import MISSING, category_shares
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.evaluation.curve import curve_of
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
+from vsr.evaluation.learning_curve import train_on_less
+from vsr.evaluation.query_groups import grouped_folds, query_groups
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.evaluation.rivals import RivalRouter, held_out_rivals
+from vsr.evaluation.rivals import held_out_rivals
+from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
 from vsr.evaluation.summary import summarise
 from vsr.evaluation.targets import in_view_of, meet, require_measured
 from vsr.features import split_features
@@ -25,45 +27,9 @@ from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
-from vsr.training.folds import stratified_folds
 from vsr.training.trainer import features_of, require_seed
 
-#: How often the queries are split into folds: the choice of one split is half luck.
-N_SPLITS = 3
-
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class ComparisonSettings:
-    """What to compare, and how.
-
-    Attributes:
-        algorithms: registry names.
-        folds: number of folds.
-        splits: how often the queries are split into folds, each time otherwise.
-        holdout: share of the queries to hold out once, instead of folds.
-        objective: what the choices maximise.
-        categories: whether queries will arrive with their category or have it predicted: what the verdict is for.
-        seed: seed of the splits and the fits.
-        parameters: per algorithm, its own parameters.
-        preferences: pairs of the models of the outcomes, for algorithms that learn from them.
-        rivals: routers of others, to be baselines.
-        target: what choices may need at most; the table is then under the objective that meets it, and `objective` is
-            the one under which the selector to judge is chosen inside the folds.
-    """
-
-    algorithms: tuple[str, ...]
-    folds: int = 5
-    splits: int = N_SPLITS
-    holdout: float | None = None
-    objective: Objective = field(default_factory=Objective)
-    categories: CategorySource = "predicted"
-    seed: int = 0
-    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    preferences: Preferences | None = None
-    rivals: tuple[RivalRouter, ...] = ()
-    target: Target | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +124,7 @@ def conclude(
     Args:
         held: what the splits gave.
         settings: how they were compared.
-        features: (n_queries, n_features) float32 of the same queries; rivals need them.
+        features: (n_queries, n_features) float32 of the same queries; rivals and a learning curve need them.
         progress: told what rivals do, how many steps are done, and of how many.
 
     Returns:
@@ -173,7 +139,11 @@ def conclude(
         held, objective = held.under(met.objective), met.objective
     how = (objective, settings.categories, settings.seed)
     rivals = () if features is None else held_out_rivals(held, features, settings.rivals, *how, progress)
-    evaluation = replace(summarise(held, *how, rivals), target=met, curve=curve_of(held, *how))
+    evaluation = summarise(held, *how, rivals)
+    if features is not None and (settings.learning_curve or evaluation.verdict.kind == "inconclusive"):
+        less = train_on_less(features, held, replace(settings, objective=objective))
+        evaluation = summarise(held, *how, rivals, less)
+    evaluation = replace(evaluation, target=met, curve=curve_of(held, *how))
     return held, evaluation if met is None else in_view_of(met, evaluation)
 
 
@@ -187,27 +157,30 @@ def hold_out(
     """
     if settings.categories not in ("given", "predicted"):
         raise TrainingError(f"categories is {settings.categories!r}; expected 'given' or 'predicted'")
-    require_cost(settings.objective, outcomes)
     if settings.target is not None:
         require_measured(settings.target, outcomes)
+    else:
+        require_cost(settings.objective, outcomes)
     rows = features_of(outcomes, features)
     measured = outcomes.measured_rows
     rows, outcomes = rows[measured], outcomes.take(measured)
     names, n_queries = registry.parts_first(settings.algorithms), outcomes.n_queries
     codes = split_features(rows).codes
-    assignments = _assignments(codes, settings)
+    groups = query_groups(split_features(rows).embeddings, outcomes.groups)
+    assignments = _assignments(codes, groups, settings)
     n_folds = int(assignments[0].max()) + 1
     n_in_all = len(assignments) * n_folds
     steps = (n_in_all + 1) * len(names)
     n_done = 0
 
-    def train(fold: Fold, where: str) -> list[TrainedSelector]:
+    def train(fold: Fold, where: str, *, is_kept: bool = False) -> list[TrainedSelector]:
         nonlocal n_done
         trained: list[TrainedSelector] = []
         for name in names:
             if progress is not None:
                 progress(f"{name}{where}", n_done, steps)
-            trained.append(fold.table.train(name, trained, **settings.parameters.get(name, {})))
+            parameters = {} if is_kept else dict(registry.algorithm(name).parameters_in_folds)
+            trained.append(fold.table.train(name, trained, **parameters | dict(settings.parameters.get(name, {}))))
             n_done += 1
         return trained
 
@@ -229,7 +202,7 @@ def hold_out(
     # Scores are as many as there are queries, models, splits and methods: a target alone needs all of them.
     kept = (CATEGORY_TABLE, *names, JUDGED) if settings.target is not None else ()
     choices = no_choices(len(assignments), kept or (CATEGORY_TABLE, JUDGED))
-    predicted_codes = np.full((len(assignments), n_queries), MISSING)
+    predicted_categories = np.stack([category_shares(np.full(n_queries, MISSING))] * len(assignments))
     trainings: list[list[FoldTraining]] = [[] for _ in assignments]
     accuracies = []
     for split, assignment in enumerate(assignments):
@@ -242,13 +215,22 @@ def hold_out(
                 accuracies.append(fold.table.classifier.accuracy)
             trained = train(fold, f", fold {split * n_folds + number + 1} of {n_in_all}")
             choose(fold, trained, choices, split)
-            predicted_codes[split, test_rows] = fold.predicted_codes
+            predicted_categories[split, test_rows] = category_shares(fold.predicted_categories)
             trainings[split].append(fold.training)
             for selector in trained if split == 0 else ():
                 choices[selector.name].seconds += fold.time(selector)
     everything = np.arange(n_queries)
-    fold = Fold.prepare(rows, outcomes, everything, everything, settings.objective, settings.seed, settings.preferences)
-    trained = train(fold, " on all queries")
+    fold = Fold.prepare(
+        rows,
+        outcomes,
+        everything,
+        everything,
+        settings.objective,
+        settings.seed,
+        settings.preferences,
+        settings.classifier,
+    )
+    trained = train(fold, " on all queries", is_kept=True)
     if progress is not None:
         progress("held-out table", steps, steps)
     deployed = no_choices(1, kept)
@@ -256,13 +238,14 @@ def hold_out(
     held = Held(
         outcomes=outcomes,
         codes=codes,
-        predicted_codes=predicted_codes,
+        predicted_categories=predicted_categories,
         folds=assignments,
         trainings=trainings,
         choices=choices,
         deployed=deployed,
+        groups=groups,
         deployed_training=fold.training,
-        deployed_codes=fold.predicted_codes,
+        deployed_categories=category_shares(fold.predicted_categories),
         n_folds=n_folds,
         recommended=best_of(trained).name,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
@@ -302,32 +285,45 @@ def _names(algorithms: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _assignments(codes: IntArray, settings: ComparisonSettings) -> list[IntArray]:
+def _assignments(codes: IntArray, groups: IntArray, settings: ComparisonSettings) -> list[IntArray]:
     """Fold of each row, once per split; a holdout is one split."""
     require_whole_number(settings.splits, "splits", "a whole number of 1 or more", TrainingError)
     if settings.splits < 1:
         raise TrainingError(f"splits is {settings.splits}; expected 1 at least")
     generator = np.random.default_rng(settings.seed)
     n_splits = settings.splits if settings.holdout is None else 1
-    return [_assign(codes, settings.folds, settings.holdout, generator) for _ in range(n_splits)]
+    return [_assign(codes, groups, settings.folds, settings.holdout, generator) for _ in range(n_splits)]
 
 
-def _assign(codes: IntArray, folds: int, holdout: float | None, generator: np.random.Generator) -> IntArray:
+def _assign(
+    codes: IntArray, groups: IntArray, folds: int, holdout: float | None, generator: np.random.Generator
+) -> IntArray:
     """Fold of each row, -1 for rows that are never held out."""
+    n_groups = int(groups.max()) + 1
     if holdout is None:
         require_whole_number(folds, "folds", "a whole number of 2 or more", TrainingError)
-        if not 2 <= folds <= len(codes):
+        if 2 <= n_groups < folds <= len(codes):
+            folds = n_groups
+        if not 2 <= folds <= n_groups:
             raise TrainingError(
-                f"{folds} folds of {len(codes)} queries with a measured quality; expected 2 folds at least and one "
-                "query per fold"
+                f"{folds} folds of {_counted(len(codes), n_groups)}; expected 2 folds at least and one query per fold"
             )
-        return stratified_folds(codes, folds, generator)
+        return grouped_folds(codes, groups, folds, generator)
     require_number(holdout, "holdout", "a fraction between 0 and 1", TrainingError)
     if not 0.0 < holdout < 1.0:
         raise TrainingError(f"holdout is {holdout}; expected a fraction between 0 and 1, for example 0.2")
-    if len(codes) < 3:
-        raise TrainingError(f"{len(codes)} queries with a measured quality; to hold one out takes 3 at least")
-    n_held_out = min(max(1, round(holdout * len(codes))), len(codes) - 2)
-    # As many folds as rows number them category by category; every so many-th of them is held out.
-    position = stratified_folds(codes, len(codes), generator)
-    return np.where((position + 1) * n_held_out // len(codes) > position * n_held_out // len(codes), 0, -1)
+    if n_groups < 3:
+        raise TrainingError(f"{_counted(len(codes), n_groups)}; to hold one out takes 3 at least")
+    n_held_out = min(max(1, round(holdout * n_groups)), n_groups - 2)
+    # As many folds as groups number them category by category; every so many-th of them is held out.
+    position = grouped_folds(codes, groups, n_groups, generator)
+    return np.where((position + 1) * n_held_out // n_groups > position * n_held_out // n_groups, 0, -1)
+
+
+def _counted(n_queries: int, n_groups: int) -> str:
+    queries = f"{n_queries} queries with a measured quality"
+    return queries if n_groups == n_queries else f"{queries} in {_groups(n_groups)}"
+
+
+def _groups(n_groups: int) -> str:
+    return "one group that belongs together" if n_groups == 1 else f"{n_groups} groups that belong together"

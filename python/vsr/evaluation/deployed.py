@@ -133,7 +133,7 @@ def evaluate_deployed(
     wanted = objective or (Objective() if first.header is None else first.header.objective)
     seen = np.flatnonzero(np.any(outcomes.observed, axis=0))
     measured = outcomes.with_models([outcomes.models[column] for column in seen])
-    judge = _Judge(measured, embeddings, first, wanted, source, seed, None if held_out is None else held_out)
+    judge = _Judge(measured, embeddings, first, wanted, source, seed, held_out)
     known = dict.fromkeys(name for artefact in artefacts for name in artefact.selector.models)
     for artefact in artefacts:
         if not set(artefact.selector.models) & set(measured.models):
@@ -206,7 +206,7 @@ class _Judge:
         column_of = {name: column for column, name in enumerate(self.outcomes.models)}
         # In the order in which ties are decided.
         order = [int(own) for own in chooser.order if selector.models[int(own)] in column_of]
-        utilities = chooser.utilities(selector.scores(prepared.features), prepared.codes)[:, order]
+        utilities = chooser.utilities(selector.scores(prepared.features), prepared.categories)[:, order]
         place = np.array([column_of[selector.models[own]] for own in order])
         has_run = training is not None and artefact.header is not None and artefact.header.run_id == training.run_id
         return self._result(

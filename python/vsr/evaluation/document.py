@@ -32,6 +32,7 @@ def evaluation_document(evaluation: Evaluation, *, with_curve: bool = False) -> 
         "best_model_share": evaluation.best_model_share,
         "methods": [_method(method) for method in evaluation.methods],
         "verdict": asdict(evaluation.verdict),
+        "learning_curve": [asdict(point) for point in evaluation.learning_curve],
         "seed": evaluation.seed,
         **({} if evaluation.target is None else {"target": _target(evaluation.target)}),
         **({} if curve is None else {"curve": asdict(curve)}),

@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
-from vsr.data.categories import OTHER
+from vsr.data.categories import MISSING, Categories
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.held import FoldTraining, Predictions
-from vsr.features import join_features, split_features
+from vsr.features import join_features, resolve_categories, split_features
+from vsr.features.classifier import CategoryClassifier
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
@@ -32,10 +33,10 @@ class Fold:
         chooser: chooses by scores, as an artefact of this training part would.
         test: rows to choose for.
         given: (n_test, n_features) float32.
-        given_codes: (n_test,) category of each.
-        predicted: the same features with predicted categories; `other` where nothing was there to learn them from, as a
-            router takes a query without a category. The given ones where all queries have one category.
-        predicted_codes: (n_test,) category of each.
+        given_categories: category of each, as codes or shares.
+        predicted: the same features with predicted categories, resolved as a router does it for a query without one.
+            The given ones where all queries have one category.
+        predicted_categories: category of each, as codes or shares.
     """
 
     table: Trainer
@@ -44,9 +45,9 @@ class Fold:
     chooser: Chooser
     test: IntArray
     given: npt.NDArray[np.float32]
-    given_codes: IntArray
+    given_categories: Categories
     predicted: npt.NDArray[np.float32]
-    predicted_codes: IntArray
+    predicted_categories: Categories
 
     @classmethod
     def prepare(
@@ -58,23 +59,23 @@ class Fold:
         objective: Objective,
         seed: int,
         preferences: Preferences | None,
+        classifier: CategoryClassifier | None = None,
     ) -> "Fold":
-        """Train the table on some rows, and put the features of others in place."""
+        """Train the table on some rows, with a classifier that was fitted on them if there is one; prepare others."""
         own = outcomes.take(train)
         columns = np.flatnonzero(own.observed.any(axis=0))
         own = own.with_models([outcomes.models[column] for column in columns])
         among = None if preferences is None else preferences.among(columns)
-        table = Trainer.prepare(features[train], own, seed, objective, among)
+        table = Trainer.prepare(features[train], own, seed, objective, among, classifier)
         given = np.ascontiguousarray(features[test])
         split = split_features(given)
-        predicted, codes = given, split.codes
+        predicted, categories = given, split.categories
         if len(np.unique(split_features(features).codes)) > 1:
-            codes = np.full(len(test), OTHER)
-            if table.classifier is not None:
-                codes = table.classifier.predict(split.embeddings)
-            predicted = join_features(split.embeddings, codes, table.category_weight)
+            unknown = np.full(len(test), MISSING)
+            categories = resolve_categories(split.embeddings, unknown, table.classifier).categories
+            predicted = join_features(split.embeddings, categories, table.category_weight)
         chooser = Chooser.prepare(table.statistics(), objective)
-        return cls(table, outcomes.n_models, columns, chooser, test, given, split.codes, predicted, codes)
+        return cls(table, outcomes.n_models, columns, chooser, test, given, split.categories, predicted, categories)
 
     @property
     def training(self) -> FoldTraining:
@@ -84,7 +85,7 @@ class Fold:
     def predict_by_table(self) -> Predictions:
         """Predict the means in the category, without reading a query."""
         prior = self.table.data.prior
-        return self._predictions(prior.rows(self.given_codes), prior.rows(self.predicted_codes))
+        return self._predictions(prior.rows(self.given_categories), prior.rows(self.predicted_categories))
 
     def predict(self, selector: TrainedSelector) -> Predictions:
         """Predict by a selector."""
@@ -98,15 +99,15 @@ class Fold:
         seconds = []
         for row in range(min(_TIMED_QUERIES, len(self.test))):
             started = time.perf_counter()
-            self.chooser.best(selector.scores(self.given[row : row + 1]), self.given_codes[row : row + 1])
+            self.chooser.best(selector.scores(self.given[row : row + 1]), self.given_categories[row : row + 1])
             seconds.append(time.perf_counter() - started)
         return seconds
 
     def _predictions(self, given: FloatArray, predicted: FloatArray) -> Predictions:
         """Choose by scores of the models that the training part knows."""
         return Predictions(
-            given=self.columns[self.chooser.best(given, self.given_codes)],
-            predicted=self.columns[self.chooser.best(predicted, self.predicted_codes)],
+            given=self.columns[self.chooser.best(given, self.given_categories)],
+            predicted=self.columns[self.chooser.best(predicted, self.predicted_categories)],
             given_scores=self._among_all(given),
             predicted_scores=self._among_all(predicted),
         )

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
-from vsr.data.categories import CATEGORIES, MISSING
+from vsr.data.categories import CATEGORIES, category_shares, most_probable, rows_of
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.evaluation.novelty import Novelty, Yardstick, novelty_of
 from vsr.evaluation.selection import selection_by_category, shares_of
@@ -77,20 +77,22 @@ def foresee(
     wanted = objective or (Objective() if artefact.header is None else artefact.header.objective)
     prepared = Router.of(artefact).prepare_vectors(embeddings, categories)
     scores = selector.scores(prepared.features)
-    columns = Chooser.prepare(selector.statistics, wanted).best(scores, prepared.codes)
+    columns = Chooser.prepare(selector.statistics, wanted).best(scores, prepared.categories)
     rows = np.arange(len(columns))
     # A category that training never saw has no row of its own: its means are those over all queries.
     was_seen = np.asarray(np.any(selector.statistics.counts, axis=1))
-    codes = np.where(was_seen[prepared.codes], prepared.codes, MISSING)
+    shares = category_shares(prepared.categories)
+    shares[:, -1] += shares[:, :-1][:, ~was_seen].sum(axis=1)
+    shares[:, :-1][:, ~was_seen] = 0.0
     return Foreseen(
         name=selector.name,
         n_queries=len(columns),
         objective=wanted,
         quality=float(scores[rows, columns].mean()),
-        latency_s=_mean(selector.statistics.latency_s[codes, columns]),
-        cost_usd=_mean(selector.statistics.cost_usd[codes, columns]),
+        latency_s=_mean(rows_of(selector.statistics.latency_s, shares)[rows, columns]),
+        cost_usd=_mean(rows_of(selector.statistics.cost_usd, shares)[rows, columns]),
         selection=shares_of(columns, selector.models),
-        by_category=selection_by_category(columns[None, :], prepared.codes, selector.models),
+        by_category=selection_by_category(columns[None, :], most_probable(prepared.categories), selector.models),
         n_given=prepared.sources.count("given"),
         n_predicted=prepared.sources.count("predicted"),
         n_assumed=prepared.sources.count(None),

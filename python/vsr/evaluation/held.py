@@ -6,6 +6,7 @@ import numpy as np
 
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
+from vsr.data.categories import category_shares
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.results import CategorySource
 from vsr.prior.category_means import FloatArray, IntArray
@@ -100,13 +101,15 @@ class Held:
     Attributes:
         outcomes: all queries.
         codes: (n_queries,) category of each.
-        predicted_codes: (n_splits, n_queries) category that was predicted for each while it was held out.
+        predicted_categories: (n_splits, n_queries, 15) shares of the categories that were predicted for each while it
+            was held out.
         folds: per split, (n_queries,) the fold in which each was held out, -1 for never.
         trainings: per split and fold, the training part.
         choices: per method, what it chose for held-out queries; with scores for the category table and the judged one.
         deployed: per method, what it chooses for all queries when trained on them.
+        groups: (n_queries,) queries that belong together, which were held out together and vary together.
         deployed_training: these queries, as a training part.
-        deployed_codes: (n_queries,) category that a classifier trained on all would predict for each.
+        deployed_categories: (n_queries, 15) shares that a classifier trained on all would predict for each.
         n_folds: folds that there were.
         recommended: the selector that the folds' choices inside are judged for.
         classifier_accuracy: of the category classifier; None where there is none.
@@ -114,13 +117,14 @@ class Held:
 
     outcomes: Outcomes
     codes: IntArray
-    predicted_codes: IntArray
+    predicted_categories: FloatArray
     folds: list[IntArray]
     trainings: list[list[FoldTraining]]
     choices: dict[str, Choices]
     deployed: dict[str, Choices]
+    groups: IntArray
     deployed_training: FoldTraining
-    deployed_codes: IntArray
+    deployed_categories: FloatArray
     n_folds: int
     recommended: str
     classifier_accuracy: float | None
@@ -158,7 +162,7 @@ class Held:
             self,
             folds=[everything],
             trainings=[[self.deployed_training]],
-            predicted_codes=self.deployed_codes[None, :],
+            predicted_categories=self.deployed_categories[None, :],
         )
 
         def again(held: "Held", choices: Choices) -> Choices:
@@ -179,10 +183,10 @@ class Held:
         scores = choices.scores(source)
         columns = np.full((self.n_splits, self.outcomes.n_queries), -1, dtype=np.int64)
         for split, (assignment, trainings) in enumerate(zip(self.folds, self.trainings, strict=True)):
-            codes = self.codes if source == "given" else self.predicted_codes[split]
+            categories = category_shares(self.codes) if source == "given" else self.predicted_categories[split]
             for number, training in enumerate(trainings):
                 rows = np.flatnonzero(assignment == number)
                 chooser = Chooser.prepare(training.statistics, objective)
                 own = scores[split, rows][:, training.columns]
-                columns[split, rows] = training.columns[chooser.best(own, codes[rows])]
+                columns[split, rows] = training.columns[chooser.best(own, categories[rows])]
         return columns

@@ -15,17 +15,20 @@ import numpy as np
 
 from vsr.prior.category_means import FloatArray, IntArray
 
-#: What a plain interval is widened by: the spread over trainings, which no reuse of one sample shows. Found on real
-#: data (`benches/python/verdict_truth.py`), as corrections of its kind are (Nadeau and Bengio 2003).
-_WIDENING = 1.2
+#: What the interval of a gain is widened by at one split and at two: the spread over trainings, which no reuse of one
+#: sample shows. Averaging three splits makes up for it. Found on real data (`benches/python/verdict_truth.py`), as
+#: corrections of its kind are (Nadeau and Bengio 2003).
+_WIDENING = {1: 1.2, 2: 1.1}
+#: What the interval of a cost, a latency or a share is widened by, at any number of splits.
+NEED_WIDENING = 1.2
 #: What the training on all queries differs by, as a share of the variance between those of the folds. Found on real
-#: data (`benches/python/targets.py`), where it was near a fifth to a half.
-_DEPLOYED_SHARE = 1.0 / 3.0
+#: data (`benches/python/targets.py`), where it was a seventh to a half.
+_DEPLOYED_SHARE = 1.0 / 4.0
 # Standard error of at least two queries decided otherwise: choices that hardly ever differ are not sure for that.
 _LEAST_QUERIES = 2.0
 # How many times the share of other choices the luck counts for, at most fully (`luck_in_gain`).
 _LUCK_PER_SHARE = 3.0
-_HALF_WIDTH = _WIDENING * NormalDist().inv_cdf(0.975)
+_HALF_WIDTH = NEED_WIDENING * NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -51,36 +54,48 @@ class Interval:
 
 
 def gain_interval(
-    differences: FloatArray, luck: float = 0.0, *, level: float = 0.95, widening: float = _WIDENING
+    differences: FloatArray,
+    luck: float = 0.0,
+    groups: IntArray | None = None,
+    *,
+    level: float = 0.95,
+    widening: float | None = None,
 ) -> Interval:
     """Put an interval around the mean of paired differences from repeated splits.
 
-    `m + e +- 1.96 * 1.2 * sqrt(v)`, with `v = mean over splits of var / n + (2 / n)^2`. The splits are averaged for the
-    mean alone: they share all their queries, so that averaging hardly makes it surer.
+    `m + e +- 1.96 * w * sqrt(v)`, with `v = mean over splits of var / n + (2 / n)^2` and w = 1.2 for one split, 1.1 for
+    two, 1 for more. The splits are averaged for the mean alone: that takes off what the luck of a split adds, and
+    leaves room for the luck of the training.
 
     Args:
         differences: (n_splits, n_queries) float64.
         luck: what of the difference is the other side's luck of having been picked (`luck_in_gain`).
+        groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
         level: probability with which it is to hold the true gain.
-        widening: for the spread over trainings; 1 where the choices come from one artefact that is judged as it is.
+        widening: for the spread over trainings; 1 where the choices come from one artefact that is judged as it is; by
+            the number of splits without it.
     """
     n_queries = differences.shape[1]
-    variance = float(differences.var(axis=1).mean()) / n_queries + (_LEAST_QUERIES / n_queries) ** 2
+    variance = float(np.mean([variance_of_mean(split, groups) for split in differences]))
+    variance += (_LEAST_QUERIES / n_queries) ** 2
+    widening = _WIDENING.get(len(differences), 1.0) if widening is None else widening
     mean = float(differences.mean()) + luck
     half = widening * NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, n_queries)
 
 
-def mean_interval(values: FloatArray) -> Interval:
+def mean_interval(values: FloatArray, groups: IntArray | None = None) -> Interval:
     """Put an interval around the mean of what choices need (cost, latency, a share), as wide as that of a gain.
 
     Args:
         values: (n_splits, n_queries) float64.
+        groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
     """
     n_queries = values.shape[1]
+    variance = float(np.mean([variance_of_mean(split, groups) for split in values]))
     # Two queries decided otherwise, as in a gain, in the unit of the values.
     floor = _LEAST_QUERIES / n_queries * float(np.abs(values).mean())
-    half = _HALF_WIDTH * math.sqrt(float(values.var(axis=1).mean()) / n_queries + floor**2)
+    half = _HALF_WIDTH * math.sqrt(variance + floor**2)
     mean = float(values.mean())
     return Interval(mean, mean - half, mean + half, n_queries)
 
@@ -92,7 +107,7 @@ def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
     (a neighbour more, a shrinkage less, and near-tied models change places). Every query was chosen for by one training
     of each split; the fold means of the differences from the query's own mean over the splits are differences between
     trainings, but for what single queries add, which is taken off. The training on all queries is nearer to the average
-    of these than each of them is; it counts a third of their variance.
+    of these than each of them is; it counts a quarter of their variance.
 
     Args:
         values: (n_splits, n_queries) float64.
@@ -100,8 +115,9 @@ def training_variance(values: FloatArray, folds: Sequence[IntArray]) -> float:
     """
     n_splits = len(values)
     apart = values - values.mean(axis=0) if n_splits > 1 else values - values.mean()
-    # Of S independent values, one less the mean of all has a variance of 1 - 1 / S.
-    left = 1.0 - 1.0 / n_splits if n_splits > 1 else 1.0
+    # A fold's mean difference is (1 - 1 / S) of its own training, less what the other splits' have on average there.
+    n_folds = len(np.unique(folds[0]))
+    left = (1.0 - 1.0 / n_splits) ** 2 + (n_splits - 1.0) / (n_splits**2 * n_folds) if n_splits > 1 else 1.0
     means, noise = [], []
     for own, fold in zip(apart, folds, strict=True):
         for number in np.unique(fold):
@@ -121,7 +137,22 @@ def widened(interval: Interval, variance: float) -> Interval:
     return Interval(interval.mean, interval.mean - half, interval.mean + half, interval.n)
 
 
-def shrunk_means(values: FloatArray) -> FloatArray:
+def variance_of_mean(values: FloatArray, groups: IntArray | None = None) -> float:
+    """Variance of the mean of (n,) values, those of a group varying together."""
+    return float(np.square(_sums(values - values.mean(), groups)).sum()) / len(values) ** 2
+
+
+def _sums(values: FloatArray, groups: IntArray | None) -> FloatArray:
+    """Sum rows by group: the rows of a cluster-robust variance (Liang and Zeger 1986)."""
+    if groups is None or len(values) == int(groups.max()) + 1:
+        return values
+    n_groups = int(groups.max()) + 1
+    sums = np.zeros((n_groups, *values.shape[1:]))
+    np.add.at(sums, groups, values)
+    return sums * math.sqrt(n_groups / max(n_groups - 1, 1))
+
+
+def shrunk_means(values: FloatArray, groups: IntArray | None = None) -> FloatArray:
     """Shrink the means of several models towards each other, as far as their differences may be luck.
 
     Empirical Bayes for paired means (Efron and Morris 1973): with `S = cov / n`, `A = I - 11'/M` and `V = A S A`,
@@ -131,6 +162,7 @@ def shrunk_means(values: FloatArray) -> FloatArray:
 
     Args:
         values: (n_queries, n_models) float64, complete.
+        groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
 
     Returns:
         (n_models,) float64.
@@ -140,7 +172,7 @@ def shrunk_means(values: FloatArray) -> FloatArray:
     if n_models < 2:
         return np.asarray(means)
     centred = values - values.mean(axis=1, keepdims=True)
-    around = centred - centred.mean(axis=0)
+    around = _sums(centred - centred.mean(axis=0), groups)
     covariance = around.T @ around / n_queries**2
     middle = means.mean()
     spread = (float(np.square(means - middle).sum()) - float(np.trace(covariance))) / (n_models - 1)
@@ -150,14 +182,15 @@ def shrunk_means(values: FloatArray) -> FloatArray:
     return np.asarray(middle + pulled - pulled.mean())
 
 
-def luck_of_the_pick(values: FloatArray, named: int) -> float:
+def luck_of_the_pick(values: FloatArray, named: int, groups: IntArray | None = None) -> float:
     """What the mean of a model owes to the model having been picked for it; 0 or more.
 
     Args:
         values: (n_queries, n_models) float64, complete.
         named: column of the model.
+        groups: (n_queries,) group of each query, which vary together; None: every query varies on its own.
     """
-    return max(0.0, float(values[:, named].mean() - shrunk_means(values)[named]))
+    return max(0.0, float(values[:, named].mean() - shrunk_means(values, groups)[named]))
 
 
 def luck_in_gain(luck: float, share: float) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 from vsr.choice.objective import Objective
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
+from vsr.evaluation.learning_curve import LearningSeries, LessTraining
 from vsr.evaluation.measured import Measured, at, known_mean
 from vsr.evaluation.results import CategorySource, MethodKind, MethodResult
 from vsr.evaluation.verdict import Evidence
@@ -26,9 +27,11 @@ class Lines:
         known = np.flatnonzero(np.isfinite(means))
         #: What the shrunk mean of each model is above its own mean: below 0 for one that owes something to luck.
         self.pull = np.zeros(len(means))
-        self.pull[known] = shrunk_means(everything.utility[:, known]) - means[known]
+        self.pull[known] = shrunk_means(everything.utility[:, known], held.groups) - means[known]
         self.luck = max(0.0, -float(self.pull[self.named]))
         self.base = self.measured.utility[:, self.named]
+        #: Group of each held-out query.
+        self.groups = np.unique(held.groups[held.rows], return_inverse=True)[1].reshape(-1)
 
     def columns(self, name: str, source: CategorySource) -> IntArray:
         """(n_splits, n_held_out) what a method chose."""
@@ -40,7 +43,11 @@ class Lines:
 
     def gain(self, columns: IntArray) -> Interval:
         """Gain over the named model."""
-        return gain_interval(at(self.measured.utility, columns) - self.base, self.luck_in(columns))
+        return self.interval(at(self.measured.utility, columns) - self.base, self.luck_in(columns))
+
+    def interval(self, differences: FloatArray, luck: float = 0.0) -> Interval:
+        """Put the interval around differences of the held-out queries."""
+        return gain_interval(differences, luck, self.groups)
 
     def luck_in(self, columns: IntArray) -> float:
         """How much of the named model's luck stands in the gain of some choices over it."""
@@ -92,7 +99,7 @@ class Lines:
         over_table = None
         if kind != "baseline":
             by_table = at(self.measured.utility, self.columns(CATEGORY_TABLE, source))
-            over_table = gain_interval(at(self.measured.utility, columns) - by_table)
+            over_table = self.interval(at(self.measured.utility, columns) - by_table)
         gain = None if is_identical else self.gain(columns)
         told_of = source if len(np.unique(self.held.codes)) > 1 else None
         return self.line(
@@ -102,7 +109,7 @@ class Lines:
     def single(self, column: int, label: str) -> MethodResult:
         """Give the line of one model for everything."""
         shift = float(self.pull[column] - self.pull[self.named])
-        gain = gain_interval((self.measured.utility[:, column] - self.base)[None, :], shift)
+        gain = self.interval((self.measured.utility[:, column] - self.base)[None, :], shift)
         return self.line(f"always {self.held.outcomes.models[column]}", label, "single", self.always(column), gain)
 
     def mix(self, name: str, label: str, weights: FloatArray, gain: Interval | None) -> MethodResult:
@@ -138,11 +145,16 @@ class Lines:
         """(1, n_held_out) one model for everything."""
         return np.full((1, len(self.held.rows)), column)
 
-    def evidence(self, source: CategorySource) -> Evidence:
+    def series(self, less: tuple[LessTraining, ...], source: CategorySource) -> LearningSeries:
+        """Give what a learning curve rests on."""
+        return LearningSeries.of(less, self.held, self.measured.utility, self.named, self.groups, source)
+
+    def evidence(self, source: CategorySource, series: LearningSeries | None = None) -> Evidence:
         """Give what the verdict looks at."""
         judged = self.chosen(JUDGED, JUDGED, "judged", source)
         table = self.chosen(CATEGORY_TABLE, CATEGORY_TABLE, "baseline", source)
         over_table = judged.gain_over_table
         if table.is_identical or over_table is None:
             over_table = judged.gain
-        return Evidence(judged=judged.gain, judged_over_table=over_table, table=table.gain)
+        to_come = None if series is None else series.to_come()
+        return Evidence(judged=judged.gain, judged_over_table=over_table, table=table.gain, to_come=to_come)

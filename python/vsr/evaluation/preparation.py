@@ -9,8 +9,7 @@ from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import RecordError, TrainingError
-from vsr.features import join_features
-from vsr.features.classifier import fill_categories
+from vsr.features import CategoryClassifier, fill_categories, join_features
 from vsr.selectors.training_data import Preferences
 from vsr.training.folds import FEW_QUERIES
 
@@ -25,6 +24,7 @@ class PreparedTraining:
         preferences: pairs of these models.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
+        classifier: of categories, fitted on the labelled ones; None where too few are.
     """
 
     features: npt.NDArray[np.float32]
@@ -32,6 +32,7 @@ class PreparedTraining:
     preferences: Preferences | None
     notes: tuple[str, ...]
     n_predicted_categories: int
+    classifier: CategoryClassifier | None
 
 
 def prepare_training(
@@ -39,6 +40,7 @@ def prepare_training(
     embeddings: npt.ArrayLike,
     preferences: Preferences | None = None,
     category_weight: float = 1.0,
+    classifier: CategoryClassifier | None = None,
 ) -> PreparedTraining:
     """Keep what was measured, predict categories that are missing, and join the features.
 
@@ -47,6 +49,7 @@ def prepare_training(
         embeddings: (n_queries, dim) vectors in the same order.
         preferences: pairs of the models of the outcomes.
         category_weight: what stands in the category columns of a feature row.
+        classifier: one that was fitted on the labelled ones of the measured queries already.
 
     Raises:
         RecordError: Outcomes and vectors do not fit.
@@ -65,7 +68,7 @@ def prepare_training(
             f"{FEW_QUERIES} to judge it. Measure more queries"
         )
     outcomes, vectors = outcomes.take(measured), vectors[measured]
-    filled = fill_categories(vectors, outcomes.categories)
+    filled = fill_categories(vectors, outcomes.categories, classifier)
     notes = filled.lines()
     seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
     never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
@@ -87,4 +90,5 @@ def prepare_training(
         preferences=preferences,
         notes=tuple(notes),
         n_predicted_categories=filled.n_predicted,
+        classifier=filled.classifier,
     )

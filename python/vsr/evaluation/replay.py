@@ -10,9 +10,9 @@ from vsr.data.outcomes import Outcomes
 from vsr.evaluation.held import Held
 from vsr.evaluation.measured import at, known_mean
 from vsr.evaluation.missing_cells import completed
+from vsr.evaluation.query_groups import grouped_folds
 from vsr.evaluation.results import CategorySource, CurvePoint
 from vsr.prior.category_means import FloatArray, IntArray
-from vsr.training.folds import stratified_folds
 
 #: Parts of the held-out queries: an objective is picked on all but one and measured on that one, in turn.
 N_PARTS = 5
@@ -184,8 +184,13 @@ class Replay:
             price.append(np.bincount(parts, own) / sizes)
         return Slide(tuple(points), parts, np.array(quality), np.array(price))
 
+    @property
+    def groups(self) -> IntArray:
+        """(n_held_out,) queries that belong together, numbered from 0."""
+        return np.unique(self.held.groups[self.held.rows], return_inverse=True)[1].reshape(-1)
+
     def parts(self, seed: int) -> IntArray:
-        """(n_held_out,) five parts of the held-out queries, alike in categories."""
-        codes = self.held.codes[self.held.rows]
-        parts: IntArray = stratified_folds(codes, min(N_PARTS, len(codes)), np.random.default_rng(seed))
-        return parts
+        """(n_held_out,) five parts of the held-out queries, alike in categories; groups stay together."""
+        groups = self.groups
+        n_parts = min(N_PARTS, int(groups.max()) + 1)
+        return grouped_folds(self.held.codes[self.held.rows], groups, n_parts, np.random.default_rng(seed))

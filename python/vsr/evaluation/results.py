@@ -61,8 +61,8 @@ class Verdict:
             or `inconclusive`; only the first two say that anything but the best single model pays.
         sentence: the same for people, one sentence.
         categories: the way queries will arrive that it is for; None where categories make no difference.
-        queries_needed: for `inconclusive`, about how many queries in all would decide if the gain stays what it is;
-            None where hardly more than there are.
+        queries_needed: for `inconclusive`, about how many queries in all would decide, as the learning curve says; None
+            where that is hardly more than there are, or there is no curve.
     """
 
     kind: VerdictKind

@@ -138,7 +138,7 @@ def _as_they_arrive(held: Held, features: Features, source: CategorySource, spli
     if source == "given" or len(np.unique(held.codes)) < 2:
         return features
     parts = split_features(features)
-    return join_features(parts.embeddings, held.predicted_codes[split], parts.category_weight)
+    return join_features(parts.embeddings, held.predicted_categories[split], parts.category_weight)
 
 
 def _means(values: FloatArray) -> FloatArray:

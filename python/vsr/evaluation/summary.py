@@ -7,6 +7,7 @@ import numpy as np
 from vsr.choice.objective import Objective
 from vsr.evaluation.baselines import fixed_baselines, oracles, rival_line
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
+from vsr.evaluation.learning_curve import LessTraining
 from vsr.evaluation.lines import Lines
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals import Rival
@@ -16,7 +17,12 @@ BEST_SINGLE = "best single"
 
 
 def summarise(
-    held: Held, objective: Objective, categories: CategorySource, seed: int, rivals: Sequence[Rival] = ()
+    held: Held,
+    objective: Objective,
+    categories: CategorySource,
+    seed: int,
+    rivals: Sequence[Rival] = (),
+    less: tuple[LessTraining, ...] = (),
 ) -> Evaluation:
     """Work out every line and the verdict.
 
@@ -26,8 +32,10 @@ def summarise(
         categories: the way queries will arrive, which the verdict is for.
         seed: seed of the folds of the estimates for missing cells.
         rivals: what others would have chosen for the held-out queries.
+        less: what was chosen after training on fewer queries, for a learning curve.
     """
     outcomes, lines = held.outcomes, Lines(held, objective, seed)
+    series = lines.series(less, categories) if less else None
     n_categories = len(np.unique(held.codes))
     models = outcomes.models
     named = models[lines.named]
@@ -72,7 +80,8 @@ def summarise(
             model: float(share)
             for model, share in zip(models, lines.measured.is_best.mean(axis=0).tolist(), strict=True)
         },
-        verdict=judge(lines.evidence(categories), categories if has_ways else None, held.recommended, named),
+        verdict=judge(lines.evidence(categories, series), categories if has_ways else None, held.recommended, named),
         classifier_accuracy=held.classifier_accuracy,
         seed=seed,
+        learning_curve=() if series is None else series.points(lines.gain(lines.columns(JUDGED, categories))),
     )

@@ -60,7 +60,7 @@ def meet(target: Target, held: Held, categories: CategorySource, seed: int) -> M
         objective=found.objective,
         held_out=float(at(needed, replay.columns(found.objective)).mean()),
         unlimited=float(at(needed, unlimited).mean()),
-        expected=widened(mean_interval(values), training_variance(values, replay.folds)),
+        expected=widened(mean_interval(values, replay.groups), training_variance(values, replay.folds)),
         quality=beside.quality,
         unlimited_quality=float(at(ledger.quality, unlimited).mean()),
         gain=beside.gain,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vsr.evaluation.intervals import Interval
+from vsr.evaluation.learning_curve import queries_needed
 from vsr.evaluation.results import CategorySource, Verdict, VerdictKind
 
 # An estimate above 0 that ten times the queries would not settle is no reason to measure more.
@@ -21,11 +22,13 @@ class Evidence:
         judged_over_table: its gain over the category table; over the best single model where the table always chooses
             that one.
         table: gain of the category table over the best single model; None where it always chooses that one.
+        to_come: what is still to come of the judged gain with more queries; None where there is no learning curve.
     """
 
     judged: Interval | None
     judged_over_table: Interval | None
     table: Interval | None
+    to_come: float | None = None
 
     def kind(self) -> VerdictKind:
         """Apply the rule."""
@@ -37,24 +40,15 @@ class Evidence:
         if judged is None:
             return "identical"
         if judged.is_above_zero:
-            # Categories do as well as far as these queries can tell, but do not beat the single model themselves.
-            return "inconclusive"
+            # The table does not surely beat the single model; of the two, the one that looks better is deployed.
+            return "route" if over_table is not None and over_table.mean > 0.0 else "inconclusive"
         if judged.mean > 0.0 and self.queries_needed() <= _WORTH_MEASURING * judged.n:
             return "inconclusive"
         return "static"
 
     def queries_needed(self) -> float:
-        """Queries at which an interval of the same spread around the same mean would leave 0."""
-        if self.judged is None:
-            return float("inf")
-        both = [interval for interval in (self.judged, self.judged_over_table) if interval is not None]
-        weakest = min(both, key=lambda i: i.mean / max(i.high - i.low, 1e-12))
-        if weakest.mean <= 0.0:
-            weakest = self.judged
-        if weakest.mean <= 0.0:
-            return float("inf")
-        half_width = (weakest.high - weakest.low) / 2.0
-        return weakest.n * max(half_width / weakest.mean, 1.0) ** 2
+        """Queries at which the judged interval would leave 0; without a learning curve, if the gain stays as it is."""
+        return float("inf") if self.judged is None else queries_needed(self.judged, self.to_come or 0.0)
 
 
 def judge(
@@ -89,6 +83,12 @@ def judge(
         sentence = f"Do not route: trained on all queries, {recommended} would be identical to {over_single}"
     elif kind == "route":
         sentence = f"Routing pays: {chosen} gains {_gain(judged, unit, where)} over {over_single}"
+        over_table = evidence.judged_over_table
+        if over_table is not None and not over_table.is_above_zero:
+            sentence += (
+                f"; over a table of the best model per category, which does not surely pay, it gains "
+                f"{_gain(over_table, unit)}"
+            )
     elif kind == "inconclusive":
         needed = _said_needed(evidence)
         if judged.is_above_zero and evidence.judged_over_table is not None:
@@ -100,7 +100,7 @@ def judge(
             gained = _gain(judged, unit, where)
             sentence = f"Do not route yet: the gain over {over_single}, {gained}, is not surely there"
         if needed is not None:
-            sentence += f"; if it stays what it is, about {needed:,} queries would decide"
+            sentence += f"; the learning curve says that about {needed:,} queries would decide"
     else:
         gained = _gain(judged, unit, where)
         sentence = f"Do not route: nothing surely beats {over_single} (the best selector, {recommended}: {gained})"
@@ -108,9 +108,13 @@ def judge(
 
 
 def _said_needed(evidence: Evidence) -> int | None:
-    """Give a number of queries to two digits; None where the ones that are there should have decided."""
+    """Give a number of queries to two digits; None without a curve, or where what is there should have decided."""
     needed = evidence.queries_needed()
-    if evidence.judged is None or not _SAYS_SOMETHING * evidence.judged.n < needed < float("inf"):
+    if (
+        evidence.judged is None
+        or evidence.to_come is None
+        or not _SAYS_SOMETHING * evidence.judged.n < needed < float("inf")
+    ):
         return None
     return int(float(f"{needed:.1e}"))
 

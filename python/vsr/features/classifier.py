@@ -1,36 +1,39 @@
 """A classifier from embedding to category, for queries that come without one."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vsr._threads import one_linear_algebra_thread
-from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
+from vsr.data.categories import CATEGORIES, most_probable
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import RecordError
 
-MIN_LABELLED = 20
-"""Labelled queries that a category needs to count in `labelled_enough`."""
+MIN_LABELLED = 40
+"""Labelled queries, of two categories at least, that a classifier is fitted on."""
 
 
 _REGULARISATIONS = np.geomspace(0.01, 100.0, 9)
+# 0 is the one-hot of the most probable category; the others are a factor of 1.2 apart.
+_TEMPERATURES = (0.0, *np.geomspace(0.02, 2.0, 26))
 
 
 def labelled_enough(codes: NDArray[np.int64]) -> bool:
-    """Tell whether missing categories can be predicted: two categories with at least 20 labelled queries each.
+    """Tell whether a classifier can be fitted: at least 40 labelled queries, of at least two categories.
 
     Args:
         codes: codes (n,) as `category_codes` gives them.
     """
-    counts = np.bincount(codes[codes >= 0], minlength=len(CATEGORIES))
-    return int((counts >= MIN_LABELLED).sum()) >= 2
+    labelled = codes[codes >= 0]
+    return len(labelled) >= MIN_LABELLED and len(np.unique(labelled)) >= 2
 
 
 @dataclass(frozen=True, eq=False)
 class CategoryClassifier:
-    """Ridge regression from embedding to one-hot category, in closed form; the largest of its outputs wins.
+    """Ridge regression from embedding to one-hot category, in closed form, and a softmax of its outputs.
 
     Attributes:
         weights: float32 (dim, n_present).
@@ -39,6 +42,8 @@ class CategoryClassifier:
         regularisation: the ridge penalty, chosen by leave-one-out error.
         accuracy: share of the labelled queries that it gets right when each is left out of its own fit.
         n_labelled: how many queries it was fitted on.
+        temperature: what outputs are divided by before the softmax that turns them into probabilities, chosen by
+            leave-one-out squared error; 0: the category of the largest output has probability 1.
     """
 
     weights: NDArray[np.float32]
@@ -47,6 +52,7 @@ class CategoryClassifier:
     regularisation: float
     accuracy: float
     n_labelled: int
+    temperature: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the shapes.
@@ -64,6 +70,8 @@ class CategoryClassifier:
             )
         if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
             raise RecordError("category classifier: its weights hold NaN or infinity; expected finite numbers")
+        if not (math.isfinite(self.temperature) and self.temperature >= 0.0):
+            raise RecordError(f"category classifier: temperature {self.temperature}; expected a number of 0 or more")
         if codes.min() < 0 or codes.max() >= len(CATEGORIES) or np.unique(codes).size != codes.size:
             raise RecordError(
                 f"category classifier: codes {codes.tolist()}; expected different ones from 0 to {len(CATEGORIES) - 1}"
@@ -79,7 +87,7 @@ class CategoryClassifier:
 
     @classmethod
     def fit(cls, embeddings: NDArray[np.float32], codes: NDArray[np.int64]) -> "CategoryClassifier":
-        """Fit on the labelled rows; the penalty is the one of least leave-one-out squared error.
+        """Fit on the labelled rows; penalty and temperature are those of least leave-one-out squared error.
 
         With singular vectors at hand all penalties cost two products, and the residual of row i when it is left out is
         its residual divided by 1 - h_ii (Hastie, Tibshirani, Friedman 2009, eq. 7.64).
@@ -116,7 +124,9 @@ class CategoryClassifier:
         # Residuals of each row when it is left out of the fit, for every penalty: (n, n_penalties, n_present).
         left_out = (centred_targets[:, None, :] - fitted) / np.maximum(1.0 - leverages, 1e-6)[:, :, None]
         chosen = int(np.square(left_out).mean(axis=(0, 2), dtype=np.float64).argmin())
-        accuracy = float(((targets - left_out[:, chosen]).argmax(axis=1) == columns).mean())
+        outputs = targets - left_out[:, chosen]
+        errors = [float(np.square(targets - _probabilities(outputs, each)).sum()) for each in _TEMPERATURES]
+        best = int(np.argmin(errors))
         penalty = float(_REGULARISATIONS[chosen])
         weights = right @ ((values / (values**2 + penalty))[:, None] * projected)
         return cls(
@@ -124,12 +134,50 @@ class CategoryClassifier:
             bias=target_mean - row_mean @ weights,
             codes=present,
             regularisation=penalty,
-            accuracy=accuracy,
+            accuracy=float((outputs.argmax(axis=1) == columns).mean()),
             n_labelled=len(rows),
+            temperature=float(_TEMPERATURES[best]),
         )
 
+    @classmethod
+    def where_labelled_enough(
+        cls, embeddings: NDArray[np.float32], codes: NDArray[np.int64]
+    ) -> "CategoryClassifier | None":
+        """Fit where enough rows are labelled.
+
+        Where embeddings tell nothing of the categories, the penalty and the temperature of least error leave little
+        more than the frequencies of the categories, which is still far better than `other` for every query.
+
+        Args:
+            embeddings: (n, dim) float32; rows are brought to unit length.
+            codes: int64 (n,) as `category_codes` gives them.
+
+        Raises:
+            RecordError: The lengths differ, or an embedding is not finite.
+        """
+        return cls.fit(embeddings, codes) if labelled_enough(codes) else None
+
+    def shares(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict how probable every category is.
+
+        Args:
+            embeddings: (n, dim) float32; rows are brought to unit length.
+
+        Returns:
+            float64 shares (n, 15), rows of sum 1; one-hots where the temperature is 0.
+
+        Raises:
+            RecordError: The width is not the one it was fitted on, or an embedding is not finite.
+        """
+        rows = unit_rows(as_embeddings(embeddings, dim=self.dim)).astype(np.float64)
+        # In float64 a row alone and in a batch differ by 1e-16 of the outputs: rounded, the prediction is the same.
+        outputs = np.round(rows @ self.weights.astype(np.float64) + self.bias, 12)
+        shares = np.zeros((len(rows), len(CATEGORIES) + 1))
+        shares[:, self.codes] = _probabilities(outputs, self.temperature)
+        return shares
+
     def predict(self, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Predict categories.
+        """Predict the most probable category.
 
         Args:
             embeddings: (n, dim) float32; rows are brought to unit length.
@@ -138,67 +186,17 @@ class CategoryClassifier:
             int64 codes (n,).
 
         Raises:
-            RecordError: The width is not the one it was fitted on, or an embedding is not finite.
+            RecordError: As in `shares`.
         """
-        rows = unit_rows(as_embeddings(embeddings, dim=self.dim)).astype(np.float64)
-        # In float64 a row alone and in a batch differ by 1e-16 of the outputs: the prediction is the same.
-        best: NDArray[np.intp] = (rows @ self.weights.astype(np.float64) + self.bias).argmax(axis=1)
-        return self.codes[best]
+        return most_probable(self.shares(embeddings))
 
 
-@dataclass(frozen=True)
-class FilledCategories:
-    """The categories of training data with none missing, and how that came about.
-
-    Attributes:
-        categories: one name from `CATEGORIES` a query.
-        classifier: fitted on the queries that had a category; None where too few had.
-        n_predicted: missing ones that it predicted.
-        n_other: missing ones that became `other`, because too few were labelled.
-    """
-
-    categories: tuple[str, ...]
-    classifier: CategoryClassifier | None
-    n_predicted: int
-    n_other: int
-
-    def lines(self) -> list[str]:
-        """Say in a sentence what became of missing categories, here and later; nothing where all is well."""
-        if self.classifier is None:
-            wanted = f"no classifier could be fitted; label at least {MIN_LABELLED} queries of each of two categories"
-            if self.n_other:
-                return [
-                    f"{self.n_other:,} queries without a category count as other, and so will those routed: {wanted}"
-                ]
-            return [f"queries without a category will be taken as other when they are routed: {wanted}"]
-        if self.n_predicted:
-            share = f"{self.classifier.accuracy:.0%} of {self.classifier.n_labelled:,} labelled ones right"
-            return [f"{self.n_predicted:,} missing categories predicted from the embedding ({share})"]
-        return []
-
-
-def fill_categories(embeddings: NDArray[np.float32], categories: Sequence[str | None]) -> FilledCategories:
-    """Fit the classifier on the labelled queries and predict the categories of the others.
-
-    Args:
-        embeddings: (n, dim) float32.
-        categories: one a row as people write it, None where it is missing.
-
-    Raises:
-        RecordError: The lengths differ, or an embedding is not finite.
-    """
-    codes = category_codes(categories)
-    classifier = CategoryClassifier.fit(embeddings, codes) if labelled_enough(codes) else None
-    missing = codes == MISSING
-    n_missing = int(missing.sum())
-    if n_missing:
-        codes[missing] = OTHER if classifier is None else classifier.predict(embeddings[missing])
-    return FilledCategories(
-        categories=tuple(CATEGORIES[code] for code in codes),
-        classifier=classifier,
-        n_predicted=0 if classifier is None else n_missing,
-        n_other=n_missing if classifier is None else 0,
-    )
+def _probabilities(outputs: NDArray[Any], temperature: float) -> NDArray[Any]:
+    """Softmax of outputs / temperature, (n, n_present) -> the same; the one-hot of the largest at temperature 0."""
+    if temperature == 0.0:
+        return np.asarray(np.eye(outputs.shape[1])[outputs.argmax(axis=1)])
+    raised = np.exp((outputs - outputs.max(axis=1, keepdims=True)) / temperature)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def _thin_svd(

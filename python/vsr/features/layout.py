@@ -1,4 +1,8 @@
-"""The feature vector, whose layout only this module knows: a unit embedding, then the weighted category one-hot."""
+"""The feature vector, whose layout only this module knows: a unit embedding, then the weighted category columns.
+
+The category columns hold a one-hot, or the probabilities of the categories, of sum 1, where they were predicted so; all
+times one weight.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,10 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vsr._checks import as_list, require_kind, require_number
-from vsr.data.categories import CATEGORIES, MISSING, category_codes
+from vsr.data.categories import CATEGORIES, MISSING, Categories, category_codes
 from vsr.embedding.vectors import as_embeddings, finite_matrix, unit_rows
 from vsr.errors import RecordError
 from vsr.features.classifier import CategoryClassifier
+from vsr.features.missing import resolve_categories
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +25,15 @@ class SplitFeatures:
 
     Attributes:
         embeddings: float32 (n, dim), unit rows; a view where it can be.
-        codes: int64 (n,), the code in `CATEGORIES` of each row, `MISSING` (-1) where the category columns are all 0.
-        category_weight: the largest entry of the category columns, 0.0 where all are 0.
+        codes: int64 (n,), the code in `CATEGORIES` of each row, the most probable one where there are several;
+            `MISSING` (-1) where the category columns are all 0.
+        categories: the same codes, or the shares of the categories where a row holds several.
+        category_weight: the largest sum of a row's category columns, 0.0 where all are 0.
     """
 
     embeddings: NDArray[np.float32]
     codes: NDArray[np.int64]
+    categories: Categories
     category_weight: float
 
 
@@ -58,53 +66,32 @@ def build_features(
     rows = unit_rows(as_embeddings(embeddings))
     expected = f"one name (or None, with a classifier) for each of {len(rows)} rows"
     names = as_list(categories, "categories", expected, RecordError)
-    codes = resolve_categories(rows, category_codes(names), classifier)
-    return join_features(rows, codes, category_weight)
-
-
-def resolve_categories(
-    embeddings: NDArray[np.float32], codes: NDArray[np.int64], classifier: CategoryClassifier | None
-) -> NDArray[np.int64]:
-    """Predict the categories that are missing.
-
-    Args:
-        embeddings: float32 (n, dim).
-        codes: int64 (n,), `MISSING` where the category is to be predicted.
-        classifier: predicts them; not needed where none is missing.
-
-    Returns:
-        int64 (n,) without `MISSING`.
-
-    Raises:
-        RecordError: The lengths differ, a category is missing and there is no classifier, or the widths differ.
-    """
-    if codes.shape != (len(embeddings),):
-        raise RecordError(
-            f"there are {len(embeddings)} embeddings and {len(codes)} categories; expected one category a row"
-        )
+    codes = category_codes(names)
+    if codes.shape != (len(rows),):
+        raise RecordError(f"there are {len(rows)} embeddings and {len(codes)} categories; expected one category a row")
     missing = codes == MISSING
-    if not missing.any():
-        return codes
-    if classifier is None:
-        raise RecordError(
-            f"{int(missing.sum())} of {len(codes)} queries have no category (the first is row {int(missing.argmax())}) "
-            "and there is no classifier to predict it; give the categories, or `other`, or a classifier"
-        )
-    require_kind(classifier, CategoryClassifier, "classifier", "vsr.features.CategoryClassifier.fit(...)", RecordError)
-    resolved = codes.copy()
-    resolved[missing] = classifier.predict(embeddings[missing])
-    return resolved
+    if missing.any():
+        if classifier is None:
+            raise RecordError(
+                f"{int(missing.sum())} of {len(codes)} queries have no category (the first is row "
+                f"{int(missing.argmax())}) and there is no classifier to predict it; give the categories, or `other`, "
+                "or a classifier"
+            )
+        expected = "vsr.features.CategoryClassifier.fit(...)"
+        require_kind(classifier, CategoryClassifier, "classifier", expected, RecordError)
+    return join_features(rows, resolve_categories(rows, codes, classifier).categories, category_weight)
 
 
 def join_features(
-    embeddings: NDArray[np.float32], codes: NDArray[np.int64], category_weight: float
+    embeddings: NDArray[np.float32], categories: Categories, category_weight: float
 ) -> NDArray[np.float32]:
-    """Lay unit embeddings and category codes side by side.
+    """Lay unit embeddings and categories side by side.
 
     Args:
         embeddings: float32 (n, dim), unit rows.
-        codes: int64 (n,); the category columns of one that is `MISSING` are all 0, as `split_features` reads them.
-        category_weight: what stands in the category's column, 0 or more.
+        categories: int64 codes (n,), or shares (n, 15); the category columns of a query whose category is not known are
+            all 0, as `split_features` reads them.
+        category_weight: what a row's category columns sum up to, 0 or more.
 
     Returns:
         float32 (n, dim + 14), C-order.
@@ -118,14 +105,17 @@ def join_features(
     n_rows, dim = embeddings.shape
     features = np.zeros((n_rows, feature_dim(dim)), dtype=np.float32)
     features[:, :dim] = embeddings
-    known = np.flatnonzero(codes != MISSING)
-    wrong = (codes[known] < 0) | (codes[known] >= len(CATEGORIES))
+    if categories.ndim == 2:
+        features[:, dim:] = category_weight * categories[:, : len(CATEGORIES)]
+        return features
+    known = np.flatnonzero(categories != MISSING)
+    codes = categories[known].astype(np.int64)
+    wrong = (codes < 0) | (codes >= len(CATEGORIES))
     if wrong.any():
         raise RecordError(
-            f"category code {codes[known][wrong][0]}: expected 0 to {len(CATEGORIES) - 1}, "
-            f"or {MISSING} where it is missing"
+            f"category code {codes[wrong][0]}: expected 0 to {len(CATEGORIES) - 1}, or {MISSING} where it is missing"
         )
-    features[known, dim + codes[known]] = category_weight
+    features[known, dim + codes] = category_weight
     return features
 
 
@@ -156,7 +146,7 @@ def as_features(features: ArrayLike, *, dim: int | None = None) -> NDArray[np.fl
 
 
 def split_features(features: NDArray[np.float32]) -> SplitFeatures:
-    """Take features apart into embeddings and category codes.
+    """Take features apart into embeddings and categories.
 
     Args:
         features: float32 (n, dim + 14).
@@ -166,6 +156,14 @@ def split_features(features: NDArray[np.float32]) -> SplitFeatures:
     """
     features = as_features(features)
     dim = features.shape[1] - len(CATEGORIES)
-    one_hot = features[:, dim:]
-    codes = np.where(one_hot.any(axis=1), one_hot.argmax(axis=1), MISSING).astype(np.int64)
-    return SplitFeatures(features[:, :dim], codes, float(one_hot.max(initial=0.0)))
+    block = features[:, dim:]
+    codes = np.where(block.any(axis=1), block.argmax(axis=1), MISSING).astype(np.int64)
+    sums = block.sum(axis=1, dtype=np.float64)
+    categories: Categories = codes
+    if np.count_nonzero(block) > np.count_nonzero(codes != MISSING):
+        categories = np.zeros((len(block), len(CATEGORIES) + 1))
+        categories[:, :-1] = np.maximum(block, 0.0)
+        total = categories.sum(axis=1, keepdims=True)
+        categories /= np.maximum(total, np.finfo(np.float32).tiny)
+        categories[total[:, 0] <= 0.0, -1] = 1.0
+    return SplitFeatures(features[:, :dim], codes, categories, float(sums.max(initial=0.0)))

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from vsr.choice.objective import Objective
+from vsr.data.messages import TEXTS, Text
 from vsr.embedding import Fingerprint
+from vsr.errors import ArtefactError
 from vsr.selectors.base import TrainedSelector
 
 FORMAT_VERSION = 2
@@ -49,3 +51,16 @@ class Artefact:
     selector: TrainedSelector
     header: Header | None
     lacking: tuple[str, ...]
+
+    @property
+    def text(self) -> Text:
+        """Which text of conversations the selector was trained on.
+
+        Raises:
+            ArtefactError: The file names one that this version does not know.
+        """
+        wanted = "last" if self.header is None else self.header.embedder.text
+        for text in TEXTS:
+            if text == wanted:
+                return text
+        raise ArtefactError(f"{self.path}: was trained on the text '{wanted}' of conversations, not {', '.join(TEXTS)}")

@@ -263,4 +263,13 @@ def _decode_classifier(block: Fields, dim: int) -> CategoryClassifier | None:
         regularisation=fields.get("regularisation", float),
         accuracy=fields.get("accuracy", float),
         n_labelled=fields.get("n_labelled", int),
+        temperature=_temperature(fields),
     )
+
+
+def _temperature(fields: Fields) -> float:
+    """Read the temperature; older files have none: their classifier gives one category, not probabilities."""
+    temperature = fields.maybe("temperature", float)
+    if temperature is not None and temperature < 0.0:
+        raise fields.error("temperature", f"is {temperature}; expected a number of 0 or more")
+    return 0.0 if temperature is None else temperature

@@ -170,6 +170,7 @@ def _encode_classifier(classifier: CategoryClassifier | None) -> dict[str, Any] 
         "regularisation": classifier.regularisation,
         "accuracy": classifier.accuracy,
         "n_labelled": classifier.n_labelled,
+        "temperature": classifier.temperature,
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vsr.data.categories import Categories, rows_of
 from vsr.errors import TrainingError
 
 FloatArray = npt.NDArray[np.float64]
@@ -75,18 +76,19 @@ class MeanTable:
             shrinkage=shrinkage,
         )
 
-    def rows(self, codes: IntArray) -> FloatArray:
+    def rows(self, categories: Categories) -> FloatArray:
         """Entries for queries of given categories.
 
         Args:
-            codes: (n_queries,) category of each query; -1 where it is unknown, which gives `overall`.
+            categories: (n_queries,) codes, -1 where the category is unknown, which gives `overall`; or shares, which
+                give the mean of the entries, weighted by them.
 
         Returns:
             (n_queries, n_models) float64.
         """
-        if codes.size and codes.min() < 0:
-            return np.vstack([self.by_category, self.overall])[codes]
-        return self.by_category[codes]
+        if categories.ndim == 1 and not (categories.size and categories.min() < 0):
+            return self.by_category[categories]
+        return rows_of(np.vstack([self.by_category, self.overall]), categories)
 
     def residuals(self, values: FloatArray, codes: IntArray) -> FloatArray:
         """What the table leaves unexplained once the query's own difficulty is taken away.

@@ -1,17 +1,12 @@
 """What goes to an LLM and what comes back: a request, an answer or a failure. All of it plain data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
 from vsr.data.failures import Failure
-from vsr.data.messages import image_addresses, text_of
-
-Prompt = str | Sequence[Mapping[str, object]]
-"""What is asked: a text, or the messages of a conversation in OpenAI's form."""
-
-_IMAGE_BYTES = 8_000  # no provider counts many more than 2,000 tokens for one
+from vsr.data.messages import ConversationPrompt
 
 LONGEST_MESSAGE = 400
 """Characters of what a server says about a failure."""
@@ -23,16 +18,16 @@ class ChatRequest:
 
     Attributes:
         model_id: the model's name at the endpoint.
-        prompt: the whole text of the user's message, or the messages of a conversation in OpenAI's form.
+        prompt: the whole text of the user's message; a `ConversationPrompt` is sent as the messages that it has.
         max_tokens: longest answer in tokens; None leaves it to the server.
         temperature: None leaves it to the server.
         use_reasoning: whether the model should think first; None says nothing about it.
         limit_field: under which name the limit is sent, where the protocol is OpenAI's.
-        is_streamed: whether the answer is wanted piece by piece, so that its beginning can be timed.
+        is_streamed: whether the answer is wanted piece by piece, so that it shows when it begins.
     """
 
     model_id: str
-    prompt: Prompt
+    prompt: str
     max_tokens: int | None
     temperature: float | None
     use_reasoning: bool | None = None
@@ -40,9 +35,11 @@ class ChatRequest:
     is_streamed: bool = False
 
     @property
-    def messages(self) -> Sequence[Mapping[str, object]]:
-        """What is sent: the conversation as it is, or the prompt as the one message of a user."""
-        return [{"role": "user", "content": self.prompt}] if isinstance(self.prompt, str) else self.prompt
+    def messages(self) -> list[Mapping[str, object]]:
+        """What is sent: the messages of a conversation as they are, or one of the user."""
+        if isinstance(self.prompt, ConversationPrompt):
+            return list(self.prompt.conversation.messages)
+        return [{"role": "user", "content": self.prompt}]
 
 
 @dataclass(frozen=True)
@@ -66,14 +63,6 @@ class Answer:
     reasoning: str | None = None
     load_s: float = 0.0
     cost_usd: float | None = None
-
-
-def n_prompt_bytes(prompt: Prompt) -> int:
-    """Count the bytes of text that decide what a prompt costs; an image counts as much as a large one does."""
-    if isinstance(prompt, str):
-        return len(prompt.encode("utf-8", "surrogatepass"))
-    n_text = len(text_of(prompt, "all").encode("utf-8", "surrogatepass"))
-    return n_text + _IMAGE_BYTES * len(image_addresses(prompt))
 
 
 class ErrorKind(StrEnum):

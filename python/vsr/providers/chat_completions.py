@@ -18,7 +18,6 @@ class ChatCompletions:
     key_variables: tuple[str, ...] = ()
     loads_on_demand = False
     states_cost = False
-    fetches_images = True
     path = "/v1/chat/completions"
 
     def url(self, server: str) -> str:
@@ -35,14 +34,13 @@ class ChatCompletions:
         """Write model, message, limit and temperature, and the wish for reasoning in the provider's form."""
         body: dict[str, object] = {
             "model": request.model_id,
-            "messages": list(request.messages),
+            "messages": request.messages,
         }
         if request.max_tokens is not None:
             body[request.limit_field] = request.max_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.is_streamed:
-            # Without the option a stream does not say how many tokens it had.
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.use_reasoning is not None:
             body |= self.reasoning(request.use_reasoning)
@@ -108,12 +106,6 @@ class ChatCompletions:
         message = texts_of(deltas, ("content", "reasoning_content", "reasoning", "refusal"))
         usage = next((chunk["usage"] for chunk in reversed(chunks) if chunk.get("usage")), None)
         return {"choices": [{"message": message, "finish_reason": finish_reason}], "usage": usage}
-
-    def has_text(self, piece: object) -> bool:
-        """Look into the deltas: the first one names the role alone."""
-        choices = piece.get("choices") if isinstance(piece, dict) else None
-        deltas = [each.get("delta") for each in choices if isinstance(each, dict)] if isinstance(choices, list) else []
-        return any(texts_of(deltas, ("content", "reasoning_content", "reasoning", "refusal")).values())
 
     def cost_usd(self, usage: Mapping[str, object]) -> float | None:  # noqa: ARG002 for providers that state a cost
         """Return what the provider says that the call cost; most say nothing."""

@@ -2,12 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 
-from vsr.data.messages import address_of, is_image, text_in
 from vsr.providers.call import Answer, ChatRequest, ErrorKind, FailedCall
 from vsr.providers.errors import failure_of_status
 from vsr.providers.fields import join_parts, texts_of, whole_number
 
 _LONGEST_LOAD_NS = 3_600_000_000_000
+
+
+def _in_own_form(message: Mapping[str, object]) -> Mapping[str, object]:
+    """Write a message whose content has parts as Ollama reads it: one text, and the images beside it in base64."""
+    content = message.get("content")
+    if not isinstance(content, Sequence) or isinstance(content, str):
+        return message
+    parts = [part for part in content if isinstance(part, Mapping)]
+    texts = [text for part in parts if isinstance(text := part.get("text"), str)]
+    images = []
+    for part in parts:
+        image = part.get("image_url")
+        address = image.get("url") if isinstance(image, Mapping) else image
+        if isinstance(address, str):
+            # An address on the web is left to the server to refuse: nothing is fetched here.
+            images.append(address.partition("base64,")[2] or address)
+    return {**message, "content": "\n".join(texts), **({"images": images} if images else {})}
 
 
 class Ollama:
@@ -17,7 +33,6 @@ class Ollama:
     key_variables: tuple[str, ...] = ()
     loads_on_demand = True
     states_cost = False
-    fetches_images = False
 
     def url(self, server: str) -> str:
         """Return where chat requests go."""
@@ -30,7 +45,7 @@ class Ollama:
         return {}
 
     def body(self, request: ChatRequest) -> dict[str, object]:
-        """Write model, message and options; the answer in one piece unless its beginning is timed."""
+        """Write model, messages and options; the whole answer in one piece unless it is wanted streamed."""
         options: dict[str, object] = {}
         if request.max_tokens is not None:
             options["num_predict"] = request.max_tokens
@@ -38,7 +53,7 @@ class Ollama:
             options["temperature"] = request.temperature
         body: dict[str, object] = {
             "model": request.model_id,
-            "messages": list(map(_message, request.messages)),
+            "messages": [_in_own_form(message) for message in request.messages],
             "stream": request.is_streamed,
             "options": options,
         }
@@ -75,18 +90,3 @@ class Ollama:
             return None
         messages = [chunk.get("message") for chunk in chunks]
         return {**last, "message": texts_of(messages, ("content", "thinking"))}
-
-    def has_text(self, piece: object) -> bool:
-        """Look into the message."""
-        message = piece.get("message") if isinstance(piece, dict) else None
-        return any(texts_of([message], ("content", "thinking")).values())
-
-
-def _message(message: Mapping[str, object]) -> dict[str, object]:
-    """Write a message in Ollama's form: one text, and images beside it as base64."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return dict(message)
-    parts = content if isinstance(content, list | tuple) else ()
-    images = [address_of(part).partition(",")[2] for part in parts if is_image(part)]
-    return {**message, "content": text_in(content), **({"images": images} if images else {})}

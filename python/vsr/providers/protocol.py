@@ -29,11 +29,6 @@ class Provider(Protocol):
         """Whether its answers say what they cost."""
         ...
 
-    @property
-    def fetches_images(self) -> bool:
-        """Whether it takes images by their address; otherwise only those that are inside a message."""
-        ...
-
     def url(self, server: str) -> str:
         """Return the URL that takes chat requests at a server (`scheme://host[:port][/path]`)."""
         ...
@@ -51,9 +46,5 @@ class Provider(Protocol):
         ...
 
     def joined(self, pieces: Sequence[object]) -> object:
-        """Put an answer together that was streamed; None where its end is missing."""
-        ...
-
-    def has_text(self, piece: object) -> bool:
-        """Tell whether a piece of a streamed answer holds text or thoughts, and not merely that it begins."""
+        """Put an answer together that was streamed though nobody asked for it; None where its end is missing."""
         ...

@@ -13,7 +13,7 @@ from vsr.choice.limits import NO_LIMITS, Offered, miss_of, nobody
 from vsr.choice.objective import Objective
 from vsr.config import Decision, ModelReference, RouterConfig
 from vsr.config.rules import DecisionTable, Known, Undecided
-from vsr.data.categories import CATEGORIES, category_codes, normalise_category
+from vsr.data.categories import category_codes, category_names, most_probable, normalise_category
 from vsr.errors import ArtefactError, SelectionError
 from vsr.persistence import RECOMMENDED
 from vsr.routing.facts import facts_of
@@ -54,13 +54,21 @@ class DecisionRouter(ModelRouter):
         routers: one per algorithm that decisions need, with one embedder; empty where no decision has a choice.
     """
 
-    def __init__(self, config: RouterConfig, routers: Mapping[str, Router], algorithm: str = RECOMMENDED) -> None:
+    def __init__(
+        self,
+        config: RouterConfig,
+        routers: Mapping[str, Router],
+        algorithm: str = RECOMMENDED,
+        *,
+        logs_missing_signals: bool = True,
+    ) -> None:
         """Put loaded parts together; `Router.from_config` is the usual way.
 
         Args:
             config: the configuration.
             routers: by the algorithm as `algorithm_of` names it; all of one training.
             algorithm: the algorithm of every decision, whatever it says itself; `recommended` leaves it to them.
+            logs_missing_signals: whether a type of condition that a request does not speak of is logged, once.
 
         Raises:
             ArtefactError: The routers are not of one training: what one prepares the others cannot read.
@@ -70,7 +78,7 @@ class DecisionRouter(ModelRouter):
         self._algorithm = algorithm
         self._table = DecisionTable.of(config.decisions)
         self._signal_types = self._table.signal_types()
-        self._named: frozenset[str] = frozenset()
+        self._named: frozenset[str] = frozenset() if logs_missing_signals else self._signal_types
         self._facts = facts_of(config)
         for router in self.routers.values():
             _require_alike(self._main, router)
@@ -91,10 +99,10 @@ class DecisionRouter(ModelRouter):
         rows = [row for row, choice in enumerate(choices) if choice is None]
         if rows:
             prepared = self._main.prepare([requests[row] for row in rows])
+            names = category_names(most_probable(prepared.categories))
             by_algorithm: dict[str, list[tuple[int, _Place]]] = {}
             for number, row in enumerate(rows):
-                category, source = CATEGORIES[prepared.codes[number]], prepared.sources[number]
-                place = places[row] or self._place(requests[row], category, source)
+                place = places[row] or self._place(requests[row], names[number], prepared.sources[number])
                 assert place is not None, "with a category every rule holds or does not"
                 choices[row] = place.answer
                 if place.answer is None:
@@ -113,7 +121,7 @@ class DecisionRouter(ModelRouter):
 
     def router_of(self, choice: Choice) -> Router | None:
         """Give the router that made a choice; None where nothing was compared."""
-        if not choice.scores:
+        if choice.reason != "predicted":
             return None
         decision = next((each for each in self.config.decisions if each.name == choice.decision), None)
         return self.routers[self.algorithm_of(decision)]
@@ -285,8 +293,7 @@ def _require_alike(first: Router, other: Router) -> None:
     if one.header is None or two.header is None:
         is_same = same_features
     else:
-        mine, theirs = one.header.embedder, two.header.embedder
-        is_same = same_features and mine.text == theirs.text and not mine.differences(theirs)
+        is_same = same_features and one.text == two.text and not one.header.embedder.differences(two.header.embedder)
     if not is_same:
         raise ArtefactError(
             f"{two.path}: was trained with another embedding model or layout of features than {one.path}, and the "

@@ -34,6 +34,6 @@ class DisabledRouter(ModelRouter):
                 "model selection is disabled (model_selection.enabled: false) and there is no default to answer with; "
                 "pass default=..., or enable it"
             )
-        if request.query is None and request.messages is None and request.embedding is None:
+        if request.query is None and request.embedding is None and request.messages is None:
             raise SelectionError(NOTHING_ASKED)
         return Choice(model=model, quality=None, utility=None, margin=None, reason="default")

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from vsr.data.categories import CATEGORIES
+from vsr.data.categories import CATEGORIES, category_shares
 from vsr.features import split_features
 from vsr.selectors.base import Row, TrainedSelector
 from vsr.selectors.training_data import Features
+
+# Of a predicted category, so many of the most probable ones are named, if they are this probable at least.
+_N_NAMED = 3
+_LEAST_NAMED = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,12 @@ def explain(selector: TrainedSelector, features: Features, models: Sequence[str]
     """
     column_of = {name: selector.models.index(name) for name in models if name in selector.models}
     tables: dict[str, list[Row]] = {}
-    code = int(split_features(features).codes[0])
-    category = CATEGORIES[code] if code >= 0 else "unknown"
+    categories = split_features(features).categories
+    category = _named(category_shares(categories)[0])
     if selector.prior is None:
         summary = "This file has the documented fields alone: there are no means to compare with."
     else:
-        prior = selector.prior.rows(np.array([code]))[0]
+        prior = selector.prior.rows(categories)[0]
         scores = selector.scores(features)[0]
         tables[f"Against the means of {category}"] = [
             {
@@ -57,3 +62,14 @@ def explain(selector: TrainedSelector, features: Features, models: Sequence[str]
             )
         summary += "."
     return Explanation(summary, tables | selector.predictor.explain(features, column_of))
+
+
+def _named(shares: npt.NDArray[np.float64]) -> str:
+    """Name the category of a query, or the most probable ones: `law`, `law (72 %), business (20 %) and others`."""
+    names = (*CATEGORIES, "unknown")
+    ranked = np.argsort(-shares, kind="stable").tolist()
+    if shares[ranked[0]] >= 1.0:
+        return names[ranked[0]]
+    shown = [column for column in ranked[:_N_NAMED] if shares[column] >= _LEAST_NAMED] or ranked[:1]
+    listed = ", ".join(f"{names[column]} ({100 * shares[column]:.0f} %)" for column in shown)
+    return listed if shares[shown].sum() > 1.0 - _LEAST_NAMED else f"{listed} and others"

@@ -11,9 +11,9 @@ from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Choice
 from vsr.choice.limits import Limits
 from vsr.choice.objective import Objective
-from vsr.data.messages import Message
+from vsr.data.messages import Conversation
 from vsr.errors import SelectionError
-from vsr.routing.request import NOTHING_ASKED, Request
+from vsr.routing.request import NOTHING_ASKED, Messages, Request
 
 
 class ModelRouter(Protocol):
@@ -27,7 +27,7 @@ class ModelRouter(Protocol):
         self,
         query: str | None = None,
         *,
-        messages: Sequence[Message] | None = None,
+        messages: Messages | None = None,
         embedding: npt.ArrayLike | None = None,
         category: str | None = None,
         signals: Mapping[str, Collection[str]] | None = None,
@@ -36,14 +36,13 @@ class ModelRouter(Protocol):
         limits: Limits | None = None,
         objective: Objective | None = None,
         previous: str | None = None,
-        input_tokens: int | None = None,
     ) -> Choice:
         """Choose the model for one query.
 
         Args:
             query: the text; none with `messages` or `embedding`.
-            messages: a conversation in OpenAI's form in its place. Which text of it is embedded is as in training
-                (`--text`); images in it need a model that the configuration says can see.
+            messages: a conversation in OpenAI's form, content as text or parts; what of it is embedded is what was
+                embedded in training. Images need a model of which the configuration says that it has `vision`.
             embedding: (dim,) ready vector of the query in its place, the only way for an artefact of vectors from
                 elsewhere.
             category: its category; predicted without one.
@@ -56,39 +55,24 @@ class ModelRouter(Protocol):
             objective: what is maximised; the router's own without it.
             previous: name of the model that has answered in this conversation so far; another one is chosen only where
                 that raises utility by more than the `switch_margin` of the objective.
-            input_tokens: length of the prompt, where it has been counted; else it is estimated from the characters.
 
         Raises:
             SelectionError: No candidate is known and there is no default, none meets the limits and these say that it
-                is an error, the text is blank, not exactly one of text, messages and vector is given, or an argument
-                is of another kind.
+                is an error, the text is blank, text and vector are both
+                given or neither, or an argument is of another kind.
             RecordError: The vector has another width or is not finite, or the category is no text.
             EmbeddingError: The text cannot be embedded.
         """
-        if embedding is not None and (query is not None or messages is not None):
-            other = "a query" if messages is None else "messages"
-            raise SelectionError(f"{other} and an embedding were given; expected one of them")
-        return self.route(
-            [
-                Request(
-                    query,
-                    category,
-                    signals,
-                    candidates,
-                    default,
-                    objective,
-                    embedding,
-                    limits,
-                    previous,
-                    messages,
-                    input_tokens,
-                )
-            ]
-        )[0]
+        if query is not None and embedding is not None:
+            raise SelectionError("a query and an embedding were given; expected one of them")
+        request = Request(
+            query, category, signals, candidates, default, objective, embedding, limits, previous, messages
+        )
+        return self.route([request])[0]
 
     def select_many(
         self,
-        queries: Sequence[str] | None = None,
+        queries: Sequence[str | Messages] | None = None,
         categories: Sequence[str | None] | None = None,
         *,
         embeddings: npt.ArrayLike | None = None,
@@ -100,7 +84,7 @@ class ModelRouter(Protocol):
         """Choose the model for many queries at once; errors as in `select`.
 
         Args:
-            queries: the texts; not needed with `embeddings`, and not read.
+            queries: the texts, or conversations; not needed with `embeddings`, and texts are not read then.
             categories: one category per query, None = to be predicted; without it all are.
             embeddings: (n, dim) ready vectors, for example of these queries.
             candidates: names of models or references to them, the same for all queries.
@@ -123,14 +107,16 @@ class ModelRouter(Protocol):
         n_queries = counts[0]
         if n_queries != counts[-1]:
             raise SelectionError(f"{n_queries} queries but {counts[-1]} embeddings; expected one per query")
-        texts: Sequence[str | None] = [None] * n_queries if queries is None else list(queries)
+        # What is neither a text nor messages is refused where texts are embedded.
+        asked: Iterable[Any] = [None] * n_queries if queries is None else queries
         vectors: Iterable[Any] = [None] * n_queries if embeddings is None else embeddings  # type: ignore[assignment]
-        return self.route(
-            [
-                Request(text, category, None, candidates, default, objective, vector, limits)
-                for text, category, vector in zip(texts, _categories(categories, n_queries), vectors, strict=True)
-            ]
-        )
+        requests = []
+        for query, category, vector in zip(asked, _categories(categories, n_queries), vectors, strict=True):
+            text, messages = (None, query) if isinstance(query, list | tuple | Conversation) else (query, None)
+            requests.append(
+                Request(text, category, None, candidates, default, objective, vector, limits, None, messages)
+            )
+        return self.route(requests)
 
 
 def _length(values: object, noun: str, expected: str) -> int:

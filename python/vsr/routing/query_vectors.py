@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import require_whole_number
-from vsr.data.messages import LAST, TextOf
+from vsr.data.messages import Text
 from vsr.embedding import Embedder
 from vsr.embedding.embedder import check_texts
 from vsr.embedding.vectors import as_embeddings, unit_rows
@@ -26,7 +26,7 @@ class QueryVectors:
     """Gives the vectors of requests; safe to use from several threads."""
 
     def __init__(
-        self, embedder: Embedder | None, dim: int, path: Path, query_cache: int = QUERY_CACHE, text: TextOf = LAST
+        self, embedder: Embedder | None, dim: int, path: Path, query_cache: int = QUERY_CACHE, text: Text = "last"
     ) -> None:
         """Take the parts.
 
@@ -35,7 +35,7 @@ class QueryVectors:
             dim: their width.
             path: the artefact that they are for, named in errors.
             query_cache: texts whose vectors are kept, the least recently used is forgotten; 0 keeps none.
-            text: which text of a conversation is embedded.
+            text: which text of conversations is embedded.
 
         Raises:
             SelectionError: `query_cache` is no whole number of 0 or more.
@@ -44,9 +44,9 @@ class QueryVectors:
         if query_cache < 0:
             raise SelectionError(f"query_cache is {query_cache}; expected a number of texts, 0 for none")
         self.embedder = embedder
-        self._text = text
         self._dim = dim
         self._path = path
+        self._text: Text = text
         self._capacity = query_cache
         self._kept: OrderedDict[str, Vectors] = OrderedDict()
         self._lock = threading.Lock()

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 import numpy.typing as npt
 
-from vsr._checks import require_kind, require_whole_number
+from vsr._checks import require_kind
 from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Terms
 from vsr.choice.expectations import VISION, Demand
 from vsr.choice.limits import Limits, as_limits
 from vsr.choice.objective import Objective
-from vsr.data.messages import Message, TextOf, checked_messages, has_images, n_characters, n_characters_before, text_of
+from vsr.data.messages import Conversation, Text
 from vsr.errors import RecordError, SelectionError
 
-NOTHING_ASKED = "neither a query nor an embedding was given; expected one of them"
-_TEXT_ONLY: frozenset[str] = frozenset()
-_WITH_IMAGES = frozenset({VISION})
+Messages = Conversation | Sequence[Mapping[str, object]]
+"""A conversation in OpenAI's form: messages with role and content, content as text or parts."""
+
+NOTHING_ASKED = "neither a query nor an embedding was given; expected one of them, or messages"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -33,10 +34,7 @@ class Request:
         embedding: (dim,) ready vector of the query.
         limits: what the chosen model has to keep.
         previous: name of the model that has answered in this conversation so far.
-        messages: the conversation in OpenAI's form, in the place of the text; images in it need a model that the
-            configuration says can see (`capabilities: [vision]`).
-        input_tokens: length of the prompt, for the cost of this request; without it estimated from the characters, by
-            the tokens for each of them in the training records.
+        messages: the conversation in OpenAI's form, in the place of the text.
     """
 
     query: str | None = None
@@ -48,56 +46,46 @@ class Request:
     embedding: npt.ArrayLike | None = None
     limits: Limits | None = None
     previous: str | None = None
-    messages: Sequence[Message] | None = None
-    input_tokens: int | None = None
+    messages: Messages | None = None
 
-    def text(self, which: TextOf) -> str | None:
-        """Give what is embedded: the text, or that of the messages.
+    def __post_init__(self) -> None:
+        """Read the messages once.
 
         Raises:
-            SelectionError: Text and messages are both given, or the messages have another form or no text of a user.
+            SelectionError: They are none, or there is a query as well.
         """
         if self.messages is None:
-            return self.query
+            return
         if self.query is not None:
             raise SelectionError("a query and messages were given; expected one of them")
         try:
-            return text_of(self.messages, which)
+            object.__setattr__(self, "messages", Conversation.parse(self.messages))
         except RecordError as error:
             raise SelectionError(str(error)) from error
+
+    def text(self, which: Text) -> str | None:
+        """Give the text that is embedded: the query, or what `which` says of the conversation."""
+        return self.messages.text(which) if isinstance(self.messages, Conversation) else self.query
 
     @property
     def terms(self) -> Terms | None:
         """What it sets beyond objective and candidates; None where that is nothing.
 
         Raises:
-            SelectionError: Limits or messages are of another kind, the previous model is no name, or the number of
-                tokens is none.
+            SelectionError: The limits are of another kind, or the previous model is no name.
         """
-        capabilities = self._capabilities()
-        if self.limits is None and self.previous is None and not capabilities and self.input_tokens is None:
+        conversation = self.messages if isinstance(self.messages, Conversation) else None
+        has_images = conversation is not None and bool(conversation.images)
+        if self.limits is None and self.previous is None and not has_images:
             return None
         if self.previous is not None:
             require_kind(self.previous, str, "previous", "the name of a model", SelectionError)
-        if self.input_tokens is not None:
-            expected = "a number of tokens, 0 or more"
-            require_whole_number(self.input_tokens, "input_tokens", expected, SelectionError)
-            if self.input_tokens < 0:
-                raise SelectionError(f"input_tokens is {self.input_tokens}; expected {expected}")
-        if self.messages is None:
-            demand = Demand(None if self.query is None else len(self.query), n_input_tokens=self.input_tokens)
+        if conversation is not None:
+            needed = frozenset({VISION}) if has_images else frozenset()
+            demand = Demand(conversation.n_characters, conversation.n_earlier_characters, needed)
         else:
-            before = 0 if self.previous is None else n_characters_before(self.messages)
-            demand = Demand(n_characters(self.messages), before, capabilities, self.input_tokens)
+            demand = Demand(None if self.query is None else len(self.query))
         return Terms(as_limits(self.limits), self.previous, demand)
-
-    def _capabilities(self) -> frozenset[str]:
-        if self.messages is None:
-            return _TEXT_ONLY
-        try:
-            return _WITH_IMAGES if has_images(checked_messages(self.messages)) else _TEXT_ONLY
-        except RecordError as error:
-            raise SelectionError(str(error)) from error
 
 
 def checked_signals(signals: Mapping[str, Collection[str]] | None) -> dict[str, frozenset[str]]:

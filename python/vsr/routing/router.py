@@ -14,15 +14,13 @@ from vsr.choice.chooser import CategorySource, Choice, Chooser
 from vsr.choice.expectations import ModelFacts
 from vsr.choice.objective import Objective, as_objective
 from vsr.config import ModelSelection, RouterConfig, load_config
-from vsr.data.categories import CATEGORIES, MISSING, OTHER, category_codes
-from vsr.data.messages import LAST, TEXTS_OF, TextOf
+from vsr.data.categories import CATEGORIES, Categories, category_codes
 from vsr.embedding import Embedder, Fingerprint, load_from_fingerprint
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, ConfigError, EmbeddingError, SelectionError
-from vsr.features import join_features
+from vsr.features import join_features, resolve_categories
 from vsr.persistence import RECOMMENDED, Artefact, open_artefact
 from vsr.persistence.finding import said_without_manifest
-from vsr.prior.category_means import IntArray
 from vsr.routing.disabled import DisabledRouter
 from vsr.routing.facts import facts_of
 from vsr.routing.protocol import ModelRouter
@@ -41,17 +39,17 @@ class Prepared:
 
     Attributes:
         features: (n, n_features) float32.
-        codes: (n,) int64 category of each query.
+        categories: category of each query, as codes (n,) or shares (n, 15).
         sources: where each category comes from, None for `other` in want of a classifier.
     """
 
     features: npt.NDArray[np.float32]
-    codes: IntArray
+    categories: Categories
     sources: list[CategorySource | None]
 
     def take(self, rows: Sequence[int]) -> "Prepared":
         """Take some of the queries, in the given order."""
-        return Prepared(self.features[list(rows)], self.codes[list(rows)], [self.sources[row] for row in rows])
+        return Prepared(self.features[list(rows)], self.categories[list(rows)], [self.sources[row] for row in rows])
 
 
 class Router(ModelRouter):
@@ -62,7 +60,6 @@ class Router(ModelRouter):
         embedder: what makes vectors of texts; None where the artefact was trained on vectors from elsewhere.
         objective: what a choice maximises unless a request says otherwise.
         facts: what a configuration says of the models, by name; limits of requests ask for it.
-        text: which text of a conversation is embedded: the one of the training.
     """
 
     def __init__(
@@ -78,8 +75,7 @@ class Router(ModelRouter):
         self.embedder = embedder
         self.objective = objective
         dim = artefact.selector.n_features - len(CATEGORIES)
-        self.text = _text_of(artefact)
-        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache, self.text)
+        self._vectors = QueryVectors(embedder, dim, artefact.path, query_cache, artefact.text)
         self.facts = dict(facts or {})
         self._chooser = Chooser.prepare(artefact.selector.statistics, objective, self.facts)
         self._choosers: dict[Objective, Chooser] = {}
@@ -244,7 +240,7 @@ class Router(ModelRouter):
         chooser = self._chooser_for(first.objective)
         terms = [request.terms for request in requests]
         return chooser.choose(
-            scores, prepared.codes, chooser.offer(first.candidates), first.default, prepared.sources, terms
+            scores, prepared.categories, chooser.offer(first.candidates), first.default, prepared.sources, terms
         )
 
     def _chooser_for(self, objective: Objective | None) -> Chooser:
@@ -284,29 +280,13 @@ class Router(ModelRouter):
 
     def _resolved(self, rows: npt.NDArray[np.float32], categories: Sequence[str | None]) -> Prepared:
         selector = self.artefact.selector
-        codes = category_codes(categories)
-        missing = codes == MISSING
-        sources: list[CategorySource | None] = ["given"] * len(rows)
-        if missing.any():
-            known = selector.classifier is not None
-            codes[missing] = OTHER if selector.classifier is None else selector.classifier.predict(rows[missing])
-            for row in np.flatnonzero(missing).tolist():
-                sources[row] = "predicted" if known else None
-        return Prepared(join_features(rows, codes, selector.category_weight), codes, sources)
-
-
-def _text_of(artefact: Artefact) -> TextOf:
-    """Give which text of conversations an artefact was trained on."""
-    if artefact.header is None:
-        return LAST
-    found = artefact.header.embedder.text
-    text = next((known for known in TEXTS_OF if known == found), None)
-    if text is None:
-        raise ArtefactError(
-            f"{artefact.path}: was trained on the text {found!r} of conversations; this version knows "
-            f"{', '.join(TEXTS_OF)}. Upgrade vsr-train"
-        )
-    return text
+        resolved = resolve_categories(rows, category_codes(categories), selector.classifier)
+        sources: list[CategorySource | None] = [
+            "predicted" if is_predicted else None if is_assumed else "given"
+            for is_predicted, is_assumed in zip(resolved.predicted.tolist(), resolved.assumed.tolist(), strict=True)
+        ]
+        features = join_features(rows, resolved.categories, selector.category_weight)
+        return Prepared(features, resolved.categories, sources)
 
 
 def _open(directory: str | os.PathLike[str], algorithm: str, models: Sequence[str] | None = None) -> Artefact:

@@ -159,6 +159,8 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
         largest_slope: largest calibration slope: 1, or infinity where predictions are not in units of quality.
         learns_from_preferences: whether it uses `TrainingData.preferences`.
         learns: whether it predicts anything beyond the prior, so that there is something to compare.
+        parameters_in_folds: what stands for parameters that nobody gave where a fit only chooses for held-out queries
+            and is thrown away: the same decisions in less time.
         combines: whether it is made of other selectors of the training, `TrainingData.parts`, instead of being fitted
             in folds: it then says itself what it predicts out of fold (`held_out`), without a slope.
     """
@@ -172,6 +174,7 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
     learns_from_preferences: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     combines: ClassVar[bool] = False
+    parameters_in_folds: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, parameters: ParametersT) -> None:
         """Take the parameters, checked."""
@@ -320,7 +323,7 @@ class TrainedSelector:
             )
         if self.prior is None:
             return np.clip(self.predictor.quality(rows), 0.0, 1.0)
-        prior = self.prior.rows(split_features(rows).codes)
+        prior = self.prior.rows(split_features(rows).categories)
         if self.slope == 0.0:
             return np.clip(prior, 0.0, 1.0)
         return np.clip(prior + self.slope * self.predictor.predicted_residuals(rows, prior), 0.0, 1.0)

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vsr.data.categories import CATEGORIES
+from vsr.data.categories import CATEGORIES, rows_of
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray
 from vsr.selectors.artefact_fields import Fields
@@ -57,7 +57,7 @@ class TablePredictor(Predictor):
 
     def quality(self, features: Features) -> FloatArray:
         """The means in the category: (n, n_features) float32 -> (n, n_models) float64."""
-        return self.means[split_features(features).codes]
+        return rows_of(self.means, split_features(features).categories)
 
     def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:  # noqa: ARG002
         """Show the means of the models in every category."""

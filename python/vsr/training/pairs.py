@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import as_texts, repeated
-from vsr.data.categories import CATEGORIES, OTHER, category_codes
+from vsr.data.categories import CATEGORIES, category_codes
 from vsr.data.preferences import PreferencePairs
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import TrainingError
@@ -132,13 +132,10 @@ def preference_features(
         category_weight: what stands in the category columns.
     """
     rows = unit_rows(as_embeddings(embeddings))
-    codes = category_codes(pairs.categories)
-    if classifier is None:
-        codes = np.where(codes < 0, OTHER, codes)
-    codes = resolve_categories(rows, codes, classifier)
+    resolved = resolve_categories(rows, category_codes(pairs.categories), classifier)
     column_of = {name: column for column, name in enumerate(models)}
     return Preferences(
-        features=join_features(rows, codes, category_weight),
+        features=join_features(rows, resolved.categories, category_weight),
         preferred=np.array([column_of[name] for name in pairs.preferred], dtype=np.int64),
         other=np.array([column_of[name] for name in pairs.other], dtype=np.int64),
         confidence=np.array(pairs.confidence, dtype=np.float64),

@@ -16,7 +16,7 @@ from vsr.data.categories import CATEGORIES, MISSING, category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.features import as_features, split_features
-from vsr.features.classifier import CategoryClassifier, labelled_enough
+from vsr.features.classifier import CategoryClassifier
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 from vsr.prior.statistics import Statistics
 from vsr.selectors import registry
@@ -59,6 +59,7 @@ class Trainer:
         seed: int = 0,
         objective: Objective | None = None,
         preferences: Preferences | None = None,
+        classifier: CategoryClassifier | None = None,
     ) -> "Trainer":
         """Check that features and outcomes fit, choose the shrinkage of the table, fit the category classifier.
 
@@ -68,6 +69,7 @@ class Trainer:
             seed: seed of folds and fits.
             objective: says which model was the best one of a training query; `Objective()` without it.
             preferences: pairs of the models of `outcomes`, for algorithms that learn from them.
+            classifier: one that was fitted on the labelled ones of these queries already.
 
         Raises:
             TrainingError: The number of rows differs, there are fewer than two queries, nothing was measured, or the
@@ -93,8 +95,8 @@ class Trainer:
         split = split_features(rows)
         shrinkage = _choose_table_shrinkage(outcomes.quality, split.codes, seed)
         prior = MeanTable.fit(outcomes.quality, split.codes, len(CATEGORIES), shrinkage)
-        labels = category_codes(outcomes.categories)
-        classifier = CategoryClassifier.fit(split.embeddings, labels) if labelled_enough(labels) else None
+        if classifier is None:
+            classifier = CategoryClassifier.where_labelled_enough(split.embeddings, category_codes(outcomes.categories))
         return cls(
             outcomes=outcomes,
             data=TrainingData(

@@ -8,7 +8,7 @@ import pytest
 
 from servers.scripted import json_response
 from vsr.benchmark import categorize as module
-from vsr.benchmark.categorize import Label, Neighbours, RouterApi, categorize
+from vsr.benchmark.categorize import Accuracy, Label, Neighbours, RouterApi, categorize
 from vsr.cli import main
 from vsr.errors import BenchmarkError, RecordError
 from vsr.simulation.server.http import LoopbackServer, Response
@@ -169,14 +169,21 @@ def test_neighbours_vote(files):
     source, target = files
     texts = [f"{word} {i}" for word in WORDS for i in range(12)]
     neighbours = Neighbours(embed, texts, [WORDS[text.split()[0]] for text in texts])
-    assert neighbours.accuracy() == 1.0
+    assert neighbours.accuracy() == Accuracy(n=len(texts), n_right=len(texts), n_commonest=12)
     report = categorize(source, target, neighbours, lambda _done, _total: None)
     assert [row["category"] for row in rows_of(target)] == ["math", "law", "Chemistry", "law", "law"]
     assert report.n_added == 4
 
 
+def test_a_labelled_query_does_not_vote_for_itself():
+    alone = Neighbours(embed, ["court 1", "court 2", "integral"], ["law", "law", "math"])
+    assert alone.accuracy() == Accuracy(n=3, n_right=2, n_commonest=2)
+
+
 def test_one_labelled_query_is_enough_and_none_is_not():
-    assert Neighbours(embed, ["court"], ["law"]).label(["integral"], print) == [Label("law")]
+    one = Neighbours(embed, ["court"], ["law"])
+    assert one.label(["integral"], print) == [Label("law")]
+    assert one.accuracy() is None
     with pytest.raises(RecordError, match="there is no labelled query to learn from"):
         Neighbours(embed, [], [])
 

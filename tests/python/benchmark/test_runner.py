@@ -562,3 +562,52 @@ def test_queries_come_from_a_file(tmp_path, out):
     (record,) = records(out)
     assert record["choices"] == {"text": ["x", "y"], "labels": ["1", "2"]}
     assert next(iter(read_records(out))).choices is not None
+
+
+CONVERSATION = [
+    {"role": "system", "content": "Answer with a letter."},
+    {"role": "user", "content": [{"type": "text", "text": "Which?"}, {"type": "image_url", "image_url": {"url": "u"}}]},
+    {"role": "assistant", "content": "Which one?"},
+    {"role": "user", "content": "A or B?"},
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [
+        ("vllm", CONVERSATION[1]),
+        ("ollama", {"role": "user", "content": "Which?", "images": ["u"]}),
+    ],
+)
+def test_conversations_are_asked_as_they_are(kind, first, out, tmp_path):
+    """System prompts, turns and parts go out as they came, come back in the records, and are known again."""
+    path = tmp_path / "q.jsonl"
+    known = {"ground_truth": "B", "choices": ["x", "y"]}  # the choices are for the scoring, and not added
+    lines = [{"messages": messages, **known} for messages in (CONVERSATION, CONVERSATION[2:])]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    said = {"role": "assistant", "content": "The answer is (B)."}
+    answer = chat(said["content"]) if kind == "vllm" else {"message": said, "done": True}
+    with Scripted(lambda _seen: (0.0, json_response(answer))) as server:
+        plan = plan_at(server, asked=list(read_queries(path)), endpoints=[endpoint(server, "one", kind)])
+        run_benchmark(plan, out, settings(1))
+        sent = [seen.body["messages"] for seen in server.asked()]
+        run_benchmark(plan, out, settings(1))
+        assert len(server.asked()) == 2
+    assert sent == [[CONVERSATION[0], first, *CONVERSATION[2:]], CONVERSATION[2:]]
+    written = records(out)
+    assert [line["messages"] for line in written] == [CONVERSATION, CONVERSATION[2:]]
+    assert [line["query"] for line in written] == ["A or B?", "A or B?"]
+    assert [line["embedding_id"] for line in written] == [0, 1]
+    outcomes = Outcomes.from_records(read_records(out))
+    assert outcomes.quality.tolist() == [[1.0], [1.0]]
+    assert outcomes.texts("all")[1] == "Which one?\n\nA or B?"
+
+
+def test_a_wish_for_a_bare_answer_is_not_put_into_a_conversation(tmp_path):
+    path = tmp_path / "q.jsonl"
+    path.write_text(json.dumps({"messages": CONVERSATION}) + "\n" + json.dumps({"query": "Which?"}) + "\n")
+    config = config_for([{"name": "one", "address": "127.0.0.1", "port": 1}], {"a": {"preferred_endpoints": ["one"]}})
+    long, plain = make_plan(read_queries(path), config, is_concise=True, environment={}).questions
+    assert long.prompt.conversation.messages == tuple(CONVERSATION)
+    assert plain.prompt.startswith("Which?\n\n")

@@ -137,7 +137,7 @@ def test_latency_is_that_of_the_category() -> None:
 @pytest.mark.parametrize("field", ["quality_weight", "cost_share"])
 def test_weights_outside_the_unit_interval_are_refused(field: str, value: float) -> None:
     with pytest.raises(SelectionError, match=f"{field} is {value}; expected a number from 0 to 1"):
-        Objective(**{field: value})
+        Objective(**{field: value})  # type: ignore[arg-type]  # which of them is a number, mypy cannot see
 
 
 def test_the_default_objective() -> None:
@@ -342,3 +342,21 @@ def test_equally_good_columns_go_to_the_cheaper_then_the_faster_then_the_first()
     assert best_columns(quality, latency, np.array([[0.3, 0.1, 0.1]]), Objective(1.0)).tolist() == [1]
     assert best_columns(quality, latency[:, ::-1], unknown, Objective(1.0)).tolist() == [2]
     assert best_columns(quality, unknown, unknown, Objective(1.0)).tolist() == [0]
+
+
+def test_latency_counts_by_the_probability_of_the_categories() -> None:
+    latency = np.ones((N_CATEGORIES + 1, 3))
+    latency[0, 0], latency[1, 1] = 8.0, 4.0
+    plain = statistics()
+    known = Statistics(MODELS, plain.quality, plain.counts, latency, plain.cost_usd)
+    chooser = Chooser.prepare(known, Objective(quality_weight=0.5))
+    scores = np.full((3, 3), 0.5)
+    shares = np.zeros((3, N_CATEGORIES + 1))
+    shares[0, 0] = shares[1, 1] = 1.0
+    shares[2, :2] = 0.25, 0.75
+    utilities = chooser.utilities(scores, shares)
+    np.testing.assert_array_equal(utilities[:2], chooser.utilities(scores[:2], np.array([0, 1])))
+    np.testing.assert_allclose(utilities[2], 0.25 * utilities[0] + 0.75 * utilities[1], rtol=1e-15)
+    choice = chooser.choose(scores, shares, chooser.offer(None), None, ["predicted"] * 3)[2]
+    assert (choice.category, choice.category_source) == (CATEGORIES[1], "predicted")
+    assert choice.utilities == dict(zip(MODELS, utilities[2].tolist(), strict=True))

@@ -135,6 +135,7 @@ def test_json_says_what_was_made(tmp_path: Path, bert: tuple[str, ...], vsr_trai
             "token_limit": 64,
             "prompt_name": None,
             "revision": None,
+            "text": "last",
         },
     }
     assert documents[1] == documents[0] | {"n_cached": 2, "n_tokens": 0}

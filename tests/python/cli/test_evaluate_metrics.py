@@ -56,7 +56,7 @@ def test_json_has_every_metric_with_its_definition(priced: Path, vsr_train: Comm
     judged = next(method for method in result.json["evaluation"]["methods"] if method["name"] == "judged")
     assert metrics["quality"]["value"] == pytest.approx(judged["quality"])
     assert metrics["cost"]["value"] == pytest.approx(judged["cost_usd"])
-    assert metrics["gain over best single"]["interval"]["n"] == 27
+    assert metrics["gain over best single"]["interval"]["n"] == 28
     assert metrics["AIQ"]["source"].startswith("RouterBench")
     names = [method["name"] for method in result.json["evaluation"]["methods"]]
     assert "static mix" in names

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from vsr import _core
 from vsr._threads import set_n_threads
 from vsr.choice.objective import Objective
+from vsr.choice.target import Target
 from vsr.cli.options import (
     EmbeddingOptions,
     ObjectiveOptions,
@@ -35,7 +36,7 @@ def parse():
         @command("job")
         @option("--output-dir", metavar="DIR", help="Where to.")
         @embedding_options
-        @objective_options("0.9")
+        @objective_options("0.9", with_targets=True)
         @seed_option
         @json_option
         def job(**values):
@@ -135,6 +136,13 @@ CONFLICTS = {
     "--quality-weight 1 --cost-share 0.5": (
         "--cost-share has no effect with --quality-weight 1: quality alone counts then."
     ),
+    "--target-cost 0.1 --target-latency 2": "--target-cost and --target-latency are two targets: give one.",
+    "--target-cost 0.1 --quality-weight 0.5": (
+        "--target-cost finds the objective and contradicts --quality-weight: give one."
+    ),
+    "--target-share gpt=0.3 --cost-share 0.5": (
+        "--target-share finds the objective and contradicts --cost-share: give one."
+    ),
 }
 
 
@@ -157,6 +165,11 @@ def test_flags_of_models_with_weights_need_one(parse, flag, source):
         ("--embedding-dim 0", "Invalid value for '--embedding-dim': 0 is not in the range x>=1."),
         ("--quality-weight 1.5", "Invalid value for '--quality-weight': 1.5 is not in the range 0.0<=x<=1.0."),
         ("--quality-weight nan", "Invalid value for '--quality-weight': nan is not a finite number."),
+        ("--target-cost nan", "Invalid value for '--target-cost': nan is not a finite number."),
+        ("--target-latency -1", "Invalid value for '--target-latency': -1.0 is not in the range x>=0.0."),
+        ("--target-share gpt", "Invalid value for '--target-share': 'gpt' is no share of a model; expected MODEL=0.3."),
+        ("--target-share gpt=2", "Invalid value for '--target-share': 2.0 is not in the range 0.0<=x<=1.0."),
+        ("--target-share gpt=x", "Invalid value for '--target-share': 'x' is not a valid float range."),
         ("--seed -1", "Invalid value for '--seed': -1 is not in the range 0<=x<=9223372036854775807."),
         (
             "--embedding-model gpt",
@@ -166,6 +179,20 @@ def test_flags_of_models_with_weights_need_one(parse, flag, source):
 )
 def test_values_out_of_range(parse, arguments, message):
     assert parse(*arguments.split()) == (2, f"Error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        ("--target-cost 0.1", Target("cost", 0.1)),
+        ("--target-latency 2", Target("latency", 2.0)),
+        ("--target-share a=b=0.3", Target("share", 0.3, "a=b")),
+    ],
+)
+def test_a_target_is_taken_instead_of_weights(parse, arguments, target):
+    objective = parse(*arguments.split())["objective"]
+    assert objective.target == target
+    assert objective.over(Objective(0.5, 0.5)) == Objective(0.5, 0.5)
 
 
 def test_help_has_a_heading_for_each_group(parse):

@@ -12,6 +12,7 @@ import pytest
 
 from cli.conftest import MODELS, Command, write_records
 from documented import FILE_NAMES, document
+from routing.subjects import WIDTH, text_outcomes
 from vsr.cli import main
 from vsr.embedding import load_embedder
 
@@ -84,6 +85,27 @@ def test_decisions_of_a_configuration_route(trained: Path, tmp_path: Path, vsr_t
     assert [json.loads(line)["decision"] for line in lines] == ["urgent law", "rest"]
 
 
+def test_signals_that_nobody_gave_are_named(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    found = vsr_train("select", LAW, "--config", decisions(trained, tmp_path), "--json")
+    assert " ".join(found.err.split()).endswith(
+        "decisions.yaml: rules ask about keyword, of which nothing was said: such conditions do not hold "
+        "(--signal keyword=NAME)"
+    )
+    assert found.json["missing_signals"] == ["keyword"]
+
+
+def test_images_of_a_conversation_need_a_model_that_can_see(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    line = {"messages": [{"role": "user", "content": [{"type": "text", "text": LAW}, image]}]}
+    (tmp_path / "q.jsonl").write_text(json.dumps(line) + "\n")
+    config = tmp_path / "c.yaml"
+    models = {name: {"capabilities": ["vision"] if name == "newton" else []} for name in MODELS}
+    config.write_text(json.dumps({"model_selection": {"models_path": str(trained)}, "model_config": models}))
+    found = vsr_train("select", "--input", tmp_path / "q.jsonl", "--config", config).json
+    assert (found["model"], found["reason"]) == ("newton", "single_candidate")
+    assert found["excluded"] == dict.fromkeys(("cicero", "darwin"), "no vision")
+
+
 def test_signals_without_decisions_are_refused(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
     alone = vsr_train("select", LAW, "--models-dir", trained, "--signal", "keyword=urgent")
     assert alone.code == 2
@@ -123,7 +145,7 @@ def test_a_category_that_is_given_is_used(trained: Path, vsr_train: Command) -> 
 
 ASSUMED = (
     "Warning: no category was given and the artefact has no classifier to predict one, so other is assumed{}. "
-    "Give the category, or train on at least 20 labelled queries of each of two categories\n"
+    "Give the category, or train on at least 40 labelled queries of two or more categories\n"
 )
 
 
@@ -131,7 +153,7 @@ ASSUMED = (
 def unclassified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Artefacts of too few labelled queries for a classifier."""
     folder = tmp_path_factory.mktemp("unclassified")
-    records = write_records(folder / "records.jsonl", 45)
+    records = write_records(folder / "records.jsonl", 36)
     flags = ["--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--holdout", "0.3"]
     assert main(["-q", "train", "--data-file", str(records), "--output-dir", str(folder), *flags]) == 0
     return folder
@@ -450,81 +472,32 @@ def test_ready_vectors_need_no_embedder(trained: Path, tmp_path: Path, vsr_train
     assert ready.json == vsr_train(*flags).json
 
 
-# Conversations, limits and the model before
-
-BIOLOGY = "Which enzyme is in the membrane of a cell, and which protein? " * 3
-TALK = [{"role": "system", "content": BIOLOGY}, {"role": "user", "content": LAW}]
-
-
-def conversations(path: Path) -> Path:
-    path.write_text(json.dumps({"messages": TALK}) + "\n" + json.dumps({"query": LAW}) + "\n")
-    return path
-
-
-def test_conversations_of_a_file_are_routed_by_the_text_of_the_training(
-    trained: Path, tmp_path: Path, vsr_train: Command
-) -> None:
-    queries = conversations(tmp_path / "q.jsonl")
-    talk, plain = vsr_train("select", "--input", queries, "--models-dir", trained).lines
-    assert talk == plain
-    refused = vsr_train("select", "--input", queries, "--models-dir", trained, "--text", "all")
-    assert (refused.code, refused.out) == (1, "")
-    assert "--text all: these artefacts were trained with last. Leave the flag out, or train again" in refused.err
-    nothing = vsr_train("select", LAW, "--models-dir", trained, "--text", "last")
-    assert nothing.code == 2
-    assert "--text has no effect on one query" in nothing.err
-
-
-def test_training_and_service_agree_on_the_text(tmp_path: Path, vsr_train: Command) -> None:
-    records = write_records(tmp_path / "plain.jsonl")
-    lines = [json.loads(line) for line in records.read_text().splitlines()]
-    for line in lines:
-        line["messages"] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": line.pop("query")}]
-    talks = tmp_path / "talks.jsonl"
-    talks.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    folder = tmp_path / "models"
-    flags = ["--use-fallback", "--embedding-dim", "32", "--algorithm", "knn", "--knn-k", "5", "--text", "all"]
-    assert vsr_train("-q", "train", "--data-file", talks, "--output-dir", folder, *flags).code == 0
-    header = json.loads((folder / "knn_model.json").read_text())["vsr"]
-    assert header["embedder"]["text"] == "all"
-    queries = conversations(tmp_path / "q.jsonl")
-    talk, plain = vsr_train("select", "--input", queries, "--models-dir", folder).lines
-    joined = vsr_train("select", f"{TALK[0]['content']}\n\n{LAW}", "--models-dir", folder, "--json").json
-    assert talk == joined
-    assert talk["scores"] != plain["scores"]
-
-
-def test_limits_leave_models_out_and_say_so(trained: Path, vsr_train: Command) -> None:
-    limited = vsr_train("select", LAW, "--models-dir", trained, "--max-latency", "0.7")
-    assert limited.code == 0
-    lines = limited.out.splitlines()
-    assert lines[0] == "newton"
-    assert lines[2].startswith("left out by the limits: ")
-    assert "cicero (latency 1 > 0.7 s)" in lines[2]
-    relaxed = vsr_train("select", LAW, "--models-dir", trained, "--max-latency", "0.1")
-    assert relaxed.out.splitlines()[0] == "newton"
-    assert "reason relaxed\nno candidate meets the limits, and this one misses least: " in relaxed.out
-    strict = ("--max-latency", "0.1", "--on-limit")
-    failed = vsr_train("select", LAW, "--models-dir", trained, *strict, "error")
-    assert (failed.code, failed.out) == (1, "")
-    assert "no candidate meets the limits" in failed.err
-    default = vsr_train("select", LAW, "--models-dir", trained, *strict, "default", "--default", "darwin")
-    assert default.out.startswith("darwin\nthe default, because no candidate meets the limits: ")
-    document = vsr_train("select", LAW, "--models-dir", trained, "--min-quality", "1", "--json").json
-    assert (document["reason"], set(document["excluded"])) == ("relaxed", set(MODELS))
-    useless = vsr_train("select", LAW, "--models-dir", trained, "--on-limit", "error")
-    assert useless.code == 2
-    assert "--on-limit has no effect without" in useless.err
-
-
-def test_a_conversation_stays_with_its_model(trained: Path, vsr_train: Command) -> None:
-    free = vsr_train("select", LAW, "--models-dir", trained, "--json").json
-    assert free["model"] == "cicero"
-    second = free["ranking"][1]
-    gained = vsr_train("select", LAW, "--models-dir", trained, "--previous", second, "--json").json
-    stays = free["margin"] <= 0.03
-    assert (gained["model"], gained["reason"]) == ((second, "stayed") if stays else ("cicero", "predicted"))
-    equal = ("--candidates", "newton,darwin", "--quality-weight", "1", "--json")
-    close = vsr_train("select", "number", "--models-dir", trained, *equal).json
-    other = vsr_train("select", "number", "--models-dir", trained, *equal, "--previous", close["ranking"][1]).json
-    assert (other["reason"] == "stayed") == (close["margin"] <= 0.03)
+def test_conversations_are_trained_and_routed_by_the_same_text(tmp_path: Path, vsr_train: Command) -> None:
+    """The question stands in the first turn alone: only `--text users` can tell the subjects apart."""
+    outcomes = text_outcomes()
+    lines, talks = [], []
+    for row, query in enumerate(outcomes.queries):
+        talk = [{"role": "user", "content": query}, {"role": "user", "content": f"Please be quick, number {row}."}]
+        talks.append(talk)
+        lines += [
+            {"messages": talk, "model_name": model, "performance": outcomes.quality[row, column]}
+            for column, model in enumerate(outcomes.models)
+        ]
+    records = tmp_path / "r.jsonl"
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    flags = ("--use-fallback", "--embedding-dim", WIDTH, "--algorithm", "knn", "--splits", 1)
+    chosen = {}
+    for text in ("last", "users"):
+        folder = tmp_path / text
+        trained = vsr_train("train", "--data-file", records, "--output-dir", folder, *flags, "--text", text)
+        assert trained.code == 0, trained.err
+        queries = tmp_path / "q.jsonl"
+        queries.write_text("".join(json.dumps({"messages": talk}) + "\n" for talk in talks))
+        found = vsr_train("select", "--input", queries, "--models-dir", folder, "--algorithm", "knn")
+        chosen[text] = [json.loads(line)["model"] for line in found.out.splitlines()]
+    best = [outcomes.models[row % 3] for row in range(len(talks))]
+    right = {text: sum(a == b for a, b in zip(models, best, strict=True)) for text, models in chosen.items()}
+    assert right["users"] > 100 > 80 > right["last"]
+    contradicts = vsr_train("select", LAW, "--models-dir", tmp_path / "users", "--algorithm", "knn", "--text", "all")
+    assert contradicts.code == 1
+    assert "--text all: these artefacts were trained with users" in contradicts.err

@@ -40,7 +40,7 @@ def test_a_training_ends_with_the_table_and_the_verdict(records: Path, tmp_path:
     assert result.code == 0
     assert "Traceback" not in result.err
     lines = result.out.splitlines()
-    assert lines[0] == "90 queries, 3 models, 3 categories; held out: hold-out of 27, quality weight 0.9"
+    assert lines[0] == "90 queries, 3 models, 3 categories; held out: hold-out of 28, quality weight 0.9"
     titles = ["selector", "utility", "quality", "vs best single", "95 %", "latency", "per query"]
     assert re.split("  +", lines[2]) == titles
     for label in ("best single (", "random", "category table", "knn", "kmeans", "chosen inside the folds", "oracle"):

@@ -40,7 +40,7 @@ def test_which_decisions_need_training_and_why_the_others_do_not():
         "several": "chooses between 2 models by knn",
         "single": "one model only",
         "own": "elo is the router's own algorithm and is not trained",
-        "first": "chooses between 2 models by the recommended algorithm",
+        "first": "chooses between 2 models by what the training recommends",
         "none": "no model",
     }
     assert (found.n_to_train, found.algorithms) == (2, {"knn": 1})
@@ -130,7 +130,13 @@ def test_how_many_queries_reach_every_decision(written, capsys):
     assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [(each["n_queries"], each["share"]) for each in found["decisions"]] == [(1, 0.25), (1, 0.25)]
-    assert [found[name] for name in ("n_queries", "n_outside", "n_undecided", "missing_signals")] == [4, 1, 1, []]
+    assert found["reach"] == {
+        "n_queries": 4,
+        "by_decision": {"urgent law": 1, "law": 1},
+        "n_outside": 1,
+        "n_undecided": 1,
+        "missing_signals": [],
+    }
 
 
 def test_missing_categories_are_predicted_where_there_are_artefacts(written, capsys):
@@ -145,9 +151,28 @@ def test_missing_categories_are_predicted_where_there_are_artefacts(written, cap
     said = capsys.readouterr()
     found = json.loads(said.out)
     assert found["decisions"][1]["n_queries"] == pytest.approx(40, abs=4)  # a third of the queries is about law
-    assert (found["n_undecided"], found["missing_signals"]) == (0, ["keyword"])
+    assert (found["reach"]["n_undecided"], found["reach"]["missing_signals"]) == (0, ["keyword"])
     assert [each["verdict"] for each in found["decisions"]] == ["one model", "not known"]
     assert "no signals of type keyword" in said.err
+
+
+def test_the_verdict_of_a_training_is_that_of_a_decision_which_offers_all_for_everything(written, capsys):
+    outcomes = text_outcomes()
+    embedder = load_embedder("hash", dim=WIDTH)
+    settings = TrainingSettings(algorithms=("knn",), splits=1)
+    compare_and_train(outcomes, embedder.embed(outcomes.queries), embedder.fingerprint, written / "m", settings)
+    names = ["newton", "cicero", "darwin"]
+    everything = {"name": "all", "modelRefs": refs(*names)}
+    some = {"name": "some", "rules": {"type": "domain", "name": "law"}, "modelRefs": refs(*names)}
+    entries = {name: {"preferred_endpoints": ["one"]} for name in names}
+    document = ROUTED | {"model_config": entries, "decisions": [everything, some], "default_model": "newton"}
+    (written / "c.yaml").write_text(json.dumps(document))
+    kind = json.loads((written / "m" / "recommended.json").read_text())["verdict"]["kind"]
+    command = ["analyze", "--config", str(written / "c.yaml"), "--models-dir", str(written / "m")]
+    assert main([*command, "--json"]) == 0
+    assert [each["verdict"] for each in json.loads(capsys.readouterr().out)["decisions"]] == [kind, "not known"]
+    assert main(command) == 0
+    assert "`vsr-train evaluate --config` says of every decision" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

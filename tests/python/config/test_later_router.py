@@ -1,10 +1,17 @@
 """Files in the layout of later routers: models under `providers`, decisions under `routing`."""
 
+from typing import Any
+
 import pytest
 
 from vsr.config import parse_config
 from vsr.config.servers import server_url
 from vsr.errors import ConfigError
+
+
+def read(text: str, **environment: str) -> Any:
+    return parse_config(text, environment=environment)
+
 
 LATER = """
 version: v0.3
@@ -48,7 +55,7 @@ routing:
 
 
 def test_models_and_decisions_are_read():
-    config = parse_config(LATER, environment={"A_KEY": "key-of-a", "B_KEY": "key-of-b"})
+    config = read(LATER, A_KEY="key-of-a", B_KEY="key-of-b")
     assert config.warnings == ()
     assert (config.default_model, tuple(config.models)) == ("small", ("small", "large", "bare"))
     small, large, bare = config.models.values()
@@ -80,7 +87,7 @@ def test_models_and_decisions_are_read():
 
 
 def test_a_variable_that_nobody_set_is_no_key():
-    config = parse_config(LATER, environment={"B_KEY": "x" * 9})
+    config = read(LATER, B_KEY="x" * 9)
     assert not config.vllm_endpoints[0].api_key.get_secret_value()
 
 
@@ -134,5 +141,5 @@ def test_what_stands_inside_itself_or_everywhere_ends(text):
 
 def test_merged_keys_are_read():
     text = "base: &base {rules: {type: domain, name: law}}\nrouting: {decisions: [{<<: *base, name: a}]}\n"
-    (decision,) = parse_config(text).decisions
+    (decision,) = read(text).decisions
     assert (decision.name, decision.rules.name) == ("a", "law")

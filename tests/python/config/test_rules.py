@@ -75,10 +75,9 @@ def test_the_highest_priority_is_tried_first_and_equals_in_the_order_of_the_file
     )
     table = DecisionTable.of(config.decisions)
     assert [decision.name for decision, _ in table.decisions] == ["first", "second", "third", "low"]
-    unknown = {"is_category_known": False}
     for known, name in (
         (Known("law", signals={"keyword": ["a"]}), "first"),
-        (Known(None, signals={"keyword": ["a"]}, **unknown), "first"),
+        (Known(None, signals={"keyword": ["a"]}, is_category_known=False), "first"),
         (Known("law"), "second"),
         (Known("math"), "low"),
     ):
@@ -86,4 +85,4 @@ def test_the_highest_priority_is_tried_first_and_equals_in_the_order_of_the_file
         assert found is not None
         assert not isinstance(found, Undecided)
         assert found.name == name
-    assert isinstance(table.find(Known(None, **unknown)), Undecided)
+    assert isinstance(table.find(Known(None, is_category_known=False)), Undecided)

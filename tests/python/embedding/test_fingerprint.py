@@ -26,11 +26,11 @@ COMPARED = {
     "dtype": "bfloat16",
     "token_limit": None,
 }
-INFORMS = {"name": "other", "prompt_name": None, "path": "/elsewhere", "revision": None, "text": "users"}
+INFORMS = {"name": "other", "prompt_name": None, "path": "/elsewhere", "revision": None}
 
 
 def test_each_field_is_compared_or_informs() -> None:
-    assert {*COMPARED, *INFORMS} == {field.name for field in dataclasses.fields(Fingerprint)}
+    assert {*COMPARED, *INFORMS, "text"} == {field.name for field in dataclasses.fields(Fingerprint)}
 
 
 @pytest.mark.parametrize("field", COMPARED)
@@ -46,6 +46,14 @@ def test_what_only_informs_is_not(field: str) -> None:
     other = dataclasses.replace(PLAIN, **{field: INFORMS[field]})  # type: ignore[arg-type]
     assert PLAIN.differences(other) == []
     assert PLAIN.key() == other.key()
+
+
+def test_the_text_is_the_callers_and_tells_trainings_apart_alone() -> None:
+    other = dataclasses.replace(PLAIN, text="all")
+    assert PLAIN.differences(other) == []
+    assert PLAIN.key() != other.key()
+    assert Fingerprint.from_json(other.to_json()).text == "all"
+    assert str(other).endswith("text all, revision fedcba987654")
 
 
 def test_differences_read_well() -> None:

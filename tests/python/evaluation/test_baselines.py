@@ -7,8 +7,9 @@ from pools import DIM, make_pool, planted_pool, some_categories
 from vsr.choice.objective import Objective
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.baselines import gain_over_mix, static_mix
-from vsr.evaluation.cross_validation import ComparisonSettings, compare, hold_out
+from vsr.evaluation.cross_validation import compare, hold_out
 from vsr.evaluation.lines import Lines
+from vsr.evaluation.settings import ComparisonSettings
 
 QUALITY = Objective(1.0)
 

@@ -1,19 +1,23 @@
 """A whole training as a call."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from pools import DIM, planted_pool
+from pools import DIM, planted_pool, topics
 from vsr._files import require_writable
 from vsr.choice.objective import Objective
+from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
 from vsr.data.records import read_records
 from vsr.embedding import Fingerprint
 from vsr.embedding.vector_file import read_embedding_file
 from vsr.errors import OutputError, RecordError, TrainingError
 from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
+from vsr.features import classifier
 from vsr.persistence import load_artefact
 from vsr.selectors.training_data import Preferences
 from vsr.training.outcomes import read_outcomes
@@ -98,10 +102,9 @@ def test_preference_pairs_follow_the_models_that_are_left(tmp_path: Path) -> Non
 
 def test_missing_categories_are_predicted_and_counted(tmp_path: Path) -> None:
     pool = planted_pool(120)
-    categories = [None if row < 15 else name for row, name in enumerate(pool.outcomes.categories)]
-    result = compare_and_train(
-        pool.outcomes.with_categories(categories), pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK
-    )
+    vectors, topic = topics(120, np.random.default_rng(0))
+    categories = [None if row < 15 else CATEGORIES[topic[row]] for row in range(120)]
+    result = compare_and_train(pool.outcomes.with_categories(categories), vectors, EXTERNAL, tmp_path, QUICK)
     assert result.n_predicted_categories == 15
     assert result.notes[0].startswith("15 missing categories predicted from the embedding")
     nothing = compare_and_train(
@@ -112,10 +115,10 @@ def test_missing_categories_are_predicted_and_counted(tmp_path: Path) -> None:
 
 
 def test_what_few_queries_mean_is_noted(tmp_path: Path) -> None:
-    pool = planted_pool(49)
+    pool = planted_pool(39)
     notes = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, QUICK).notes
     assert notes[0].startswith("queries without a category will be taken as other when they are routed: no classifier")
-    assert notes[1].startswith("only 49 unique queries: the intervals are too wide to say whether routing pays")
+    assert notes[1].startswith("only 39 unique queries: the intervals are too wide to say whether routing pays")
     few = planted_pool(3)
     result = compare_and_train(few.outcomes, few.features[:, :DIM], EXTERNAL, tmp_path, QUICK)
     assert result.evaluation is None
@@ -183,3 +186,19 @@ def test_vectors_are_read_as_they_were_saved(tmp_path: Path) -> None:
     np.testing.assert_allclose(read, vectors, atol=1e-6)
     np.save(tmp_path / "f.npy", np.asfortranarray(vectors))
     np.testing.assert_array_equal(read_embedding_file(tmp_path / "f.npy", 4), read)
+
+
+def test_the_classifier_of_all_queries_is_fitted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    decompose = classifier._thin_svd
+
+    def counted(centred: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], ...]:
+        sizes.append(len(centred))
+        return decompose(centred)
+
+    monkeypatch.setattr(classifier, "_thin_svd", counted)
+    pool = planted_pool(120)
+    result = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, replace(QUICK, splits=1))
+    assert sizes.count(120) == 1
+    assert len(sizes) == 6  # and once for each fold
+    assert len({id(selector.classifier) for selector in result.selectors}) == 1

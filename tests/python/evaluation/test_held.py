@@ -5,9 +5,10 @@ import pytest
 
 from pools import DIM, make_pool, planted_pool
 from vsr.choice.objective import Objective
-from vsr.evaluation.cross_validation import ComparisonSettings, hold_out
+from vsr.evaluation.cross_validation import hold_out
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices
 from vsr.evaluation.results import CategorySource
+from vsr.evaluation.settings import ComparisonSettings
 
 
 @pytest.mark.parametrize("source", ["given", "predicted"])

@@ -8,10 +8,11 @@ import pytest
 from pools import DIM, make_pool, planted_pool, some_categories
 from vsr.data.categories import CATEGORIES
 from vsr.evaluation.by_category import models_by_category
-from vsr.evaluation.cross_validation import ComparisonSettings, hold_out
+from vsr.evaluation.cross_validation import hold_out
 from vsr.evaluation.examples import examples
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.reliability import reliability
+from vsr.evaluation.settings import ComparisonSettings
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ import pytest
 from pools import DIM, make_pool, planted_pool
 from vsr.choice.objective import Objective
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation.cross_validation import ComparisonSettings, compare, hold_out
+from vsr.evaluation.cross_validation import compare, hold_out
 from vsr.evaluation.documented_rivals import KMeansBestModel, KnnByVotes
 from vsr.evaluation.held import Held
 from vsr.evaluation.rivals import RivalFold, held_out_rivals
+from vsr.evaluation.settings import ComparisonSettings
 
 QUALITY = Objective(1.0)
 
@@ -58,7 +59,7 @@ def test_predicted_categories_are_those_that_the_folds_predicted():
     fold = spy.folds[0]
     np.testing.assert_array_equal(fold.test_features[:, :DIM], pool.features[fold.test_rows, :DIM])
     shown = fold.test_features[:, DIM:].argmax(axis=1)
-    np.testing.assert_array_equal(shown, held.predicted_codes[0, fold.test_rows])
+    np.testing.assert_array_equal(shown, held.predicted_categories[0, fold.test_rows].argmax(axis=1))
 
 
 def test_votes_are_counted_as_a_loop_would():

@@ -10,6 +10,7 @@ NONE = Interval(0.0, 0.0, 0.0, 400)
 GAIN = Interval(0.03, 0.01, 0.05, 400)
 UNSURE = Interval(0.02, -0.01, 0.05, 400)
 FAINT = Interval(0.001, -0.02, 0.022, 400)
+FLAT = 0.0  # a learning curve by which nothing is still to come
 LOSS = Interval(-0.02, -0.04, 0.0, 400)
 
 
@@ -21,7 +22,8 @@ LOSS = Interval(-0.02, -0.04, 0.0, 400)
         (GAIN, UNSURE, GAIN, "category_table"),
         (UNSURE, LOSS, GAIN, "category_table"),
         (LOSS, LOSS, GAIN, "category_table"),
-        (GAIN, UNSURE, UNSURE, "inconclusive"),
+        (GAIN, UNSURE, UNSURE, "route"),
+        (GAIN, LOSS, UNSURE, "inconclusive"),
         (UNSURE, UNSURE, UNSURE, "inconclusive"),
         (UNSURE, LOSS, UNSURE, "inconclusive"),
         (FAINT, FAINT, NONE, "static"),
@@ -88,17 +90,17 @@ def test_no_figure_is_a_negative_zero() -> None:
 
 def test_inconclusive_says_how_many_queries_would_decide() -> None:
     # The half width of 3 points has to shrink to 2: 9/4 of the queries.
-    verdict = judge(Evidence(UNSURE, UNSURE, NONE), None, "knn", "llama")
+    verdict = judge(Evidence(UNSURE, UNSURE, NONE, FLAT), None, "knn", "llama")
     assert verdict.queries_needed == 900
     assert verdict.sentence == (
         "Do not route yet: the gain over always using llama, +2.0 points (95 % -1.0 .. +5.0), is not surely there; "
-        "if it stays what it is, about 900 queries would decide."
+        "the learning curve says that about 900 queries would decide."
     )
 
 
 def test_a_number_of_queries_that_are_there_is_not_said() -> None:
     nearly = Interval(0.02, -0.0005, 0.0405, 400)  # 420 queries: as many as there are, but for noise
-    verdict = judge(Evidence(nearly, nearly, NONE), None, "knn", "llama")
+    verdict = judge(Evidence(nearly, nearly, NONE, FLAT), None, "knn", "llama")
     assert (verdict.kind, verdict.queries_needed) == ("inconclusive", None)
     assert verdict.sentence == (
         "Do not route yet: the gain over always using llama, +2.0 points (95 % -0.1 .. +4.0), is not surely there."
@@ -107,17 +109,37 @@ def test_a_number_of_queries_that_are_there_is_not_said() -> None:
 
 def test_a_number_of_queries_is_rough() -> None:
     rough = Interval(0.0123, -0.02, 0.0446, 2017)
-    assert judge(Evidence(rough, rough, NONE), None, "knn", "llama").queries_needed == 14000
+    assert judge(Evidence(rough, rough, NONE, FLAT), None, "knn", "llama").queries_needed == 14000
 
 
-def test_a_gain_over_the_single_model_alone_is_said_to_be_one() -> None:
-    assert judge(Evidence(GAIN, UNSURE, UNSURE), None, "knn", "llama").sentence == (
+def test_a_gain_over_the_single_model_is_enough_where_the_table_has_none_and_looks_worse() -> None:
+    verdict = judge(Evidence(GAIN, UNSURE, UNSURE, FLAT), None, "knn", "llama")
+    assert verdict.sentence == (
+        "Routing pays: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using llama; over a "
+        "table of the best model per category, which does not surely pay, it gains +2.0 points (95 % -1.0 .. +5.0)."
+    )
+    assert (verdict.kind, verdict.queries_needed) == ("route", None)
+
+
+def test_a_table_that_looks_better_than_the_selector_leaves_it_open() -> None:
+    assert judge(Evidence(GAIN, LOSS, UNSURE, FLAT), None, "knn", "llama").sentence == (
         "Not decided yet: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using "
-        "llama, but its gain over a table of the best model per category, +2.0 points (95 % -1.0 .. +5.0), is not "
-        "surely there; if it stays what it is, about 900 queries would decide."
+        "llama, but its gain over a table of the best model per category, -2.0 points (95 % -4.0 .. +0.0), is not "
+        "surely there."
     )
 
 
-def test_the_weaker_of_the_two_intervals_decides_how_many() -> None:
-    weaker = Interval(0.01, -0.02, 0.04, 400)
-    assert judge(Evidence(GAIN, weaker, NONE), None, "knn", "llama").queries_needed == 3600
+def test_a_gain_over_a_table_that_does_not_pay_need_not_be_sure() -> None:
+    weaker = Interval(0.001, -0.02, 0.022, 400)
+    assert judge(Evidence(UNSURE, weaker, NONE, FLAT), None, "knn", "llama").queries_needed == 900
+
+
+def test_a_gain_that_still_grows_needs_fewer_queries() -> None:
+    # Half a point is still to come of the gain: ((3 + 0.5) / (2 + 0.5))^2 * 400 = 784.
+    assert judge(Evidence(UNSURE, UNSURE, NONE, 0.005), None, "knn", "llama").queries_needed == 780
+
+
+def test_without_a_learning_curve_no_number_is_said() -> None:
+    verdict = judge(Evidence(UNSURE, UNSURE, NONE), None, "knn", "llama")
+    assert verdict.queries_needed is None
+    assert verdict.sentence.endswith("+2.0 points (95 % -1.0 .. +5.0), is not surely there.")

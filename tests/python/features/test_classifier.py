@@ -14,7 +14,7 @@ from vsr.data.categories import (
     category_codes,
 )
 from vsr.errors import RecordError
-from vsr.features.classifier import CategoryClassifier, fill_categories, labelled_enough
+from vsr.features.classifier import CategoryClassifier, labelled_enough
 
 
 def clusters(
@@ -26,7 +26,9 @@ def clusters(
     return (centres[codes] + noise * random.standard_normal((n, dim))).astype(np.float32), codes
 
 
-@pytest.mark.parametrize(("counts", "enough"), [((20, 20), True), ((19, 500), False), ((500,), False), ((), False)])
+@pytest.mark.parametrize(
+    ("counts", "enough"), [((20, 20), True), ((1, 39), True), ((19, 20), False), ((500,), False), ((), False)]
+)
 def test_what_is_labelled_enough(counts: tuple[int, ...], enough: bool) -> None:
     codes = np.repeat(np.arange(len(counts)), counts)
     assert labelled_enough(np.concatenate([codes, np.full(50, MISSING)])) is enough
@@ -101,23 +103,41 @@ def test_through_plain_arrays_it_predicts_the_same() -> None:
     assert (np.concatenate([again.predict(rows[i : i + 1]) for i in range(200)]) == fitted.predict(rows)).all()
 
 
-def test_missing_categories_are_filled_where_enough_are_labelled() -> None:
-    rows, codes = clusters(100, 16, 2, noise=0.1)
-    names = [["law", "math"][code] for code in codes]
-    partly = [None if row % 5 == 0 else name for row, name in enumerate(names)]
-    filled = fill_categories(rows, partly)
-    assert filled.categories == tuple(names)
-    assert (filled.n_predicted, filled.n_other) == (20, 0)
-    assert filled.lines() == ["20 missing categories predicted from the embedding (100% of 80 labelled ones right)"]
-    few = fill_categories(rows[:30], partly[:30])
-    assert few.categories == tuple("other" if name is None else name for name in partly[:30])
-    assert (few.classifier, few.n_predicted, few.n_other) == (None, 0, 6)
-    wanted = "no classifier could be fitted; label at least 20 queries of each of two categories"
-    assert few.lines() == [f"6 queries without a category count as other, and so will those routed: {wanted}"]
-    assert fill_categories(rows[:30], names[:30]).lines() == [
-        f"queries without a category will be taken as other when they are routed: {wanted}"
-    ]
-    assert fill_categories(rows, names).lines() == []
+def test_probabilities_are_calibrated_and_the_temperature_is_that_of_least_error() -> None:
+    rows, codes = clusters(1500, 30, 4, noise=4.0)
+    fitted = CategoryClassifier.fit(rows[:500], codes[:500])
+    assert fitted.temperature > 0.0
+    shares = fitted.shares(rows[500:])
+    assert shares.shape == (1000, 15)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-12)
+    right = shares.argmax(axis=1) == codes[500:]
+    assert (fitted.predict(rows[500:]) == shares.argmax(axis=1)).all()
+    # Where it is surer it is right more often, and as often as it says.
+    sure = shares.max(axis=1)
+    for part in np.array_split(np.argsort(sure), 4):
+        assert right[part].mean() == pytest.approx(sure[part].mean(), abs=0.09)
+    truth = np.eye(15)[codes[500:]]
+    errors = {
+        temperature: np.square(replace(fitted, temperature=temperature).shares(rows[500:]) - truth).sum(axis=1).mean()
+        for temperature in (0.0, fitted.temperature / 3.0, fitted.temperature, 3.0 * fitted.temperature)
+    }
+    assert min(errors, key=lambda temperature: errors[temperature]) == fitted.temperature
+
+
+def test_clear_categories_are_one_hots() -> None:
+    rows, codes = clusters(200, 16, 3, noise=0.1)
+    fitted = CategoryClassifier.fit(rows, codes)
+    assert (fitted.shares(rows) > 0.99).sum() == 200
+    assert CategoryClassifier.fit(rows, np.full(200, 3)).temperature == 0.0
+
+
+def test_where_nothing_can_be_told_it_says_the_frequencies() -> None:
+    rows, _ = clusters(2000, 16, 1, noise=1.0)
+    codes = np.where(np.random.default_rng(0).random(2000) < 0.2, 0, 1)
+    fitted = CategoryClassifier.where_labelled_enough(rows, codes)
+    assert fitted is not None
+    assert np.abs(fitted.shares(rows)[:, 0] - 0.2).max() < 0.1
+    assert CategoryClassifier.where_labelled_enough(rows[:39], codes[:39]) is None
 
 
 def test_bad_input() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import ArrayLike, NDArray
 
-from vsr.data.categories import CATEGORIES, MISSING
+from vsr.data.categories import CATEGORIES, MISSING, category_shares, most_probable, rows_of
 from vsr.embedding.vectors import unit_rows
 from vsr.errors import RecordError
 from vsr.features import as_features, build_features, feature_dim, join_features, split_features
@@ -132,3 +132,37 @@ def test_a_missing_category_leaves_the_embedding_alone() -> None:
 def test_what_is_no_category_code_is_refused(code: int) -> None:
     with pytest.raises(RecordError, match=f"category code {code}: expected 0 to 13, or -1 where it is missing"):
         join_features(np.ones((1, 4), dtype=np.float32), np.array([code]), 1.0)
+
+
+def test_shares_stand_in_the_category_columns_and_come_back() -> None:
+    embeddings = np.eye(4, 6, dtype=np.float32)
+    shares = np.zeros((4, 15))
+    shares[0, 3] = 1.0
+    shares[1, [2, 5]] = 0.25, 0.75
+    shares[2, 14] = 1.0
+    shares[3, [0, 1, 13]] = 0.5, 0.25, 0.25
+    features = join_features(embeddings, shares, 0.5)
+    np.testing.assert_array_equal(features[:, 6:].sum(axis=1), [0.5, 0.5, 0.0, 0.5])
+    split = split_features(features)
+    assert split.codes.tolist() == [3, 5, MISSING, 0]
+    assert split.category_weight == 0.5
+    np.testing.assert_array_equal(split.categories, shares)
+    known = join_features(embeddings, np.array([3, 5, MISSING, 0]), 0.5)
+    np.testing.assert_array_equal(features[[0, 2]], known[[0, 2]])
+    assert split_features(known).categories.tolist() == [3, 5, MISSING, 0]
+
+
+def test_what_is_predicted_softly_is_a_mean_of_the_table() -> None:
+    table = np.random.default_rng(0).random((15, 3))
+    shares = np.zeros((2, 15))
+    shares[0, 4] = 1.0
+    shares[1, [2, 14]] = 0.25, 0.75
+    rows = rows_of(table, shares)
+    np.testing.assert_array_equal(rows[0], table[4])
+    np.testing.assert_allclose(rows[1], 0.25 * table[2] + 0.75 * table[14], rtol=1e-15)
+    np.testing.assert_array_equal(rows_of(table, np.array([4, MISSING])), table[[4, 14]])
+    many = np.random.default_rng(1).dirichlet(np.ones(15), 3000)
+    np.testing.assert_array_equal(rows_of(table, many)[2999:], rows_of(table, many[2999:]))
+    assert rows_of(table, many[:0]).shape == (0, 3)
+    np.testing.assert_array_equal(category_shares(np.array([4, MISSING])), np.eye(15)[[4, 14]])
+    assert most_probable(shares).tolist() == [4, MISSING]

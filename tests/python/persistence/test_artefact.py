@@ -268,10 +268,23 @@ def test_every_field_of_the_block_is_needed(name: str, trained_folder: Path, edi
         with pytest.raises(ArtefactError, match=field):
             load_artefact(path)
     for inner in ("statistics", "prior", "predictor", "objective", "classifier"):
-        for field in block[inner]:
+        for field in block[inner].keys() - {"temperature"}:  # which older files do not have
             path = edited(name, lambda content, inner=inner, field=field: content["vsr"][inner].pop(field))
             with pytest.raises(ArtefactError, match=field):
                 load_artefact(path)
+
+
+def test_the_classifier_of_an_older_file_names_one_category(edited: Callable[..., Path]) -> None:
+    classifier = load_artefact(edited("knn", lambda content: content["vsr"]["classifier"].pop("temperature"))).selector
+    assert classifier.classifier is not None
+    assert classifier.classifier.temperature == 0.0
+    shares = classifier.classifier.shares(np.eye(4, classifier.classifier.dim, dtype=np.float32))
+    assert sorted(np.unique(shares)) == [0.0, 1.0]
+    softer = load_artefact(edited("knn", lambda content: content["vsr"]["classifier"].update(temperature=0.5))).selector
+    assert softer.classifier is not None
+    assert softer.classifier.temperature == 0.5
+    with pytest.raises(ArtefactError, match=r"'vsr.classifier.temperature' is -1.0; expected a number of 0 or more"):
+        load_artefact(edited("knn", lambda content: content["vsr"]["classifier"].update(temperature=-1.0)))
 
 
 def test_null_stands_for_what_there_is_not(edited: Callable[..., Path]) -> None:
@@ -311,6 +324,10 @@ def test_what_is_not_ours_is_refused(name: str, edited: Callable[..., Path]) -> 
         lambda content: content["vsr"]["embedder"].update(width=DIM + 1), "'vsr.n_features' is 30; expected 17 of the"
     )
     refuse(lambda content: content["vsr"]["objective"].update(quality_weight=2), "quality_weight is 2")
+    refuse(
+        lambda content: content["vsr"]["objective"].update(model_penalty={"large": -1}), "the penalty of large is -1"
+    )
+    refuse(lambda content: content["vsr"]["objective"].update(model_penalty=3), "'vsr.objective.model_penalty' is 3")
     refuse(lambda content: content["vsr"]["classifier"]["codes"].append(99), "'vsr.classifier.codes' holds 99")
     refuse(
         lambda content: content["vsr"].update(calibration_slope="strong"),

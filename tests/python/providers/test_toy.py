@@ -21,7 +21,6 @@ class Toy:
     public_address = "https://toy.example.com"
     key_variables = ("TOY_KEY",)
     loads_on_demand = False
-    fetches_images = False
     states_cost = False
 
     def url(self, server):
@@ -39,9 +38,6 @@ class Toy:
 
     def joined(self, pieces):
         return pieces[-1]
-
-    def has_text(self, piece):
-        return bool(piece.get("a"))
 
 
 @pytest.fixture

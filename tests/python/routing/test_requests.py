@@ -1,5 +1,6 @@
 """What a request may set: limits, the model before, and a text that comes again."""
 
+import json
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +15,10 @@ import yaml
 from routing.subjects import MODELS, WIDTH, text_outcomes
 from vsr.choice import Limits, Objective
 from vsr.embedding import Embedder, ProgressCallback, load_embedder
-from vsr.errors import SelectionError
+from vsr.errors import ArtefactError, SelectionError
 from vsr.features import build_features
 from vsr.persistence import save_selector
-from vsr.routing import Router
+from vsr.routing import DisabledRouter, Router
 from vsr.training.trainer import train_selector
 
 LAW = "Which court reads this contract, and which statute?"
@@ -116,7 +117,7 @@ def test_limits_and_the_model_before_go_through(folder: Path) -> None:
     assert many[0].model == "cicero"
     assert [set(choice.excluded) for choice in many] == [{"darwin"}] * 2
     sticky = Objective(1.0, switch_margin=1.0)
-    assert router.select(LAW, previous="newton", objective=sticky).reason == "stayed"
+    assert router.select(LAW, previous="newton", objective=sticky).reason == "previous"
     assert router.select(LAW, previous="newton").model == "cicero"
     with pytest.raises(SelectionError, match=r"limits is 5; expected vsr\.Limits"):
         router.select(LAW, limits=5)  # type: ignore[arg-type]
@@ -177,3 +178,76 @@ def test_limits_hold_where_no_artefact_is_needed(tmp_path: Path) -> None:
     with pytest.raises(SelectionError, match="no candidate meets the limits"):
         router.select(LAW, limits=Limits(min_quality=0.1, nobody_left="error"))
     assert router.select(LAW).reason == "single_candidate"
+
+
+# Messages
+
+TALK: list[dict[str, Any]] = [
+    {"role": "system", "content": "You know about prime numbers and integrals."},
+    {"role": "user", "content": "Solve the equation of a triangle."},
+    {"role": "assistant", "content": "Gladly."},
+    {"role": "user", "content": [{"type": "text", "text": LAW}]},
+]
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+
+
+def test_of_messages_the_last_of_the_user_is_embedded(folder: Path) -> None:
+    router, embedder = counting(folder)
+    assert router.select(messages=TALK) == router.select(LAW)
+    assert embedder.asked == [LAW]
+    assert router.select_many([TALK, LAW, "an enzyme"]) == router.select_many([LAW, LAW, "an enzyme"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("last", LAW),
+        ("users", f"Solve the equation of a triangle.\n\n{LAW}"),
+        ("all", f"{TALK[0]['content']}\n\nSolve the equation of a triangle.\n\nGladly.\n\n{LAW}"),
+    ],
+)
+def test_the_artefact_says_which_text_is_embedded(text: str, expected: str, folder: Path, tmp_path: Path) -> None:
+    content = json.loads((folder / "knn_model.json").read_text())
+    content["vsr"]["embedder"]["text"] = text
+    (tmp_path / "knn_model.json").write_text(json.dumps(content))
+    router, embedder = counting(tmp_path)
+    router.select(messages=TALK)
+    assert embedder.asked == [expected]
+
+
+def test_a_text_that_nobody_knows_is_refused(folder: Path, tmp_path: Path) -> None:
+    content = json.loads((folder / "knn_model.json").read_text())
+    content["vsr"]["embedder"]["text"] = "first"
+    (tmp_path / "knn_model.json").write_text(json.dumps(content))
+    with pytest.raises(ArtefactError, match="was trained on the text 'first' of conversations, not last, users, all"):
+        Router.load(tmp_path)
+
+
+def test_images_need_a_model_that_can_see(folder: Path, tmp_path: Path) -> None:
+    with_image = [*TALK[:-1], {"role": "user", "content": [{"type": "text", "text": LAW}, IMAGE]}]
+    router = configured(folder, tmp_path)
+    seen = router.select(messages=with_image)
+    assert seen.excluded == {"cicero": "no vision"}
+    assert seen.model in ("newton", "darwin")
+    assert router.select(messages=TALK).excluded == {}
+    blind = Router.load(folder).select(messages=with_image)  # no configuration says that anybody can
+    assert (blind.model, blind.reason, len(blind.excluded)) == ("cicero", "relaxed", 3)
+
+
+def test_messages_go_to_decisions_and_to_a_disabled_router(folder: Path, tmp_path: Path) -> None:
+    router = configured(folder, tmp_path, decisions=DECISIONS)
+    assert router.select(messages=TALK, category="law").decision == "law"
+    assert router.select(messages=TALK).decision == "law"
+    with_image = [{"role": "user", "content": [IMAGE, {"type": "text", "text": LAW}]}]
+    assert router.select(messages=with_image, category="law").reason == "relaxed"
+    assert DisabledRouter("somebody").select(messages=TALK).model == "somebody"
+
+
+def test_messages_that_cannot_be_are_refused(folder: Path) -> None:
+    router = Router.load(folder)
+    with pytest.raises(SelectionError, match="a query and messages were given; expected one of them"):
+        router.select(LAW, messages=TALK)
+    with pytest.raises(SelectionError, match="messages are 'hello'"):
+        router.select(messages="hello")  # type: ignore[arg-type]
+    with pytest.raises(SelectionError, match="query 0 is blank"):
+        router.select(messages=[{"role": "user", "content": [IMAGE]}])

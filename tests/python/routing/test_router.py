@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,11 +21,13 @@ from pools import DIM, planted_pool
 from routing.subjects import MODELS, WIDTH, text_outcomes
 from vsr.choice.chooser import choose
 from vsr.choice.objective import Objective
+from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint, ProgressCallback, load_embedder
 from vsr.errors import ArtefactError, EmbeddingError, RecordError, SelectionError
 from vsr.features import build_features
 from vsr.persistence import save_selector
 from vsr.routing import DisabledRouter, Router
+from vsr.routing.explanation import explain
 from vsr.selectors.base import TrainedSelector
 from vsr.training.trainer import train_selector
 
@@ -115,6 +118,52 @@ def test_many_threads_choose_what_one_does(router: Router) -> None:
         assert list(threads.map(router.select, texts)) == expected
         halves = list(threads.map(router.select_many, [texts[:60], texts[60:]] * 4))
     assert [choice.model for choice in halves[0] + halves[1]] == [choice.model for choice in expected]
+
+
+@pytest.fixture(scope="module")
+def unsure(tmp_path_factory: pytest.TempPathFactory) -> Router:
+    """A router whose vectors tell the categories roughly."""
+    generator = np.random.default_rng(4)
+    outcomes = text_outcomes(600)
+    topic = np.arange(600) % 3
+    vectors = 0.6 * np.eye(3, DIM)[topic] + generator.standard_normal((600, DIM)) / np.sqrt(DIM)
+    selector = train_selector("knn", build_features(vectors, outcomes.categories), outcomes)
+    folder = tmp_path_factory.mktemp("unsure")
+    save_selector(selector, folder, Fingerprint.external(DIM))
+    return Router.load(folder, "knn")
+
+
+def test_a_predicted_category_counts_by_its_probability(unsure: Router) -> None:
+    selector = unsure.artefact.selector
+    assert selector.classifier is not None
+    assert selector.classifier.temperature > 0.0
+    assert selector.prior is not None
+    vectors = np.random.default_rng(5).standard_normal((200, DIM)).astype(np.float32)
+    shares = selector.classifier.shares(vectors)
+    prepared = unsure.prepare_vectors(vectors)
+    np.testing.assert_array_equal(prepared.categories, shares)
+    np.testing.assert_allclose(prepared.features[:, DIM:], shares[:, :14], atol=1e-7)
+    many = unsure.select_many(embeddings=vectors)
+    scores = np.array([[choice.scores[name] for name in MODELS] for choice in many])
+    assert ((scores >= 0.0) & (scores <= 1.0)).all()
+    prior = shares[:, :14] @ selector.prior.by_category
+    residual = selector.predictor.predicted_residuals(prepared.features, prior)
+    np.testing.assert_allclose(scores, np.clip(prior + selector.slope * residual, 0.0, 1.0), atol=1e-6)
+    assert [choice.category for choice in many] == [list(CATEGORIES)[code] for code in shares.argmax(axis=1)]
+    assert [unsure.select(embedding=vector) for vector in vectors] == many
+    mixed = unsure.select_many(categories=["law", *[None] * 199], embeddings=vectors)
+    assert mixed[1:] == many[1:]
+    assert mixed[0] == unsure.select(embedding=vectors[0], category="law")
+
+
+def test_an_explanation_names_the_probable_categories(unsure: Router) -> None:
+    classifier = unsure.artefact.selector.classifier
+    assert classifier is not None
+    vectors = np.random.default_rng(5).standard_normal((200, DIM)).astype(np.float32)
+    least_sure = vectors[classifier.shares(vectors).max(axis=1).argmin()][None]
+    prepared = unsure.prepare_vectors(least_sure)
+    explained = explain(unsure.artefact.selector, prepared.features, MODELS)
+    assert re.match(r"Scores are the means of category (\w+ \(\d\d? %\), ){1,2}\w+ \(\d\d? %\)", explained.summary)
 
 
 def test_without_a_classifier_a_query_is_other(tmp_path: Path) -> None:

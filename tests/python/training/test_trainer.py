@@ -276,7 +276,7 @@ def test_the_classifier_of_missing_categories_needs_enough_labels() -> None:
     assert Trainer.prepare(pool.features, pool.outcomes).classifier is not None
     few = Outcomes(
         queries=pool.outcomes.queries,
-        categories=["math"] * 81 + ["law"] * 19,
+        categories=["math"] * 20 + ["law"] * 19 + [None] * 61,
         models=pool.outcomes.models,
         quality=pool.outcomes.quality,
     )

@@ -11,12 +11,13 @@ from vsr.choice.objective import Objective
 from vsr.data.outcomes import Outcomes
 from vsr.data.records import Record
 from vsr.evaluation import Evaluation
-from vsr.evaluation.cross_validation import ComparisonSettings, conclude, hold_out
+from vsr.evaluation.cross_validation import conclude, hold_out
 from vsr.evaluation.document import metrics_document
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.metrics import curves
 from vsr.evaluation.metrics.measure import Metrics, metrics_of
 from vsr.evaluation.metrics.sweep import Sweep, sweep_metrics
+from vsr.evaluation.settings import ComparisonSettings
 
 PRICES = (0.004, 0.002, 0.001)
 
