@@ -535,7 +535,7 @@ def test_a_conversation_stays_with_its_model(trained: Path, vsr_train: Command) 
     found = ((str(step / 40), vsr_train(*two, step / 40).json) for step in range(41))
     weight, free = next((weight, each) for weight, each in found if each["margin"] <= 0.03)
     stayed = vsr_train(*two, weight, "--previous", free["ranking"][1]).json
-    assert (stayed["model"], stayed["reason"]) == (free["ranking"][1], "previous")
+    assert (stayed["model"], stayed["reason"]) == (free["ranking"][1], "stayed")
     assert stayed["margin"] == pytest.approx(-free["margin"])
     gained = vsr_train(*two, 1, "--previous", "newton").json
     assert (gained["model"], gained["reason"]) == ("cicero", "predicted")

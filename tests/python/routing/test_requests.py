@@ -117,7 +117,7 @@ def test_limits_and_the_model_before_go_through(folder: Path) -> None:
     assert many[0].model == "cicero"
     assert [set(choice.excluded) for choice in many] == [{"darwin"}] * 2
     sticky = Objective(1.0, switch_margin=1.0)
-    assert router.select(LAW, previous="newton", objective=sticky).reason == "previous"
+    assert router.select(LAW, previous="newton", objective=sticky).reason == "stayed"
     assert router.select(LAW, previous="newton").model == "cicero"
     with pytest.raises(SelectionError, match=r"limits is 5; expected vsr\.Limits"):
         router.select(LAW, limits=5)  # type: ignore[arg-type]
