@@ -264,3 +264,11 @@ def test_the_switch_margin_is_a_number_of_0_or_more() -> None:
     assert Objective().switch_margin == 0.03
     assert "switch_margin" not in Objective().document()
     assert Objective(switch_margin=0.1).document()["switch_margin"] == 0.1
+
+
+def test_counted_tokens_take_the_place_of_the_estimate() -> None:
+    """100 tokens of the answer at 2 USD a million, and 1,000,000 or 100 of the prompt at 1."""
+    limits = Limits(max_cost_usd=0.5)
+    counted = under(limits, demand=Demand(n_characters=400, n_input_tokens=1_000_000), candidates=["cheap"])
+    assert counted.excluded == {"cheap": "cost 1 > 0.5 USD"}
+    assert under(limits, demand=Demand(n_characters=4_000_000, n_input_tokens=100), candidates=["cheap"]).excluded == {}
