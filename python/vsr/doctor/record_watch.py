@@ -13,7 +13,7 @@ from vsr.doctor.lines import Seen, Tally
 # Written by a benchmark or by scoring: known, but nothing to look at.
 _OTHER_FIELDS = (
     "finish_reason", "endpoint", "timestamp", "extracted", "scoring_rule",
-    "vsr_scorer", "reasoning", "use_reasoning", "scoring_error", "messages",
+    "vsr_scorer", "reasoning", "use_reasoning", "scoring_error",
 )  # fmt: skip
 _WATCHED = ("ground_truth", "metric", "response", "unparsed")
 _LONGEST_NOTHING = max(map(len, NOTHING))
