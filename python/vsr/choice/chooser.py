@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 
 _MOST_OFFERS = 256
 
-Reason = Literal["predicted", "single_candidate", "previous", "relaxed", "default"]
+Reason = Literal["predicted", "single_candidate", "stayed", "relaxed", "default"]
 CategorySource = Literal["given", "predicted"]
 
 
@@ -36,7 +36,7 @@ class Choice:
         utility: its utility under the objective; None likewise.
         margin: its utility less that of the best other one, below 0 where the conversation stays with its model; None
             where there is no other.
-        reason: `predicted`, `single_candidate`, `previous` (staying with the model of the conversation, though another
+        reason: `predicted`, `single_candidate`, `stayed` (staying with the model of the conversation, though another
             is better), `relaxed` (no candidate meets the limits, and this one misses least) or `default`.
         scores: predicted quality of every candidate that the artefact knows.
         utilities: utility of every such candidate.
@@ -240,7 +240,7 @@ class Chooser:
             if stay in left and stay != best:
                 saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, category)
                 if utility[best] - utility[stay] - saved <= self.objective.switch_margin:
-                    best, reason = stay, "previous"
+                    best, reason = stay, "stayed"
         return _taking(choice, best, offer, quality, utility, left, reason)
 
     def _facts(self, name: str, model: str) -> ModelFacts:

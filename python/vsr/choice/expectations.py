@@ -43,11 +43,13 @@ class Demand:
         n_characters: of all its text; None where only a vector is there.
         n_cached_characters: of what the last answer's server has read already.
         capabilities: what it needs, because of what is in it.
+        n_input_tokens: length of its prompt, where the caller has counted it.
     """
 
     n_characters: int | None = None
     n_cached_characters: int = 0
     capabilities: frozenset[str] = frozenset()
+    n_input_tokens: int | None = None
 
 
 NO_DEMAND = Demand()
@@ -100,7 +102,9 @@ class Expectations:
             if fact.prompt_usd is None or fact.completion_usd is None:
                 continue
             n_input = np.nan
-            if demand.n_characters is not None:
+            if demand.n_input_tokens is not None:
+                n_input = float(demand.n_input_tokens)
+            elif demand.n_characters is not None:
                 n_input = float(tokens.tokens_per_character[column]) * demand.n_characters
             if not np.isfinite(n_input):
                 n_input = float(n_prompt[column])

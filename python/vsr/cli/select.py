@@ -10,6 +10,7 @@ import click
 from vsr.cli import terminal
 from vsr.cli.algorithm_options import AlgorithmChoice
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
+from vsr.cli.limit_options import LimitOptions, limit_options
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 )
 @option("--candidates", metavar="A,B,...", help="Models on offer; all without it.")
 @option("--default", metavar="MODEL", help="Answer with this model when no candidate is known.")
+@limit_options
 @option("--explain", is_flag=True, help="Say what the choice rests on.")
 @embedding_options
 @objective_options("that of the training", "that of the training")
@@ -68,6 +70,7 @@ def select(
     signals: tuple[str, ...],
     candidates: str | None,
     default: str | None,
+    limit: LimitOptions,
     explain: bool,
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
@@ -103,7 +106,7 @@ def select(
         raise click.UsageError("--category has no effect with --input: the file says the categories.")
     if input_file is not None and as_json:
         raise click.UsageError("--json has no effect with --input: the result is JSON Lines without it.")
-    if default is not None and candidates is None and config_path is None:
+    if default is not None and candidates is None and config_path is None and limit.on_limit != "default":
         raise click.UsageError("--default has no effect without --candidates: all models are on offer.")
     queries = [Query(query=text, category=category)] if text is not None else _read_queries(input_file, skip_bad_lines)
     for unknown in unknown_categories(query.category for query in queries):
@@ -148,6 +151,7 @@ def select(
     elif input_file is not None and routers and routers[0][1].embedder is not None:
         vectors = embed_with_progress(routers[0][1].embedder, prompts, routers[0][1].artefact.text).vectors
     wanted = objective.over(routers[0][1].objective) if routers else None
+    limits = limit.limits()
     asked = [
         Request(
             None if query.messages else prompt,
@@ -157,7 +161,9 @@ def select(
             default,
             wanted,
             vector,
-            messages=query.messages,
+            limits,
+            limit.previous,
+            query.messages,
         )
         for prompt, query, vector in zip(prompts, queries, vectors, strict=True)
     ]
@@ -208,7 +214,13 @@ def _read_queries(path: Path | None, skip_bad_lines: bool) -> "list[Query]":
 
 def _print_choice(choice: "Choice") -> None:
     """Print the model on a line of its own, then what the choice rests on."""
+    from vsr.choice.chooser import UNKNOWN
+
     terminal.write(choice.model)
+    misses = [f"{name} ({why})" for name, why in choice.excluded.items() if why != UNKNOWN]
+    if choice.reason == "default" and misses:
+        terminal.write(f"the default, because no candidate meets the limits: {', '.join(misses)}")
+        return
     if choice.reason == "default" and not choice.excluded and choice.decision is None:
         terminal.write("the default model: no decision holds for the query, or no candidate was offered")
         return
@@ -223,6 +235,10 @@ def _print_choice(choice: "Choice") -> None:
         said.append(f"margin {100 * choice.margin:.1f} points")
     said.append(f"reason {choice.reason}")
     terminal.write(", ".join(said))
+    if choice.reason == "relaxed":
+        terminal.write(f"no candidate meets the limits, and this one misses least: {', '.join(misses)}")
+    elif misses:
+        terminal.write(f"left out by the limits: {', '.join(misses)}")
     if not choice.utilities:
         return
     terminal.write("")

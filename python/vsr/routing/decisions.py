@@ -121,7 +121,7 @@ class DecisionRouter(ModelRouter):
 
     def router_of(self, choice: Choice) -> Router | None:
         """Give the router that made a choice; None where nothing was compared."""
-        if choice.reason != "predicted":
+        if not choice.scores:
             return None
         decision = next((each for each in self.config.decisions if each.name == choice.decision), None)
         return self.routers[self.algorithm_of(decision)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy.typing as npt
 
-from vsr._checks import require_kind
+from vsr._checks import require_kind, require_whole_number
 from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Terms
 from vsr.choice.expectations import VISION, Demand
@@ -35,6 +35,8 @@ class Request:
         limits: what the chosen model has to keep.
         previous: name of the model that has answered in this conversation so far.
         messages: the conversation in OpenAI's form, in the place of the text.
+        input_tokens: length of the prompt, for the cost of this request; without it estimated from the characters, by
+            the tokens for each of them in the training records.
     """
 
     query: str | None = None
@@ -47,6 +49,7 @@ class Request:
     limits: Limits | None = None
     previous: str | None = None
     messages: Messages | None = None
+    input_tokens: int | None = None
 
     def __post_init__(self) -> None:
         """Read the messages once.
@@ -72,19 +75,24 @@ class Request:
         """What it sets beyond objective and candidates; None where that is nothing.
 
         Raises:
-            SelectionError: The limits are of another kind, or the previous model is no name.
+            SelectionError: The limits are of another kind, the previous model is no name, or the number of tokens none.
         """
         conversation = self.messages if isinstance(self.messages, Conversation) else None
         has_images = conversation is not None and bool(conversation.images)
-        if self.limits is None and self.previous is None and not has_images:
+        if self.limits is None and self.previous is None and not has_images and self.input_tokens is None:
             return None
         if self.previous is not None:
             require_kind(self.previous, str, "previous", "the name of a model", SelectionError)
+        if self.input_tokens is not None:
+            expected = "a number of tokens, 0 or more"
+            require_whole_number(self.input_tokens, "input_tokens", expected, SelectionError)
+            if self.input_tokens < 0:
+                raise SelectionError(f"input_tokens is {self.input_tokens}; expected {expected}")
         if conversation is not None:
             needed = frozenset({VISION}) if has_images else frozenset()
-            demand = Demand(conversation.n_characters, conversation.n_earlier_characters, needed)
+            demand = Demand(conversation.n_characters, conversation.n_earlier_characters, needed, self.input_tokens)
         else:
-            demand = Demand(None if self.query is None else len(self.query))
+            demand = Demand(None if self.query is None else len(self.query), n_input_tokens=self.input_tokens)
         return Terms(as_limits(self.limits), self.previous, demand)
 
 

@@ -220,11 +220,11 @@ def test_limits_that_cannot_be_are_refused(arguments: dict[str, Any], message: s
 @pytest.mark.parametrize(
     ("scores", "margin", "model", "reason"),
     [
-        ([0.50, 0.53, 0.40], 0.031, "cheap", "previous"),
+        ([0.50, 0.53, 0.40], 0.031, "cheap", "stayed"),
         ([0.50, 0.54, 0.40], 0.031, "middle", "predicted"),
         ([0.50, 0.51, 0.40], 0.0, "middle", "predicted"),
         ([0.60, 0.51, 0.40], 0.031, "cheap", "predicted"),
-        ([0.10, 0.51, 0.40], 1.0, "cheap", "previous"),
+        ([0.10, 0.51, 0.40], 1.0, "cheap", "stayed"),
     ],
 )
 def test_a_conversation_changes_models_for_a_gain_alone(
@@ -232,7 +232,7 @@ def test_a_conversation_changes_models_for_a_gain_alone(
 ) -> None:
     choice = under(previous="cheap", scores=scores, objective=Objective(1.0, switch_margin=margin))
     assert (choice.model, choice.reason) == (model, reason)
-    if reason == "previous":
+    if reason == "stayed":
         assert choice.margin == pytest.approx(scores[0] - max(scores))
         assert choice.ranking[0] == "cheap"
 
@@ -264,3 +264,11 @@ def test_the_switch_margin_is_a_number_of_0_or_more() -> None:
     assert Objective().switch_margin == 0.03
     assert "switch_margin" not in Objective().document()
     assert Objective(switch_margin=0.1).document()["switch_margin"] == 0.1
+
+
+def test_counted_tokens_take_the_place_of_the_estimate() -> None:
+    """100 tokens of the answer at 2 USD a million, and 1,000,000 or 100 of the prompt at 1."""
+    limits = Limits(max_cost_usd=0.5)
+    counted = under(limits, demand=Demand(n_characters=400, n_input_tokens=1_000_000), candidates=["cheap"])
+    assert counted.excluded == {"cheap": "cost 1 > 0.5 USD"}
+    assert under(limits, demand=Demand(n_characters=4_000_000, n_input_tokens=100), candidates=["cheap"]).excluded == {}

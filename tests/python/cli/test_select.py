@@ -501,3 +501,43 @@ def test_conversations_are_trained_and_routed_by_the_same_text(tmp_path: Path, v
     contradicts = vsr_train("select", LAW, "--models-dir", tmp_path / "users", "--algorithm", "knn", "--text", "all")
     assert contradicts.code == 1
     assert "--text all: these artefacts were trained with users" in contradicts.err
+
+
+# Limits and the model before
+
+
+def test_limits_leave_models_out_and_say_so(trained: Path, vsr_train: Command) -> None:
+    limited = vsr_train("select", LAW, "--models-dir", trained, "--max-latency", "0.7")
+    assert limited.code == 0
+    lines = limited.out.splitlines()
+    assert lines[0] == "newton"
+    assert lines[2].startswith("left out by the limits: ")
+    assert "cicero (latency 1 > 0.7 s)" in lines[2]
+    relaxed = vsr_train("select", LAW, "--models-dir", trained, "--max-latency", "0.1")
+    assert relaxed.out.splitlines()[0] == "newton"
+    assert "reason relaxed\nno candidate meets the limits, and this one misses least: " in relaxed.out
+    strict = ("--max-latency", "0.1", "--on-limit")
+    failed = vsr_train("select", LAW, "--models-dir", trained, *strict, "error")
+    assert (failed.code, failed.out) == (1, "")
+    assert "no candidate meets the limits" in failed.err
+    default = vsr_train("select", LAW, "--models-dir", trained, *strict, "default", "--default", "darwin")
+    assert default.out.startswith("darwin\nthe default, because no candidate meets the limits: ")
+    document = vsr_train("select", LAW, "--models-dir", trained, "--min-quality", "1", "--json").json
+    assert (document["reason"], set(document["excluded"])) == ("relaxed", set(MODELS))
+    useless = vsr_train("select", LAW, "--models-dir", trained, "--on-limit", "error")
+    assert useless.code == 2
+    assert "--on-limit has no effect without" in useless.err
+
+
+def test_a_conversation_stays_with_its_model(trained: Path, vsr_train: Command) -> None:
+    """Between speed alone and quality alone there is a weight at which two models are nearly equal."""
+    two = ("select", LAW, "--models-dir", trained, "--candidates", "newton,cicero", "--json", "--quality-weight")
+    found = ((str(step / 40), vsr_train(*two, step / 40).json) for step in range(41))
+    weight, free = next((weight, each) for weight, each in found if each["margin"] <= 0.03)
+    stayed = vsr_train(*two, weight, "--previous", free["ranking"][1]).json
+    assert (stayed["model"], stayed["reason"]) == (free["ranking"][1], "stayed")
+    assert stayed["margin"] == pytest.approx(-free["margin"])
+    gained = vsr_train(*two, 1, "--previous", "newton").json
+    assert (gained["model"], gained["reason"]) == ("cicero", "predicted")
+    explained = vsr_train(*two, weight, "--previous", free["ranking"][1], "--explain").json
+    assert explained["explanation"]["summary"]

@@ -18,7 +18,7 @@ from vsr.embedding import Embedder, ProgressCallback, load_embedder
 from vsr.errors import ArtefactError, SelectionError
 from vsr.features import build_features
 from vsr.persistence import save_selector
-from vsr.routing import DisabledRouter, Router
+from vsr.routing import DisabledRouter, Request, Router
 from vsr.training.trainer import train_selector
 
 LAW = "Which court reads this contract, and which statute?"
@@ -125,7 +125,7 @@ def test_limits_and_the_model_before_go_through(folder: Path) -> None:
     assert many[0].model == "cicero"
     assert [set(choice.excluded) for choice in many] == [{"darwin"}] * 2
     sticky = Objective(1.0, switch_margin=1.0)
-    assert router.select(LAW, previous="newton", objective=sticky).reason == "previous"
+    assert router.select(LAW, previous="newton", objective=sticky).reason == "stayed"
     assert router.select(LAW, previous="newton").model == "cicero"
     with pytest.raises(SelectionError, match=r"limits is 5; expected vsr\.Limits"):
         router.select(LAW, limits=5)  # type: ignore[arg-type]
@@ -259,3 +259,12 @@ def test_messages_that_cannot_be_are_refused(folder: Path) -> None:
         router.select(messages="hello")  # type: ignore[arg-type]
     with pytest.raises(SelectionError, match="query 0 is blank"):
         router.select(messages=[{"role": "user", "content": [IMAGE]}])
+
+
+def test_the_tokens_of_a_request_are_counted_or_refused(folder: Path, tmp_path: Path) -> None:
+    router = configured(folder, tmp_path)
+    (choice,) = router.route([Request(LAW, input_tokens=1000)])
+    assert choice == router.select(LAW)
+    for wrong in (-1, 1.5, "many"):
+        with pytest.raises(SelectionError, match="input_tokens is"):
+            router.route([Request(LAW, input_tokens=wrong)])  # type: ignore[arg-type]
