@@ -8,11 +8,11 @@ from typing import Annotated, Any, overload
 
 import msgspec
 
+from vsr.data.field_forms import is_choices, is_conversation, is_signals, is_text_or_number
 from vsr.data.fields import Field, in_place_of, is_filled_text, is_number, is_text, problem_with
 from vsr.data.json_lines import BadLine, JsonLines, decode_object
 from vsr.data.messages import EXPECTED_MESSAGES, Conversation
 from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
-from vsr.errors import RecordError
 
 __all__ = [
     "BadLine",
@@ -174,45 +174,20 @@ class Queries(Sequence[Query]):
         return self.items[index]
 
 
-def _is_choices(value: object) -> bool:
-    try:
-        parse_choices(value)
-    except RecordError:
-        return False
-    return True
-
-
-def _is_signals(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in value.values()
-    )
-
-
-def _is_conversation(value: object) -> bool:
-    try:
-        return bool(Conversation.parse(value).text("users"))
-    except RecordError:
-        return False
-
-
-def _is_text_or_number(value: object) -> bool:
-    return isinstance(value, str) or is_number(value)
-
-
 _TEXTS_OF_A_QUERY = (
     Field("category", "text", is_text),
     Field("task_name", "text", is_text),
     Field("metric", "text", is_text),
-    Field("ground_truth", "text or a number", _is_text_or_number),
-    Field("choices", EXPECTED_CHOICES, _is_choices),
+    Field("ground_truth", "text or a number", is_text_or_number),
+    Field("choices", EXPECTED_CHOICES, is_choices),
 )
-_MESSAGES = Field("messages", f"{EXPECTED_MESSAGES}, and the user saying something", _is_conversation)
+_MESSAGES = Field("messages", f"{EXPECTED_MESSAGES}, and the user saying something", is_conversation)
 _QUERY_FIELDS = (_MESSAGES, Field("query", "text that is not blank", is_filled_text, required=True), *_TEXTS_OF_A_QUERY)
 QUERY_FIELDS = tuple(known.name for known in _QUERY_FIELDS)
 """The fields of a line of queries that mean something here; all others are kept as they are."""
 _QUERY_FIELD_NAMES = frozenset(QUERY_FIELDS)
 # Carried along with what is not known here, and checked all the same.
-_CARRIED_FIELDS = (Field("signals", 'an object such as {"keyword": ["urgent"]}', _is_signals),)
+_CARRIED_FIELDS = (Field("signals", 'an object such as {"keyword": ["urgent"]}', is_signals),)
 _RECORD_FIELDS = (
     _MESSAGES,
     Field("query", "the text of the query, not blank", is_filled_text, required=True),
@@ -222,14 +197,14 @@ _RECORD_FIELDS = (
     Field("cost", "US dollars, 0 to 1,000,000", partial(is_number, low=0, high=_MOST_USD)),
     Field("error", "text that says why the call failed, or null", is_text),
     Field("response", "text", is_text),
-    Field("embedding_id", "a number or text", _is_text_or_number),
+    Field("embedding_id", "a number or text", is_text_or_number),
     *(
         Field(name, "a number of tokens, 0 to 1e9", partial(is_number, low=0, high=_MOST_TOKENS))
         for name in ("input_tokens", "output_tokens")
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
-    Field("group", "a number or text", _is_text_or_number),
+    Field("group", "a number or text", is_text_or_number),
     *_TEXTS_OF_A_QUERY,
 )
 RECORD_FIELDS = tuple(known.name for known in _RECORD_FIELDS)
@@ -333,10 +308,10 @@ def _read_record(line: bytes) -> Record:
     if record.messages is None:
         if not record.query:
             raise ValueError
-    elif not _is_conversation(record.messages):
+    elif not is_conversation(record.messages):
         raise ValueError
     # msgspec has checked a list of choices already; the other forms can still be wrong inside.
-    if record.choices is not None and not isinstance(record.choices, list) and not _is_choices(record.choices):
+    if record.choices is not None and not isinstance(record.choices, list) and not is_choices(record.choices):
         raise ValueError
     if record.performance is None and not record.error and not record.unscored:
         # Only now is the response worth its memory: it has to be scored.

@@ -12,9 +12,8 @@ from vsr.doctor.lines import Seen, Tally
 
 # Written by a benchmark or by scoring: known, but nothing to look at.
 _OTHER_FIELDS = (
-    "input_tokens", "output_tokens", "finish_reason", "endpoint", "timestamp", "extracted", "scoring_rule",
+    "finish_reason", "endpoint", "timestamp", "extracted", "scoring_rule",
     "vsr_scorer", "reasoning", "use_reasoning", "scoring_error",
-    "time_to_first_token", "messages",
 )  # fmt: skip
 _WATCHED = ("ground_truth", "metric", "response", "unparsed")
 _LONGEST_NOTHING = max(map(len, NOTHING))

@@ -16,6 +16,7 @@ from vsr.asking.queue import RetryPolicy
 from vsr.benchmark.plan import make_plan
 from vsr.benchmark.rescoring import rescore_file
 from vsr.benchmark.runner import RunSettings, preview, run_benchmark
+from vsr.data.messages import ConversationPrompt
 from vsr.data.outcomes import Outcomes
 from vsr.data.prompts import parse_choices
 from vsr.data.records import Query, read_queries, read_records
@@ -609,5 +610,6 @@ def test_a_wish_for_a_bare_answer_is_not_put_into_a_conversation(tmp_path):
     path.write_text(json.dumps({"messages": CONVERSATION}) + "\n" + json.dumps({"query": "Which?"}) + "\n")
     config = config_for([{"name": "one", "address": "127.0.0.1", "port": 1}], {"a": {"preferred_endpoints": ["one"]}})
     long, plain = make_plan(read_queries(path), config, is_concise=True, environment={}).questions
+    assert isinstance(long.prompt, ConversationPrompt)
     assert long.prompt.conversation.messages == tuple(CONVERSATION)
     assert plain.prompt.startswith("Which?\n\n")
