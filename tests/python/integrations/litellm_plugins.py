@@ -17,11 +17,11 @@ class Failing(ModelRouter):
         self.models = router.models
         self.is_warm = False
 
-    def route(self, requests, embeddings=None):
+    def route(self, requests):
         if self.is_warm:
             self.misbehave()
         self.is_warm = True
-        return self.router.route(requests, embeddings)
+        return self.router.route(requests)
 
     def misbehave(self):
         raise ArtefactError("broken on purpose")

@@ -28,7 +28,7 @@ class Fixed(ModelRouter):
         self.quality = QUALITY if quality is None else quality
         self.asked = []
 
-    def route(self, requests, embeddings=None):  # noqa: ARG002 -- the name is the protocol's
+    def route(self, requests):
         self.asked += [request.query for request in requests]
         return [self.choice(request.candidates or MODELS) for request in requests]
 
@@ -39,9 +39,9 @@ class Fixed(ModelRouter):
 
 
 class Broken(Fixed):
-    def route(self, requests, embeddings=None):
+    def route(self, requests):
         if not self.asked:  # the warm-up
-            return super().route(requests, embeddings)
+            return super().route(requests)
         raise ArtefactError("it broke")
 
 
@@ -50,10 +50,10 @@ class Slow(Fixed):
         super().__init__()
         self.seconds = seconds
 
-    def route(self, requests, embeddings=None):
+    def route(self, requests):
         if self.asked:
             time.sleep(self.seconds)
-        return super().route(requests, embeddings)
+        return super().route(requests)
 
 
 @dataclass
@@ -133,10 +133,10 @@ def test_a_disabled_router_passes():
 @pytest.mark.parametrize("messages", [[], [{"role": "system", "content": "x"}], ["text"], [{"role": "user"}]])
 def test_messages_without_a_text_pass(messages):
     class Strict(Fixed):
-        def route(self, requests, embeddings=None):
+        def route(self, requests):
             if not all(request.query for request in requests):
                 raise ArtefactError("blank")
-            return super().route(requests, embeddings)
+            return super().route(requests)
 
     plugin = make_plugin(Strict())
     (context,) = run(plugin, Context(list(ALL), messages))
@@ -180,10 +180,10 @@ def test_a_full_pool_passes_at_once():
     release = threading.Event()
 
     class Held(Fixed):
-        def route(self, requests, embeddings=None):
+        def route(self, requests):
             if self.asked:
                 release.wait(10)
-            return super().route(requests, embeddings)
+            return super().route(requests)
 
     plugin = make_plugin(Held(), timeout_s=10, n_threads=1, max_waiting=1)
 
@@ -201,9 +201,9 @@ def test_a_full_pool_passes_at_once():
 
 def test_the_default_timeout_is_three_times_the_warm_up():
     class Warm(Fixed):
-        def route(self, requests, embeddings=None):
+        def route(self, requests):
             time.sleep(0.1)
-            return super().route(requests, embeddings)
+            return super().route(requests)
 
     assert 0.3 <= make_plugin(Warm()).timeout_s < 3
     assert make_plugin().timeout_s == 0.2

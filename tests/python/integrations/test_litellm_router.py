@@ -20,7 +20,7 @@ UTILITIES = {"sim-maths-8b": 0.9, "sim-small-1b": 0.8, "sim-medic-8b": 0.7}
 class Preferring(ModelRouter):
     models = tuple(UTILITIES)
 
-    def route(self, requests, embeddings=None):  # noqa: ARG002 -- the name is the protocol's
+    def route(self, requests):
         return [self.choice(request.candidates or list(UTILITIES)) for request in requests]
 
     def choice(self, candidates):

@@ -80,7 +80,7 @@ def test_a_list_is_answered_in_order_by_the_fields_of_each(server, folder):
     answers = server.select(asked).json()
     models = ["cicero", "darwin", "darwin", "newton", "newton", "newton", "somebody", "cicero"]
     assert [each["model"] for each in answers] == models
-    assert [each["reason"] for each in answers[4:]] == ["single_candidate", "previous", "default", "predicted"]
+    assert [each["reason"] for each in answers[4:]] == ["single_candidate", "stayed", "default", "predicted"]
     assert answers[0]["category_source"] == "given"
     assert set(answers[4]["excluded"]) == {"cicero", "darwin"}
     assert len({each["id"] for each in answers}) == len(asked)
