@@ -37,7 +37,7 @@ _QUERIES_NAME = "queries.jsonl"
     "n_queries",
     type=click.IntRange(min=2),
     metavar="N",
-    show_default="420",
+    show_default="560",
     help="How many queries to generate, spread over the 14 categories.",
 )
 @option(

@@ -9,7 +9,7 @@ import pytest
 
 from vsr.cli import main
 from vsr.data.records import read_queries, read_records
-from vsr.simulation import SIMULATED_MODELS
+from vsr.simulation import N_QUERIES, SIMULATED_MODELS
 
 ARTEFACTS = [
     *("kmeans_model.json", "knn_model.json", "mf_model.json", "mlp_model.json", "recommended.json"),
@@ -94,3 +94,8 @@ def test_serving_replaces_its_own_files_alone(tmp_path, monkeypatch, capsys):
         )
         assert path.read_bytes() == written + b"\n"
         path.write_bytes(written)
+
+
+def test_the_help_says_how_many_queries_there_are(capsys):
+    assert main(["demo", "--help"]) == 0
+    assert f"[default: {N_QUERIES}]" in capsys.readouterr().out
