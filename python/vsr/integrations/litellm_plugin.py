@@ -10,7 +10,6 @@ from threading import BoundedSemaphore
 from typing import Any, Literal, Protocol
 
 from vsr.choice.chooser import Choice
-from vsr.data.messages import Conversation
 from vsr.integrations.conversations import LastModels
 from vsr.routing import DecisionRouter, DisabledRouter, ModelRouter, Request
 
@@ -55,7 +54,6 @@ class RoutingPlugin:
         names: Mapping[str, str] | None = None,
         n_threads: int = 2,
         max_waiting: int = 32,
-        switch_margin: float = 0.03,
     ) -> None:
         """Warm the router up.
 
@@ -66,7 +64,6 @@ class RoutingPlugin:
             names: LiteLLM's names of models -> ours, where they differ by more than the provider in front.
             n_threads: how many texts are embedded at a time.
             max_waiting: how many requests wait for a thread before others are passed on.
-            switch_margin: a conversation changes its model only for a gain in utility above this.
 
         Raises:
             VsrError: The router cannot choose for a text.
@@ -77,7 +74,6 @@ class RoutingPlugin:
         self._models = frozenset(_models_of(router))
         warm_up_s = _warm_up_s(router)
         self.timeout_s = max(3 * warm_up_s, _SHORTEST_TIMEOUT_S) if timeout_s is None else timeout_s
-        self._switch_margin = switch_margin
         self._last_models = LastModels()
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="vsr")
         self._places = BoundedSemaphore(n_threads + max_waiting)
@@ -123,7 +119,9 @@ class RoutingPlugin:
             return self._count("unknown")
         if not self._places.acquire(blocking=False):
             return self._count("full")
-        future = self._threads.submit(self._choose, messages, tuple(theirs))
+        session, owner = _text(metadata.get("session_id")), _text(metadata.get("user_api_key_hash"))
+        previous = self._last_models.find(messages, session, owner)
+        future = self._threads.submit(self._choose, messages, tuple(theirs), previous)
         future.add_done_callback(lambda _: self._places.release())
         try:
             choice = await asyncio.wait_for(asyncio.wrap_future(future), self.timeout_s)
@@ -136,35 +134,14 @@ class RoutingPlugin:
         order = [model for model in choice.ranking if model in theirs]
         if not order:
             return self._count("unknown")
-        order = self._order(order, choice, messages, metadata)
+        start = _n_retries(metadata) % len(order)
+        order = order[start:] + order[:start]
+        self._last_models.remember(messages, session, owner, order[0])
         self._count("routed")
         return [(theirs[model], _said(choice, model)) for model in order]
 
-    def _choose(self, messages: Sequence[Mapping[str, object]], models: Sequence[str]) -> Choice:
-        text = Conversation.parse(messages).text("last")
-        return self.router.route([Request(text, candidates=models)])[0]
-
-    def _order(
-        self,
-        order: list[str],
-        choice: Choice,
-        messages: Sequence[Mapping[str, object]],
-        metadata: Mapping[str, object],
-    ) -> list[str]:
-        """Stay with a conversation's model unless another is clearly better; begin with the n-th on the n-th retry."""
-        session, owner = _text(metadata.get("session_id")), _text(metadata.get("user_api_key_hash"))
-        previous = self._last_models.find(messages, session, owner)
-        utilities = choice.utilities
-        if previous in utilities and utilities[order[0]] - utilities[previous] <= self._switch_margin:
-            order = [previous, *(model for model in order if model != previous)]
-        retries = metadata.get("request_retry_count")
-        if not isinstance(retries, int):  # LiteLLM 1.94 does not count
-            failed = metadata.get("previous_models")
-            retries = len(failed) if isinstance(failed, list | tuple) else 0
-        start = retries % len(order)
-        order = order[start:] + order[:start]
-        self._last_models.remember(messages, session, owner, order[0])
-        return order
+    def _choose(self, messages: Sequence[Mapping[str, object]], models: Sequence[str], previous: str | None) -> Choice:
+        return self.router.route([Request(messages=messages, candidates=models, previous=previous)])[0]
 
     def known(self, names: Sequence[str]) -> list[str]:
         """Give those of LiteLLM's names that are models that the router knows."""
@@ -214,6 +191,15 @@ def _warm_up_s(router: ModelRouter) -> float:
     for part in _parts(router):
         part.select(_LONG_TEXT)
     return time.perf_counter() - started
+
+
+def _n_retries(metadata: Mapping[str, object]) -> int:
+    """Count how often LiteLLM has tried this request already."""
+    retries = metadata.get("request_retry_count")
+    if isinstance(retries, int):
+        return retries
+    failed = metadata.get("previous_models")  # LiteLLM 1.94 does not count
+    return len(failed) if isinstance(failed, list | tuple) else 0
 
 
 def _said(choice: Choice, model: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from vsr.choice.chooser import Choice
+from vsr.choice.objective import Objective
 from vsr.errors import ArtefactError, ConfigError
 from vsr.integrations import litellm as integration
 from vsr.integrations.litellm import RoutingPlugin
@@ -29,12 +30,14 @@ class Fixed(ModelRouter):
         self.asked = []
 
     def route(self, requests):
-        self.asked += [request.query for request in requests]
-        return [self.choice(request.candidates or MODELS) for request in requests]
+        self.asked += [request.text("last") for request in requests]
+        return [self.choice(request.candidates or MODELS, request.previous) for request in requests]
 
-    def choice(self, candidates):
+    def choice(self, candidates, previous=None):
         known = {name: self.quality[name] for name in candidates}
         best = max(known, key=known.__getitem__)
+        if previous in known and known[best] - known[previous] <= Objective().switch_margin:
+            best = previous
         return Choice(best, known[best], known[best], None, "predicted", known, known, category="math")
 
 
