@@ -145,9 +145,18 @@ class Chooser:
         """Utility of every model: scores (n, n_models) and categories as codes, -1 = unknown, or shares -> the same."""
         return self.objective.quality_weight * scores + rows_of(self.weighted_efficiency, categories)
 
-    def best(self, scores: FloatArray, categories: Categories) -> IntArray:
-        """Column of the chosen model for every query when all are on offer: (n,)."""
-        return np.asarray(self.order[self.utilities(scores, categories)[:, self.order].argmax(axis=1)])
+    def best(
+        self, scores: FloatArray, categories: Categories, offered: npt.NDArray[np.bool_] | None = None
+    ) -> IntArray:
+        """Column of the chosen model for every query: (n,).
+
+        Args:
+            scores: (n, n_models) float64.
+            categories: of the queries.
+            offered: (n_models,) which models are on offer, one at least; all without it.
+        """
+        order = self.order if offered is None else self.order[offered[self.order]]
+        return np.asarray(order[self.utilities(scores, categories)[:, order].argmax(axis=1)])
 
     def offer(self, candidates: Sequence[Candidate] | None) -> Offer:
         """Sort candidates into known and unknown ones; None offers all. Offers of names are kept."""

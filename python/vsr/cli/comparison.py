@@ -60,7 +60,6 @@ def compare_records(
     from vsr.evaluation.compare_and_train import N_FOLDS, TrainingSettings, compare_prepared
     from vsr.evaluation.document import evaluation_document, metrics_document
     from vsr.evaluation.metrics.measure import metrics_of
-    from vsr.evaluation.metrics.sweep import Sweep
     from vsr.evaluation.preparation import prepare_training
     from vsr.evaluation.settings import N_SPLITS
     from vsr.selectors import registry
@@ -97,8 +96,7 @@ def compare_records(
     evaluation = None if comparison is None else comparison.evaluation
     metrics = None
     if comparison is not None and evaluation is not None:
-        sweep = None if evaluation.curve is None else Sweep.of(evaluation.curve, evaluation.highest_quality)
-        metrics = metrics_of(comparison.held, evaluation, settings.categories, sweep)
+        metrics = metrics_of(comparison.held, evaluation, settings.categories)
     decisions = None
     if config is not None and config.decisions and comparison is not None:
         decisions = _judge_decisions(config.decisions, comparison, prepared, settings)

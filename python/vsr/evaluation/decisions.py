@@ -11,11 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
 from vsr.config import Decision
 from vsr.config.rules import DOMAIN, DecisionTable, Known, Rule
-from vsr.data.categories import Categories, category_names
+from vsr.data.categories import category_names
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
 from vsr.evaluation.measured import Measured, at, known_mean
@@ -228,18 +227,5 @@ def _choose_among(
     held: Held, name: str, place: _Place, otherwise: int, objective: Objective, categories: CategorySource
 ) -> IntArray:
     """Choose among the candidates of a decision by kept scores, as each fold would have: (n_splits, n_rows)."""
-    scores = held.choices[name].scores(categories)
-    columns = np.full((held.n_splits, held.outcomes.n_queries), otherwise, dtype=np.int64)
-    for split, (assignment, trainings) in enumerate(zip(held.folds, held.trainings, strict=True)):
-        known: Categories = held.codes if categories == "given" else held.predicted_categories[split]
-        for number, training in enumerate(trainings):
-            rows = place.rows[assignment[place.rows] == number]
-            chooser = Chooser.prepare(training.statistics, objective)
-            # In the order in which ties are decided; a model that this fold never measured cannot be chosen.
-            offered = np.isin(training.columns[chooser.order], place.columns)
-            order = chooser.order[offered]
-            if not len(order) or not len(rows):
-                continue
-            utilities = chooser.utilities(scores[split, rows][:, training.columns], known[rows])[:, order]
-            columns[split, rows] = training.columns[order[utilities.argmax(axis=1)]]
-    return columns[:, place.rows]
+    columns = held.columns_of(held.choices[name], categories, objective, place.columns)[:, place.rows]
+    return np.where(columns < 0, otherwise, columns)

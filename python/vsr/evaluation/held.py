@@ -178,15 +178,24 @@ class Held:
             deployed={name: again(alone, choices) for name, choices in self.deployed.items()},
         )
 
-    def columns_of(self, choices: Choices, source: CategorySource, objective: Objective) -> IntArray:
-        """(n_splits, n_queries) columns by the kept scores of a method; -1 = not held out."""
+    def columns_of(
+        self, choices: Choices, source: CategorySource, objective: Objective, offered: IntArray | None = None
+    ) -> IntArray:
+        """Choose by the kept scores of a method, among all models or some columns of them.
+
+        Returns:
+            (n_splits, n_queries) int64 columns; -1 = not held out, or by a fold that measured none on offer.
+        """
         scores = choices.scores(source)
         columns = np.full((self.n_splits, self.outcomes.n_queries), -1, dtype=np.int64)
         for split, (assignment, trainings) in enumerate(zip(self.folds, self.trainings, strict=True)):
             categories = category_shares(self.codes) if source == "given" else self.predicted_categories[split]
             for number, training in enumerate(trainings):
                 rows = np.flatnonzero(assignment == number)
+                known = None if offered is None else np.isin(training.columns, offered)
+                if known is not None and not known.any():
+                    continue
                 chooser = Chooser.prepare(training.statistics, objective)
                 own = scores[split, rows][:, training.columns]
-                columns[split, rows] = training.columns[chooser.best(own, categories[rows])]
+                columns[split, rows] = training.columns[chooser.best(own, categories[rows], known)]
         return columns

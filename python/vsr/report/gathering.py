@@ -8,7 +8,6 @@ from vsr.evaluation.by_category import models_by_category
 from vsr.evaluation.examples import Example, Examples, ModelAnswer, examples
 from vsr.evaluation.held import Held
 from vsr.evaluation.metrics.measure import metrics_of
-from vsr.evaluation.metrics.sweep import Sweep
 from vsr.evaluation.reliability import reliability
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.report.contents import ReportContents
@@ -37,13 +36,11 @@ def gather(
         RecordError: The file of records is gone.
     """
     found = examples(held, categories, evaluation.best_single, evaluation.seed)
-    curve = evaluation.curve
-    sweep = None if curve is None else Sweep.of(curve, evaluation.highest_quality)
     return ReportContents(
         evaluation=evaluation,
         source="standard input" if os.fspath(records) == "-" else os.path.basename(os.fspath(records)),  # noqa: PTH119
         remarks=remarks,
-        metrics=metrics_of(held, evaluation, categories, sweep).values,
+        metrics=metrics_of(held, evaluation, categories).values,
         categories=models_by_category(held, categories) if evaluation.n_categories > 1 else (),
         reliability=reliability(held, categories),
         examples=_with_answers(found, records) if with_queries else found,

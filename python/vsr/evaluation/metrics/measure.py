@@ -38,15 +38,16 @@ class Metrics:
         return next(metric for metric in self.values if metric.name == name)
 
 
-def metrics_of(held: Held, evaluation: Evaluation, source: CategorySource, sweep: Sweep | None = None) -> Metrics:
+def metrics_of(held: Held, evaluation: Evaluation, source: CategorySource) -> Metrics:
     """Work out every metric of the judged selector on held-out queries.
 
     Args:
         held: what the splits gave.
         evaluation: the comparison that was made of it.
         source: how queries will arrive.
-        sweep: what sliding the objective does; without it the metrics that need it say so.
     """
+    # Without a curve the metrics that need one say so.
+    sweep = None if evaluation.curve is None else Sweep.of(evaluation.curve, evaluation.highest_quality)
     judged = _Judged(held, evaluation, source)
     values = (
         *judged.means(),

@@ -16,7 +16,7 @@ from vsr.evaluation.document import metrics_document
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.metrics import curves
 from vsr.evaluation.metrics.measure import Metrics, metrics_of
-from vsr.evaluation.metrics.sweep import Sweep, sweep_metrics
+from vsr.evaluation.metrics.sweep import sweep_metrics
 from vsr.evaluation.settings import ComparisonSettings
 
 PRICES = (0.004, 0.002, 0.001)
@@ -27,8 +27,7 @@ def measured(pool_outcomes: Outcomes, features: np.ndarray, weight: float = 1.0)
     held, _ = hold_out(features, pool_outcomes, settings)
     held, evaluation = conclude(held, settings)
     assert evaluation.curve is not None
-    sweep = Sweep.of(evaluation.curve, evaluation.highest_quality)
-    return held, evaluation, metrics_of(held, evaluation, "given", sweep)
+    return held, evaluation, metrics_of(held, evaluation, "given")
 
 
 @pytest.fixture(scope="module")
