@@ -1,11 +1,11 @@
 """The flags of the algorithms, made from their parameters: no flag of an algorithm stands anywhere else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
-from vsr.cli.sections import SectionedCommand, SectionedOption
+from vsr.cli.sections import SectionedCommand, SectionedOption, option
 from vsr.selectors import registry
 
 ALGORITHMS = "Algorithms"
@@ -21,6 +21,18 @@ class AlgorithmChoice(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
         """Give the registry name."""
         return registry.full_name(super().convert(value, param, ctx))
+
+
+def selector_option(command: Callable[..., object]) -> Callable[..., object]:
+    """Add `--algorithm`, the one selector to ask; the command gets its registry name, or `recommended`."""
+    return option(
+        "--algorithm",
+        type=AlgorithmChoice("recommended"),
+        metavar="NAME",
+        default="recommended",
+        show_default=True,
+        help=f"Which selector to ask: what the training recommends, or {', '.join(registry.names())}.",
+    )(command)
 
 
 class AlgorithmsCommand(SectionedCommand):

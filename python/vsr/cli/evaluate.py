@@ -14,9 +14,9 @@ from click.core import ParameterSource
 from vsr.cli.algorithm_options import AlgorithmChoice
 from vsr.cli.baselines import BASELINES, NO_BASELINES
 from vsr.cli.configured import DEFAULT_OUTPUT_DIR, config_option
+from vsr.cli.holding_out import holdout_option, splits_option
 from vsr.cli.options import (
     EmbeddingOptions,
-    FiniteRange,
     ObjectiveOptions,
     embedding_options,
     json_option,
@@ -75,22 +75,8 @@ _COMPARISON = "Comparison (records alone)"
     show_default="5",
     help="Hold out each of so many parts of the queries in turn.",
 )
-@option(
-    "--splits",
-    section=_COMPARISON,
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="3",
-    help="Split the queries into folds so often; 1 takes a third of the time.",
-)
-@option(
-    "--holdout",
-    section=_COMPARISON,
-    type=FiniteRange(0.0, 1.0, min_open=True, max_open=True),
-    metavar="0..1",
-    show_default="5 folds",
-    help="Hold out this share of the queries once instead.",
-)
+@splits_option(_COMPARISON)
+@holdout_option(_COMPARISON)
 @option(
     "--baseline",
     "baselines",

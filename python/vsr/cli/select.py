@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
-from vsr.cli.algorithm_options import AlgorithmChoice
+from vsr.cli.algorithm_options import selector_option
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.limit_options import LimitOptions, limit_options
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, json_option, objective_options
 from vsr.cli.sections import command, option
 from vsr.cli.terminal import Column, Table
-from vsr.selectors import registry
 
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice
@@ -34,14 +33,7 @@ if TYPE_CHECKING:
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines of --input that cannot be read, and count them.")
 @artefacts_option("--models-dir", "Folder of the artefacts.")
 @config_option("Route by its decisions, with the folders that its model_selection names.")
-@option(
-    "--algorithm",
-    type=AlgorithmChoice("recommended"),
-    metavar="NAME",
-    default="recommended",
-    show_default=True,
-    help=f"Which selector to ask: what the training recommends, or {', '.join(registry.names())}.",
-)
+@selector_option
 @option("--models", metavar="A,B,...", help="Names of the models in order, for an artefact that lacks them.")
 @option("--category", metavar="NAME", help="Category of the query; without it predicted, or other.")
 @option(

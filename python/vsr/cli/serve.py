@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vsr.cli import terminal
-from vsr.cli.algorithm_options import AlgorithmChoice
+from vsr.cli.algorithm_options import selector_option
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.options import EmbeddingOptions, FiniteRange, embedding_options
 from vsr.cli.sections import command, option
-from vsr.selectors import registry
 
 if TYPE_CHECKING:
     from vsr.config import RouterConfig
@@ -24,14 +23,7 @@ _MIB = 1 << 20
 @command("serve")
 @artefacts_option("--models-dir", "Folder of the artefacts; a new training in it is served within seconds.")
 @config_option("Route by its decisions, with the folders that its model_selection names.")
-@option(
-    "--algorithm",
-    type=AlgorithmChoice("recommended"),
-    metavar="NAME",
-    default="recommended",
-    show_default=True,
-    help=f"Which selector to ask: what the training recommends, or {', '.join(registry.names())}.",
-)
+@selector_option
 @option(
     "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Where to listen; another needs a key."
 )

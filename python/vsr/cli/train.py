@@ -15,9 +15,9 @@ from vsr.cli.embedding import embed_queries
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.file_formats import RECORDS
 from vsr.cli.findings import say_findings
+from vsr.cli.holding_out import holdout_option, splits_option
 from vsr.cli.options import (
     EmbeddingOptions,
-    FiniteRange,
     ObjectiveOptions,
     embedding_options,
     json_option,
@@ -49,20 +49,8 @@ _BENCHMARK = "Asking first"
 @config_option("Train on the models that its decisions offer, with its parameters.")
 @option("--analyze-only", is_flag=True, help="Say which decisions of the configuration need training; train nothing.")
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
-@option(
-    "--holdout",
-    type=FiniteRange(0.0, 1.0, min_open=True, max_open=True),
-    metavar="0..1",
-    show_default="5 folds",
-    help="Hold out this share of the queries once instead.",
-)
-@option(
-    "--splits",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="3",
-    help="Split the queries into folds so often; 1 takes a third of the time.",
-)
+@holdout_option()
+@splits_option()
 @option(
     "--categories",
     type=click.Choice(("given", "predicted")),
