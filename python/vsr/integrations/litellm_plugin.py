@@ -11,7 +11,8 @@ from typing import Any, Literal, Protocol
 
 from vsr.choice.chooser import Choice
 from vsr.integrations.conversations import LastModels
-from vsr.routing import DecisionRouter, DisabledRouter, ModelRouter, Request
+from vsr.routing import DecisionRouter, DisabledRouter, ModelRouter, Request, Router
+from vsr.routing.parts import known_models, parts_of
 
 _LOGGER = logging.getLogger(__name__)
 _LONG_TEXT = "word " * 600  # an embedding model cuts it: what follows is not slower
@@ -71,7 +72,7 @@ class RoutingPlugin:
         self.router = router
         self.counts: Counter[Outcome] = Counter()
         self._names = dict(names or {})
-        self._models = frozenset(_models_of(router))
+        self._models = known_models(router)
         warm_up_s = _warm_up_s(router)
         self.timeout_s = max(3 * warm_up_s, _SHORTEST_TIMEOUT_S) if timeout_s is None else timeout_s
         self._last_models = LastModels()
@@ -171,24 +172,10 @@ class RoutingPlugin:
         return []
 
 
-def _parts(router: ModelRouter) -> Sequence[ModelRouter]:
-    """Give the routers that embed; each has a warm-up of its own."""
-    if isinstance(router, DecisionRouter):
-        return tuple(router.routers.values())
-    return () if isinstance(router, DisabledRouter) else (router,)
-
-
-def _models_of(router: ModelRouter) -> set[str]:
-    models = {model for part in _parts(router) for model in getattr(part, "models", ())}
-    if isinstance(router, DecisionRouter):
-        models.update(router.config.offered_models())
-        models.update(model for model in (router.config.default_model,) if model is not None)
-    return models
-
-
 def _warm_up_s(router: ModelRouter) -> float:
     started = time.perf_counter()
-    for part in _parts(router):
+    is_ours = isinstance(router, Router | DecisionRouter | DisabledRouter)
+    for part in parts_of(router) if is_ours else (router,):  # each has a warm-up of its own
         part.select(_LONG_TEXT)
     return time.perf_counter() - started
 

@@ -21,6 +21,7 @@ from vsr.choice.chooser import Choice
 from vsr.choice.objective import Objective
 from vsr.errors import OutputError
 from vsr.routing.decisions import DecisionRouter
+from vsr.routing.parts import parts_of
 from vsr.routing.protocol import ModelRouter
 from vsr.routing.reloading import ReloadingRouter
 from vsr.routing.request import Request
@@ -292,8 +293,7 @@ def _chose(router: ModelRouter, choice: Choice) -> Router | None:
     """Give the router of one training that a choice rests on; None where nothing was compared."""
     own = router.current if isinstance(router, ReloadingRouter) else router
     if isinstance(own, DecisionRouter):
-        any_of_them = next(iter(own.routers.values()), None) if choice.scores else None
-        return own.router_of(choice) or any_of_them
+        return own.router_of(choice) or next(iter(parts_of(own) if choice.scores else ()), None)
     return own if isinstance(own, Router) else None
 
 

@@ -14,6 +14,7 @@ from vsr.errors import ArtefactError, VsrError
 from vsr.persistence import RECOMMENDED, Artefact, find_artefacts, open_artefact
 from vsr.persistence.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
 from vsr.routing.decisions import DecisionRouter
+from vsr.routing.parts import parts_of
 from vsr.routing.protocol import ModelRouter
 from vsr.routing.query_vectors import QUERY_CACHE
 from vsr.routing.request import Request
@@ -157,7 +158,7 @@ class ReloadingRouter(ModelRouter):
             Whether another training is served now.
         """
         with self._lock:
-            if not _artefacts(self._router):
+            if not parts_of(self._router):
                 return False
             found = self._look()
             if self._telling(found) == self._telling(self._seen):
@@ -237,15 +238,9 @@ class ReloadingRouter(ModelRouter):
         )
 
 
-def _artefacts(router: ModelRouter) -> list[Artefact]:
-    """Give the artefacts that a router rests on; none where it answers by rule."""
-    if isinstance(router, DecisionRouter):
-        return [each.artefact for each in router.routers.values()]
-    return [router.artefact] if isinstance(router, Router) else []
-
-
 def _runs(router: ModelRouter) -> set[str]:
-    return {each.header.run_id for each in _artefacts(router) if each.header is not None}
+    headers = (part.artefact.header for part in parts_of(router))
+    return {header.run_id for header in headers if header is not None}
 
 
 def _manifest_or_none(folder: Path) -> Manifest | None:

@@ -14,6 +14,7 @@ from vsr.routing.choice_document import choice_document
 from vsr.routing.decision_log import Decision, DecisionLog
 from vsr.routing.decisions import DecisionRouter
 from vsr.routing.disabled import DisabledRouter
+from vsr.routing.parts import known_models, parts_of
 from vsr.routing.protocol import ModelRouter
 from vsr.routing.reloading import ReloadingRouter
 from vsr.routing.request import Request
@@ -30,13 +31,7 @@ class FixedRouter(DisabledRouter):
 
     def route(self, requests: Sequence[Request]) -> list[Choice]:
         """Give the model for every request; errors as those of any router without artefacts."""
-        return super().route(
-            [replace(request, default=None, messages=None, query=_asked(request)) for request in requests]
-        )
-
-
-def _asked(request: Request) -> str | None:
-    return "asked" if request.messages is not None else request.query
+        return super().route([replace(request, default=None) for request in requests])
 
 
 class Service:
@@ -105,31 +100,15 @@ class Service:
         router = self.current
         if isinstance(router, DisabledRouter):
             return router.default
-        if isinstance(router, DecisionRouter):
-            if router.config.default_model is not None:
-                return router.config.default_model
-            return next((_best(each) for each in router.routers.values()), None)
-        return _best(router) if isinstance(router, Router) else None
+        if isinstance(router, DecisionRouter) and router.config.default_model is not None:
+            return router.config.default_model
+        return next((_best(part) for part in parts_of(router)), None)
 
     def close(self) -> None:
         """End what is under way, and write the log out."""
         self.pool.shutdown()
         if self.log is not None:
             self.log.close()
-
-
-def known_models(router: ModelRouter) -> frozenset[str]:
-    """Name the models that a router can choose of its own."""
-    if isinstance(router, Router):
-        return frozenset(router.models)
-    if isinstance(router, DecisionRouter):
-        offered = {each.asked_name for decision in router.config.decisions for each in decision.model_refs}
-        trained = {model for each in router.routers.values() for model in each.models}
-        always = {router.config.default_model} - {None}
-        return frozenset(name for name in offered | trained | always if name is not None)
-    if isinstance(router, DisabledRouter) and router.default is not None:
-        return frozenset({router.default})
-    return frozenset()
 
 
 def _best(router: Router) -> str:
