@@ -42,6 +42,8 @@ class LoggedDecision:
         previous: the model that had answered in the conversation so far.
         objective: what was maximised; None where nothing was compared.
         propensity: probability with which this model was chosen; None where the log does not say.
+        explore_margin: of utility, within which another model could have been drawn; None where nothing was left to
+            chance.
         distance: of the query to the nearest of the training; None where it is not known.
         duration_ms: how long choosing took.
         run_id: of the training; None where nothing was compared.
@@ -65,6 +67,7 @@ class LoggedDecision:
     previous: str | None = None
     objective: Objective | None = None
     propensity: _Probability | None = None
+    explore_margin: float | None = None
     distance: float | None = None
     duration_ms: float | None = None
     run_id: str | None = None
@@ -190,6 +193,7 @@ _FIELDS = (
     Field("objective", 'an object such as {"quality_weight": 0.9, "cost_share": 0.0}, or null', _is_objective),
     Field("propensity", "a probability above 0, at most 1", _is_probability),
     Field("margin", _A_NUMBER, is_number),
+    Field("explore_margin", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
     Field("distance", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
     Field("duration_ms", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
 )  # fmt: skip
@@ -203,7 +207,7 @@ def _read(line: bytes) -> LoggedDecision:
         raise ValueError from error
     if not decision.id.strip() or not decision.model.strip():
         raise ValueError
-    if min(decision.distance or 0.0, decision.duration_ms or 0.0) < 0.0:
+    if min(decision.explore_margin or 0.0, decision.distance or 0.0, decision.duration_ms or 0.0) < 0.0:
         raise ValueError
     return decision
 
