@@ -274,4 +274,5 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
     terminal.say(f"Trained on all queries in {terminal.duration(result.duration_s)}:")
     for selector, path in zip(result.selectors, result.paths, strict=True):
         terminal.say(f"  {selector_label(selector)}: {path}")
-    terminal.say(f"Recommended, and the default of `vsr-train select`: {result.recommended}.")
+    always = "" if result.always is None else f" (always {result.always})"
+    terminal.say(f"Recommended, and the default of `vsr-train select`: {result.recommended}{always}.")
