@@ -3,12 +3,12 @@
 import numpy as np
 
 from vsr.choice.objective import Objective
-from vsr.evaluation.by_category import CategoryCell, CategoryRow
-from vsr.evaluation.examples import Example, Examples, ModelAnswer
-from vsr.evaluation.intervals import Interval
 from vsr.evaluation.metrics import Metric
-from vsr.evaluation.reliability import Reliability, ReliabilityBin
 from vsr.evaluation.results import Curve, CurvePoint, Evaluation, LearningPoint, MethodResult, Verdict, VerdictKind
+from vsr.evaluation.shown.by_category import CategoryCell, CategoryRow
+from vsr.evaluation.shown.examples import Example, Examples, ModelAnswer
+from vsr.evaluation.shown.reliability import Reliability, ReliabilityBin
+from vsr.evaluation.statistics.intervals import Interval
 from vsr.report import ReportContents
 
 MODELS = (

@@ -109,7 +109,7 @@ def train(
     from vsr.choice.objective import Objective
     from vsr.data.categories import category_codes
     from vsr.data.preferences import read_preferences
-    from vsr.doctor import check_outcomes
+    from vsr.diagnosis import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.settings import N_SPLITS
     from vsr.features.classifier import CategoryClassifier

@@ -17,15 +17,15 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import conclude, hold_out
+from vsr.evaluation.deployed.novelty import Yardstick
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import CATEGORY_TABLE, Held
-from vsr.evaluation.novelty import Yardstick
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.evaluation.rivals import RivalRouter
+from vsr.evaluation.rivals.rival import RivalRouter
 from vsr.evaluation.selection import selection_by_category
 from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
-from vsr.evaluation.targets import instead_of, keeps
+from vsr.evaluation.sliding.targets import instead_of, keeps
 from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries

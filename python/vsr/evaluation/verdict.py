@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from vsr.evaluation.intervals import Interval
 from vsr.evaluation.learning_curve import queries_needed
 from vsr.evaluation.results import CategorySource, Verdict, VerdictKind
+from vsr.evaluation.statistics.intervals import Interval
 
 # An estimate above 0 that ten times the queries would not settle is no reason to measure more.
 _WORTH_MEASURING = 10.0

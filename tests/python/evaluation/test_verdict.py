@@ -2,8 +2,8 @@
 
 import pytest
 
-from vsr.evaluation.intervals import Interval
 from vsr.evaluation.results import VerdictKind
+from vsr.evaluation.statistics.intervals import Interval
 from vsr.evaluation.verdict import Evidence, judge
 
 NONE = Interval(0.0, 0.0, 0.0, 400)
