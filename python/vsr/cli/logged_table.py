@@ -91,15 +91,16 @@ def _sentences(each: Judged, margin: float) -> list[str]:
     value = each.value
     if value.refusal is not None:
         return [f"{value.name}: nothing is said, because {value.refusal}."]
-    if value.gain_doubly_robust is None or value.covered == 1.0 and not value.differing:
+    if value.gain_doubly_robust is None or (value.covered == 1.0 and not value.differing):
         same = f"{value.name}: takes what the log would in every decision"
         return [f"{same}." if value.name != "without exploration" else _of_own(value)]
     covered = f"{100 * value.covered:.1f} %"
-    said = [
+    first = (
         f"{value.name}: {_verdict(value.gain_doubly_robust)} than what was chosen there without exploration. It takes "
         f"another model in {100 * value.differing:.1f} % of the decisions; in {value.n_tried:,} of these the log tried "
         f"that model (effective sample size {value.effective_sample_size:,.0f} of {value.n_decisions:,})."
-    ]
+    )
+    said = [first]
     if value.covered < 1.0:
         said.append(
             f"The figures are about the {covered} of the decisions in which its model was within what was explored "

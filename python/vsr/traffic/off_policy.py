@@ -1,7 +1,7 @@
 """What another policy would have brought, from decisions of one that explores: estimators, and how sure they are.
 
-A policy here takes one model for a query. It is judged on decisions whose propensity is known, and for which the logging
-policy could have taken the same model: elsewhere there is nothing to learn from.
+A policy here takes one model for a query. It is judged on decisions whose propensity is known, and for which the
+logging policy could have taken the same model: elsewhere there is nothing to learn from.
 """
 
 from dataclasses import dataclass

@@ -42,9 +42,7 @@ def under_objectives(table: LoggedTable, objectives: Sequence[Objective]) -> Int
         np.stack([each.penalties(table.models) for each in those]) for those in (table.objectives, objectives)
     )
     efficiency = (table.utilities + old_penalties - old_weight * table.scores) / np.maximum(1.0 - old_weight, 1e-12)
-    return _best(
-        table, weight * table.scores + np.where(weight < 1.0, (1.0 - weight) * efficiency, 0.0) - penalties
-    )
+    return _best(table, weight * table.scores + np.where(weight < 1.0, (1.0 - weight) * efficiency, 0.0) - penalties)
 
 
 def under_statistics(

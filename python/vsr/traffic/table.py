@@ -67,23 +67,33 @@ class LoggedTable:
     def could_be_taken(self) -> BoolArray:
         """Whether each model had a chance: (n, n_models)."""
         near = self.compared.max(axis=1, keepdims=True) - self.compared <= self.margin[:, None]
-        could = near & (self.propensity < 1.0)[:, None]
+        could: BoolArray = near & (self.propensity < 1.0)[:, None]
         could[np.arange(len(self)), self.taken] = True
         return could
 
     def take(self, rows: npt.NDArray[np.intp]) -> "LoggedTable":
         """Keep some decisions."""
-        chosen = {
-            name: [getattr(self, name)[row] for row in rows.tolist()] for name in ("objectives", "categories", "texts")
-        }
-        columns = ("taken", "propensity", "quality", "scores", "utilities", "offered", "margin", "given")
-        return replace(self, **chosen, **{name: getattr(self, name)[rows] for name in columns})
+        places = rows.tolist()
+        return replace(
+            self,
+            taken=self.taken[rows],
+            propensity=self.propensity[rows],
+            quality=self.quality[rows],
+            scores=self.scores[rows],
+            utilities=self.utilities[rows],
+            offered=self.offered[rows],
+            margin=self.margin[rows],
+            objectives=[self.objectives[row] for row in places],
+            categories=[self.categories[row] for row in places],
+            given=self.given[rows],
+            texts=[self.texts[row] for row in places],
+        )
 
     def takes(self, columns: IntArray) -> BoolArray:
         """Whether another policy takes what was taken: (n,)."""
-        return columns == self.taken
+        return np.equal(columns, self.taken)
 
     def covers(self, columns: IntArray) -> BoolArray:
         """Whether what another policy takes had a chance to be taken: (n,)."""
         rows = np.arange(len(self))
-        return (columns != NOBODY) & self.could_be_taken[rows, np.maximum(columns, 0)]
+        return np.logical_and(columns != NOBODY, self.could_be_taken[rows, np.maximum(columns, 0)])
