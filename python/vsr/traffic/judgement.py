@@ -105,15 +105,15 @@ def _robust(table: LoggedTable, columns: IntArray, covered: BoolArray, weights: 
 
 def _refusal(said: PolicyValue, n_differing: int, n_covered_differing: int) -> str | None:
     """Say why too little is known of a policy, if it is."""
-    if n_differing and not n_covered_differing:
-        return (
-            f"in none of the {n_differing:,} decisions in which it takes another model was that one within what was "
-            "explored"
-        )
     if said.effective_sample_size < LEAST_SAMPLE_SIZE:
         return (
             f"the effective sample size is {said.effective_sample_size:,.0f} of {said.n_decisions:,} decisions; "
             f"expected {LEAST_SAMPLE_SIZE} or more"
+        )
+    if n_differing and not n_covered_differing:
+        return (
+            f"in none of the {n_differing:,} decisions in which it takes another model was that one within what was "
+            "explored"
         )
     if n_covered_differing and said.n_tried < LEAST_TRIED:
         return (

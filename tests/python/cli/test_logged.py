@@ -6,6 +6,7 @@ import pytest
 
 from cli.conftest import Command
 from traffic.logs import write_traffic
+from vsr.choice import Exploration
 from vsr.routing import Request, Router
 from vsr.routing.decision_log import Decision, DecisionLog
 
@@ -32,7 +33,7 @@ def test_another_quality_weight_by_the_log_alone(traffic, vsr_train: Command):
     assert "% nothing is known." in table
 
 
-def test_too_little_is_an_error(traffic, tmp_path, vsr_train: Command):
+def test_too_little_is_an_error(tmp_path, vsr_train: Command):
     log, feedback = write_traffic(tmp_path, 100)
     result = vsr_train("evaluate", "--log", log, "--feedback", feedback)
     assert (result.code, result.out) == (1, "")
@@ -69,19 +70,13 @@ def served(trained, tmp_path_factory):
     log = DecisionLog(folder / "decisions.jsonl", with_text=True)
     with (folder / "feedback.jsonl").open("w") as feedback:
         for number in range(1_000):
-            request = Request(f"What is the {words[number % 4]} number {number}?", explore=1.0)
-            request = Request(request.query, objective=router.objective, explore=_wide())
+            wide = Exploration(1.0, margin=2.0)
+            request = Request(f"What is the {words[number % 4]} number {number}?", explore=wide)
             [choice] = router.route([request])
             log.add([Decision(f"id{number}", request, choice, router, 1.7e9 + number, 0.001)])
             feedback.write(json.dumps({"id": f"id{number}", "quality": float(choice.model == "newton")}) + "\n")
     log.close()
     return folder
-
-
-def _wide():
-    from vsr.choice import Exploration
-
-    return Exploration(1.0, margin=2.0)
 
 
 def test_the_artefact_of_the_log_knows_speed_and_cost_apart(served, trained, vsr_train: Command):
