@@ -1,4 +1,4 @@
-"""Does the log tell what another policy would have brought? Simulated traffic on real outcomes, where the truth is known.
+"""Does the log tell what another policy would have brought? Simulated traffic on real outcomes, so the truth is known.
 
     python benches/python/off_policy.py [--data FOLDER] [--repeats 300] [--algorithm knn]
 
@@ -91,7 +91,7 @@ class World:
         )
 
     def truth(self, columns: Rows) -> tuple[float, float, float]:
-        """Give mean outcome of a policy and its gain over the log's choices where it is covered, and how often it is."""
+        """Give a policy's mean outcome and gain over the log's choices where it is covered, and how often it is."""
         rows, best = np.arange(len(columns)), self.utilities.argmax(axis=1)
         covered = self.utilities.max(axis=1) - self.utilities[rows, columns] <= DEFAULT_EXPLORE_MARGIN
         own, other = self.quality[rows, best][covered].mean(), self.quality[rows, columns][covered].mean()

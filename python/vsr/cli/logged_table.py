@@ -46,6 +46,10 @@ def write_logged(joined: "Joined", judged: Sequence[Judged]) -> None:
     )
     terminal.write("")
     _write_table(judged)
+    terminal.write("")
+    terminal.write(
+        "SNIPS: self-normalised inverse propensity; DR: doubly robust; vs log: points over its best model each time."
+    )
     for each in judged:
         for line in _sentences(each, float(table.margin.max())):
             terminal.write("")
@@ -72,10 +76,10 @@ def _rows(each: Judged) -> list[tuple[str, ...]]:
     latency = "" if known is None or known.latency_s is None else f"{known.latency_s:.2f} s"
     cost = "" if known is None or known.cost_usd is None else f"${known.cost_usd:.6f}"
     if value.self_normalised is None or value.doubly_robust is None:
-        return [(value.name, "too little is known", "-", "-", "-", "-", latency, cost)]
+        return [(value.name, "-", "-", "-", "-", "-", latency, cost)]
     return [
-        (value.name, "self-normalised", *_cells(value.self_normalised, value.gain_self_normalised), latency, cost),
-        ("", "doubly robust", *_cells(value.doubly_robust, value.gain_doubly_robust), "", ""),
+        (value.name, "SNIPS", *_cells(value.self_normalised, value.gain_self_normalised), latency, cost),
+        ("", "DR", *_cells(value.doubly_robust, value.gain_doubly_robust), "", ""),
     ]
 
 

@@ -96,4 +96,5 @@ class LoggedTable:
     def covers(self, columns: IntArray) -> BoolArray:
         """Whether what another policy takes had a chance to be taken: (n,)."""
         rows = np.arange(len(self))
-        return np.logical_and(columns != NOBODY, self.could_be_taken[rows, np.maximum(columns, 0)])
+        had_a_chance: BoolArray = self.could_be_taken[rows, np.maximum(columns, 0)]
+        return had_a_chance & (columns != NOBODY)

@@ -30,6 +30,7 @@ def test_another_quality_weight_by_the_log_alone(traffic, vsr_train: Command):
     table = vsr_train("evaluate", "--log", log.parent, "--feedback", feedback, "--quality-weight", 0.7).out
     assert "quality weight 0.7" in table
     assert "doubly robust" in table
+    assert max(map(len, table.splitlines()[2:7])) <= 80
     assert "% nothing is known." in table
 
 

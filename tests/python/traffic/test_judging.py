@@ -122,6 +122,6 @@ def test_too_little_is_refused(table, tmp_path):
     value = judge(silent, "quality", silent.scores.argmax(axis=1))
     assert "within what was explored" in value.refusal
     assert value.doubly_robust is None
-    log, feedback = write_traffic(tmp_path, 1_000, explore=0.02)
+    log, feedback = write_traffic(tmp_path, 1_500, explore=0.1)
     hardly = join(read_decisions(log), read_feedback(feedback)).table
     assert "expected 10 or more" in judge(hardly, "quality", hardly.scores.argmax(axis=1)).refusal
