@@ -17,7 +17,7 @@ from vsr.evaluation.statistics.intervals import (
     training_variance,
     widened,
 )
-from vsr.evaluation.statistics.missing_cells import completed
+from vsr.evaluation.statistics.prediction_powered import completed_qualities
 from vsr.prior.category_means import FloatArray, IntArray
 
 
@@ -74,7 +74,7 @@ class Reference:
             among: which models may be taken; all of them without it.
         """
         outcomes, ledger = replay.held.outcomes, replay.ledger
-        everything = completed(outcomes.quality, replay.held.codes, seed)
+        everything = completed_qualities(outcomes, replay.held.codes, seed)
         known = np.flatnonzero(np.isfinite(everything).all(axis=0))
         means = everything[:, known].mean(axis=0)
         if among is not None:
