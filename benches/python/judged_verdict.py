@@ -4,8 +4,8 @@
     python benches/python/judged_verdict.py RESULTS.jsonl --minutes 0     # print what was pooled so far
 
 Worlds are drawn as in `verdict_truth.py`: models of consecutive ranks, a sample of real queries, all others as truth.
-Of the sample every answer is judged by a simulated judge who is right with a probability and takes some wrong answers of
-one model, its own family, for right; the truth of a few random queries is known. What is trained on these labels is
+Of the sample every answer is judged by a simulated judge who is right with a probability and takes some wrong answers
+of one model, its own family, for right; the truth of a few random queries is known. What is trained on these labels is
 deployed on all remaining queries, where the truth is known. The verdict's interval is held against it, and its width
 against the width that the known queries alone give, and what the correlation of true and judged gain allows.
 """

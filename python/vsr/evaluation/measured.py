@@ -7,7 +7,7 @@ import numpy as np
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.statistics.missing_cells import completed
-from vsr.evaluation.statistics.prediction_powered import completed_qualities
+from vsr.evaluation.statistics.prediction_powered import completed_qualities, is_prediction_powered
 from vsr.prior.category_means import FloatArray, IntArray
 
 
@@ -22,6 +22,7 @@ class Measured:
         cost_usd: USD.
         is_missing: 1 where quality was not measured.
         is_best: 1 for the models of the highest measured quality of the query.
+        is_judged: whether most qualities are judged, and corrected by those that are known.
     """
 
     utility: FloatArray
@@ -30,6 +31,7 @@ class Measured:
     cost_usd: FloatArray
     is_missing: FloatArray
     is_best: FloatArray
+    is_judged: bool = False
 
     @classmethod
     def of(cls, outcomes: Outcomes, codes: IntArray, objective: Objective, seed: int | None) -> "Measured":
@@ -60,6 +62,7 @@ class Measured:
             *parts,
             is_missing=(~outcomes.observed).astype(np.float64),
             is_best=(best >= best.max(axis=1, keepdims=True)).astype(np.float64),
+            is_judged=is_prediction_powered(outcomes),
         )
 
     def take(self, rows: IntArray) -> "Measured":
@@ -71,6 +74,7 @@ class Measured:
             self.cost_usd[rows],
             self.is_missing[rows],
             self.is_best[rows],
+            self.is_judged,
         )
 
 

@@ -8,6 +8,7 @@ and Zrnic 2023), those of other folds: a label never calibrates its own fold.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,15 +19,58 @@ from vsr.training.folds import stratified_folds
 from vsr.training.judged_labels import FEW_LABELS, worth_of
 
 _N_FOLDS = 5
+_HALF = 0.5
+
+
+@dataclass(frozen=True)
+class JudgedLabels:
+    """What judged qualities are made of, and how far they hold where the truth is known.
+
+    Attributes:
+        n_judged: cells whose quality is only judged.
+        n_true: cells whose quality is known.
+        n_both: known cells that were judged as well.
+        agreement: share of these in which judged and known quality fall on the same side of a half; None below ten.
+        correlation: of judged and known quality; None below ten, or where one of them never varies.
+        excess: mean of judged less known quality; None below ten.
+        is_corrected: whether figures and intervals rest on the known ones, with the judged as predictions; else the
+            judged count as if they were known.
+    """
+
+    n_judged: int
+    n_true: int
+    n_both: int
+    agreement: float | None
+    correlation: float | None
+    excess: float | None
+    is_corrected: bool
+
+    @classmethod
+    def of(cls, outcomes: Outcomes) -> "JudgedLabels | None":
+        """Look at what is only judged; None where nothing is."""
+        judgements = outcomes.judgements
+        if judgements is None or not judgements.stand_in.any():
+            return None
+        true = judgements.true(outcomes.quality)
+        both = np.isfinite(true) & np.isfinite(judgements.quality)
+        said, was = judgements.quality[both], true[both]
+        is_enough = len(said) >= FEW_LABELS
+        varies = is_enough and said.std() > 0.0 and was.std() > 0.0
+        return cls(
+            n_judged=int(judgements.stand_in.sum()),
+            n_true=int(np.isfinite(true).sum()),
+            n_both=len(said),
+            agreement=float(((said > _HALF) == (was > _HALF)).mean()) if is_enough else None,
+            correlation=float(np.corrcoef(said, was)[0, 1]) if varies else None,
+            excess=float((said - was).mean()) if is_enough else None,
+            is_corrected=is_enough,
+        )
 
 
 def is_prediction_powered(outcomes: Outcomes) -> bool:
     """Tell whether some qualities are only judged, and enough true ones say what that is worth."""
-    judgements = outcomes.judgements
-    if judgements is None or not judgements.stand_in.any():
-        return False
-    both = np.isfinite(judgements.quality) & np.isfinite(judgements.true(outcomes.quality))
-    return int(both.sum()) >= FEW_LABELS
+    labels = JudgedLabels.of(outcomes)
+    return labels is not None and labels.is_corrected
 
 
 def completed_qualities(
