@@ -15,6 +15,7 @@ import itertools
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,7 @@ def main() -> None:
     _print(rows)
 
 
-def repeat(pool: Pool, options: argparse.Namespace, run: int, right: float, n_labels: int) -> dict[str, float | bool]:
+def repeat(pool: Pool, options: argparse.Namespace, run: int, right: float, n_labels: int) -> dict[str, Any]:
     """Ask for the verdict of one judged sample and deploy it."""
     cell = Cell(pool.name, options.kind, options.models, options.queries)
     place = POOLS.index(pool.name), KINDS.index(options.kind), int(100 * right), n_labels
@@ -160,7 +161,7 @@ def _correlation(one: Float, other: Float) -> float:
     return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0.0 and other.std() > 0.0 else 0.0
 
 
-def _print(rows: list[dict[str, float]]) -> None:
+def _print(rows: list[dict[str, Any]]) -> None:
     print("right  labels  repeats   holds  half width  of labels alone  ratio  allowed x 1.1  identical  route wrongly")
     for right, labels in itertools.product(RIGHT, LABELS):
         own = [row for row in rows if row["right"] == right and row["labels"] == labels]
