@@ -97,4 +97,4 @@ class LoggedTable:
         """Whether what another policy takes had a chance to be taken: (n,)."""
         rows = np.arange(len(self))
         had_a_chance: BoolArray = self.could_be_taken[rows, np.maximum(columns, 0)]
-        return had_a_chance & (columns != NOBODY)
+        return np.logical_and(had_a_chance, columns != NOBODY, dtype=np.bool_)
