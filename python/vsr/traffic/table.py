@@ -96,5 +96,5 @@ class LoggedTable:
     def covers(self, columns: IntArray) -> BoolArray:
         """Whether what another policy takes had a chance to be taken: (n,)."""
         rows = np.arange(len(self))
-        had_a_chance: BoolArray = self.could_be_taken[rows, np.maximum(columns, 0)]
-        return np.logical_and(had_a_chance, columns != NOBODY, dtype=np.bool_)
+        covered: BoolArray = self.could_be_taken[rows, np.maximum(columns, 0)] & (columns != NOBODY)
+        return covered

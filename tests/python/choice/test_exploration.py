@@ -121,7 +121,10 @@ def test_a_probability_will_do_and_none_means_off():
         (lambda: Exploration(1.5), "explore is 1.5; expected a probability from 0 to 1"),
         (lambda: Exploration(float("nan")), "explore is nan"),
         (lambda: Exploration(0.1, -1.0), "explore_margin is -1.0; expected a number of 0 or more"),
-        (lambda: as_exploration("often"), "explore is 'often'"),
+        (
+            lambda: as_exploration("often"),  # type: ignore[arg-type]
+            "explore is 'often'",
+        ),
     ],
 )
 def test_misuse(make, said):

@@ -91,12 +91,15 @@ def test_the_truth_lies_in_the_interval_and_gains_are_paired(table):
     truth = table.scores[rows, columns[rows]].mean()  # quality was drawn by the scores
     assert value.covered == pytest.approx(covered.mean())
     for figure in (value.self_normalised, value.doubly_robust):
+        assert figure is not None
         assert figure.low < truth < figure.high
     gain = table.scores[rows, columns[rows]].mean() - table.scores[rows, table.best[rows]].mean()
     for figure in (value.gain_self_normalised, value.gain_doubly_robust):
+        assert figure is not None
         assert figure.low < gain < figure.high
     own = judge(table, "own", table.best)
     assert (own.covered, own.differing) == (1.0, 0.0)
+    assert own.gain_doubly_robust is not None
     assert own.gain_doubly_robust.low == own.gain_doubly_robust.high == 0.0
 
 
@@ -114,14 +117,14 @@ def test_a_log_without_margins_shows_them(tmp_path):
 
 def test_too_little_is_refused(table, tmp_path):
     always = np.full(len(table), table.models.index("quick"))
-    assert "effective sample size is" in judge(table, "quick", always).refusal
+    assert "effective sample size is" in str(judge(table, "quick", always).refusal)
     few = table.take(np.arange(150))
-    assert "of 150 decisions; expected 200 or more" in judge(few, "own", few.best).refusal
+    assert "of 150 decisions; expected 200 or more" in str(judge(few, "own", few.best).refusal)
     log, feedback = write_traffic(tmp_path, 1_000, explore=0.0)
     silent = join(read_decisions(log), read_feedback(feedback)).table
     value = judge(silent, "quality", silent.scores.argmax(axis=1))
-    assert "within what was explored" in value.refusal
+    assert "within what was explored" in str(value.refusal)
     assert value.doubly_robust is None
     log, feedback = write_traffic(tmp_path, 1_500, explore=0.1)
     hardly = join(read_decisions(log), read_feedback(feedback)).table
-    assert "expected 10 or more" in judge(hardly, "quality", hardly.scores.argmax(axis=1)).refusal
+    assert "expected 10 or more" in str(judge(hardly, "quality", hardly.scores.argmax(axis=1)).refusal)
