@@ -96,7 +96,7 @@ def test_a_conversation_stays_with_a_drawn_model(chooser):
 
 
 def test_several_threads_draw_as_one(chooser):
-    drawn = []
+    drawn: list[str] = []
 
     def draw():
         drawn.extend(choice.model for choice in chosen(chooser, Terms(exploration=Exploration(0.5, 0.05)), 2_000))
