@@ -111,19 +111,18 @@ def _read(request: str | urllib.request.Request) -> str:
 def _holds(value: object) -> str:
     """Say what a JSON value is, arrays with what their lengths count."""
     if isinstance(value, dict):
-        named = ", ".join(code(str(key)) for key in value) if _is_of_fields(value) else _holds(next(iter(value.values())))
-        return f"object: {named}" if _is_of_fields(value) else f"model or index: {named}"
+        if not value:
+            return "object"
+        if _is_of_fields(value):
+            return f"object: {', '.join(code(str(key)) for key in value)}"
+        return f"by {'index' if '0' in value else 'name'} of the model: {_holds(next(iter(value.values())))}"
     if isinstance(value, list):
-        lengths = "".join(f"[{length}]" for length in _lengths(value))
-        inner = value
+        lengths = code("".join(f"[{length}]" for length in _lengths(value)))
+        inner: object = value
         while isinstance(inner, list) and inner:
             inner = inner[0]
-        return f"{_holds(inner) if inner != [] else 'empty'} {code(lengths)}"
-    if value is None:
-        return "null"
-    kinds = {bool: "true or false", int: "whole number", float: "number", str: "text"}
-    shown = kinds[type(value)]
-    return f"{shown}, here {code(json.dumps(value))}" if isinstance(value, str | bool) and len(str(value)) < 24 else shown
+        return lengths if inner == [] else f"{lengths} of {_holds(inner)}"
+    return "null" if value is None else {bool: "true or false", int: "whole number", float: "number", str: "text"}[type(value)]
 
 
 def _is_of_fields(value: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from tables import code, table
 from vsr.cli import cli
 from vsr.cli.sections import options_by_section
 
+_CHOICES = re.compile(r"(.+) \[(.+\|.+)\]")
 _SPECIAL = re.compile(r"[*_<>\[\]#]")
 
 
@@ -37,7 +38,7 @@ def _page(context: click.Context) -> str:
     usage = " ".join((context.command_path, *command.collect_usage_pieces(context)))
     parts = [
         f"---\ntitle: {context.info_name}\n---\n",
-        f"# {code(context.command_path)}\n",
+        f"# {context.command_path}\n",
         _text(inspect.cleandoc(command.help or "")),
         f"```text\n{usage}\n```\n",
     ]
@@ -50,7 +51,9 @@ def _page(context: click.Context) -> str:
 
 
 def _flags(written: str) -> str:
-    """Set each of the flags of one option as code, unbroken."""
+    """Set each of the flags of one option as code, and what may follow them behind it."""
+    if (chosen := _CHOICES.fullmatch(written)) is not None:
+        return f"{_flags(chosen[1])} {chosen[2].replace('|', ', ')}"
     return ", ".join(code(flag) for flag in written.split(", "))
 
 

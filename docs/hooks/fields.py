@@ -14,6 +14,7 @@ from vsr.data import preferences, records
 from vsr.data.fields import Field
 from vsr.persistence.manifest import Manifest
 from vsr.routing import Request
+from vsr.scoring.metrics import METRICS, kind_of_metric
 
 
 def of_queries() -> str:
@@ -29,6 +30,14 @@ def of_records() -> str:
 def of_preferences() -> str:
     """Make the table of a line of preference pairs."""
     return _fields(preferences._fields(["llama-3.2-1b", "..."]))
+
+
+def of_metric_names() -> str:
+    """Make the table of the scoring rules and what they are called by."""
+    rules: dict[str, list[str]] = {}
+    for name in METRICS:
+        rules.setdefault(str(kind_of_metric(name)), []).append(code(name))
+    return table(("rule", "`metric`"), ((rule.replace("_", " "), ", ".join(names)) for rule, names in rules.items()))
 
 
 def of_requests() -> str:

@@ -24,6 +24,7 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "commands": commands.overview,
     "query fields": fields.of_queries,
     "record fields": fields.of_records,
+    "metric names": fields.of_metric_names,
     "preference fields": fields.of_preferences,
     "request fields": fields.of_requests,
     "limit fields": fields.of_limits,

@@ -1,6 +1,9 @@
 """Tables in Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+_MEANING = re.compile(r"[|{]")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -15,4 +18,6 @@ def code(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    """Keep a cell on one line, and a bar or brace of its text from meaning anything; in code they do not."""
+    parts = " ".join(text.split()).split("`")
+    return "`".join(part if index % 2 else _MEANING.sub(r"\\\g<0>", part) for index, part in enumerate(parts))
