@@ -42,7 +42,7 @@ lint: lint-python lint-rust docs ## check style, types, imports, the binding's s
 lint-python: setup # ruff, mypy, stubtest and the contracts between modules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	MYPYPATH=benches/python $(BIN)/mypy # the benches import each other by name
+	MYPYPATH=benches/python:docs/hooks $(BIN)/mypy # benches and hooks import each other by name
 	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --allow-untyped-decorators tests/python
 	$(BIN)/python -m mypy.stubtest vsr._core
 	$(BIN)/lint-imports

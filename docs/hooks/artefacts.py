@@ -122,7 +122,11 @@ def _holds(value: object) -> str:
         while isinstance(inner, list) and inner:
             inner = inner[0]
         return lengths if inner == [] else f"{lengths} of {_holds(inner)}"
-    return "null" if value is None else {bool: "true or false", int: "whole number", float: "number", str: "text"}[type(value)]
+    return (
+        "null"
+        if value is None
+        else {bool: "true or false", int: "whole number", float: "number", str: "text"}[type(value)]
+    )
 
 
 def _is_of_fields(value: dict[str, Any]) -> bool:

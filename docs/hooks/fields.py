@@ -59,7 +59,11 @@ def of_metrics() -> str:
     """Make the table of what a server shows at `/metrics`."""
     kinds = {"counter": "_total", "histogram": "_bucket, _sum, _count"}
     rows = (
-        (code(family.name + (kinds[family.type] if family.type == "counter" else "")), family.type, family.documentation)
+        (
+            code(family.name + (kinds[family.type] if family.type == "counter" else "")),
+            family.type,
+            family.documentation,
+        )
         for family in text_string_to_metric_families(artefacts.served().metrics)
     )
     return table(("metric", "type", ""), rows)

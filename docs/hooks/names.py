@@ -23,7 +23,7 @@ def public() -> str:
     for home, names in vsr._HOMES.items():
         rooms.setdefault(home.split(".")[1], []).extend(names)
     parts = []
-    for room, names in rooms.items():
-        parts += [f"## {_HEADINGS.get(room, room.capitalize())}\n"] if names else []
-        parts += [f"::: vsr.{name}\n" for name in sorted(names, key=str.lower)]
+    for room, own in rooms.items():
+        parts += [f"## {_HEADINGS.get(room, room.capitalize())}\n"] if own else []
+        parts += [f"::: vsr.{name}\n" for name in sorted(own, key=str.lower)]
     return "\n".join(parts)
