@@ -57,7 +57,7 @@ docs: setup ## build the documentation into site/, every link checked; no networ
 	$(MKDOCS) build --strict --quiet
 
 docs-serve: setup ## show the documentation while you write it
-	$(MKDOCS) serve --watch python --watch README.md
+	$(MKDOCS) serve --watch python
 
 format: $(VENV)/.installed ## format the sources and mend what can be mended
 	$(BIN)/ruff check --fix-only
