@@ -14,6 +14,7 @@ from typing import Any
 from tables import code, table
 
 from vsr.data.categories import CATEGORIES
+from vsr.persistence.manifest import MANIFEST_NAME
 from vsr.selectors import registry
 from vsr.simulation import SIMULATED_MODELS, generate_queries, simulate, write_records
 
@@ -56,6 +57,11 @@ def of_header() -> str:
     """Make the table of the block that all artefacts have."""
     header = _trained()[registry.algorithm("knn").file_names[0]]["vsr"]
     return table(("field of `vsr`", "holds"), ((code(field), _holds(value)) for field, value in header.items()))
+
+
+def manifest() -> dict[str, str]:
+    """Say what the fields of a manifest hold."""
+    return {field: _holds(value) for field, value in _trained()[MANIFEST_NAME].items()}
 
 
 def decision_log() -> str:

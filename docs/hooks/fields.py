@@ -52,7 +52,9 @@ def of_limits() -> str:
 
 def of_manifest() -> str:
     """Make the table of a manifest."""
-    return _attributes(Manifest)
+    meanings = _meanings(Manifest)
+    rows = ((code(name), holds, meanings.get(name, "")) for name, holds in artefacts.manifest().items())
+    return table(("field", "holds", ""), rows)
 
 
 def of_metrics() -> str:
@@ -91,9 +93,13 @@ def _fields(known: Sequence[Field]) -> str:
 
 
 def _attributes(documented: type) -> str:
+    return table(("field", ""), ((code(name), meaning) for name, meaning in _meanings(documented).items()))
+
+
+def _meanings(documented: type) -> dict[str, str]:
     sections = Docstring(documented.__doc__ or "").parse("google", warnings=False)
     found = next(section for section in sections if section.kind is DocstringSectionKind.attributes)
-    return table(("field", ""), ((code(each.name), each.description) for each in found.value))
+    return {each.name: each.description for each in found.value}
 
 
 def _settings(section: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:

@@ -9,6 +9,7 @@ _HEADINGS = {
     "training": "Training",
     "selectors": "Selectors",
     "evaluation": "Comparison on held-out queries",
+    "diagnosis": "Checks of files",
     "persistence": "Artefacts",
     "choice": "Choice",
     "routing": "Routing",
