@@ -116,7 +116,7 @@ def quality(value: object) -> float | None:
 def seconds(value: object, scale: float = 1.0) -> float | None:
     """Read a duration above 0, in seconds after multiplying by `scale`."""
     number = _number(value)
-    return number * scale if number is not None and 0.0 < number * scale <= _MOST_S else None
+    return round(number * scale, 6) if number is not None and 0.0 < number * scale <= _MOST_S else None
 
 
 def usd(value: object) -> float | None:
