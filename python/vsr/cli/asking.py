@@ -194,7 +194,9 @@ def ask(
     if unsaid:
         terminal.warn(f"no temperature is set for {', '.join(unsaid)}: the servers' own decides how answers differ.")
     times = f", {plan.n_draws} times each" if plan.n_draws > 1 else ""
-    terminal.say(f"{n_queries}{times}, {terminal.counted(n_models, 'model')}: {', '.join(m.name for m in plan.models)}.")
+    terminal.say(
+        f"{n_queries}{times}, {terminal.counted(n_models, 'model')}: {', '.join(m.name for m in plan.models)}."
+    )
     if plan.n_repeated:
         terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
     delay_ms = _DELAY_MS if options.rate_limit_delay is None else options.rate_limit_delay

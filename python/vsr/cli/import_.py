@@ -99,19 +99,23 @@ def import_(
 def _write(report: "ImportReport", form: str, output: Path) -> None:
     what = FORMATS[form].gives
     files = terminal.counted(report.n_files, "file")
-    terminal.write(f"{output}: {report.n_rows:,} {what} of {terminal.counted(len(report.models), 'model')} from {files}")
+    terminal.write(
+        f"{output}: {report.n_rows:,} {what} of {terminal.counted(len(report.models), 'model')} from {files}"
+    )
     terminal.say(f"Models: {_listed(report.models)}.")
     if report.tasks:
         terminal.say(f"Tasks: {_listed(report.tasks)}.")
     if report.n_failed:
-        terminal.say(f"{report.n_failed:,} failed calls.")
+        terminal.say(f"{terminal.counted(report.n_failed, 'failed call')}.")
     if report.n_without_quality:
         rest = report.n_without_quality - report.n_scorable
-        terminal.say(f"{report.n_without_quality:,} answers without a quality: {report.n_scorable:,} have a ground truth.")
+        terminal.say(
+            f"{report.n_without_quality:,} answers without a quality: {report.n_scorable:,} have a ground truth."
+        )
         if rest:
             terminal.say(f"{rest:,} can be judged only by feedback or by a judge; training takes them as missing.")
     for reason, held in report.left_out.items():
-        terminal.warn(f"{held.n_rows:,} {reason}; left out. The first: {held.first}")
+        terminal.warn(f"left out {held.n_rows:,}: {reason}. The first: {held.first}")
     if what == "records":
         terminal.say(f"Next: vsr-train doctor {output}, then vsr-train train --data-file {output}")
     else:

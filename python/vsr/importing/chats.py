@@ -87,7 +87,9 @@ def _said(answer: Mapping[str, object]) -> str | None:
     output = answer.get("output")
     if isinstance(output, list):
         parts = [
-            part for item in output if isinstance(item, Mapping) and isinstance(parts := item.get("content"), list)
+            part
+            for item in output
+            if isinstance(item, Mapping) and isinstance(parts := item.get("content"), list)
             for part in parts
         ]
         return _joined(parts)

@@ -94,7 +94,7 @@ class LeftOut:
     """A row, or a part of a file, of which nothing was taken.
 
     Attributes:
-        reason: why, in the same words for all of a kind, to stand behind their number.
+        reason: what they are, in the plural and in the same words for all of a kind.
         place: where, and what exactly, of this one.
         n_rows: how many rows.
     """

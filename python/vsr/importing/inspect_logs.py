@@ -33,7 +33,7 @@ def read(path: Path, score: str | None) -> Iterator[Imported]:
         elif isinstance(value, LeftOut):
             yield value
         elif not isinstance(value, dict) or not isinstance(run.get("model"), str):
-            yield LeftOut("are no samples of a log of Inspect", place)
+            yield LeftOut("samples without their log's header", place)
         else:
             yield _record(value, run, place, score)
 
@@ -66,12 +66,12 @@ def _eval_parts(path: Path) -> Iterator[tuple[bool, object]]:
 def _record(sample: Row, run: Row, place: str, score: str | None) -> Imported:
     asked = chats.asked(sample.get("input"))
     if asked is None:
-        return LeftOut("ask nothing", place)
+        return LeftOut("samples that ask nothing", place)
     scores = sample.get("scores")
     named = scores if isinstance(scores, Mapping) else {}
     value = _score(named, score)
     if value is None and score is not None and named:
-        return LeftOut(f"have no score {score}", f"{place}: it has {', '.join(map(str, named))}")
+        return LeftOut(f"samples without the score {score}", f"{place}: it has {', '.join(map(str, named))}")
     output = sample.get("output")
     answer = output if isinstance(output, Mapping) else {}
     error = sample.get("error")

@@ -26,21 +26,24 @@ def _record(row: Row, place: str) -> Imported:
     call_type = str(row.get("call_type") or "")
     model = filled(row.get("model_group")) or filled(row.get("model"))
     if model is None or "startTime" not in row:
-        return LeftOut("name no model or no time; are they logs of LiteLLM?", place)
+        return LeftOut("rows without model or time (are they logs of LiteLLM?)", place)
     if call_type and not call_type.endswith(_CHATS):
-        return LeftOut("are calls other than chats", f"{place}: {call_type}")
+        return LeftOut("calls other than chats", f"{place}: {call_type}")
     request = chats.unpacked(row.get("proxy_server_request"))
     body = request if isinstance(request, Mapping) else {}
     # A spend log holds the prompt in the request, the standard payload in `messages`.
     asked = next(
-        (found for held in (row.get("messages"), body.get("messages"), body.get("input"), body.get("prompt"))
-         if held not in ("{}", "[]") and (found := chats.asked(held)) is not None),
+        (
+            found
+            for held in (row.get("messages"), body.get("messages"), body.get("input"), body.get("prompt"))
+            if held not in ("{}", "[]") and (found := chats.asked(held)) is not None
+        ),
         None,
     )
     if asked is None:
-        return LeftOut("hold no prompt (general_settings.store_prompts_in_spend_logs keeps it)", place)
+        return LeftOut("calls without a prompt (general_settings.store_prompts_in_spend_logs keeps it)", place)
     if _CUT in (asked.query or str(asked.messages)):
-        return LeftOut("hold a prompt that LiteLLM has cut", place)
+        return LeftOut("calls whose prompt LiteLLM has cut", place)
     error = _error(row)
     given = chats.answered(row.get("response")) if error is None else None
     is_cached = str(row.get("cache_hit")).lower() == "true"

@@ -28,12 +28,12 @@ def read(path: Path, _score: str | None) -> Iterator[Imported]:
 def _of_all_models(row: Row, place: str) -> Iterator[Imported]:
     query, scores = filled(row.get("question")) or filled(row.get("query")), row["scores"]
     if query is None or not isinstance(scores, Mapping):
-        yield LeftOut("have no question", place)
+        yield LeftOut("rows without a question", place)
         return
     for model, score in scores.items():
         value = quality(score)
         if value is None:
-            yield LeftOut("have a score that is not from 0 to 1", f"{place}: {model}")
+            yield LeftOut("scores that are not from 0 to 1", f"{place}: {model}")
         else:
             yield ImportedRecord(
                 model_name=str(model), query=query, task_name=filled(row.get("task_name")), performance=value
@@ -43,7 +43,7 @@ def _of_all_models(row: Row, place: str) -> Iterator[Imported]:
 def _record(row: Row, place: str) -> Imported:
     query, model = filled(row.get("query")), filled(row.get("model_name"))
     if query is None or model is None:
-        return LeftOut("have no query or no model_name", place)
+        return LeftOut("rows without query or model_name", place)
     response = row.get("response")
     has_failed = isinstance(response, str) and response.startswith(_FAILED)
     metric = filled(row.get("metric"))

@@ -35,8 +35,10 @@ def read(path: Path, _score: str | None) -> Iterator[Imported]:
             elif part.place == ("dataset_name",):
                 dataset = str(value) or dataset
             else:
-                yield _record(value, place, model, dataset) if isinstance(value, dict) else LeftOut(
-                    "are no objects", place
+                yield (
+                    _record(value, place, model, dataset)
+                    if isinstance(value, dict)
+                    else LeftOut("rows that are no objects", place)
                 )
 
 
@@ -44,7 +46,7 @@ def _record(row: Row, place: str, model: str, dataset: str) -> Imported:
     # What was asked; the original query may lack the options.
     asked = chats.asked(row.get("prompt")) or chats.asked(row.get("origin_query"))
     if asked is None:
-        return LeftOut("have no prompt", place)
+        return LeftOut("rows without a prompt", place)
     output = row.get("raw_output")
     said = output if isinstance(output, str) or output is None else msgspec.json.encode(output).decode()
     has_failed = said is not None and said.startswith(_FAILED)

@@ -42,12 +42,12 @@ def read(path: Path, score: str | None) -> Iterator[Imported]:
         held = str(row.get("filter", "none"))
         wanted_filter = wanted_filter or held
         if held != wanted_filter:
-            yield LeftOut(f"are scored by another filter than {wanted_filter}", place)
+            yield LeftOut(f"samples of another filter than {wanted_filter}", place)
             continue
         scores = row.get("metrics")
         names = [str(name) for name in scores] if isinstance(scores, list) else []
         if metric and metric not in names:
-            yield LeftOut(f"have no score {metric}", f"{place}: it has {', '.join(names)}")
+            yield LeftOut(f"samples without the score {metric}", f"{place}: it has {', '.join(names)}")
             continue
         yield _record(row, place, run, task, metric or next(iter(names), ""))
 
@@ -81,7 +81,7 @@ def _record(row: Row, place: str, run: _Run, task: str, metric: str) -> Imported
     question = next((fields[name] for name in _QUESTIONS if filled(fields.get(name))), None)
     asked = _asked(contexts[0], question, n_shots=run.n_shot.get(task, 0)) if contexts else None
     if asked is None:
-        return LeftOut("hold no prompt", place)
+        return LeftOut("rows without a prompt", place)
     options = [each.get("arg_1") for each in requests]
     is_choice = len(options) > 1 and all(isinstance(option, str) for option in options) and len(set(contexts)) == 1
     texts = [str(option).strip() for option in options] if is_choice else []

@@ -33,7 +33,7 @@ class Names:
         task = record.task_name
         named = task if task is None else self.tasks.get(task, task)
         if model is None or (task is not None and named is None):
-            return LeftOut("are of models or tasks that --names leaves out", place)
+            return LeftOut("of models or tasks that --names leaves out", place)
         category = record.category or (self.categories.get(task) if task is not None else None)
         return replace(record, model_name=model, task_name=named, category=category)
 
@@ -41,9 +41,9 @@ class Names:
         """Rename the models of a pair."""
         preferred, other = (self.models.get(name, name) for name in (pair.preferred, pair.other))
         if preferred is None or other is None:
-            return LeftOut("are of models or tasks that --names leaves out", place)
+            return LeftOut("of models or tasks that --names leaves out", place)
         if preferred == other:
-            return LeftOut("compare a model with itself", place)
+            return LeftOut("battles of a model with itself", place)
         return replace(pair, preferred=preferred, other=other)
 
 

@@ -34,11 +34,11 @@ def _record(row: Row, place: str) -> Imported:
     )
     model = filled(request.get("model")) or filled(answer.get("model"))
     if model is None:
-        return LeftOut("name no model", place)
+        return LeftOut("rows without a model", place)
     if asked is None:
         if "custom_id" in row:
-            return LeftOut("are answers of a batch without their requests: join the two files by custom_id", place)
-        return LeftOut("hold no prompt", place)
+            return LeftOut("answers of a batch without their requests (join the two files by custom_id)", place)
+        return LeftOut("rows without a prompt", place)
     error = _error(row, answer)
     said = row.get("response")
     given = chats.answered(answer if answer else said) if error is None else None

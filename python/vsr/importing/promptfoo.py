@@ -26,7 +26,7 @@ def _record(row: Row, place: str) -> Imported:
         model = filled(provider.get("label")) or filled(provider.get("id"))
     asked = chats.asked(prompt.get("raw")) if isinstance(prompt, Mapping) else None
     if model is None or asked is None:
-        return LeftOut("name no provider or no prompt; are they results of promptfoo?", place)
+        return LeftOut("rows without provider or prompt (are they results of promptfoo?)", place)
     response = row.get("response")
     answer = response if isinstance(response, Mapping) else {}
     usage = answer.get("tokenUsage")

@@ -19,12 +19,12 @@ def _pair(row: Row, place: str) -> Imported:
     models = filled(row.get("model_a")), filled(row.get("model_b"))
     query = _first_turn(row)
     if models[0] is None or models[1] is None or query is None:
-        return LeftOut("have no model_a, model_b or prompt; are they battles?", place)
+        return LeftOut("rows without model_a, model_b or prompt (are they battles?)", place)
     winner = _winner(row)
     if winner is None:
-        return LeftOut("are ties", place)
+        return LeftOut("ties", place)
     if models[0] == models[1]:
-        return LeftOut("compare a model with itself", place)
+        return LeftOut("battles of a model with itself", place)
     return ImportedPair(
         query=query,
         preferred=str(models[winner]),

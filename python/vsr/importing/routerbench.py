@@ -23,14 +23,14 @@ def read(path: Path, _score: str | None) -> Iterator[Imported]:
             continue
         prompt = _text(row.get("prompt"))
         if prompt is None:
-            yield LeftOut("have no prompt", place)
+            yield LeftOut("rows without a prompt", place)
         elif "model_name" in row:
             yield _record(row, place, prompt, str(row["model_name"]), "performance", "model_response", "cost")
         else:
             models = [name.removesuffix(_COST) for name in row if name.endswith(_COST)]
             models = models or [name.removesuffix(_RESPONSE) for name in row if name.endswith(_RESPONSE)]
             if not models:
-                yield LeftOut(f"have no columns MODEL, MODEL{_RESPONSE}, MODEL{_COST}", place)
+                yield LeftOut(f"rows without columns MODEL, MODEL{_RESPONSE}, MODEL{_COST}", place)
             for model in models:
                 yield _record(row, place, prompt, model, model, f"{model}{_RESPONSE}", f"{model}{_COST}")
 
@@ -38,7 +38,7 @@ def read(path: Path, _score: str | None) -> Iterator[Imported]:
 def _record(row: Row, place: str, prompt: str, model: str, score: str, response: str, cost: str) -> Imported:
     value = quality(row.get(score))
     if value is None:
-        return LeftOut("have no quality from 0 to 1", f"{place}: {model}")
+        return LeftOut("cells without a quality from 0 to 1", f"{place}: {model}")
     task = filled(row.get("eval_name"))
     return ImportedRecord(
         model_name=model,
@@ -55,9 +55,10 @@ def _record(row: Row, place: str, prompt: str, model: str, score: str, response:
 def _text(value: object) -> str | None:
     """Read a prompt or response: a text, or a list of the texts of several turns as Python or JSON writes it."""
     if isinstance(value, str) and value.lstrip().startswith("["):
+        written = value
         for parse in (ast.literal_eval, json.loads):
             try:
-                value = parse(value)
+                value = parse(written)
                 break
             except (ValueError, SyntaxError, RecursionError, MemoryError):
                 continue

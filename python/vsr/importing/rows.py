@@ -16,7 +16,7 @@ Row = dict[str, object]
 
 _LONGEST_CELL = 16 << 20
 _PICKLES = (".pkl", ".pickle", ".p")
-UNREADABLE = "cannot be read"
+UNREADABLE = "rows that cannot be read"
 
 
 def read_rows(path: Path, elements: Collection[Place] = (("*",),)) -> Iterator[tuple[str, Row | LeftOut]]:
@@ -68,7 +68,7 @@ def _json_rows(path: Path, elements: Collection[Place]) -> Iterator[tuple[str, R
             if isinstance(value, dict):
                 yield place, value
             else:
-                yield place, LeftOut("are no objects", place)
+                yield place, LeftOut("rows that are no objects", place)
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, Row | LeftOut]]:
@@ -80,7 +80,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Row | LeftOut]]:
             for row in table:
                 place = f"{path}:{table.line_num}"
                 if None in row or None in row.values():
-                    yield place, LeftOut("have more or fewer cells than the head", place)
+                    yield place, LeftOut("rows with more or fewer cells than the head", place)
                 else:
                     yield place, {name: value for name, value in row.items() if value != ""}
         except (csv.Error, UnicodeDecodeError, EOFError, OSError) as error:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,7 +116,7 @@ def _files(form: Format, paths: Sequence[Path]) -> Iterator[Path]:
 
 def _rows(
     form: Format, files: Sequence[Path], names: Names, score: str | None, report: ImportReport
-) -> Iterator[dict[str, object]]:
+) -> Generator[dict[str, object]]:
     read = form.read
     for path in files:
         report.n_files += 1
@@ -131,10 +131,12 @@ def _rows(
         except (RecordError, OSError) as error:
             if len(files) == 1:
                 raise
-            report.leave_out(LeftOut("files cannot be read", str(error)))
+            report.leave_out(LeftOut("files that cannot be read", str(error)))
     if not report.n_rows:
-        reasons = [f"{held.n_rows:,} {reason} ({held.first})" for reason, held in report.left_out.items()]
-        raise RecordError(f"nothing was imported: {'; '.join(reasons) or f'no rows in {files[0]}'}")
+        reasons = [
+            f"left out {held.n_rows:,}: {reason}; the first: {held.first}" for reason, held in report.left_out.items()
+        ]
+        raise RecordError(f"nothing was imported; {'; '.join(reasons) or f'there are no rows in {files[0]}'}")
 
 
 def _named(imported: Imported, names: Names, place: str) -> Imported:

@@ -69,7 +69,7 @@ def test_a_bad_row_is_named_by_its_number(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"{}\n", b"PAR1" + b"\x00" * 100 + b"PAR1"])
 def test_a_broken_file_is_an_error(content, tmp_path):
     (tmp_path / "r.parquet").write_bytes(content)
-    with pytest.raises(RecordError, match="r.parquet: cannot be read as parquet"):
+    with pytest.raises(RecordError, match=r"r.parquet: cannot be read as parquet"):
         list(read_objects(tmp_path / "r.parquet", noun="records"))
 
 

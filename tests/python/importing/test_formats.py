@@ -55,8 +55,8 @@ def test_lm_eval_takes_one_filter_and_the_model_of_the_results_file(tmp_path):
     assert {row["model_name"] for row in generated} == {"sim-large-70b", "sim-small-1b"}
     assert generated[0] == {
         "task_name": "vsr_open",
-        "query": "A convict is sentenced to 9 years in prison and has spent 13 months in custody before the trial, which "
-        "count. How many months remain?",
+        "query": "A convict is sentenced to 9 years in prison and has spent 13 months in custody before the trial, "
+        "which count. How many months remain?",
         "category": "law",
         "model_name": "sim-large-70b",
         "response": generated[0]["response"],
@@ -64,7 +64,7 @@ def test_lm_eval_takes_one_filter_and_the_model_of_the_results_file(tmp_path):
         "performance": 1.0,
     }
     assert generated[0]["response"].endswith("The answer is 95.")
-    assert report.left_out["are scored by another filter than strict"].n_rows == 6
+    assert report.left_out["samples of another filter than strict"].n_rows == 6
 
 
 def test_lm_eval_takes_the_score_that_is_asked_for(tmp_path):
@@ -72,7 +72,9 @@ def test_lm_eval_takes_the_score_that_is_asked_for(tmp_path):
     whole, _ = imported(tmp_path, "lm-eval", "lm-eval/sim-large-70b", score="exact_match,whole")
     assert [row["performance"] for row in strict] == [1.0, 0.0, 0.0]
     assert [row["performance"] for row in whole] == [0.0, 0.0, 0.0]
-    with pytest.raises(RecordError, match=r"nothing was imported: 3 have no score bleu \(.*it has exact_match"):
+    with pytest.raises(
+        RecordError, match=r"nothing was imported; left out 3: samples without the score bleu; .*it has exact_match"
+    ):
         imported(tmp_path, "lm-eval", "lm-eval/sim-large-70b", score="bleu")
 
 
@@ -156,11 +158,11 @@ def test_litellm_without_prompts_says_which_setting_keeps_them(tmp_path):
     path = tmp_path / "spend.jsonl"
     row = json.loads((FILES / "litellm/spend_logs.jsonl").read_text().splitlines()[0])
     path.write_text(json.dumps({**row, "proxy_server_request": "{}"}) + "\n")
-    with pytest.raises(RecordError, match="1 hold no prompt .*store_prompts_in_spend_logs"):
+    with pytest.raises(RecordError, match=r"left out 1: calls without a prompt .*store_prompts_in_spend_logs"):
         import_rows(FORMATS["litellm"], [path], tmp_path / "out.jsonl")
     cut = row["proxy_server_request"].replace("prison", "prison... (litellm_truncated skipped 9 chars) ...")
     path.write_text(json.dumps({**row, "proxy_server_request": cut}) + "\n")
-    with pytest.raises(RecordError, match="1 hold a prompt that LiteLLM has cut"):
+    with pytest.raises(RecordError, match="left out 1: calls whose prompt LiteLLM has cut"):
         import_rows(FORMATS["litellm"], [path], tmp_path / "out.jsonl")
 
 
@@ -178,7 +180,7 @@ def test_openai_reads_both_of_its_apis(tmp_path):
     assert (rows[1]["response"], rows[1]["response_time"]) == ("The Sun.", 0.3)
     assert [message["role"] for message in rows[1]["messages"]] == ["system", "user"]
     assert rows[2]["error"] == "429: Rate limit reached"
-    assert [reason.partition(":")[0] for reason in report.left_out] == ["are answers of a batch without their requests"]
+    assert [reason.partition(" (")[0] for reason in report.left_out] == ["answers of a batch without their requests"]
 
 
 def test_llmrouter_tells_options_from_tests_of_programs(tmp_path):
@@ -192,7 +194,7 @@ def test_llmrouter_tells_options_from_tests_of_programs(tmp_path):
         ("qwen2.5-7b-instruct", 1.0),
         ("gemma-2-9b-it", 0.5),
     ]
-    assert report.left_out["have a score that is not from 0 to 1"].n_rows == 1
+    assert report.left_out["scores that are not from 0 to 1"].n_rows == 1
 
 
 def test_routerbench_has_a_record_for_every_model_of_a_row(tmp_path):
@@ -210,7 +212,9 @@ def test_routerbench_has_a_record_for_every_model_of_a_row(tmp_path):
 def test_pickles_are_refused_with_a_way_out(tmp_path):
     path = tmp_path / "routerbench_0shot.pkl"
     path.write_bytes(b"cos\nsystem\n(S'touch hacked'\ntR.")
-    with pytest.raises(RecordError, match=r"can run any code.*pandas.read_pickle\('routerbench_0shot.pkl'\).to_parquet"):
+    with pytest.raises(
+        RecordError, match=r"can run any code.*pandas.read_pickle\('routerbench_0shot.pkl'\).to_parquet"
+    ):
         import_rows(FORMATS["routerbench"], [path], tmp_path / "out.jsonl")
 
 
@@ -225,7 +229,7 @@ def test_routellm_gives_pairs_that_training_reads(tmp_path):
     pairs = read_preferences(tmp_path / "out.jsonl", ("gpt-4", "mixtral"))
     assert pairs.preferred == ("gpt-4", "mixtral")
     assert pairs.queries[0] == "What is the sum of 2 and 2?"
-    assert report.left_out["are ties"].n_rows == 1
+    assert report.left_out["ties"].n_rows == 1
 
 
 def test_real_multiple_choice_scores_as_its_program_did(tmp_path):

@@ -30,15 +30,17 @@ def test_a_bad_line_and_a_bad_file_cost_only_themselves(tmp_path):
     report = import_rows(OPENAI, [tmp_path / "logs"], tmp_path / "out.jsonl")
     assert [row["query"] for row in written(tmp_path / "out.jsonl")] == ["one", "two"]
     assert report.n_files == 3
-    assert report.left_out["cannot be read"].n_rows == 1
-    assert "a.jsonl:2" in report.left_out["cannot be read"].first
-    assert report.left_out["files cannot be read"].n_rows == 2
+    assert report.left_out["rows that cannot be read"].n_rows == 1
+    assert "a.jsonl:2" in report.left_out["rows that cannot be read"].first
+    assert report.left_out["files that cannot be read"].n_rows == 2
 
 
 def test_where_nothing_is_taken_nothing_is_written(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"model": "m"}\n')
     (tmp_path / "out.jsonl").write_text("old")
-    with pytest.raises(RecordError, match=r"nothing was imported: 1 hold no prompt \(.*a.jsonl:1\)"):
+    with pytest.raises(
+        RecordError, match=r"nothing was imported; left out 1: rows without a prompt; the first: .*a.jsonl:1"
+    ):
         import_rows(OPENAI, [tmp_path / "a.jsonl"], tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_text() == "old"
     with pytest.raises(RecordError, match="no such file"):
@@ -63,7 +65,7 @@ def test_names_rename_leave_out_and_give_categories(tmp_path):
     assert written(tmp_path / "out.jsonl") == [
         {"task_name": "competition", "query": "1+1?", "category": "math", "model_name": "gpt-4", "performance": 1.0}
     ]
-    assert report.left_out["are of models or tasks that --names leaves out"].n_rows == 2
+    assert report.left_out["of models or tasks that --names leaves out"].n_rows == 2
 
 
 @pytest.mark.parametrize(
