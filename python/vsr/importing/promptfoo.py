@@ -1,4 +1,4 @@
-"""promptfoo: the results of `promptfoo eval -o FILE.json` or `.jsonl`, one object for every test, prompt and provider."""
+"""promptfoo: results of `promptfoo eval -o`, `.json` or `.jsonl`, an object for every test, prompt and provider."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

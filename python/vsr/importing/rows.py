@@ -5,7 +5,6 @@ import gzip
 import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import cast
 
 from vsr.data.json_lines import JsonLines, decode_object
 from vsr.errors import RecordError
@@ -73,8 +72,8 @@ def _json_rows(path: Path, elements: Collection[Place]) -> Iterator[tuple[str, R
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, Row | LeftOut]]:
     csv.field_size_limit(_LONGEST_CELL)
-    raw = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with io.TextIOWrapper(cast("io.BufferedReader", raw), "utf-8-sig", newline="") as stream:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as stream:
         table = csv.DictReader(stream)
         try:
             for row in table:

@@ -19,25 +19,11 @@ _MOST_WORDS = 5  # of a short answer
 _EITHER = (frozenset({"yes", "no"}), frozenset({"true", "false"}))
 _CLAUSE_END = re.compile(r"[.,;:!?]+(?=\s|$)|\n|\u2014")
 _NEGATIONS = frozenset(
-    [
-        "not",
-        "no",
-        "never",
-        "neither",
-        "nor",
-        "cannot",
-        "cant",
-        "isnt",
-        "arent",
-        "wasnt",
-        "werent",
-        "doesnt",
-        "dont",
-        "didnt",
-        "without",
-        "except",
-    ]
-)
+    {
+        "not", "no", "never", "neither", "nor", "cannot", "cant", "isnt", "arent", "wasnt", "werent", "doesnt", "dont",
+        "didnt", "without", "except",
+    }
+)  # fmt: skip
 _EMPHASES = frozenset({"only", "just", "doubt", "question", "wonder"})  # behind a negation: "not only Paris"
 _REACH = 3  # words from a negation to what it negates
 # Thousands separators go; decimal points and the sign in front of a number stay.

@@ -60,7 +60,7 @@ QUERY = "What is the capital of France?\nA) London\nB) Paris\nC) Berlin"
         ("Paris", {"metric": "contains"}, "contains"),
         ("Paris", {"metric": "cem"}, "contains"),
         ("dog, run", {"metric": "commongen_coverage"}, "coverage"),
-        ("Paris", {"metric": "no such metric"}, "contains"),
+        ("Paris", {"metric": "no such metric"}, "text"),
         ("yes", {"metric": "em_mc"}, "exact"),
         ("", {"metric": "em_mc"}, "none"),
         ("  ", {}, "none"),

@@ -27,8 +27,8 @@ class SimulatedPool:
     """A server of simulated LLMs on the loopback interface, in a thread of its own; use it as a context.
 
     It knows the right answers to the queries it is given and answers each as the model's skill has it: the same seed,
-    model and query give the same answer, at a temperature above 0 the first time alone. Prompts that it does not know get a short greeting. Any key is right but one
-    that begins with `wrong-key`.
+    model and query give the same answer, at a temperature above 0 the first time alone. Prompts that it does not know
+    get a short greeting. Any key is right but one that begins with `wrong-key`.
 
         with SimulatedPool(generate_queries(100)) as pool:
             print(pool.address, pool.port)
