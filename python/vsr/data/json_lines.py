@@ -9,12 +9,12 @@ import re
 import sys
 import zlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar, cast
+from typing import BinaryIO, Generic, TypeVar
 
 import msgspec
 
@@ -252,7 +252,7 @@ class _Parsed:
 def _pieces(path: str) -> Iterator[Iterator[bytes]]:
     """Open a file for its lines; a row of parquet comes as the line that says the same."""
     if is_parquet(path):
-        with contextlib.closing(cast("Generator[bytes]", parquet_lines(path))) as rows:
+        with contextlib.closing(parquet_lines(path)) as rows:
             yield rows
         return
     with _open(path) as stream:

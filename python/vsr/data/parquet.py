@@ -5,7 +5,7 @@ The library is imported when a name ends in `.parquet`; it comes with the extra 
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -33,7 +33,7 @@ def is_parquet(path: str | os.PathLike[str]) -> bool:
     return os.fspath(path).lower().endswith(SUFFIX)
 
 
-def parquet_lines(path: str) -> Iterator[bytes]:
+def parquet_lines(path: str) -> Generator[bytes]:
     """Read the rows, each as the line of JSON that would say the same; fields without a value are left out.
 
     Raises:
