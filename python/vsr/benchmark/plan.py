@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from random import Random
 
@@ -30,12 +30,14 @@ class Question:
         prompt: what is sent: the query, its choices, the wish for a bare answer where there is one.
         key: under which two queries are one (`vsr.data.prompts.unique_key` of the rendered query).
         place: its place among the unique queries of the file.
+        draw: which of several answers of every model this asks for, from 1.
     """
 
     query: Query
     prompt: str
     key: str
     place: int
+    draw: int = 1
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,12 @@ class Plan:
     """Every query and every model of a run, and with them every call.
 
     Attributes:
-        questions: what is asked, in the order of the file.
+        questions: what is asked, in the order of the file, the draws of a query one after the other.
         asked: who is asked.
         n_in_file: unique queries in the file, of which `questions` may be a part.
         n_repeated: lines whose query stood in the file before.
         is_concise: whether the bare answer is asked for.
+        n_draws: how many answers every model gives to every query.
     """
 
     questions: tuple[Question, ...]
@@ -55,12 +58,22 @@ class Plan:
     n_in_file: int
     n_repeated: int = 0
     is_concise: bool = False
+    n_draws: int = 1
     _settings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def models(self) -> tuple[AskedModel, ...]:
         """The models in the order of the configuration."""
         return self.asked.models
+
+    @property
+    def n_queries(self) -> int:
+        """How many different queries are asked."""
+        return len(self.questions) // self.n_draws
+
+    def first_draw(self, index: int) -> int:
+        """Return the first of the questions that ask the same query."""
+        return index - (self.questions[index].draw - 1)
 
     @property
     def n_calls(self) -> int:
@@ -71,6 +84,8 @@ class Plan:
         """Return the key of a call: the same prompt, model and settings have the same, whatever else changes."""
         digest = blake2b(self._settings[model.name], digest_size=16)
         digest.update(question.prompt.encode("utf-8", "surrogatepass"))
+        if question.draw > 1:  # the first draw is the call of a run that asks once
+            digest.update(b"\0%d" % question.draw)
         return digest.hexdigest()
 
 
@@ -81,6 +96,8 @@ def make_plan(
     query_limit: int | None = None,
     seed: int = 0,
     is_concise: bool = False,
+    metric: str | None = None,
+    n_draws: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> Plan:
     """Work out what has to be asked.
@@ -91,12 +108,16 @@ def make_plan(
         query_limit: at most so many queries, spread over the categories; a larger limit keeps those of a smaller one.
         seed: decides which queries a limit takes.
         is_concise: add a line that asks for the bare answer.
+        metric: scores all answers by this rule, whatever the file says.
+        n_draws: how many answers every model gives to every query.
         environment: where the providers' own keys are looked for; the process's by default.
 
     Raises:
-        BenchmarkError: There is nothing to ask, or nobody.
+        BenchmarkError: There is nothing to ask, or nobody, or one that always answers the same would be asked again.
     """
     asked = asked_models(config, os.environ if environment is None else environment)
+    if n_draws > 1:
+        _require_chance(asked.models)
     unique: dict[str, Question] = {}
     n_lines = 0
     for query in queries:
@@ -107,14 +128,18 @@ def make_plan(
             # A conversation is asked as it is.
             is_bare = is_concise and query.messages is None
             prompt = f"{rendered}\n\n{CONCISE_LINE}" if is_bare else rendered
-            unique[key] = Question(query, prompt, key, len(unique))
+            wanted = query if metric is None else replace(query, metric=metric)
+            unique[key] = Question(wanted, prompt, key, len(unique))
     if not unique:
         raise BenchmarkError("there is nothing to ask: the query file holds no query.")
     questions = tuple(unique.values())
     if query_limit is not None and query_limit < len(questions):
         questions = spread(questions, query_limit, seed)
     settings = {model.name: _settings_digest(model) for model in asked.models}
-    return Plan(questions, asked, len(unique), n_lines - len(unique), is_concise, settings)
+    n_repeated = n_lines - len(unique)
+    if n_draws > 1:
+        questions = tuple(replace(each, draw=draw) for each in questions for draw in range(1, n_draws + 1))
+    return Plan(questions, asked, len(unique), n_repeated, is_concise, n_draws, settings)
 
 
 def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, ...]:
@@ -143,6 +168,20 @@ def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, 
         ]
     ranked.sort(key=lambda entry: entry[:3])
     return tuple(sorted((entry[3] for entry in ranked[:n]), key=lambda question: question.place))
+
+
+def _require_chance(models: Iterable[AskedModel]) -> None:
+    """Refuse models that answer the same every time.
+
+    Raises:
+        BenchmarkError: One of them has a temperature of 0.
+    """
+    fixed = [model.name for model in models if model.temperature == 0]
+    if fixed:
+        raise BenchmarkError(
+            f"several answers to a query need chance, but the temperature of {', '.join(fixed)} is 0. Set "
+            "model_config.MODEL.temperature to what it is in production, or ask once."
+        )
 
 
 def _settings_digest(model: AskedModel) -> bytes:

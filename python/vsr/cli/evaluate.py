@@ -36,7 +36,7 @@ _COMPARISON = "Comparison (records alone)"
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default="benchmark_training_data.jsonl",
-    help="Records, one line per query and model. Also .gz.",
+    help="Records, one line per query and model. Also .gz, .parquet.",
 )
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
 @option(
