@@ -55,7 +55,8 @@ def judge_artefacts(
 
     from vsr.errors import RecordError
     from vsr.evaluation.deployed import evaluate_deployed
-    from vsr.evaluation.novelty import find_yardstick, novelty_of
+    from vsr.evaluation.novelty import novelty_of
+    from vsr.persistence.yardstick import find_yardstick
 
     opened = _open(folder, algorithms, embedding)
     outcomes = read_measured(data_file, skip_bad_lines=skip_bad_lines)
@@ -114,7 +115,7 @@ def foresee_choices(
     from vsr.data.prompts import unique_rows
     from vsr.data.records import read_queries
     from vsr.evaluation.foreseen import foresee, unseen_categories
-    from vsr.evaluation.novelty import find_yardstick
+    from vsr.persistence.yardstick import find_yardstick
 
     read = read_queries(queries_file, skip_bad_lines=skip_bad_lines)
     if read.n_bad_lines:

@@ -19,7 +19,6 @@ from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import conclude, hold_out
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import CATEGORY_TABLE, Held
-from vsr.evaluation.novelty import Yardstick
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals import RivalRouter
@@ -30,6 +29,7 @@ from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
 from vsr.persistence.trainings import run_ids
+from vsr.persistence.yardstick import Yardstick
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
