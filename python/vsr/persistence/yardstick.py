@@ -16,7 +16,7 @@ from vsr.features import split_features
 from vsr.persistence.artefact import Artefact
 from vsr.persistence.finding import find_artefacts
 from vsr.persistence.reading import load_artefact
-from vsr.persistence.training_queries import read_training_queries
+from vsr.persistence.training_queries import TrainingQueries, read_training_queries
 from vsr.prior.category_means import FloatArray
 from vsr.selectors.knn import KnnPredictor
 
@@ -38,11 +38,13 @@ class Yardstick:
 
     Attributes:
         sample: (n_sample, dim) float32 unit vectors of training queries.
-        distances: (n,) float64, ascending: of training queries to the sample.
+        distances: (n,) float64, ascending: of training queries to the sample, or quantiles of them.
+        n_distances: how many there were.
     """
 
     sample: npt.NDArray[np.float32]
     distances: FloatArray
+    n_distances: int
 
     @classmethod
     def of(cls, vectors: npt.NDArray[np.float32], seed: int = 0) -> "Yardstick":
@@ -59,7 +61,7 @@ class Yardstick:
         if len(others) < _N_SAMPLE:
             distances = np.concatenate([distances, _distances(sample, sample, are_same=True)])
         ranks = np.linspace(0.0, 1.0, min(_N_QUANTILES, len(distances)))
-        return cls(sample, np.quantile(distances, ranks, method="higher"))
+        return cls(sample, np.quantile(distances, ranks, method="higher"), len(distances))
 
     def distances_of(self, vectors: npt.NDArray[np.float32]) -> FloatArray:
         """Measure queries: (n, dim) float32 unit rows of the same embedder -> (n,) distances to the sample."""
@@ -73,6 +75,12 @@ class Yardstick:
     def limit(self) -> float:
         """Distance beyond which a query is unlike those of the training."""
         return float(np.quantile(self.distances, USUAL, method="higher"))
+
+
+def yardstick_of(kept: TrainingQueries) -> Yardstick:
+    """Take the yardstick out of what a training kept."""
+    n_distances = len(kept.distances) if kept.held_out is None else kept.held_out.n_distances
+    return Yardstick(kept.sample, kept.distances, n_distances)
 
 
 def find_yardstick(directory: str | os.PathLike[str], artefact: Artefact) -> Yardstick | None:
@@ -91,7 +99,7 @@ def find_yardstick(directory: str | os.PathLike[str], artefact: Artefact) -> Yar
     run_id = None if artefact.header is None else artefact.header.run_id
     kept = read_training_queries(directory)
     if kept is not None and kept.run_id == run_id:
-        return Yardstick(kept.sample, kept.distances)
+        return yardstick_of(kept)
     path = find_artefacts(directory).get("knn")
     if path is None:
         return None

@@ -9,7 +9,7 @@ import numpy as np
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import VsrError
 from vsr.persistence.training_queries import read_training_queries
-from vsr.persistence.yardstick import Yardstick
+from vsr.persistence.yardstick import Yardstick, yardstick_of
 from vsr.routing.query_vectors import Vectors
 from vsr.routing.router import Router
 
@@ -70,7 +70,7 @@ class Distances:
             except VsrError:
                 kept = None  # the choices are sound without it
             is_own = kept is not None and kept.run_id == run_id
-            self._yardsticks[run_id] = Yardstick(kept.sample, kept.distances) if kept is not None and is_own else None
+            self._yardsticks[run_id] = yardstick_of(kept) if kept is not None and is_own else None
             if len(self._yardsticks) > _MOST_TRAININGS:
                 self._yardsticks.popitem(last=False)
         return self._yardsticks[run_id]
