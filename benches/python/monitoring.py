@@ -2,10 +2,10 @@
 
     python benches/python/monitoring.py [--data FOLDER] [--trainings 100] [--cache FILE] ...
 
-Queries, vectors and outcomes are real: each training draws its own queries, learns from them as `vsr-train train` does,
-and routes the others; a day is a draw among these. Quiet days are judged at several ages of a log, from its first day to
-its sixth week. Two changes are planted at the end of quiet weeks: a category that training never saw takes a share of the
-traffic, and the model that is chosen most answers worse. Days to notice are counted from the change on.
+Queries, vectors and outcomes are real: each training draws its own queries, learns from them as `vsr-train train`
+does, and routes the others; a day is a draw among these. Quiet days are judged at several ages of a log, from its first
+day to its sixth week. Two changes are planted after quiet weeks: a category that training never saw takes a share of
+the traffic, and the model that is chosen most answers worse. Days to notice are counted from the change on.
 
 The data folder is the one of `routing_quality.py`.
 """
@@ -113,8 +113,8 @@ def day_of(routed: Routed, rows: Ints, share_fed_back: float, generator: np.rand
 
 
 def _counted(codes: Ints, names: Sequence[str]) -> Counter[str]:
-    counts = np.bincount(codes, minlength=len(names))
-    return Counter({names[code]: int(counts[code]) for code in np.flatnonzero(counts)})
+    counts = np.bincount(codes, minlength=len(names)).tolist()
+    return Counter({name: count for name, count in zip(names, counts, strict=False) if count})
 
 
 def _sums(values: Floats, chosen: Ints, fed_back: npt.NDArray[np.bool_], models: Sequence[str]) -> dict[str, Sums]:
@@ -199,10 +199,9 @@ def days_to_notice(
     return waited, first
 
 
-def with_category(routed: Routed, share: float, category: str) -> tuple[Routed, Ints]:
-    """Split off the queries of a category, which are given back beside those of the others."""
+def without(routed: Routed, category: str) -> tuple[Routed, Ints]:
+    """Keep the queries of a category out of the days, and give their rows."""
     is_new = routed.true == CATEGORIES.index(category)
-    del share
     return replace(routed, true=np.where(is_new, -1, routed.true)), np.flatnonzero(is_new)
 
 
@@ -257,16 +256,13 @@ def main() -> None:
                 60,
             )
     for share in (0.05, 0.2):
-        unseen = [with_category(each, share, NEW_CATEGORY) for each in trainings["MMLU-Pro 16 without law, knn"]]
         waited: list[int] = []
         first = Counter[str]()
-        for number, (routed, new) in enumerate(unseen):
-            generator_waited, generator_first = days_to_notice(
-                [routed], mixed_in(new, share), arguments.a_day, arguments.fed_back, 30
-            )
-            del number
-            waited += generator_waited
-            first += generator_first
+        for each in trainings[f"MMLU-Pro 16 without {NEW_CATEGORY}, knn"]:
+            routed, new = without(each, NEW_CATEGORY)
+            days, checks = days_to_notice([routed], mixed_in(new, share), arguments.a_day, arguments.fed_back, 30)
+            waited += days
+            first += checks
         _print_days(f"MMLU-Pro 16, knn, {NEW_CATEGORY} takes {share:.0%}", waited, first, 30)
 
 
@@ -277,7 +273,7 @@ def _trainings(arguments: argparse.Namespace) -> dict[str, list[Routed]]:
     kinds = {
         "LLMRouter 9, svm": (llmrouter, "svm", None, arguments.trainings),
         "MMLU-Pro 16, knn": (mmlu, "knn", None, arguments.trainings),
-        "MMLU-Pro 16 without law, knn": (mmlu, "knn", NEW_CATEGORY, max(1, arguments.trainings // 4)),
+        f"MMLU-Pro 16 without {NEW_CATEGORY}, knn": (mmlu, "knn", NEW_CATEGORY, max(1, arguments.trainings // 4)),
     }
     found = {
         name: [route(pool, algorithm, arguments.queries, seed, unseen) for seed in range(number)]

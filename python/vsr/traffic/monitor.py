@@ -1,4 +1,4 @@
-"""Is the traffic still what was measured? All checks of a day, which together alarm by chance once in a hundred days."""
+"""Is the traffic still what was measured? Checks that together alarm by chance on one day in a hundred."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
