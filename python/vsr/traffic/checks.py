@@ -103,7 +103,7 @@ def check_categories(traffic: Traffic, held_out: HeldOut, given: Mapping[str, fl
     excess = overdispersion([day.predicted if is_predicted else day.given for day in traffic.before])
     noise = 1.0 / n_before + excess / len(traffic.window)
     shares = {name: count / n_before for name, count in counts.items()}
-    return _most_moved("categories", found, shares, lambda _: 1.0 / noise, "held out" if is_predicted else "training")
+    return _most_moved("categories", found, shares, 1.0 / noise, "held out" if is_predicted else "training")
 
 
 def check_models(traffic: Traffic, held_out: HeldOut, algorithm: str) -> Check:
@@ -123,21 +123,17 @@ def check_models(traffic: Traffic, held_out: HeldOut, algorithm: str) -> Check:
         n_before = before.models.total()
         shares = {name: count / n_before for name, count in before.models.items()}
         noise = 1.0 / n_before + excess * (1.0 / len(traffic.window) + 1.0 / len(traffic.before))
-        return _most_moved("models", window.models, shares, lambda _: 1.0 / noise, f"{len(traffic.before)} days before")
+        return _most_moved("models", window.models, shares, 1.0 / noise, f"{len(traffic.before)} days before")
     models = held_out.models.get(algorithm, {})
     if not models:
         return Check("models", n, why_unknown=f"training held nothing out for {algorithm}")
+    # Of one model the variance between a few splits is itself mostly luck: that of all of them is taken together.
+    unsure = sum(each.spread**2 for each in models.values())
+    scale = sum(each.share * (1.0 - each.share) for each in models.values())
     noise = 1.0 / held_out.n_queries + excess / len(traffic.window)
-
-    def weight(name: str) -> float:
-        held = models.get(name)
-        variance = 0.0 if held is None else held.share * (1.0 - held.share)
-        if held is None or variance <= 0.0:
-            return 1.0 / noise
-        return 1.0 / (noise + _SELECTOR_VARIANCES * held.spread**2 / variance)
-
+    noise += _SELECTOR_VARIANCES * unsure / scale if scale > 0.0 else 0.0
     shares = {name: each.share for name, each in models.items()}
-    return _most_moved("models", window.models, shares, weight, "held out")
+    return _most_moved("models", window.models, shares, 1.0 / noise, "held out")
 
 
 def check_quality(days: Sequence[Tally], held_out: HeldOut, algorithm: str) -> Check:
@@ -173,15 +169,13 @@ def _most_moved(
     name: CheckName,
     found: Mapping[str, int],
     shares: Mapping[str, float],
-    weight: Callable[[str], float],
+    weight: float,
     against: str,
 ) -> Check:
     """Compare shares by name, and give the one that can least be luck."""
     n = sum(found.values())
     names = sorted({*(key for key, share in shares.items() if share > 0.0), *found})
-    p_values = {
-        key: 2.0 * min(share_p_values(found.get(key, 0), n, shares.get(key, 0.0), weight(key))) for key in names
-    }
+    p_values = {key: 2.0 * min(share_p_values(found.get(key, 0), n, shares.get(key, 0.0), weight)) for key in names}
     moved = min(names, key=lambda key: p_values[key])
     p_value = min(1.0, len(names) * p_values[moved])
     return Check(name, n, p_value, moved, shares.get(moved, 0.0), found.get(moved, 0) / n, "share", against)
