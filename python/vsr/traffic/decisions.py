@@ -43,6 +43,7 @@ class LoggedDecision:
         objective: what was maximised; None where nothing was compared.
         propensity: probability with which this model was chosen; None where the log does not say.
         distance: of the query to the nearest of the training; None where it is not known.
+        distance_rank: share of the training queries that are nearer; None likewise.
         duration_ms: how long choosing took.
         run_id: of the training; None where nothing was compared.
         text_hash: keyed hash of the text that was embedded; None with `text`, or without a text.
@@ -66,6 +67,7 @@ class LoggedDecision:
     objective: Objective | None = None
     propensity: _Probability | None = None
     distance: float | None = None
+    distance_rank: float | None = None
     duration_ms: float | None = None
     run_id: str | None = None
     text_hash: str | None = None
@@ -191,6 +193,7 @@ _FIELDS = (
     Field("propensity", "a probability above 0, at most 1", _is_probability),
     Field("margin", _A_NUMBER, is_number),
     Field("distance", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
+    Field("distance_rank", "a share from 0 to 1, or null", partial(is_number, low=0, high=1)),
     Field("duration_ms", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
 )  # fmt: skip
 _decode = msgspec.json.Decoder(LoggedDecision).decode
@@ -203,7 +206,7 @@ def _read(line: bytes) -> LoggedDecision:
         raise ValueError from error
     if not decision.id.strip() or not decision.model.strip():
         raise ValueError
-    if min(decision.distance or 0.0, decision.duration_ms or 0.0) < 0.0:
+    if min(decision.distance or 0.0, decision.duration_ms or 0.0, decision.distance_rank or 0.0) < 0.0:
         raise ValueError
     return decision
 
