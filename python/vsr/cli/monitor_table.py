@@ -34,7 +34,8 @@ _ADVICE = {
     ),
     "latency": "{subject} takes {found}, {expected} in the records. If that stays, measure again and train.",
     "cost": (
-        "an answer of {subject} costs {found}, {expected} in the records. If that stays, put the prices right and train."
+        "an answer of {subject} costs {found}, {expected} in the records. If that stays, put the prices right and "
+        "train again."
     ),
 }
 
@@ -126,7 +127,7 @@ def _row(check: "Check", *, is_alarm: bool) -> tuple[str, ...]:
     name = f"{check.name} (!)" if is_alarm else check.name
     if check.p_value is None:
         return (name, f"cannot tell: {check.why_unknown}", "-", "-", f"{check.n:,}", "-", "")
-    subject = check.subject or "unlike the training's"
+    subject = check.subject or "unlike queries"
     chance = "< 1e-6" if check.p_value < 1e-6 else f"{check.p_value:.2g}"
     return (
         name,
