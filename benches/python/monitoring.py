@@ -240,7 +240,7 @@ def main() -> None:
     arguments = parser.parse_args()
     trainings = _trainings(arguments)
     for name in ("LLMRouter 9, svm", "MMLU-Pro 16, knn"):
-        for label, unevenness in (("even days", 0.0), ("uneven days", 0.1)):
+        for label, unevenness in (("even days", 0.0), ("uneven days", 0.3)):
             found = quiet(trainings[name], arguments.a_day, arguments.fed_back, unevenness)
             print(
                 f"{name}, {label}: {sum(found.by_training)} of {found.n_days:,} quiet days alarm, in "

@@ -22,6 +22,9 @@ ENOUGH_DAYS = 7
 # Held-out shares of a model are means over selectors that learned from fewer queries than the one that is deployed;
 # its own share lies off by so many times the variance between splits (real outcomes: 2 to 6.5).
 _SELECTOR_VARIANCES = 6.0
+# How much days differ (`overdispersion`) is not known in the first week; until then shares of categories may swing by a
+# fifth: of 10 %, by 2 points.
+_HABITS_UNKNOWN = 0.004
 # A fifth more or less is what the hour of the day makes of latencies; of costs, the length of the queries.
 _TOLERATED = math.log(1.2)
 
@@ -101,6 +104,8 @@ def check_categories(traffic: Traffic, held_out: HeldOut, given: Mapping[str, fl
     if len(counts) < 2:
         return Check("categories", found.total(), why_unknown="training knows one category")
     excess = overdispersion([day.predicted if is_predicted else day.given for day in traffic.before])
+    if len(traffic.before) < ENOUGH_DAYS:
+        excess = max(excess, _HABITS_UNKNOWN)
     noise = 1.0 / n_before + excess / len(traffic.window)
     shares = {name: count / n_before for name, count in counts.items()}
     return _most_moved("categories", found, shares, 1.0 / noise, "held out" if is_predicted else "training")
