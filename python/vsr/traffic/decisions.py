@@ -42,6 +42,8 @@ class LoggedDecision:
         previous: the model that had answered in the conversation so far.
         objective: what was maximised; None where nothing was compared.
         propensity: probability with which this model was chosen; None where the log does not say.
+        explore_margin: of utility, within which another model could have been drawn; None where nothing was left to
+            chance.
         distance: of the query to the nearest of the training; None where it is not known.
         distance_rank: share of the training queries that are nearer; None likewise.
         duration_ms: how long choosing took.
@@ -66,6 +68,7 @@ class LoggedDecision:
     previous: str | None = None
     objective: Objective | None = None
     propensity: _Probability | None = None
+    explore_margin: float | None = None
     distance: float | None = None
     distance_rank: float | None = None
     duration_ms: float | None = None
@@ -192,6 +195,7 @@ _FIELDS = (
     Field("objective", 'an object such as {"quality_weight": 0.9, "cost_share": 0.0}, or null', _is_objective),
     Field("propensity", "a probability above 0, at most 1", _is_probability),
     Field("margin", _A_NUMBER, is_number),
+    Field("explore_margin", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
     Field("distance", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
     Field("distance_rank", "a share from 0 to 1, or null", partial(is_number, low=0, high=1)),
     Field("duration_ms", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
@@ -206,7 +210,8 @@ def _read(line: bytes) -> LoggedDecision:
         raise ValueError from error
     if not decision.id.strip() or not decision.model.strip():
         raise ValueError
-    if min(decision.distance or 0.0, decision.duration_ms or 0.0, decision.distance_rank or 0.0) < 0.0:
+    numbers = (decision.explore_margin, decision.distance, decision.distance_rank, decision.duration_ms)
+    if any(number is not None and number < 0.0 for number in numbers):
         raise ValueError
     return decision
 
