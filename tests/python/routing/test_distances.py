@@ -62,3 +62,16 @@ def test_without_the_queries_of_the_training_there_is_no_distance(folder, tmp_pa
         (folder / TRAINING_QUERIES_NAME).write_text("{")
     [line] = logged(router, [Request("x")], tmp_path / "decisions.jsonl")
     assert (line["id"], line["distance"], line["distance_rank"]) == ("id0", None, None)
+
+
+def test_of_many_choices_at_once_a_part_is_measured(folder, tmp_path, monkeypatch):
+    router = Router.load(folder)
+    keep_queries(router, folder, router.artefact.header.run_id)
+    monkeypatch.setattr("vsr.routing.decision_log._MOST_MEASURED", 5)
+    taken = []
+    write = DecisionLog._with_distances
+    monkeypatch.setattr(DecisionLog, "_with_distances", lambda log, some: taken.append(len(some)) or write(log, some))
+    lines = logged(router, [Request(f"court {number}") for number in range(100)], tmp_path / "decisions.jsonl")
+    n_measured = sum(line["distance"] is not None for line in lines)
+    assert n_measured == sum(-(-count // -(-count // 5)) for count in taken)
+    assert sum(taken) == len(lines) == 100

@@ -1,6 +1,7 @@
 """Days of traffic of a small training, written by the log that a server writes."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -55,7 +56,10 @@ def write_log(
             Decision(f"{day}-{number}", request, choice, router, _BEGIN_S + day * _DAY_S + number * 500.0, 0.001)
             for number, (request, choice) in enumerate(zip(requests, router.route(requests), strict=True))
         ]
-        log.add(decisions)
+        for start in range(0, A_DAY, 50):  # of more at once a part is measured
+            log.add(decisions[start : start + 50])
+            while log.n_written < len(found) + min(start + 50, A_DAY):
+                time.sleep(0.001)
         found += [(each.id, each.choice.model, each.choice.quality or 0.0) for each in decisions]
     log.close()
     return found
