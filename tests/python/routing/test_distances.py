@@ -25,6 +25,11 @@ def folder(tmp_path):
     return tmp_path / "models"
 
 
+def run_id_of(router):
+    assert router.artefact.header is not None
+    return router.artefact.header.run_id
+
+
 def keep_queries(router, folder, run_id):
     queries = text_outcomes(120).queries
     yardstick = Yardstick.of(unit_rows(router.embedder.embed(queries)))
@@ -43,8 +48,9 @@ def logged(router, requests, path):
 
 def test_the_distance_is_that_of_the_yardstick(folder, tmp_path):
     router = Router.load(folder)
-    yardstick = keep_queries(router, folder, router.artefact.header.run_id)
+    yardstick = keep_queries(router, folder, run_id_of(router))
     usual, foreign = text_outcomes(120).queries[3], "\u4f60\u597d " * 3_000
+    assert router.embedder is not None
     vectors = unit_rows(router.embedder.embed([usual, foreign]))
     far = yardstick.distances_of(vectors)
     requests = [Request(usual), Request(foreign), Request(embedding=(3.0 * vectors[1]).tolist())]
@@ -66,11 +72,16 @@ def test_without_the_queries_of_the_training_there_is_no_distance(folder, tmp_pa
 
 def test_of_many_choices_at_once_a_part_is_measured(folder, tmp_path, monkeypatch):
     router = Router.load(folder)
-    keep_queries(router, folder, router.artefact.header.run_id)
+    keep_queries(router, folder, run_id_of(router))
     monkeypatch.setattr("vsr.routing.decision_log._MOST_MEASURED", 5)
-    taken = []
-    write = DecisionLog._with_distances
-    monkeypatch.setattr(DecisionLog, "_with_distances", lambda log, some: taken.append(len(some)) or write(log, some))
+    taken: list[int] = []
+    complete = DecisionLog._with_distances
+
+    def counting(log, some):
+        taken.append(len(some))
+        return complete(log, some)
+
+    monkeypatch.setattr(DecisionLog, "_with_distances", counting)
     lines = logged(router, [Request(f"court {number}") for number in range(100)], tmp_path / "decisions.jsonl")
     n_measured = sum(line["distance"] is not None for line in lines)
     assert n_measured == sum(-(-count // -(-count // 5)) for count in taken)

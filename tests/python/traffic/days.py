@@ -49,7 +49,7 @@ def write_log(
 ) -> list[tuple[str, str, float]]:
     """Log as many days as there are sources of questions; give id, model and predicted quality of each decision."""
     log = DecisionLog(path, key="k", with_text=with_text)
-    found = []
+    found: list[tuple[str, str, float]] = []
     for day, ask in enumerate(days):
         requests = [Request(ask(day, number)) for number in range(A_DAY)]
         decisions = [
