@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 
 import vsr
@@ -30,7 +31,7 @@ def generated():
 
 def test_every_command_has_a_page_with_all_its_flags(generated):
     pages = generated.commands.pages()
-    assert sorted(pages) == sorted(cli.list_commands(None))
+    assert sorted(pages) == sorted(cli.list_commands(click.Context(cli)))
     assert "`--quality-weight 0..1`" in pages["train"]
     assert "`--knn-index` auto, ball-tree, flat" in pages["train"]
     assert "| `-v`, `--verbose` | Say more on stderr. |" in pages["serve"]
@@ -48,7 +49,8 @@ def test_every_field_is_there(generated):
         assert f"| `{name}` |" in generated.fields.of_records()
     configuration = generated.fields.of_configuration()
     for name, field in RouterConfig.model_fields.items():
-        if not (field.json_schema_extra or {}).get("internal"):
+        extra = field.json_schema_extra
+        if not (isinstance(extra, dict) and extra.get("internal")):
             assert f"| `{field.alias or name}` |" in configuration
 
 
