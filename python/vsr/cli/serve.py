@@ -46,7 +46,7 @@ _MIB = 1 << 20
     "log_dir",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep every choice in DIR/decisions.jsonl, texts as hashes under VSR_LOG_KEY.",
+    help="Keep every choice in DIR/decisions.jsonl, texts as hashes under VSR_LOG_KEY, and feedback in feedback.jsonl.",
 )
 @option("--log-text", is_flag=True, help="Keep the texts themselves.")
 @option(
@@ -78,9 +78,10 @@ def serve(
 ) -> None:
     """Answer over HTTP which model to ask.
 
-    POST /v1/select takes {"query": "..."} or {"messages": [...]}, or a list of such requests; GET /v1/models, /healthz,
-    /readyz, /metrics. SIGTERM ends what is under way, then the server. A new training in the folder is served within
-    two seconds; one that is not sound is refused, and the old one goes on.
+    POST /v1/select takes {"query": "..."} or {"messages": [...]}, or a list of such requests; POST /v1/feedback what an
+    answer was worth; GET /v1/models, /openapi.json, /healthz, /readyz, /metrics. SIGTERM ends what is under way, then
+    the server. A new training in the folder is served within two seconds; one that is not sound is refused, and the
+    old one goes on.
     """
     if log_text and log_dir is None:
         raise click.UsageError("--log-text has no effect without --log.")
@@ -88,6 +89,9 @@ def serve(
         raise click.UsageError("--embedding-file has no effect here: requests bring texts, or vectors of their own.")
     _require_extra()
     from vsr.cli.log_lines import show_log
+    from vsr.routing.conversations import Conversations
+    from vsr.routing.decision_log import KEY_VARIABLE as LOG_KEY_VARIABLE
+    from vsr.serving.feedback import FeedbackLog
     from vsr.serving.server import serve as run
     from vsr.serving.service import Service
     from vsr.serving.settings import KEY_VARIABLE, ServeSettings, read_key
@@ -98,7 +102,12 @@ def serve(
     router = _router(models_dir, config, algorithm, fixed, embedding)
     show_log()
     log = None if log_dir is None else _open_log(log_dir, log_text)
-    run(Service(router, log), settings, lambda url: terminal.say(f"Listening on {url}"))
+    feedback = None if log_dir is None else FeedbackLog(log_dir, os.environ.get(LOG_KEY_VARIABLE) or None)
+    conversations = (
+        None if fixed is not None else Conversations.shared(config_path or artefact_folder(models_dir, config))
+    )
+    service = Service(router, log, feedback, conversations, owner=key)
+    run(service, settings, lambda url: terminal.say(f"Listening on {url}"))
 
 
 def _router(

@@ -35,9 +35,8 @@ def plugin_from_environment() -> RoutingPlugin:
     timeout_s = _timeout_s(os.environ.get("VSR_LITELLM_TIMEOUT_S"))
     if config_path and not models_dir:
         config = load_config(config_path)
-        return RoutingPlugin(
-            Router.from_config(config), timeout_s, names=_ids_of(config), conversations=Conversations.shared(config_path)
-        )
+        held = Conversations.shared(config_path)
+        return RoutingPlugin(Router.from_config(config), timeout_s, names=_ids_of(config), conversations=held)
     if models_dir and not config_path:
         return RoutingPlugin(Router.load(models_dir), timeout_s, conversations=Conversations.shared(models_dir))
     found = "both are" if config_path else "neither is"

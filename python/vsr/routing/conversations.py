@@ -14,7 +14,7 @@ import struct
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -31,7 +31,7 @@ _SECRET_BYTES = 16
 _DIGEST_BYTES = 16
 _MOST_NAME_BYTES = 95
 _SLOT = struct.Struct(f"<Id{_DIGEST_BYTES}s{_MOST_NAME_BYTES + 1}p4x")  # checksum, time, digest, name of the model
-_CHECKED = struct.Struct("<I")
+_CHECKSUM = struct.Struct("<I")
 _SLOTS_OF_A_KEY = 8  # a conversation lies in one of these; where all are taken, the longest silent one goes
 _HEADER_BYTES = _SLOT.size
 _encode = msgspec.json.Encoder().encode
@@ -128,11 +128,10 @@ class Conversations:
         """Give the model that answered last; None where that is not known, or nobody can have answered yet."""
         if not key.has_begun:
             return None
-        start, content = self._set_of(key)
-        for at, (checksum, time_s, digest, name) in zip(self._offsets, _SLOT.iter_unpack(content), strict=True):
+        for slot, (checksum, time_s, digest, name) in self._slots_of(key):
             if digest == key.digest and self._clock() - time_s <= self._keep_s:
-                is_whole = zlib.crc32(content[at + _CHECKED.size : at + _SLOT.size]) == checksum
-                return str(name, "utf-8") if is_whole and name else None
+                is_whole = zlib.crc32(self._table[slot + _CHECKSUM.size : slot + _SLOT.size]) == checksum
+                return str(name, "utf-8", "replace") if is_whole and name else None
         return None
 
     def remember(self, key: ConversationKey, model: str) -> None:
@@ -140,27 +139,17 @@ class Conversations:
         name = model.encode("utf-8", "surrogatepass")
         if len(name) > _MOST_NAME_BYTES:
             return
-        start, content = self._set_of(key)
-        times = []
-        for at, (_, time_s, digest, _) in zip(self._offsets, _SLOT.iter_unpack(content), strict=True):
-            if digest == key.digest:
-                break
-            times.append(time_s)
-        else:
-            at = self._offsets[times.index(min(times))]
-        slot = _SLOT.pack(0, self._clock(), key.digest, name)
-        checksum = _CHECKED.pack(zlib.crc32(slot[_CHECKED.size :]))
-        self._table[start + at : start + at + _SLOT.size] = checksum + slot[_CHECKED.size :]
+        # Its own slot, else that of the longest silent one; an empty one is silent since 1970.
+        slot, _ = min(self._slots_of(key), key=lambda each: (each[1][2] != key.digest, each[1][1]))
+        content = _SLOT.pack(0, self._clock(), key.digest, name)[_CHECKSUM.size :]
+        self._table[slot : slot + _SLOT.size] = _CHECKSUM.pack(zlib.crc32(content)) + content
 
-    @property
-    def _offsets(self) -> range:
-        return range(0, self._ways * _SLOT.size, _SLOT.size)
-
-    def _set_of(self, key: ConversationKey) -> tuple[int, bytes]:
-        """Give the slots in which a conversation may lie: where they start, and their content."""
+    def _slots_of(self, key: ConversationKey) -> Iterator[tuple[int, tuple[int, float, bytes, bytes]]]:
+        """Give the slots in which a conversation may lie: where each starts, and its content."""
         n_bytes = self._ways * _SLOT.size
         start = _HEADER_BYTES + int.from_bytes(key.digest[:8], "little") % self._n_sets * n_bytes
-        return start, self._table[start : start + n_bytes]
+        content = self._table[start : start + n_bytes]
+        return zip(range(start, start + n_bytes, _SLOT.size), _SLOT.iter_unpack(content), strict=True)
 
 
 def _text(said: object) -> bytes:

@@ -4,14 +4,15 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from vsr.errors import VsrError
+from vsr.errors import OutputError, VsrError
+from vsr.serving.openapi import FEEDBACK_CODES, SESSION_HEADER, openapi_document
 from vsr.serving.service import Service
 from vsr.serving.settings import ServeSettings
 
@@ -19,7 +20,9 @@ _LOGGER = logging.getLogger(__name__)
 _JSON = "application/json"
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 _FREE = frozenset({"/healthz", "/readyz"})
+_LONGEST_SESSION = 256
 _encode = msgspec.json.Encoder().encode
+_Answer = TypeVar("_Answer")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -53,7 +56,9 @@ class Application:
         self._key = None if settings.key is None else settings.key.encode()
         self._paths: dict[str, tuple[str, Endpoint]] = {
             "/v1/select": ("POST", self._select),
+            "/v1/feedback": ("POST", self._feedback),
             "/v1/models": ("GET", self._models),
+            "/openapi.json": ("GET", self._openapi),
             "/healthz": ("GET", self._healthz),
             "/readyz": ("GET", self._readyz),
             "/metrics": ("GET", self._metrics),
@@ -100,6 +105,22 @@ class Application:
                 raise _RefusedError(401, "expected the key of this server: Authorization: Bearer KEY")
 
     async def _select(self, request: Request) -> Response:
+        session = request.headers.get(SESSION_HEADER) or None
+        if session is not None and len(session) > _LONGEST_SESSION:
+            raise _RefusedError(
+                400, f"{SESSION_HEADER} has {len(session):,} characters; expected at most {_LONGEST_SESSION}"
+            )
+        return _response(await self._work(request, lambda body: self.service.answer(body, session)))
+
+    async def _feedback(self, request: Request) -> Response:
+        feedback = self.service.feedback
+        if feedback is None:
+            raise _RefusedError(404, "this server keeps no feedback; start it with --log DIR, where that is kept")
+        receipts, is_list = await self._work(request, lambda body: self.service.take_feedback(feedback, body))
+        return _json(receipts) if is_list else _json(receipts[0], FEEDBACK_CODES[receipts[0].outcome])
+
+    async def _work(self, request: Request, work: Callable[[bytes], _Answer]) -> _Answer:
+        """Read the body of a request and work on it in a thread, as far as there is room."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
             raise _RefusedError(415, f"expected Content-Type: {_JSON}")
         if self._n_in_flight >= self.settings.max_in_flight:
@@ -110,14 +131,15 @@ class Application:
         try:
             body = await self._body(request, held)
             loop = asyncio.get_running_loop()
-            content = await loop.run_in_executor(self.service.pool, self.service.answer, body)
+            return await loop.run_in_executor(self.service.pool, work, body)
+        except OutputError as error:
+            raise _RefusedError(503, str(error)) from error
         except VsrError as error:
             raise _RefusedError(400, str(error)) from error
         finally:
             held.release()
             self._n_in_flight -= 1
             self.service.metrics.in_flight.set(self._n_in_flight)
-        return _response(content)
 
     async def _body(self, request: Request, held: "_Held") -> bytes:
         """Read a body, and stop where it is too large, too slow, or more than all bodies together may be."""
@@ -151,6 +173,9 @@ class Application:
         run_id = getattr(router, "run_id", None)
         names = sorted(self.service.known(self.service.current))
         return _json({"models": names, "default": self.service.default(), "run_id": run_id})
+
+    async def _openapi(self, _request: Request) -> Response:
+        return _json(openapi_document(has_key=self._key is not None))
 
     async def _healthz(self, _request: Request) -> Response:
         return _json({"status": "ok"})

@@ -1,8 +1,9 @@
 """Requests as JSON, and answers."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from vsr.choice.limits import Limits, NobodyLeft
 from vsr.choice.objective import DEFAULT_SWITCH_MARGIN, Objective
@@ -16,25 +17,37 @@ _LONGEST_ID = 256
 _LONGEST_MESSAGE = 500
 
 
-class _Objective(msgspec.Struct, forbid_unknown_fields=True):
-    quality_weight: float = 0.9
-    cost_share: float = 0.0
-    model_penalty: dict[str, float] = msgspec.field(default_factory=dict)
-    switch_margin: float = DEFAULT_SWITCH_MARGIN
+class ObjectiveBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What the choice maximises."""
+
+    quality_weight: Annotated[float, Meta(description="1 counts quality alone, 0 latency and cost alone.")] = 0.9
+    cost_share: Annotated[float, Meta(description="Share of cost in what is not quality.")] = 0.0
+    model_penalty: Annotated[dict[str, float], Meta(description="By model, what is taken off its utility.")] = (
+        msgspec.field(default_factory=dict)
+    )
+    switch_margin: Annotated[
+        float, Meta(description="Gain of utility from which on a conversation changes models.")
+    ] = DEFAULT_SWITCH_MARGIN
 
     def read(self) -> Objective:
+        """Give what a router takes."""
         return Objective(self.quality_weight, self.cost_share, self.model_penalty, self.switch_margin)
 
 
-class _Limits(msgspec.Struct, forbid_unknown_fields=True):
-    max_cost_usd: float | None = None
-    max_latency_s: float | None = None
-    min_quality: float | None = None
-    capabilities: list[str] = msgspec.field(default_factory=list)
-    context_tokens: int | None = None
-    nobody_left: NobodyLeft = "relax"
+class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What the chosen model has to keep."""
+
+    max_cost_usd: Annotated[float | None, Meta(description="Of this request.")] = None
+    max_latency_s: Annotated[float | None, Meta(description="Of the whole answer.")] = None
+    min_quality: Annotated[float | None, Meta(description="As predicted, from 0 to 1.")] = None
+    capabilities: Annotated[list[str], Meta(description="As the configuration names them, `vision` for example.")] = (
+        msgspec.field(default_factory=list)
+    )
+    context_tokens: Annotated[int | None, Meta(description="That have to fit.")] = None
+    nobody_left: Annotated[NobodyLeft, Meta(description="What happens when no model keeps them all.")] = "relax"
 
     def read(self) -> Limits:
+        """Give what a router takes."""
         return Limits(
             self.max_cost_usd,
             self.max_latency_s,
@@ -45,22 +58,31 @@ class _Limits(msgspec.Struct, forbid_unknown_fields=True):
         )
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
-    """The fields of `vsr.Request`, and the caller's own name of the request."""
+class SelectBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A request: `query`, `messages` or `embedding`, and what is asked of the choice."""
 
-    query: str | None = None
-    messages: list[dict[str, Any]] | None = None
-    embedding: list[float] | None = None
-    category: str | None = None
-    signals: dict[str, list[str]] | None = None
-    candidates: list[str] | None = None
-    default: str | None = None
-    limits: _Limits | None = None
-    objective: _Objective | None = None
-    previous: str | None = None
-    request_id: str | None = None
+    query: Annotated[str | None, Meta(description="The text.")] = None
+    messages: Annotated[list[dict[str, Any]] | None, Meta(description="The conversation in OpenAI's form.")] = None
+    embedding: Annotated[list[float] | None, Meta(description="Ready vector of the query.")] = None
+    category: Annotated[str | None, Meta(description="Of the query; predicted without it.")] = None
+    signals: Annotated[
+        dict[str, list[str]] | None,
+        Meta(description="For the rules of decisions: type of a condition, and the names of that type that hold."),
+    ] = None
+    candidates: Annotated[list[str] | None, Meta(description="Models on offer; all without it.")] = None
+    default: Annotated[str | None, Meta(description="The model to answer with when no candidate is known.")] = None
+    limits: LimitsBody | None = None
+    objective: ObjectiveBody | None = None
+    previous: Annotated[
+        str | None, Meta(description="The model that answered last; the server remembers it where it is not said.")
+    ] = None
+    request_id: Annotated[str | None, Meta(description="The caller's own name of the request.")] = None
+    session_id: Annotated[
+        str | None, Meta(description="Id of the conversation; without it known by its first messages.")
+    ] = None
 
     def read(self) -> Request:
+        """Give what a router takes."""
         return Request(
             query=self.query,
             category=self.category,
@@ -81,15 +103,23 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         requests: in order.
         ids: the callers' own names of them.
+        sessions: the ids of their conversations.
+        messages: the conversations, of those that are one.
         is_list: whether it was a list, even of one.
     """
 
     requests: list[Request]
     ids: list[str | None]
+    sessions: list[str | None]
+    messages: list[list[dict[str, Any]] | None]
     is_list: bool
 
+    def of_session(self, session: str) -> "Asked":
+        """Give the same, where requests that name no conversation are of one."""
+        return msgspec.structs.replace(self, sessions=[session if each is None else each for each in self.sessions])
 
-_decode = msgspec.json.Decoder(_Body | list[_Body]).decode
+
+_decode = msgspec.json.Decoder(SelectBody | list[SelectBody]).decode
 
 
 def read_requests(body: bytes) -> Asked:
@@ -109,15 +139,22 @@ def read_requests(body: bytes) -> Asked:
         raise SelectionError(f"the body holds {len(bodies):,} requests; expected at most {MOST_REQUESTS} in one list")
     requests = []
     for number, each in enumerate(bodies):
-        if each.request_id is not None and len(each.request_id) > _LONGEST_ID:
-            raise SelectionError(f"request_id has {len(each.request_id):,} characters; expected at most {_LONGEST_ID}")
+        for name, given in (("request_id", each.request_id), ("session_id", each.session_id)):
+            if given is not None and len(given) > _LONGEST_ID:
+                raise SelectionError(f"{name} has {len(given):,} characters; expected at most {_LONGEST_ID}")
         try:
             requests.append(each.read())
         except VsrError as error:
             if not isinstance(read, list):
                 raise
             raise SelectionError(f"request {number}: {error}") from error
-    return Asked(requests, [each.request_id for each in bodies], isinstance(read, list))
+    return Asked(
+        requests,
+        [each.request_id for each in bodies],
+        [each.session_id or None for each in bodies],
+        [each.messages for each in bodies],
+        isinstance(read, list),
+    )
 
 
 def _shortened(error: Exception) -> str:

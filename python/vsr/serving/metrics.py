@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from vsr.choice.chooser import Choice
 from vsr.routing.decision_log import DecisionLog
 from vsr.routing.reloading import ReloadingRouter
+from vsr.serving.feedback import OUTCOMES, Receipt
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _OTHER = "other"
@@ -33,6 +34,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._feedback = Counter(
+            "vsr_feedback", "Pieces of feedback by what became of them.", ("result",), registry=self._registry
+        )
+        for outcome in OUTCOMES:  # from the first day on, so that an alert sees the first one
+            self._feedback.labels(outcome)
         self.in_flight = Gauge("vsr_requests_in_flight", "Requests that are read or wait.", registry=self._registry)
         self._registry.register(_States(reloading, log))
 
@@ -45,6 +51,11 @@ class Metrics:
         for choice in choices:
             self._choices.labels(choice.model if choice.model in known else _OTHER, choice.reason).inc()
         self._seconds.observe(seconds)
+
+    def judged(self, receipts: Sequence[Receipt]) -> None:
+        """Count pieces of feedback."""
+        for receipt in receipts:
+            self._feedback.labels(receipt.outcome).inc()
 
     def page(self) -> bytes:
         """Write the page."""

@@ -102,7 +102,7 @@ def test_processes_share_a_table_without_a_lock_and_never_read_half_a_name(tmp_p
                 assert name is None or name == name[: len(name) // 8] * 8
     assert [each.result() for each in written] == [8, 8, 8]
     assert all(find(held, ASKED, str(session)) is not None for session in range(8))
-    assert os.listdir(tmp_path) == ["table"]
+    assert [each.name for each in tmp_path.iterdir()] == ["table"]
 
 
 def test_forks_share_a_table_without_a_file():
