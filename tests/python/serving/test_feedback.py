@@ -7,11 +7,13 @@ import resource
 import signal
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
 from routing.trainings import write_training
 from serving.process import served
+from vsr.data.feedback import Feedback, read_feedback
 from vsr.errors import OutputError, RecordError
 from vsr.serving.feedback import FEEDBACK_NAME, SEEN_NAME, FeedbackLog
 from vsr.serving.feedback_bodies import FeedbackBody, read_feedback_body
@@ -163,6 +165,19 @@ def test_a_database_that_is_none_is_said(tmp_path):
     (tmp_path / SEEN_NAME).write_text("not a database, and long enough for nobody to take it for an empty one" * 20)
     with pytest.raises(OutputError, match="file is not a database"):
         FeedbackLog(tmp_path)
+
+
+def test_what_is_written_is_what_the_reader_of_feedback_reads(tmp_path):
+    log = FeedbackLog(tmp_path, clock=lambda: 1_800_000_000.0)
+    one, two = log.ids.new("darwin"), log.ids.new("darwin")
+    log.add(
+        [FeedbackBody(one, quality=1.0, source="ann"), FeedbackBody(two, preferred="newton", other="darwin")], MODELS
+    )
+    time = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    assert list(read_feedback(tmp_path / FEEDBACK_NAME)) == [
+        Feedback(id=one, model="darwin", quality=1.0, source="ann", time=time),
+        Feedback(id=two, model="darwin", preferred="newton", other="darwin", time=time),
+    ]
 
 
 # Bodies
