@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -101,7 +102,7 @@ def gateway(world, tmp_path):
 
 def ask(url, prompt, model="auto", **settings):
     with openai.OpenAI(base_url=f"{url}/v1", api_key="sk-of-the-client", max_retries=0) as client:
-        messages = [{"role": "user", "content": prompt}]
+        messages: Any = [{"role": "user", "content": prompt}]
         return client.chat.completions.with_raw_response.create(model=model, messages=messages, **settings)
 
 
