@@ -226,6 +226,12 @@ class Chooser:
 
     def _under(self, terms: Terms, free: Choice, offer: Offer, category: Categories, default: str | None) -> Choice:
         """Choose again under the terms of a request; `free` is the choice without any."""
+        if (
+            terms.limits is NO_LIMITS
+            and not terms.demand.capabilities
+            and (terms.previous == free.model or terms.previous not in offer.names)
+        ):
+            return free  # what most requests of a conversation come to
         quality, utility = list(free.scores.values()), list(free.utilities.values())
         facts = [self._facts(name, model) for name, model in zip(offer.names, offer.models, strict=True)]
         misses = self._misses(terms, quality, offer, facts, category)
