@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vsr.errors import VsrError
+from vsr.serving.batches import Batches
 from vsr.serving.service import Service
 from vsr.serving.settings import ServeSettings
 
@@ -47,6 +48,7 @@ class Application:
         self.service = service
         self.settings = settings
         self.is_draining = False
+        self._batches = Batches(service.pool, service.answer)
         self._n_in_flight = 0
         self._held_bytes = 0
         self._own_hosts = settings.own_hosts
@@ -109,8 +111,7 @@ class Application:
         held = _Held(self)
         try:
             body = await self._body(request, held)
-            loop = asyncio.get_running_loop()
-            content = await loop.run_in_executor(self.service.pool, self.service.answer, body)
+            content = await self._batches.answer(body)
         except VsrError as error:
             raise _RefusedError(400, str(error)) from error
         finally:
@@ -156,7 +157,9 @@ class Application:
         return _json({"status": "ok"})
 
     async def _readyz(self, _request: Request) -> Response:
-        return _json({"status": "draining"}, 503) if self.is_draining else _json({"status": "ok"})
+        state = self.service.switch.state
+        how = {"routing": state.routing, **({} if state.model is None else {"model": state.model})}
+        return _json({"status": "draining", **how}, 503) if self.is_draining else _json({"status": "ok", **how})
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(self.service.metrics.page(), media_type=None, headers={"content-type": _METRICS})
