@@ -117,7 +117,7 @@ def serve(
         raise click.UsageError("--embedding-file has no effect here: requests bring texts, or vectors of their own.")
     _require_extra()
     from vsr.cli.log_lines import show_log
-    from vsr.serving.listening import bind, listen
+    from vsr.serving.listening import SharedAddress, bind, listen
     from vsr.serving.settings import KEY_VARIABLE, ServeSettings, read_key
     from vsr.serving.workers import Supervisor, Worker
 
@@ -125,13 +125,21 @@ def serve(
     settings = ServeSettings(host, port, key, int(max_body_mib * _MIB))
     worker = Worker.from_environment()
     show_log(None if worker is None else f"worker {worker.number}")
+    if worker is None and workers > 1:
+        address = SharedAddress(settings)
+        code = Supervisor(workers, address, settings.drain_s).run(
+            lambda: terminal.say(f"Listening on {settings.url(address.port)}")
+        )
+        click.get_current_context().exit(code)
     bound = bind(settings) if worker is None else worker.socket()
 
     def announce() -> None:
-        terminal.say(f"Listening on {listen(bound, settings)}")
+        url = listen(bound, settings)
+        if worker is None:
+            terminal.say(f"Listening on {url}")
+        else:
+            worker.tell_ready()
 
-    if worker is None and workers > 1:
-        click.get_current_context().exit(Supervisor(workers, bound, settings.drain_s).run(announce))
     warn: Callable[[str], None] = terminal.warn if worker is None or worker.is_first else _ignore
     if worker is not None:
         from vsr.serving.metrics import share_metrics
@@ -158,7 +166,7 @@ def serve(
         raise click.UsageError("--shadow has no effect where the configuration says enabled: false.")
     log = None if log_dir is None else _open_log(log_dir, log_text, worker, warn)
     service = Service(router, log, switch=switch, metrics_folder=None if worker is None else worker.folder)
-    run(service, settings, bound, announce if worker is None else worker.tell_ready, worker)
+    run(service, settings, bound, announce, worker)
 
 
 def _ignore(_text: str) -> None:

@@ -1,7 +1,7 @@
 """Several processes that answer on one address, and the parent that keeps them up.
 
-The parent owns the address and loads nothing: no encoder, no artefact. A worker is the same command started anew, which
-finds in its environment that it is one; what it says goes to the same terminal.
+The parent holds the address and loads nothing: no encoder, no artefact. A worker is the same command started anew,
+which finds in its environment that it is one; what it says goes to the same terminal.
 """
 
 import logging
@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from vsr.errors import OutputError
+from vsr.serving.listening import SharedAddress
 
 _LOGGER = logging.getLogger(__name__)
 _VARIABLE = "VSR_SERVE_WORKER"
@@ -66,7 +67,7 @@ class Worker:
         return os.getppid() != self.parent
 
     def socket(self) -> socket.socket:
-        """Give the socket of the parent."""
+        """Give the socket that the parent bound."""
         return socket.socket(fileno=self.address)
 
     def tell_ready(self) -> None:
@@ -93,18 +94,18 @@ class Supervisor:
     """Starts workers, starts anew whoever dies, passes signals on, and ends when all have ended."""
 
     def __init__(
-        self, n_workers: int, bound: socket.socket, drain_s: float, command: Sequence[str] | None = None
+        self, n_workers: int, address: SharedAddress, drain_s: float, command: Sequence[str] | None = None
     ) -> None:
         """Say what is wanted; `run` does it.
 
         Args:
             n_workers: at least 1.
-            bound: the address, bound.
+            address: on which they listen.
             drain_s: how long requests may take at the end.
             command: of a worker; that of this process without one.
         """
         self._places = [_Place(number) for number in range(1, n_workers + 1)]
-        self._bound = bound
+        self._address = address
         self._drain_s = drain_s
         self._command = [sys.executable, "-m", "vsr", *sys.argv[1:]] if command is None else list(command)
         self._log_key = secrets.token_hex(32)
@@ -248,12 +249,13 @@ class Supervisor:
         _LOGGER.warning("worker %d %s; another takes its place %s", place.number, how, when)
 
     def _start(self, place: _Place) -> None:
+        bound = self._address.another()
         place.ready, telling = os.pipe()
         worker = Worker(
             number=place.number,
             is_first=place.number == 1 and not self._has_answered,
             parent=os.getpid(),
-            address=self._bound.fileno(),
+            address=bound.fileno(),
             ready=telling,
             folder=self._folder,
             log_key=self._log_key,
@@ -267,8 +269,9 @@ class Supervisor:
                 pass_fds=(worker.address, worker.ready),
                 start_new_session=True,
             )
-        finally:
+        finally:  # what the worker alone holds ends with it: nobody waits on the socket of a dead one
             os.close(telling)
+            bound.close()
 
     def _environment(self, worker: Worker) -> Mapping[str, str]:
         said = msgspec.json.encode(worker, enc_hook=str).decode()
