@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 
 _MOST_OFFERS = 256
 
-Reason = Literal["predicted", "single_candidate", "stayed", "relaxed", "default"]
+Reason = Literal["predicted", "single_candidate", "stayed", "relaxed", "default", "fixed", "shadow"]
 CategorySource = Literal["given", "predicted"]
 
 
@@ -37,7 +37,8 @@ class Choice:
         margin: its utility less that of the best other one, below 0 where the conversation stays with its model; None
             where there is no other.
         reason: `predicted`, `single_candidate`, `stayed` (staying with the model of the conversation, though another
-            is better), `relaxed` (no candidate meets the limits, and this one misses least) or `default`.
+            is better), `relaxed` (no candidate meets the limits, and this one misses least) or `default`; of a server
+            also `fixed` (routing is switched off) and `shadow` (the choice is logged, and this model answers).
         scores: predicted quality of every candidate that the artefact knows.
         utilities: utility of every such candidate.
         category: category that the query was taken to have, None where it is not known.

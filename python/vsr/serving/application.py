@@ -12,6 +12,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vsr.errors import OutputError, VsrError
+from vsr.serving.batches import Batches
+from vsr.serving.bodies import BodyOfSession
 from vsr.serving.openapi import FEEDBACK_CODES, SESSION_HEADER, openapi_document
 from vsr.serving.service import Service
 from vsr.serving.settings import ServeSettings
@@ -50,6 +52,7 @@ class Application:
         self.service = service
         self.settings = settings
         self.is_draining = False
+        self._batches = Batches(service.pool, service.answer)
         self._n_in_flight = 0
         self._held_bytes = 0
         self._own_hosts = settings.own_hosts
@@ -110,17 +113,21 @@ class Application:
             raise _RefusedError(
                 400, f"{SESSION_HEADER} has {len(session):,} characters; expected at most {_LONGEST_SESSION}"
             )
-        return _response(await self._work(request, lambda body: self.service.answer(body, session)))
+        return _response(await self._work(request, lambda body: self._batches.answer(BodyOfSession.of(body, session))))
 
     async def _feedback(self, request: Request) -> Response:
         feedback = self.service.feedback
         if feedback is None:
             raise _RefusedError(404, "this server keeps no feedback; start it with --log DIR, where that is kept")
-        receipts, is_list = await self._work(request, lambda body: self.service.take_feedback(feedback, body))
+        loop = asyncio.get_running_loop()
+        receipts, is_list = await self._work(
+            request,
+            lambda body: loop.run_in_executor(self.service.pool, self.service.take_feedback, feedback, body),
+        )
         return _json(receipts) if is_list else _json(receipts[0], FEEDBACK_CODES[receipts[0].outcome])
 
-    async def _work(self, request: Request, work: Callable[[bytes], _Answer]) -> _Answer:
-        """Read the body of a request and work on it in a thread, as far as there is room."""
+    async def _work(self, request: Request, work: Callable[[bytes], Awaitable[_Answer]]) -> _Answer:
+        """Read the body of a request and work on it, as far as there is room."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
             raise _RefusedError(415, f"expected Content-Type: {_JSON}")
         if self._n_in_flight >= self.settings.max_in_flight:
@@ -130,8 +137,7 @@ class Application:
         held = _Held(self)
         try:
             body = await self._body(request, held)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.service.pool, work, body)
+            return await work(body)
         except OutputError as error:
             raise _RefusedError(503, str(error)) from error
         except VsrError as error:
@@ -181,7 +187,9 @@ class Application:
         return _json({"status": "ok"})
 
     async def _readyz(self, _request: Request) -> Response:
-        return _json({"status": "draining"}, 503) if self.is_draining else _json({"status": "ok"})
+        state = self.service.switch.state
+        how = {"routing": state.routing, **({} if state.model is None else {"model": state.model})}
+        return _json({"status": "draining", **how}, 503) if self.is_draining else _json({"status": "ok", **how})
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(self.service.metrics.page(), media_type=None, headers={"content-type": _METRICS})

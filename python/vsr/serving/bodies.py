@@ -1,6 +1,6 @@
 """Requests as JSON, and answers."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +10,9 @@ from vsr.choice.objective import DEFAULT_SWITCH_MARGIN, Objective
 from vsr.data.json_lines import is_deeper
 from vsr.errors import SelectionError, VsrError
 from vsr.routing.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOST_REQUESTS = 256
 _DEEPEST = 32
@@ -97,6 +100,25 @@ class SelectBody(msgspec.Struct, forbid_unknown_fields=True):
         )
 
 
+class BodyOfSession(bytes):
+    """The body of requests that a header says to be of one conversation.
+
+    Attributes:
+        session: its id.
+    """
+
+    session: str
+
+    @classmethod
+    def of(cls, body: bytes, session: str | None) -> bytes:
+        """Add the id of the conversation to a body, where there is one."""
+        if session is None:
+            return body
+        made = cls(body)
+        made.session = session
+        return made
+
+
 class Asked(msgspec.Struct, frozen=True):
     """What a body asks.
 
@@ -114,9 +136,16 @@ class Asked(msgspec.Struct, frozen=True):
     messages: list[list[dict[str, Any]] | None]
     is_list: bool
 
-    def of_session(self, session: str) -> "Asked":
-        """Give the same, where requests that name no conversation are of one."""
-        return msgspec.structs.replace(self, sessions=[session if each is None else each for each in self.sessions])
+    @classmethod
+    def of_all(cls, bodies: "Sequence[Asked]") -> "Asked":
+        """Join what several bodies ask."""
+        return cls(
+            [each for one in bodies for each in one.requests],
+            [each for one in bodies for each in one.ids],
+            [each for one in bodies for each in one.sessions],
+            [each for one in bodies for each in one.messages],
+            is_list=True,
+        )
 
 
 _decode = msgspec.json.Decoder(SelectBody | list[SelectBody]).decode
@@ -148,10 +177,11 @@ def read_requests(body: bytes) -> Asked:
             if not isinstance(read, list):
                 raise
             raise SelectionError(f"request {number}: {error}") from error
+    session = body.session if isinstance(body, BodyOfSession) else None
     return Asked(
         requests,
         [each.request_id for each in bodies],
-        [each.session_id or None for each in bodies],
+        [each.session_id or session for each in bodies],
         [each.messages for each in bodies],
         isinstance(read, list),
     )

@@ -63,6 +63,7 @@ class Status(msgspec.Struct, forbid_unknown_fields=True):
     """Whether the server is there, and takes requests."""
 
     status: Literal["ok", "draining"]
+    routing: Literal["on", "shadow", "fixed"] | msgspec.UnsetType = msgspec.UNSET
 
 
 def openapi_document(has_key: bool) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from vsr.serving.application import Application
 from vsr.serving.bodies import read_requests
 from vsr.serving.feedback_bodies import read_feedback_body
 from vsr.serving.openapi import openapi_document
-from vsr.serving.service import FixedRouter, Service
+from vsr.serving.service import Service
 from vsr.serving.settings import ServeSettings
+from vsr.serving.switch import FixedRouter
 
 KEY = "a-key-of-nobody"
 

@@ -143,7 +143,7 @@ def test_models_health_and_readiness(server):
     assert models["models"] == sorted(MODELS)
     assert models["default"] in MODELS
     assert server.client.get("/healthz").json() == {"status": "ok"}
-    assert server.client.get("/readyz").json() == {"status": "ok"}
+    assert server.client.get("/readyz").json() == {"status": "ok", "routing": "on"}
 
 
 def test_metrics_count_choices_and_callers_make_none(server):
