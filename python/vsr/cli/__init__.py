@@ -26,7 +26,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "Train and route": ("train", "evaluate", "select", "inspect", "embed"),
     "Exchange": ("export", "import"),
     "Measure": ("doctor", "benchmark", "score", "categorize", "analyze"),
-    "Serve": ("serve", "monitor"),
+    "Serve": ("serve", "monitor", "use"),
     "Try": ("demo",),
 }
 _WHOLE_SENTENCE = 200  # characters: long enough that click cuts no summary of a command

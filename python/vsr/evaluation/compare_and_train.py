@@ -31,6 +31,7 @@ from vsr.persistence import save_selectors, write_manifest
 from vsr.persistence.held_out import HeldOut
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
 from vsr.persistence.trainings import run_ids
+from vsr.persistence.versions import new_training
 from vsr.persistence.yardstick import Yardstick
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
@@ -79,6 +80,8 @@ class TrainingSettings:
         classifier: of categories, fitted on the labelled ones of the measured queries already; fitted without it.
         rivals: routers of others, to be baselines of the comparison.
         target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
+        keep_versions: write to a folder of its own, which becomes the current one, and keep so many of these; without
+            it to the folder itself, unless that keeps versions already.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -94,6 +97,7 @@ class TrainingSettings:
     classifier: CategoryClassifier | None = None
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
+    keep_versions: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,13 +174,15 @@ def compare_and_train(
     selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
     recommended = recommended or _TABLE
     held_out = None if evaluation is None else evaluation_document(evaluation)
-    paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
-    by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
-    _keep_queries(output_dir, paths, prepared, comparison, settings, has_table=not is_single)
-    write_manifest(output_dir, by_name, recommended, settings.objective, held_out)
+    with new_training(output_dir, settings.keep_versions) as training:
+        folder = training.folder
+        paths = save_selectors(selectors, folder, fingerprint, objective=settings.objective, held_out=held_out)
+        by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
+        _keep_queries(folder, paths, prepared, comparison, settings, has_table=not is_single)
+        write_manifest(folder, by_name, recommended, settings.objective, held_out)
     return TrainingResult(
         selectors=selectors,
-        paths=tuple(paths),
+        paths=tuple(training.path / path.name for path in paths),
         evaluation=evaluation,
         held=None if comparison is None else comparison.held,
         recommended=recommended,

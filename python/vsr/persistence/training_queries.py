@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr.data.prompts import unique_key
+from vsr.persistence.current import training_folder
 from vsr.persistence.document import read_fields, write_documents
 from vsr.persistence.held_out import HeldOut, held_out_document, read_held_out
 from vsr.selectors.artefact_fields import Fields
@@ -117,7 +118,7 @@ def read_training_queries(directory: str | os.PathLike[str]) -> TrainingQueries 
     Raises:
         ArtefactError: The file is damaged, or newer than this version.
     """
-    path = Path(directory) / TRAINING_QUERIES_NAME
+    path = training_folder(directory) / TRAINING_QUERIES_NAME
     if not path.exists():
         return None
     fields = read_fields(path, {"distances": "float64"})

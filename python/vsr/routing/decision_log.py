@@ -54,8 +54,10 @@ class Decision:
         choice: what was answered.
         router: that chose.
         time_s: when, in seconds of Unix time.
-        duration_s: how long choosing took; of requests in one list, of all of them.
+        duration_s: how long choosing took; of requests that were chosen for together, of all of them.
         request_id: the caller's own name of the request, where the request itself does not say it.
+        answered: the model that was answered in place of the choice, which is logged alone; None where that reached
+            the caller.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Decision:
     time_s: float
     duration_s: float
     request_id: str | None = None
+    answered: str | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -263,9 +266,9 @@ class DecisionLog:
             "candidates": _candidates(choice),
             "scores": choice.scores,
             "utilities": choice.utilities,
-            "model": choice.model,
+            "model": choice.model if decision.answered is None else decision.answered,
             "margin": choice.margin,
-            "reason": choice.reason,
+            "reason": choice.reason if decision.answered is None else "shadow",
             "excluded": choice.excluded,
             "previous": request.previous,
             "objective": _document(objective),
@@ -274,6 +277,8 @@ class DecisionLog:
             "duration_ms": round(1e3 * decision.duration_s, 3),
             "run_id": None if chose is None or chose.artefact.header is None else chose.artefact.header.run_id,
         }
+        if decision.answered is not None:
+            line["shadow_model"] = choice.model
         if self._with_text:
             line["text"] = text
         else:
