@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from serve_load import _train
+from serve_load import train
 
 from vsr.routing import Router
 from vsr.routing.conversations import Conversations

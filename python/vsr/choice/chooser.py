@@ -23,9 +23,7 @@ UNKNOWN = "unknown"
 
 _MOST_OFFERS = 256
 
-Reason = Literal[
-    "predicted", "single_candidate", "stayed", "explored", "relaxed", "default", "fixed", "shadow"
-]
+Reason = Literal["predicted", "single_candidate", "stayed", "explored", "relaxed", "default", "fixed", "shadow"]
 CategorySource = Literal["given", "predicted"]
 
 

@@ -47,7 +47,7 @@ class Metrics:
             switch: how requests are answered.
             folder: as `share_metrics` got it; None where one process answers alone.
         """
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a series for each of ours that only says when the server began
+        disable_created_metrics()  # a series for each of ours that only says when the server began
         self._reloading = reloading
         self._log = log
         self._switch = switch
