@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, metavar="N")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        router = Router.load(_train(Path(folder) / "models", 0), query_cache=0)
+        router = Router.load(train(Path(folder) / "models", 0), query_cache=0)
         held = Conversations(Path(folder) / "table")
         for kind in ("query with session_id", "four messages", "four messages, the first of 10 kB"):
             asked = bodies(kind, options.requests)

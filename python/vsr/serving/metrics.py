@@ -30,7 +30,7 @@ def share_metrics(folder: Path, number: int) -> None:
         number: of this worker; whoever takes the place of a dead one goes on with its counts.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    prometheus_values.ValueClass = prometheus_values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+    prometheus_values.ValueClass = prometheus_values.MultiProcessValue(lambda: number)
 
 
 class Metrics:
@@ -92,7 +92,7 @@ class Metrics:
             self._dropped = Counter("vsr_log_dropped", "Decisions not written to the log.", registry=own)
         self._seen = _Seen()
         self._page = CollectorRegistry()
-        self._page.register(_WithoutFormer(own if folder is None else MultiProcessCollector(None, str(folder))))  # type: ignore[no-untyped-call]
+        self._page.register(_WithoutFormer(own if folder is None else MultiProcessCollector(None, str(folder))))
         self.in_flight.set(0)
         self._workers.set(1)
         self._starts.inc()
