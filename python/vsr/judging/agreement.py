@@ -14,8 +14,8 @@ class Agreement:
     """How far what judges say agrees with what is known, or with what others say.
 
     Attributes:
-        n: responses that have both.
-        same_share: share on the same side of 0.5.
+        n: responses, or pairs, that have both.
+        same_share: share on the same side of 0.5; of pairs, with the same outcome.
         kappa: Cohen's: 0 is what chance gives, 1 is complete; None where one side always says the same.
         spearman: correlation of the ranks; None where one side always says the same.
     """
@@ -43,17 +43,23 @@ class CalibrationPoint:
     n: int
 
 
-def agreement(judged: Floats, known: Floats) -> Agreement:
-    """Compare two series of the same responses; entries that are NaN in either are left out."""
+def agreement(judged: Floats, known: Floats, *, of_pairs: bool = False) -> Agreement:
+    """Compare two series of the same responses; entries that are NaN in either are left out.
+
+    Args:
+        judged: (n,) quality, or points of the first of a pair.
+        known: (n,) likewise.
+        of_pairs: whether they are points, which have three values.
+    """
     both = np.isfinite(judged) & np.isfinite(known)
     ours, theirs = judged[both], known[both]
     n = len(ours)
     if not n:
         return Agreement(0, None, None, None)
-    a, b = ours >= _RIGHT, theirs >= _RIGHT
+    a, b = (ours, theirs) if of_pairs else (ours >= _RIGHT, theirs >= _RIGHT)
     same = float((a == b).mean())
-    by_chance = float(a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean()))
-    is_varied = 0 < a.mean() < 1 and 0 < b.mean() < 1
+    by_chance = float(sum((a == label).mean() * (b == label).mean() for label in np.unique(a)))
+    is_varied = min(len(np.unique(a)), len(np.unique(b))) > 1
     kappa = (same - by_chance) / (1 - by_chance) if is_varied else None
     return Agreement(n, same, kappa, correlation(ranks(ours), ranks(theirs)))
 
@@ -79,7 +85,7 @@ def calibration_map(judged: Floats, known: Floats) -> tuple[CalibrationPoint, ..
     Barlow, Bartholomew, Bremner and Brunk (1972), "Statistical Inference under Order Restrictions".
     """
     both = np.isfinite(judged) & np.isfinite(known)
-    values, inverse = np.unique(judged[both], return_inverse=True)
+    values, inverse = np.unique(judged[both].round(6), return_inverse=True)
     sums, counts = np.bincount(inverse, known[both]), np.bincount(inverse)
     steps: list[tuple[float, float, float, int]] = []  # sum of judged, lowest judged, sum of true, count
     for value, total, count in zip(values, sums, counts, strict=True):

@@ -106,7 +106,7 @@ def report_on(judging: Judging, verdicts: Verdicts, opinions: Opinions, judged: 
         mode=str(judging.judged.task.mode),
         judges=tuple(_report_of(judge, judging, verdicts, opinions, truth) for judge in judging.judges),
         between={
-            (first, second): agreement(values[first], values[second])
+            (first, second): agreement(values[first], values[second], of_pairs=bool(opinions.pairs))
             for first, second in itertools.combinations(values, 2)
         },
         truth=known,
@@ -161,9 +161,9 @@ def _of_pairs(
                 theirs.setdefault((pair.first, pair.second), []).append(pair.points)
     others = {places: float(np.mean(given)) for places, given in theirs.items()}
     # Where two responses are equally good, no verdict is right or wrong.
-    told = signs != 0
+    told = np.abs(signs) == 1
     return (
-        agreement(points[told], (signs[told] + 1) / 2),
+        agreement(points[told], (signs[told] + 1) / 2, of_pairs=True),
         own_family_gain_of_pairs(pairs, is_own, truth, others or None),
         length_bias(points, lengths[first] - lengths[second], signs),
     )

@@ -21,12 +21,14 @@ class ChatCall:
         prompt: the text of the last message of the user.
         max_tokens: longest answer; None for no limit.
         is_streamed: whether the answer is wanted piece by piece.
+        has_schema: whether the answer is wanted in the form of a JSON schema.
     """
 
     model: str
     prompt: str
     max_tokens: int | None
     is_streamed: bool = False
+    has_schema: bool = False
 
 
 class Spoken(Protocol):
@@ -65,7 +67,7 @@ def spoken_at(path: str) -> Spoken | None:
     return _Ollama() if path == "/api/chat" else None
 
 
-def _read(payload: object, max_tokens: object, *, is_streamed: bool) -> ChatCall:
+def _read(payload: object, max_tokens: object, *, is_streamed: bool, has_schema: bool = False) -> ChatCall:
     if not isinstance(payload, dict) or not isinstance(payload.get("model"), str):
         raise ValueError("`model` is missing")  # noqa: TRY004 one error for all that can be wrong
     messages = payload.get("messages")
@@ -77,7 +79,8 @@ def _read(payload: object, max_tokens: object, *, is_streamed: bool) -> ChatCall
     if not texts:
         raise ValueError("`messages` holds no message of the user")
     is_limit = isinstance(max_tokens, int) and not isinstance(max_tokens, bool) and max_tokens > 0
-    return ChatCall(payload["model"], texts[-1], int(str(max_tokens)) if is_limit else None, is_streamed)
+    longest = int(str(max_tokens)) if is_limit else None
+    return ChatCall(payload["model"], texts[-1], longest, is_streamed, has_schema)
 
 
 def _text(content: object) -> str:
@@ -101,7 +104,8 @@ class _OpenAI:
         if not isinstance(payload, dict):
             return _read(payload, None, is_streamed=False)
         limit = payload.get("max_completion_tokens", payload.get("max_tokens"))
-        return _read(payload, limit, is_streamed=bool(payload.get("stream")))
+        has_schema = bool(payload.get("response_format"))
+        return _read(payload, limit, is_streamed=bool(payload.get("stream")), has_schema=has_schema)
 
     def answer(
         self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, _latency_s: float
@@ -154,7 +158,8 @@ class _Ollama:
             return _read(payload, None, is_streamed=False)
         options = payload.get("options")
         limit = options.get("num_predict") if isinstance(options, dict) else None
-        return _read(payload, limit, is_streamed=bool(payload.get("stream", True)))
+        has_schema = bool(payload.get("format"))
+        return _read(payload, limit, is_streamed=bool(payload.get("stream", True)), has_schema=has_schema)
 
     def answer(
         self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, latency_s: float
