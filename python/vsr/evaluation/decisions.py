@@ -16,10 +16,10 @@ from vsr.config import Decision
 from vsr.config.rules import DOMAIN, DecisionTable, Known, Rule
 from vsr.data.categories import category_names
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
 from vsr.evaluation.measured import Measured, at, known_mean
 from vsr.evaluation.results import CategorySource, VerdictKind
 from vsr.evaluation.selection import shares_of
+from vsr.evaluation.statistics.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
 from vsr.evaluation.verdict import Evidence
 from vsr.prior.category_means import IntArray
 

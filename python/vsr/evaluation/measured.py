@@ -6,7 +6,7 @@ import numpy as np
 
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation.missing_cells import completed
+from vsr.evaluation.statistics.missing_cells import completed
 from vsr.prior.category_means import FloatArray, IntArray
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from vsr.choice.objective import Objective
 from vsr.choice.target import Target
-from vsr.evaluation.intervals import Interval
+from vsr.evaluation.statistics.intervals import Interval
 
 MethodKind = Literal["baseline", "single", "selector", "judged", "oracle"]
 VerdictKind = Literal["route", "category_table", "static", "identical", "inconclusive"]

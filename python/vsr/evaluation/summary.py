@@ -10,7 +10,7 @@ from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.learning_curve import LessTraining
 from vsr.evaluation.lines import Lines
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.evaluation.rivals import Rival
+from vsr.evaluation.rivals.rival import Rival
 from vsr.evaluation.verdict import judge
 
 BEST_SINGLE = "best single"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import vsr
 from cli.conftest import MODELS, Command, write_records
 from vsr.persistence.training_queries import TRAINING_QUERIES_NAME
 
@@ -100,10 +101,24 @@ def test_json_holds_the_same(trained: Path, more: Path, vsr_train: Command) -> N
     assert alone["artefacts"][0] == document["artefacts"][names.index("svm")]
 
 
+def test_python_gives_the_same(trained: Path, more: Path, vsr_train: Command) -> None:
+    outcomes = vsr.Outcomes.from_records(vsr.read_records(more))
+    vectors = vsr.load_embedder("hash", dim=32).embed(outcomes.queries)
+    evaluation = vsr.evaluate(trained, outcomes, vectors, algorithms=("knn", "svm"))
+    flags = ("--algorithm", "knn", "--algorithm", "svm", "--json")
+    document = vsr_train("evaluate", "--models-dir", trained, "--data-file", more, *flags).json
+    assert (evaluation.n_queries, evaluation.n_left_out) == (document["n_queries"], document["n_left_out"]) == (60, 90)
+    assert evaluation.novelty is not None
+    assert evaluation.novelty.n_queries == document["novelty"]["n_queries"]
+    for name in ("knn", "svm"):
+        written = next(each for each in document["artefacts"] if each["name"] == name)
+        assert evaluation.artefact(name).utility == written["utility"]
+
+
 def test_records_of_the_training_say_nothing_new(trained: Path, records: Path, vsr_train: Command) -> None:
     result = vsr_train("evaluate", "--models-dir", trained, "--data-file", records)
     assert (result.code, result.out) == (1, "")
-    assert f"{records}: all 90 queries were in the training of {trained}" in result.err
+    assert f"all 90 queries were in the training of {trained}" in result.err
 
 
 def test_where_the_folder_keeps_no_hashes_that_is_said(
