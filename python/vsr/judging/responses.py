@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from vsr.benchmark.plan import Question, spread
 from vsr.data.fields import is_number
 from vsr.data.json_lines import JsonLines
 from vsr.data.prompts import render_prompt, unique_key
-from vsr.data.records import explain_record, read_objects
+from vsr.data.records import Query, explain_record, read_objects
 from vsr.errors import RecordError
 from vsr.scoring import score_response
 
@@ -106,6 +107,23 @@ def read_responses(
     return Responses(
         os.fspath(path), tuple(items), n_records, n_without_response, n_without_truth, lines.n_bad_lines
     )
+
+
+def limited(responses: Responses, n_queries: int, seed: int) -> Responses:
+    """Keep the responses to some of the queries, spread over the categories.
+
+    Args:
+        responses: what there is.
+        n_queries: how many queries to keep.
+        seed: decides which; a larger number keeps those of a smaller one.
+    """
+    first = {each.key: each for each in reversed(responses.items)}
+    questions = [
+        Question(Query(each.query, each.category), each.query, key, place)
+        for place, (key, each) in enumerate(reversed(first.items()))
+    ]
+    kept = {question.key for question in spread(questions, n_queries, seed)}
+    return replace(responses, items=tuple(each for each in responses.items if each.key in kept))
 
 
 def _response(row: int, record: Mapping[str, object], text: str) -> Response:
