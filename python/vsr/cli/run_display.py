@@ -179,12 +179,12 @@ def _say_end(summary: BenchmarkSummary, noun: str = "records") -> None:
     for model in summary.models:
         if model.stopped is not None:
             terminal.warn(f"{model.name} was stopped, {model.n_not_asked:,} calls not asked: {model.stopped}")
-        for n, noun, what in (
+        for n, counted, what in (
             (model.n_unparsed, "response", "without a committed answer, counted as 0"),
             (model.n_unscored, "answer", "without a ground truth, not scored"),
         ):
             if n:
-                terminal.say(f"{model.name}: {terminal.counted(n, noun)} {what}.")
+                terminal.say(f"{model.name}: {terminal.counted(n, counted)} {what}.")
     cost = f", ${summary.cost_usd:.4f} in all" if summary.cost_usd else ""
     terminal.say(
         f"{summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed:,} of "
