@@ -1,7 +1,7 @@
 """What the report on judges says against what was put into simulated ones: `python benches/python/judge_bias.py`.
 
-Judges that are right 60, 75 and 90 % of the time, each with one fault, judge the answers of the demo's simulated LLMs over
-real HTTP, by the runner that `vsr-train judge` uses.
+Judges that are right 60, 75 and 90 % of the time, each with one fault, judge the answers of the demo's simulated LLMs
+over real HTTP, by the runner that `vsr-train judge` uses.
 """
 
 import json
@@ -74,7 +74,9 @@ def rows(folder: Path, accuracy: float) -> Iterator[tuple[str, str, str]]:
         said = f"{found.per_doubling:+.3f} ({found.low:+.3f} .. {found.high:+.3f}), r = {found.correlation:+.2f}"
         yield "gain by twice the length", f"{put_in:+.3f}", said
     faults = [SimulatedJudge(f"position-{p}", accuracy=accuracy, position_bias=p) for p in (0.0, 0.1, 0.3)]
-    for judge, put_in in zip(reported(folder, N_PAIRWISE, Mode.PAIRWISE, faults, 0.0).judges, (0.0, 0.1, 0.3), strict=True):
+    for judge, put_in in zip(
+        reported(folder, N_PAIRWISE, Mode.PAIRWISE, faults, 0.0).judges, (0.0, 0.1, 0.3), strict=True
+    ):
         share = judge.position
         assert share is not None
         yield "flips with the order", f"{put_in:.0%}", f"{share.value:.1%} ({share.low:.1%} .. {share.high:.1%})"

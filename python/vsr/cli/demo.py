@@ -89,9 +89,7 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
         terminal.say("The LLMs of this demo are SIMULATED: no real model is asked.\n")
         records_path = folder / "benchmark_training_data.jsonl"
         write_queries(folder / _QUERIES_NAME, queries)
-        with SimulatedPool(
-            queries, judges=SIMULATED_JUDGES, seed=seed, port=port or 0, time_scale=_TIME_SCALE
-        ) as pool:
+        with SimulatedPool(queries, judges=SIMULATED_JUDGES, seed=seed, port=port or 0, time_scale=_TIME_SCALE) as pool:
             config_path = _write_config(folder, pool)
             terminal.say(
                 f"1. {len(SIMULATED_MODELS)} simulated LLMs at {pool.url} answer {count:,} queries, 10 x as fast"

@@ -83,7 +83,9 @@ class JudgeOptions:
     show_default=True,
     help="A score of 1 to 10 for each response, which of two is better, or whether it agrees with the ground truth.",
 )
-@option("--criteria", type=click.Path(path_type=Path), metavar="FILE", help="What is good: a text, or YAML by category.")
+@option(
+    "--criteria", type=click.Path(path_type=Path), metavar="FILE", help="What is good: a text, or YAML by category."
+)
 @option("--against", metavar="MODEL", help="Compare every model with this one alone.")
 @option("--graded", is_flag=True, help="Let a response be partly correct.")
 @option(
@@ -201,9 +203,7 @@ def judge_records(
     verdicts = judging.verdicts(journal)
     opinions = read_opinions(judging, verdicts)
     judged = qualities(judging, opinions, is_majority=options.combine == "majority")
-    written = write_judged(
-        output, judging, verdicts, opinions, judged, source=data_file, skip_bad_lines=skip_bad_lines
-    )
+    written = write_judged(output, judging, verdicts, opinions, judged, source=data_file, skip_bad_lines=skip_bad_lines)
     say_summary(summary, "answers")
     write_report(report_on(judging, verdicts, opinions, judged), written, output, as_json=as_json)
     code = asking.exit_code(summary)
@@ -248,7 +248,7 @@ def _judging(config: "RouterConfig", judged: "Judged", options: JudgeOptions) ->
         raise ConfigError(
             f"{config.path}: names nobody who judges; add `judges: [{{model: NAME}}]`, with a name from model_config."
         )
-    if options.combine is not None and len(config.judges) < 2:  # noqa: PLR2004 one alone needs no joining
+    if options.combine is not None and len(config.judges) < 2:
         raise click.UsageError(f"--combine has no effect: {config.path} names one judge.")
     judges = tuple(Judge(each.model, each.family or config.family_of(each.model)) for each in config.judges)
     models = dict.fromkeys(response.model for response in judged.responses)

@@ -79,7 +79,7 @@ def _write_trust(report: "JudgingReport") -> None:
         terminal.write(f"{known.n:,} true labels are few: {_FEW_TRUE} or more make such figures firm.")
     points = report.calibration
     if len(points) > 1:
-        steps = [points[round(i * (len(points) - 1) / 4)] for i in range(5)] if len(points) > 5 else list(points)  # noqa: PLR2004 as many fit a line
+        steps = [points[round(i * (len(points) - 1) / 4)] for i in range(5)] if len(points) > 5 else list(points)
         said = ", ".join(f"{point.judged:.2f} -> {point.true:.2f}" for point in steps)
         terminal.write(f"What a judged quality is worth: {said}.")
 

@@ -108,9 +108,7 @@ def _at(place: Location, message: str, document: Document) -> Problem:
     return Problem(document.line_of(place), f"{dotted(place)}: {message}")
 
 
-def _taken_twice(
-    section: str, names: tuple[str, ...], document: Document, field: str = "name"
-) -> Iterator[Problem]:
+def _taken_twice(section: str, names: tuple[str, ...], document: Document, field: str = "name") -> Iterator[Problem]:
     lines: dict[str, int] = {}
     for index, name in enumerate(names):
         place: Location = (section, index, field)

@@ -173,7 +173,9 @@ class ModelEntry(Section):
 class Judge(Section):
     """An LLM that says what responses of others are worth."""
 
-    model: Annotated[str, Field(min_length=1)] = Field(description="a name from model_config: where and how it is asked")
+    model: Annotated[str, Field(min_length=1)] = Field(
+        description="a name from model_config: where and how it is asked"
+    )
     family: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="who made it; by default the family of the model"
     )

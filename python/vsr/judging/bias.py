@@ -205,7 +205,7 @@ def _within(values: Floats, is_own: NDArray[np.bool_], strata: NDArray[np.int64]
     for stratum in np.unique(strata):
         inside = strata == stratum
         own, other = values[inside & is_own], values[inside & ~is_own]
-        if len(own) < 2 or len(other) < 2:  # noqa: PLR2004 no variance of one
+        if len(own) < 2 or len(other) < 2:
             continue
         total += len(own) * float(own.mean() - other.mean())
         variance += len(own) ** 2 * float(own.var(ddof=1) / len(own) + other.var(ddof=1) / len(other))

@@ -46,7 +46,7 @@ class Comparisons:
         """Count wins [group, winner, loser] and ties [group, model, model], the latter on both sides."""
         wins = np.zeros((n_groups, n_models, n_models))
         ties = np.zeros_like(wins)
-        won, lost, tied = self.points == 1.0, self.points == 0.0, self.points == 0.5  # noqa: PLR2004 a tie's half
+        won, lost, tied = self.points == 1.0, self.points == 0.0, self.points == 0.5
         np.add.at(wins, (groups[won], self.first[won], self.second[won]), 1.0)
         np.add.at(wins, (groups[lost], self.second[lost], self.first[lost]), 1.0)
         np.add.at(ties, (groups[tied], self.first[tied], self.second[tied]), 1.0)
@@ -116,7 +116,10 @@ def fit_strengths(
         stop = min(start + _BLOCK, n_queries)
         inside = (comparisons.groups >= start) & (comparisons.groups < stop)
         part = Comparisons(
-            comparisons.groups[inside], comparisons.first[inside], comparisons.second[inside], comparisons.points[inside]
+            comparisons.groups[inside],
+            comparisons.first[inside],
+            comparisons.second[inside],
+            comparisons.points[inside],
         )
         wins, ties = part.counted(part.groups - start, stop - start, n_models)
         by_query[start:stop] = _solve(wins, ties, by_query[start:stop], _SD_QUERY, nu)

@@ -134,8 +134,10 @@ def _asked(task: Task, shown: Shown) -> str:
 
 
 def _form(task: Task) -> str:
-    example = f"{LOWEST} to {HIGHEST}" if task.mode is Mode.RUBRIC else " or ".join(
-        f'"{_as_written(word)}"' for word in task.words
+    example = (
+        f"{LOWEST} to {HIGHEST}"
+        if task.mode is Mode.RUBRIC
+        else " or ".join(f'"{_as_written(word)}"' for word in task.words)
     )
     return (
         f'Reply with one JSON object on one line and nothing after it: {{"reason": "one short sentence", '

@@ -136,9 +136,7 @@ def _by_strength(judging: Judging, opinions: Opinions) -> Floats:
     responses = judging.judged.responses
     models = {name: number for number, name in enumerate(dict.fromkeys(each.model for each in responses))}
     queries = {key: number for number, key in enumerate(dict.fromkeys(each.key for each in responses))}
-    whole = [
-        (pair, pair.points) for held in opinions.pairs.values() for pair in held if pair.points is not None
-    ]
+    whole = [(pair, pair.points) for held in opinions.pairs.values() for pair in held if pair.points is not None]
     judged = np.full(len(responses), np.nan)
     if not whole:
         return judged

@@ -117,7 +117,9 @@ def report_on(judging: Judging, verdicts: Verdicts, opinions: Opinions, judged: 
 
 def _report_of(judge: Judge, judging: Judging, verdicts: Verdicts, opinions: Opinions, truth: Floats) -> JudgeReport:
     responses = judging.judged.responses
-    is_own = np.array([judge.family is not None and judging.families.get(each.model) == judge.family for each in responses])
+    is_own = np.array(
+        [judge.family is not None and judging.families.get(each.model) == judge.family for each in responses]
+    )
     lengths = np.log2([max(1, len(each.text.split())) for each in responses])
     if judging.judged.task.mode is Mode.PAIRWISE:
         pairs = opinions.pairs[judge.name]
@@ -174,7 +176,7 @@ def _points(pairs: list[PairOpinion]) -> Floats:
 
 
 def _pair_values(opinions: Opinions) -> dict[str, Floats]:
-    """Give the points of the first of every pair by judge, all in one order of pairs, NaN where a judge said nothing."""
+    """Give the points of the first of every pair by judge, in one order of pairs, NaN where a judge said nothing."""
     places = dict.fromkeys((pair.first, pair.second) for held in opinions.pairs.values() for pair in held)
     return {
         name: np.array([given.get(each, np.nan) for each in places], dtype=np.float64)

@@ -104,9 +104,7 @@ def read_responses(
     if not items:
         wanted = "a `response` and a `ground_truth`" if needs_truth else "a `response`"
         raise RecordError(f"{os.fspath(path)}: nothing in it can be judged; expected records with {wanted}")
-    return Responses(
-        os.fspath(path), tuple(items), n_records, n_without_response, n_without_truth, lines.n_bad_lines
-    )
+    return Responses(os.fspath(path), tuple(items), n_records, n_without_response, n_without_truth, lines.n_bad_lines)
 
 
 def limited(responses: Responses, n_queries: int, seed: int) -> Responses:

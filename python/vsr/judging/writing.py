@@ -156,9 +156,12 @@ def _said(judging: Judging, verdicts: Verdicts, opinions: Opinions) -> dict[int,
         for pair in opinions.pairs.get(judge.name, ()):
             if pair.points is None:
                 continue
-            for mine, other, points in ((pair.first, pair.second, pair.points), (pair.second, pair.first, 1 - pair.points)):
-                entry = {"judge": judge.name, "against": responses[other].model, "said": _OUTCOME[points]}
-                found.setdefault(mine, []).append(entry | ({"flips": True} if pair.flips else {}))
+            for mine, other, points in (
+                (pair.first, pair.second, pair.points),
+                (pair.second, pair.first, 1 - pair.points),
+            ):
+                outcome = {"judge": judge.name, "against": responses[other].model, "said": _OUTCOME[points]}
+                found.setdefault(mine, []).append({**outcome, **({"flips": True} if pair.flips else {})})
         if opinions.pairs:
             continue
         unreadable = verdicts.unreadable(judge.name)

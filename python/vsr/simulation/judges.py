@@ -1,7 +1,7 @@
 """Simulated judges: they know how good a response is, and get it wrong in the ways that real ones do, as told.
 
-A judge reads its prompt as a real one would who does what it is told: texts between a [BEGIN ...] and the next [END ...]
-of the same name and number are data, everything else is addressed to it. So a response that gets out of its quotes, or
+A judge reads its prompt as a real one would who does what it is told: texts between a [BEGIN ...] and the next
+[END ...] of the same name and number are data, everything else is addressed to it. So a response that gets out of its quotes, or
 that was never quoted, can give it orders, and it obeys.
 """
 
@@ -76,7 +76,9 @@ SIMULATED_JUDGES = (
         family_bias=0.1,
         consistency=0.95,
     ),
-    SimulatedJudge("sim-judge-75", accuracy=0.75, position_bias=0.2, length_bias=0.05, consistency=0.9, unreadable=0.02),
+    SimulatedJudge(
+        "sim-judge-75", accuracy=0.75, position_bias=0.2, length_bias=0.05, consistency=0.9, unreadable=0.02
+    ),
 )
 """Those that `vsr-train demo --serve` serves: a good one that favours its family, and one that likes length."""
 
@@ -172,7 +174,7 @@ class Courtroom:
         score = score_response(
             text, question.answer, query=question.text, choices=list(question.choices) or None, metric=question.metric
         )
-        return _Response(text, score.value >= 0.5, len(text.split()))  # noqa: PLR2004 right rather than wrong
+        return _Response(text, score.value >= 0.5, len(text.split()))
 
     def _seems_right(self, judge: SimulatedJudge, query: DemoQuery, response: _Response, mark: str) -> bool:
         seen = self._rng(judge, query.prompt, response.name, mark).random() < judge.accuracy

@@ -124,7 +124,7 @@ def test_criteria_by_category_reach_the_judge(folder, vsr_train):
     assert "'lore' is no category" in vsr_train(*arguments(folder, *flags)).err
 
 
-def test_killed_again_and_again_it_loses_nothing_and_asks_nothing_twice(folder, pool):
+def test_killed_again_and_again_it_loses_nothing_and_asks_nothing_twice(folder):
     command = [sys.executable, "-c", "import sys; from vsr.__main__ import main; sys.exit(main())"]
     command += [str(each) for each in arguments(folder, "-q")]
     rng = random.Random(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from judging.court import ATLAS, Court
+from vsr.judging.criteria import Criteria
 from vsr.judging.run import Judge
 from vsr.simulation import SimulatedJudge
 
@@ -33,7 +34,7 @@ def test_a_rubric_s_report_says_what_was_put_in(tmp_path, accuracy):
 def test_a_comparison_s_report_says_what_was_put_in(tmp_path):
     good = SimulatedJudge("good", accuracy=0.9, own_models=ATLAS, family_bias=0.2)
     lazy = SimulatedJudge("lazy", accuracy=0.75, position_bias=0.3)
-    judging, _, report, judged = Court(tmp_path, 25, good, lazy, mode="pairwise").sit()
+    _, _, report, judged = Court(tmp_path, 25, good, lazy, mode="pairwise").sit()
     good, lazy = report.judges
     assert good.position.value == 0.0
     assert lazy.position.low < 0.3 < lazy.position.high
@@ -64,7 +65,7 @@ def test_without_truth_other_judges_tell_the_gain_of_a_family(tmp_path):
 
 def test_excluded_families_are_not_asked_about(tmp_path):
     court = Court(tmp_path, 6, SimulatedJudge("own", own_models=ATLAS), excludes_own_family=True)
-    judging, _, report, judged = court.sit()
+    judging, _, _, judged = court.sit()
     models = [response.model for response in judging.judged.responses]
     assert {name for name, value in zip(models, judged, strict=True) if np.isnan(value)} == set(ATLAS)
     assert not judging.may_judge(Judge("own", "atlas"), (models.index("sim-small-1b"),))
@@ -107,8 +108,6 @@ def test_a_server_that_takes_no_schema_is_asked_without(tmp_path):
 
 
 def test_other_criteria_are_other_questions(tmp_path):
-    from vsr.judging.criteria import Criteria
-
     court = Court(tmp_path, 3, SimulatedJudge("judge"))
     court.sit()
     n_before = len(court.lines())

@@ -2,17 +2,15 @@ import json
 
 import pytest
 
-from judging.court import Court
+from judging.court import SETTINGS, Court
 from servers.scripted import Scripted, chat, is_warm_up, json_response
+from vsr.benchmark.display import NoDisplay
 from vsr.data.outcomes import Outcomes
 from vsr.data.records import read_records
 from vsr.errors import OutputError, RecordError
-from vsr.benchmark.display import NoDisplay
 from vsr.judging.opinions import qualities, read_opinions
 from vsr.judging.writing import check_output, journal_of, write_judged
 from vsr.simulation import SimulatedJudge
-
-from judging.court import SETTINGS
 
 BASE = {"query": "What is the capital of France?", "category": "history"}
 ROWS = (
