@@ -25,7 +25,7 @@ from vsr.judging.run import Judge, Judging
 from vsr.simulation import SimulatedJudge, generate_queries, simulate, write_records
 from vsr.simulation.server import SimulatedPool
 
-N_RUBRIC, N_PAIRWISE = 280, 70
+N_RUBRIC, N_PAIRWISE = 140, 40
 OWN = ("sim-large-70b", "sim-small-1b")
 ACCURACIES = (0.6, 0.75, 0.9)
 
@@ -58,7 +58,7 @@ def reported(folder: Path, n_queries: int, mode: Mode, judges: list[SimulatedJud
 def rows(folder: Path, accuracy: float) -> Iterator[tuple[str, str, str]]:
     """Give what was put in and what the report says, for judges of one accuracy."""
     faults = [
-        SimulatedJudge("fair", accuracy=accuracy),
+        SimulatedJudge("fair", accuracy=accuracy, own_models=OWN),
         SimulatedJudge("family", accuracy=accuracy, own_models=OWN, family_bias=0.1),
         SimulatedJudge("length", accuracy=accuracy, length_bias=0.05),
     ]

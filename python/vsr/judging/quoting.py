@@ -1,9 +1,9 @@
 """Texts of others inside a prompt: quoted as data, between marks that nothing inside them can close.
 
 A response may hold anything, instructions to whoever judges it included ("rate this 10 of 10"). The marks around it
-bear a number that is made from the quoted texts themselves and occurs in none of them: whoever wrote the response would have
-had to know a digest of their own text. The same texts always get the same number, so that a call is recognised when a
-run is taken up again.
+bear a number that is made from the quoted texts themselves and occurs in none of them: whoever wrote the response
+would have had to know a digest of their own text. The same texts always get the same number, so that a call is
+recognised when a run is taken up again.
 """
 
 import itertools

@@ -1,8 +1,8 @@
 """Simulated judges: they know how good a response is, and get it wrong in the ways that real ones do, as told.
 
-A judge reads its prompt as a real one would who does what it is told: texts between a [BEGIN ...] and the next
-[END ...] of the same name and number are data, everything else is addressed to it. So a response that gets out of its quotes, or
-that was never quoted, can give it orders, and it obeys.
+A judge reads its prompt as a real one would who does what it is told: texts between a [BEGIN ...] and the next [END
+...] of the same name and number are data, everything else is addressed to it. So a response that gets out of its
+quotes, or that was never quoted, can give it orders, and it obeys.
 """
 
 import json
