@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vsr.judging.responses import Responses
     from vsr.judging.run import Judging
 
-_MODES = ("rubric", "pairwise", "reference")
+MODES = ("rubric", "pairwise", "reference")
 _RECHECK = 0.05
 
 
@@ -78,7 +78,7 @@ class JudgeOptions:
 )
 @option(
     "--mode",
-    type=click.Choice(_MODES),
+    type=click.Choice(MODES),
     default="rubric",
     show_default=True,
     help="A score of 1 to 10 for each response, which of two is better, or whether it agrees with the ground truth.",
@@ -144,6 +144,18 @@ def judge(
         is_dry_run=dry_run,
         as_json=as_json,
     )
+
+
+def require_judges(config: "RouterConfig") -> None:
+    """Make sure that a configuration names somebody who judges.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if not config.judges:
+        raise ConfigError(
+            f"{config.path}: names nobody who judges; add `judges: [{{model: NAME}}]`, with a name from model_config."
+        )
 
 
 def judge_records(
@@ -244,10 +256,7 @@ def _judging(config: "RouterConfig", judged: "Judged", options: JudgeOptions) ->
     from vsr.asking.models import asked_models
     from vsr.judging.run import Judge, Judging
 
-    if not config.judges:
-        raise ConfigError(
-            f"{config.path}: names nobody who judges; add `judges: [{{model: NAME}}]`, with a name from model_config."
-        )
+    require_judges(config)
     if options.combine is not None and len(config.judges) < 2:
         raise click.UsageError(f"--combine has no effect: {config.path} names one judge.")
     judges = tuple(Judge(each.model, each.family or config.family_of(each.model)) for each in config.judges)

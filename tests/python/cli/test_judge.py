@@ -100,6 +100,20 @@ def test_what_cannot_be_is_said(folder, vsr_train, flags, code, said):
     assert not (folder / "j.jsonl").exists()
 
 
+def test_a_benchmark_can_have_its_answers_judged_at_once(folder, vsr_train):
+    queries = [each.to_json() for each in generate_queries(30)[:4]]
+    (folder / "q.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    files = ("--config", folder / "c.yaml", "--data-file", folder / "q.jsonl", "--output", folder / "b.jsonl")
+    flags = ("benchmark", *files, "--rate-limit-delay", "0", "--judge", "rubric")
+    result = vsr_train(*flags)
+    assert result.code == 0, result.err
+    rows = [json.loads(line) for line in (folder / "b.judged.jsonl").read_text().splitlines()]
+    assert [("judged" in row, row["model_name"]) for row in rows] == [(True, "sim-large-70b")] * 4
+    assert vsr_train(*flags, "--dry-run").code == 2
+    (folder / "b.judged.jsonl").write_text("{}")
+    assert "stays as it is" in vsr_train(*flags).err
+
+
 def test_nobody_who_judges_is_an_error(folder, vsr_train):
     config = json.loads((folder / "c.yaml").read_text())
     del config["judges"]
