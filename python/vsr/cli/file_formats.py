@@ -27,6 +27,6 @@ What is added to a record:
   judged                      What judges say it is worth, 0 to 1.
   judge, judge_mode           Who said so, and what they were asked.
   judge_verdicts              What each of them said.
-  label                       "judged" where performance is what they say: only
+  is_judged                   true where performance is what they say: only
                               where nothing else was known of the record.
 Criteria for some categories, as YAML: `law: ...`, `default: ...`."""

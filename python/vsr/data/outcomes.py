@@ -12,6 +12,7 @@ from vsr._checks import as_list, as_texts, repeated, require_kind
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.cells import BadRecordError, Cells, Scorer
 from vsr.data.json_lines import JsonLines
+from vsr.data.judgements import Judgements
 from vsr.data.messages import Text, embedded_text
 from vsr.data.prompts import unique_key
 from vsr.data.records import Record, Records
@@ -39,6 +40,7 @@ class Outcomes:
         groups: name of the conversation or template that each query belongs to, None where it belongs to none; None
             where no query has one.
         tokens: of prompts and answers; None where no record has any.
+        judgements: what judges said of the answers; None where nobody was judged.
     """
 
     queries: tuple[str, ...]
@@ -51,6 +53,7 @@ class Outcomes:
     repeats: Repeats | None = field(default=None)
     groups: tuple[str | None, ...] | None = field(default=None)
     tokens: Tokens | None = field(default=None)
+    judgements: Judgements | None = field(default=None)
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Outcomes:
         repeats: Repeats | None = None,
         groups: Sequence[str | None] | None = None,
         tokens: Tokens | None = None,
+        judgements: Judgements | None = None,
     ) -> None:
         """Check and copy what was measured.
 
@@ -79,6 +83,7 @@ class Outcomes:
             groups: one a row: what belongs together, for example the turns of a conversation or the fills of a
                 template, has one name, and is held out together; None for a query that belongs to none.
             tokens: of prompts and answers, of the same shape.
+            judgements: what judges said, of the same shape.
 
         Raises:
             RecordError: There is no query or no model, a query or a name occurs twice or is no text, a shape does not
@@ -86,7 +91,8 @@ class Outcomes:
         """
         queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
         _require_different(queries)
-        self._fill(queries, categories, models, quality, latency_s, cost_usd, report, repeats, groups, tokens)
+        parts = (categories, models, quality, latency_s, cost_usd, report, repeats, groups, tokens, judgements)
+        self._fill(queries, *parts)
 
     def _fill(
         self,
@@ -100,6 +106,7 @@ class Outcomes:
         repeats: Repeats | None = None,
         groups: Sequence[str | None] | None = None,
         tokens: Tokens | None = None,
+        judgements: Judgements | None = None,
     ) -> None:
         """Check and copy everything but the queries; arguments and errors as in `__init__`."""
         categories = as_list(categories, "categories", "a list of one name (or None) per query", RecordError)
@@ -116,10 +123,11 @@ class Outcomes:
         if twice:
             raise RecordError(f"outcomes name {', '.join(twice)} more than once; expected one column a model")
         shape = (len(queries), len(models))
-        if tokens is not None and tokens.shape != shape:
-            raise RecordError(
-                f"tokens have shape {tokens.shape}; expected {shape}, one row a query, one column a model"
-            )
+        for noun, beside in (("tokens", tokens), ("judgements", judgements)):
+            if beside is not None and beside.shape != shape:
+                raise RecordError(
+                    f"{noun} have shape {beside.shape}; expected {shape}, one row a query, one column a model"
+                )
         unknown = unknown_categories(categories)
         if unknown and report is None:
             report = OutcomesReport(unknown_categories=unknown)
@@ -134,6 +142,7 @@ class Outcomes:
             "repeats": repeats,
             "groups": _groups(groups, len(queries)),
             "tokens": tokens,
+            "judgements": judgements,
         }
         for name, value in held.items():
             object.__setattr__(self, name, value)
@@ -224,6 +233,7 @@ class Outcomes:
             repeats=None if self.repeats is None else self.repeats.take(index),
             groups=None if self.groups is None else [self.groups[row] for row in index],
             tokens=None if self.tokens is None else self.tokens.take(index),
+            judgements=None if self.judgements is None else self.judgements.take(index),
         )
 
     def with_models(self, names: Sequence[str]) -> "Outcomes":
@@ -247,12 +257,19 @@ class Outcomes:
             repeats=None if self.repeats is None else self.repeats.with_models(columns),
             groups=self.groups,
             tokens=None if self.tokens is None else self.tokens.with_models(columns),
+            judgements=None if self.judgements is None else self.judgements.with_models(columns),
         )
 
     def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
         """Give the same outcomes with other categories, for example predicted ones in place of None."""
-        changed = {each.name: getattr(self, each.name) for each in fields(self)} | {"categories": categories}
-        return self._of_unique(**changed)
+        return self._with(categories=categories)
+
+    def with_quality(self, quality: ArrayLike) -> "Outcomes":
+        """Give the same outcomes with other qualities: (n_queries, n_models) in [0, 1], NaN = not known."""
+        return self._with(quality=quality)
+
+    def _with(self, **changed: Any) -> "Outcomes":
+        return self._of_unique(**{each.name: getattr(self, each.name) for each in fields(self)} | changed)
 
     def digest(self) -> str:
         """Give the SHA-256 of the content (not of the report), the same on every machine."""

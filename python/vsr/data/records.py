@@ -59,6 +59,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         output_tokens: length of the answer, likewise.
         time_to_first_token: seconds until the answer began.
         messages: the conversation that was asked, in the place of the query.
+        judged: quality in [0, 1] as an LLM judges it; None where none did.
+        is_judged: the performance is the judged one, because nothing else is known.
     """
 
     query: _Filled = ""  # none where there are messages; that one of them is there is checked when a line is read
@@ -76,6 +78,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     output_tokens: _Tokens | None = None
     time_to_first_token: _Seconds | None = None
     messages: list[dict[str, Any]] | None = None
+    judged: _Share | None = None
+    is_judged: bool | None = None
 
     @property
     def prompt(self) -> str:
@@ -203,7 +207,8 @@ _RECORD_FIELDS = (
         for name in ("input_tokens", "output_tokens")
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
-    Field("unscored", "true or false", lambda value: isinstance(value, bool)),
+    Field("judged", "a number from 0 to 1", partial(is_number, low=0, high=1)),
+    *(Field(name, "true or false", lambda value: isinstance(value, bool)) for name in ("unscored", "is_judged")),
     Field("group", "a number or text", is_text_or_number),
     *_TEXTS_OF_A_QUERY,
 )

@@ -198,10 +198,12 @@ def _judge(
         if not differs.any():
             return None
         shift = luck_in_gain(luck, float(differs.mean()))
-        return gain_interval(at(own.utility, columns) - base, shift, level=level)
+        return gain_interval(at(own.utility, columns) - base, shift, level=level, is_judged=own.is_judged)
 
     over_single = gain(chosen)
-    over_table = gain_interval(at(own.utility, chosen) - at(own.utility, by_table), level=level)
+    over_table = gain_interval(
+        at(own.utility, chosen) - at(own.utility, by_table), level=level, is_judged=own.is_judged
+    )
     table = gain(by_table)
     evidence = Evidence(judged=over_single, judged_over_table=over_single if table is None else over_table, table=table)
     models = held.outcomes.models

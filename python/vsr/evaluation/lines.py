@@ -47,7 +47,7 @@ class Lines:
 
     def interval(self, differences: FloatArray, luck: float = 0.0) -> Interval:
         """Put the interval around differences of the held-out queries."""
-        return gain_interval(differences, luck, self.groups)
+        return gain_interval(differences, luck, self.groups, is_judged=self.measured.is_judged)
 
     def luck_in(self, columns: IntArray) -> float:
         """How much of the named model's luck stands in the gain of some choices over it."""

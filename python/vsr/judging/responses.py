@@ -12,9 +12,6 @@ from vsr.data.records import Query, explain_record, read_objects
 from vsr.errors import RecordError
 from vsr.scoring import score_response
 
-JUDGED_LABEL = "judged"
-"""The `label` of a record whose `performance` is what judges said."""
-
 # Rules that give partial credit for words in common: a stand-in for a judge, not the truth.
 _ROUGH_RULES = frozenset({"text", "code", "coverage"})
 
@@ -149,7 +146,7 @@ def _truth_of(record: Mapping[str, object]) -> float | None:
     """Give the quality of a record, where it is known without a judge."""
     held = record.get("performance")
     if isinstance(held, int | float) and is_number(held, 0, 1):
-        is_known = not record.get("unscored") and record.get("label") != JUDGED_LABEL and not is_rough(record)
+        is_known = not record.get("unscored") and not record.get("is_judged") and not is_rough(record)
         return float(held) if is_known else None
     if record.get("ground_truth") is None:
         return None

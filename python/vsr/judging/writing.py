@@ -13,7 +13,7 @@ from vsr.data.records import read_objects
 from vsr.errors import OutputError, RecordError
 from vsr.judging.modes import Mode
 from vsr.judging.opinions import Opinions
-from vsr.judging.responses import JUDGED_LABEL, Response, is_rough, open_records
+from vsr.judging.responses import Response, is_rough, open_records
 from vsr.judging.run import Judging, Verdicts
 
 _OURS = ("judged", "judge", "judge_mode", "judge_verdicts", "judge_unreadable")
@@ -135,15 +135,14 @@ def _judged(
         if is_replaced:
             record["scored_performance"] = record["performance"]
         record.pop("unscored", None)
-        record |= {"performance": quality, "label": JUDGED_LABEL}
+        record |= {"performance": quality, "is_judged": True}
     return record
 
 
 def _without_ours(record: Mapping[str, object]) -> dict[str, object]:
     """Take out what an earlier judging wrote."""
     kept = {name: value for name, value in record.items() if name not in _OURS}
-    if kept.get("label") == JUDGED_LABEL:
-        del kept["label"]
+    if kept.pop("is_judged", False):
         kept["performance"] = kept.pop("scored_performance", None)
     return kept
 

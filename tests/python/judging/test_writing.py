@@ -19,7 +19,7 @@ ROWS = (
     {**BASE, "model_name": "bare", "response": "It is Paris."},
     {**BASE, "model_name": "rough", "response": "The capital of France is Paris.", "ground_truth": "Paris",
      "performance": 0.33, "scoring_rule": "text"},
-    {**BASE, "model_name": "old", "response": "Lyon", "performance": 0.9, "label": "judged", "judged": 0.9},
+    {**BASE, "model_name": "old", "response": "Lyon", "performance": 0.9, "is_judged": True, "judged": 0.9},
     {**BASE, "model_name": "failed", "response": None, "error": "unavailable: gone", "performance": None},
     {**BASE, "model_name": "mute", "response": "Who knows?"},
 )  # fmt: skip
@@ -47,7 +47,7 @@ def test_true_labels_stay_and_the_others_get_what_judges_say(tmp_path):
     assert {name: row.get("performance") for name, row in rows.items()} == {
         "known": 1.0, "filler": judged, "bare": judged, "rough": 0.33, "old": judged, "failed": None, "mute": None,
     }  # fmt: skip
-    assert {name for name, row in rows.items() if row.get("label") == "judged"} == {"filler", "bare", "old"}
+    assert {name for name, row in rows.items() if row.get("is_judged")} == {"filler", "bare", "old"}
     assert {name for name, row in rows.items() if "judged" in row} == {"known", "filler", "bare", "rough", "old"}
     assert rows["known"]["judge_verdicts"] == [{"judge": "judge", "said": 7.0, "reason": "so"}]
     assert (rows["known"]["judge"], rows["known"]["judge_mode"]) == ("judge", "rubric")
@@ -61,10 +61,10 @@ def test_true_labels_stay_and_the_others_get_what_judges_say(tmp_path):
 
 def test_a_reference_judge_takes_the_place_of_shared_words(tmp_path):
     rows, _, _ = written(tmp_path, "reference", lambda _prompt: '{"reason": "same", "verdict": "correct"}')
-    assert (rows["rough"]["performance"], rows["rough"]["scored_performance"], rows["rough"]["label"]) == (
+    assert (rows["rough"]["performance"], rows["rough"]["scored_performance"], rows["rough"]["is_judged"]) == (
         1.0,
         0.33,
-        "judged",
+        True,
     )
     assert "judged" not in rows["bare"]  # there is nothing to compare it with
 

@@ -22,6 +22,7 @@ from vsr.evaluation.results import CategorySource
 from vsr.evaluation.selection import selection_by_category, shares_of
 from vsr.evaluation.statistics.intervals import Interval, gain_interval, luck_of_the_pick
 from vsr.evaluation.statistics.missing_cells import completed
+from vsr.evaluation.statistics.prediction_powered import completed_qualities
 from vsr.persistence import Artefact
 from vsr.persistence.training_queries import CategorySelection, TrainingQueries
 from vsr.prior.category_means import FloatArray, IntArray
@@ -189,11 +190,12 @@ class _Judge:
         scale = EfficiencyScale.of(statistics.latency_s[-1], statistics.cost_usd[-1])
         if not np.isfinite(statistics.latency_s).any():
             scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(
-            outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models
-        )
-        self.utility = completed(utility, self.codes, seed)
-        self.quality = completed(outcomes.quality, self.codes, seed)
+
+        def utility_of(quality: FloatArray) -> FloatArray:
+            return measured_utilities(quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models)
+
+        self.utility = completed_qualities(outcomes, self.codes, seed, utility_of)
+        self.quality = completed_qualities(outcomes, self.codes, seed)
         self.latency_s = completed(outcomes.latency_s, self.codes, seed)
         self.cost_usd = completed(outcomes.cost_usd, self.codes, seed)
         self.best = int(self.utility.mean(axis=0).argmax())

@@ -17,7 +17,7 @@ from vsr.evaluation.statistics.intervals import (
     training_variance,
     widened,
 )
-from vsr.evaluation.statistics.missing_cells import completed
+from vsr.evaluation.statistics.prediction_powered import completed_qualities, is_prediction_powered
 from vsr.prior.category_means import FloatArray, IntArray
 
 
@@ -53,6 +53,7 @@ class Reference:
         is_money: whether the price is money.
         folds: per split, (n_held_out,) the fold of each query.
         groups: (n_held_out,) queries that vary together.
+        is_judged: whether most qualities are judged, and corrected by those that are known.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Reference:
     is_money: bool
     folds: list[IntArray]
     groups: IntArray
+    is_judged: bool
 
     @classmethod
     def of(cls, replay: Replay, seed: int, among: Sequence[bool] | None = None) -> "Reference":
@@ -74,7 +76,7 @@ class Reference:
             among: which models may be taken; all of them without it.
         """
         outcomes, ledger = replay.held.outcomes, replay.ledger
-        everything = completed(outcomes.quality, replay.held.codes, seed)
+        everything = completed_qualities(outcomes, replay.held.codes, seed)
         known = np.flatnonzero(np.isfinite(everything).all(axis=0))
         means = everything[:, known].mean(axis=0)
         if among is not None:
@@ -89,6 +91,7 @@ class Reference:
             is_money=ledger.cost_usd is not None,
             folds=replay.folds,
             groups=replay.groups,
+            is_judged=is_prediction_powered(outcomes),
         )
 
     @property
@@ -111,7 +114,7 @@ class Reference:
             saving = self._saving(price, self.price[:, self.column])
         return Beside(
             quality=float(own.mean()),
-            gain=gain_interval(own - self.quality[:, self.column], luck, self.groups),
+            gain=gain_interval(own - self.quality[:, self.column], luck, self.groups, is_judged=self.is_judged),
             price=None if price is None else float(price.mean()),
             saving=saving,
             objective=objective,

@@ -11,6 +11,7 @@ from vsr.evaluation.held import Held
 from vsr.evaluation.measured import at, known_mean
 from vsr.evaluation.results import CategorySource, CurvePoint
 from vsr.evaluation.statistics.missing_cells import completed
+from vsr.evaluation.statistics.prediction_powered import completed_qualities
 from vsr.evaluation.statistics.query_groups import grouped_folds
 from vsr.prior.category_means import FloatArray, IntArray
 
@@ -63,7 +64,7 @@ class Ledger:
         # estimate of their sum.
         return cls(
             models=tuple(outcomes.models),
-            quality=estimated(outcomes.quality),
+            quality=completed_qualities(outcomes, codes, seed)[rows],
             speed=estimated(np.where(outcomes.observed, speed, np.nan)),
             cheapness=estimated(np.where(outcomes.observed, cheapness, np.nan)),
             latency_s=known(outcomes.latency_s),

@@ -19,6 +19,9 @@ from vsr.prior.category_means import FloatArray, IntArray
 #: sample shows. Averaging three splits makes up for it. Found on real data (`benches/python/verdict_truth.py`), as
 #: corrections of its kind are (Nadeau and Bengio 2003).
 _WIDENING = {1: 1.2, 2: 1.1}
+#: What it is widened by at least where most qualities are judged: the labels that correct them are few, and the model
+#: that looks best by few labels owes more to luck than its mean shows (`benches/python/judged_verdict.py`).
+_JUDGED_WIDENING = 1.1
 #: What the interval of a cost, a latency or a share is widened by, at any number of splits.
 NEED_WIDENING = 1.2
 #: What the training on all queries differs by, as a share of the variance between those of the folds. Found on real
@@ -60,6 +63,7 @@ def gain_interval(
     *,
     level: float = 0.95,
     widening: float | None = None,
+    is_judged: bool = False,
 ) -> Interval:
     """Put an interval around the mean of paired differences from repeated splits.
 
@@ -74,11 +78,13 @@ def gain_interval(
         level: probability with which it is to hold the true gain.
         widening: for the spread over trainings; 1 where the choices come from one artefact that is judged as it is; by
             the number of splits without it.
+        is_judged: whether qualities are judged, and corrected by few that are known.
     """
     n_queries = differences.shape[1]
     variance = float(np.mean([variance_of_mean(split, groups) for split in differences]))
     variance += (_LEAST_QUERIES / n_queries) ** 2
-    widening = _WIDENING.get(len(differences), 1.0) if widening is None else widening
+    if widening is None:
+        widening = max(_WIDENING.get(len(differences), 1.0), _JUDGED_WIDENING if is_judged else 1.0)
     mean = float(differences.mean()) + luck
     half = widening * NormalDist().inv_cdf((1.0 + level) / 2.0) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, n_queries)

@@ -22,7 +22,13 @@ _PROBABILITY_SHRINKAGE = 20.0
 _QUERY_SHRINKAGE = 2.0
 
 
-def completed(values: FloatArray, codes: IntArray, seed: int, probabilities: FloatArray | None = None) -> FloatArray:
+def completed(
+    values: FloatArray,
+    codes: IntArray,
+    seed: int,
+    probabilities: FloatArray | None = None,
+    predicted: FloatArray | None = None,
+) -> FloatArray:
     """Estimate every cell, so that means over all queries are unbiased; single cells may lie outside their range.
 
     Args:
@@ -31,6 +37,8 @@ def completed(values: FloatArray, codes: IntArray, seed: int, probabilities: Flo
         seed: seed of the folds.
         probabilities: (n_queries, n_models) with which each cell was measured, where whoever chose the cells logged
             them; without them they are estimated by model and category, which assumes that cells are missing at random.
+        predicted: (n_queries, n_models) what is expected of each cell, known without its value; NaN where the additive
+            model has to say it.
 
     Returns:
         (n_queries, n_models) float64; NaN only for models that were never measured. `values` itself if complete.
@@ -43,6 +51,8 @@ def completed(values: FloatArray, codes: IntArray, seed: int, probabilities: Flo
     own, seen = values[:, known], observed[:, known]
     chance = _probabilities(seen, codes) if probabilities is None else probabilities[:, known]
     expected = _predictions(own, seen, codes, seed)
+    if predicted is not None:
+        expected = np.where(np.isfinite(predicted[:, known]), predicted[:, known], expected)
     weight = seen / np.maximum(chance, _LEAST_PROBABILITY)
     result[:, known] = expected + weight * np.where(seen, own - expected, 0.0)
     return result
