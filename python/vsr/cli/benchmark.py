@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "--judge",
     "judge_mode",
     type=click.Choice(MODES),
-    help="Then have the judges of the configuration say what the answers are worth; into OUTPUT with .judged in its name.",
+    help="Then have the judges of the configuration say what answers are worth, into OUTPUT with .judged in its name.",
 )
 @asking_options("Run")
 @option("--dry-run", section="Run", is_flag=True, help="Say how many calls, how long and how dear; ask nothing.")

@@ -67,7 +67,7 @@ def _write_trust(report: "JudgingReport") -> None:
     known = report.truth
     if known.same_share is None:
         terminal.write(
-            "No judged record has a true label: nothing here says whether the judges are right. Label every response to "
+            "No judged record has a true label: nothing here says whether judges are right. Label every response to "
             f"some queries, drawn at random, by hand (`performance`), {_FEW_TRUE} responses or more, and judge again."
         )
         return
