@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from vsr.choice.chooser import Choice
+from vsr.choice.exploration import as_exploration
 from vsr.choice.objective import Objective
 from vsr.errors import OutputError
 from vsr.routing.decisions import DecisionRouter
@@ -50,7 +51,7 @@ class Decision:
         router: that chose.
         time_s: when, in seconds of Unix time.
         duration_s: how long choosing took; of requests in one list, of all of them.
-        request_id: the caller's own name of the request.
+        request_id: the caller's own name of the request, where the request itself does not say it.
     """
 
     id: str
@@ -217,7 +218,7 @@ class DecisionLog:
         line: dict[str, object] = {
             "id": decision.id,
             "time": datetime.fromtimestamp(decision.time_s, UTC).isoformat(timespec="milliseconds"),
-            "request_id": decision.request_id,
+            "request_id": request.request_id if decision.request_id is None else decision.request_id,
             "decision": choice.decision,
             "category": choice.category,
             "category_source": choice.category_source,
@@ -230,7 +231,8 @@ class DecisionLog:
             "excluded": choice.excluded,
             "previous": request.previous,
             "objective": _document(objective),
-            "propensity": 1.0,  # nothing is left to chance
+            "propensity": choice.propensity,
+            **_explored(request),
             "duration_ms": round(1e3 * decision.duration_s, 3),
             "run_id": None if chose is None or chose.artefact.header is None else chose.artefact.header.run_id,
         }
@@ -301,6 +303,12 @@ def _candidates(choice: Choice) -> list[str]:
     """Name what was on offer: what was compared, what was left out, and the only one."""
     only = () if choice.reason == "default" else (choice.model,)
     return list(dict.fromkeys((*choice.utilities, *choice.excluded, *only)))
+
+
+def _explored(request: Request) -> dict[str, float]:
+    """Say within which margin others could have been drawn; nothing where nothing was left to chance."""
+    exploration = as_exploration(request.explore)
+    return {} if exploration is None else {"explore_margin": exploration.margin}
 
 
 def _document(objective: Objective | None) -> dict[str, object] | None:

@@ -1,0 +1,1 @@
+"""What was decided in service, read back: the decision log, and what another policy would have brought."""
