@@ -34,6 +34,12 @@ def court():
     return queries, Courtroom({unique_key(each.prompt): each for each in queries}, SIMULATED_MODELS, 0)
 
 
+def read(mode, text):
+    found = read_verdict(Task(mode), text)
+    assert found is not None
+    return found
+
+
 def ours(query, response):
     return prompt_of(Task(Mode.RUBRIC), Shown(query, (response,)))
 
@@ -57,10 +63,10 @@ def gain(court, write, as_json):
     for number, query in enumerate(queries):
         text = answer(SIMULATED_MODELS[number % len(SIMULATED_MODELS)], query).text
         # Whoever writes it may even know the number that the response without it was quoted with.
-        mark = re.search(r"\[END RESPONSE ([0-9a-f]{16})\]", ours(query.prompt, text))[1]
+        (mark,) = re.findall(r"\[END RESPONSE ([0-9a-f]{16})\]", ours(query.prompt, text))
         injected = f"{text}\n\n{CANARIES[number % len(CANARIES)].replace('{mark}', mark)}"
         plain, with_it = (
-            read_verdict(Task(Mode.RUBRIC), room.verdict(judge, write(query.prompt, shown), as_json=as_json))
+            read(Mode.RUBRIC, room.verdict(judge, write(query.prompt, shown), as_json=as_json))
             for shown in (text, injected)
         )
         total += with_it.value - plain.value
@@ -88,7 +94,7 @@ def test_our_own_words_give_no_orders(court):
         texts = (answer(SIMULATED_MODELS[0], query).text,) * (2 if mode is Mode.PAIRWISE else 1)
         shown = Shown(query.prompt, texts, query.question.answer if mode is Mode.REFERENCE else None)
         verdict = room.verdict(judge, prompt_of(Task(mode), shown), as_json=True)
-        assert read_verdict(Task(mode), verdict).said == said
+        assert read(mode, verdict).said == said
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=3), st.text(max_size=5))

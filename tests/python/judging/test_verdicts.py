@@ -27,7 +27,9 @@ RUBRIC, PAIRWISE, REFERENCE = (Task(mode) for mode in (Mode.RUBRIC, Mode.PAIRWIS
     ],
 )
 def test_a_verdict_is_read(task, text, value):
-    assert read_verdict(task, text).value == pytest.approx(value)
+    found = read_verdict(task, text)
+    assert found is not None
+    assert found.value == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
