@@ -25,7 +25,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(
     r"^(?P<run><!-- run -->\n)?```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.M | re.S
 )
-COMMAND = re.compile(r"\bvsr-train ([a-z]+)((?:\\\n|[^`\n|>&;#])*)")
+COMMAND = re.compile(r"\bvsr-train ([a-z]+)((?:\\\n|,(?! )|[^`\n|>&;#,])*)")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 N_QUERIES = 70
 
