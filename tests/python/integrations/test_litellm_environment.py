@@ -94,8 +94,12 @@ def test_the_workers_of_a_proxy_share_conversations(environment, folder):
     one, other = plugin_from_environment(), plugin_from_environment()
     seen = []
     for plugin in (one, other):
-        route = plugin.router.route
-        environment.setattr(plugin.router, "route", lambda asked, route=route: seen.extend(asked) or route(asked))
+
+        def watched(asked, route=plugin.router.route):
+            seen.extend(asked)
+            return route(asked)
+
+        environment.setattr(plugin.router, "route", watched)
     messages = [{"role": "user", "content": QUERY}]
     for plugin, session in ((one, "s"), (other, "s"), (other, "t")):
         metadata = {"session_id": session, "user_api_key_hash": "of alice"}
