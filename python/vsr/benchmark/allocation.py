@@ -1,0 +1,188 @@
+"""Which cells to ask first where not all are asked: a random core, then the models between which the choice is open.
+
+Every query has its place in a random order that deals the clusters of the queries' vectors out evenly. The first ones
+are the core: every model is asked. The others come in rounds. Before a round, all records of the rounds before it give
+every model a mean and its error in every cluster; a cell's probability is how often, in draws from these, its model is
+among the best two of its cluster (top-two Thompson sampling, Russo 2016), the cheap first, never below a floor. A query
+is drawn in one round alone, so a cell's probability is final when it is asked: means over all queries stay unbiased.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr._core import kmeans_fit
+from vsr.data.categories import CATEGORIES
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
+from vsr.prior.incomplete_rows import weighted_residuals
+
+LEAST_PROBABILITY = 0.05
+N_ROUNDS = 6
+_CORE_SHARE = 0.2  # of all calls
+_FEWEST_CORE = 10
+_CLUSTERS = 32
+_QUERIES_PER_CLUSTER = 20
+_TABLE_SHRINKAGE = 30.0
+_CLUSTER_SHRINKAGE = 10.0
+_N_DRAWS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """Queries that are drawn together.
+
+    Attributes:
+        rows: (n,) int64 places of the queries.
+        n_cells: calls that they get.
+    """
+
+    rows: IntArray
+    n_cells: int
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """The rounds of a run: fixed by the queries, the number of calls and the seed.
+
+    Attributes:
+        n_models: models that are asked.
+        clusters: (n_queries,) int64 cluster of each query.
+        codes: (n_queries,) int64 category of each query, -1 where it is unknown.
+        rounds: the core, then the others; every query is in one of them.
+        seed: of all draws.
+    """
+
+    n_models: int
+    clusters: IntArray
+    codes: IntArray
+    rounds: tuple[Round, ...]
+    seed: int
+
+    @classmethod
+    def make(
+        cls, vectors: npt.NDArray[np.float32], codes: IntArray, n_models: int, n_cells: int, seed: int
+    ) -> "Allocation":
+        """Deal the queries to the rounds.
+
+        Args:
+            vectors: (n_queries, dim) float32 of unit length.
+            codes: (n_queries,) category of each query, -1 where it is unknown.
+            n_models: models that are asked.
+            n_cells: calls in all.
+            seed: of all draws.
+        """
+        n_queries = len(vectors)
+        clusters = _clusters(vectors, seed)
+        order = _dealt(clusters, np.random.default_rng(seed))
+        n_core = min(n_queries, max(min(_FEWEST_CORE, n_cells // n_models), round(_CORE_SHARE * n_cells / n_models), 1))
+        rounds = [Round(order[:n_core], min(n_core * n_models, n_cells))]
+        left = max(n_cells - rounds[0].n_cells, 0)
+        parts = np.array_split(order[n_core:], N_ROUNDS - 1)
+        ends = np.cumsum([len(part) for part in parts]) / max(n_queries - n_core, 1)
+        cells = np.diff(np.round(ends * left), prepend=0.0).astype(np.int64)
+        rounds += [
+            Round(part, min(int(own), len(part) * n_models)) for part, own in zip(parts, cells, strict=True) if len(part)
+        ]
+        return cls(n_models, clusters, codes, tuple(rounds), seed)
+
+    def probabilities(self, number: int, quality: FloatArray, cost: FloatArray | None = None) -> FloatArray:
+        """Give every cell of a round its probability.
+
+        Args:
+            number: place of the round.
+            quality: (n_queries, n_models) float64, NaN = not measured; queries of later rounds do not count.
+            cost: (n_models,) what a call costs, above 0; None: all the same.
+
+        Returns:
+            (n, n_models) float64 that add up to the round's calls.
+        """
+        own = self.rounds[number]
+        if number == 0 or own.n_cells >= len(own.rows) * self.n_models:
+            return np.full((len(own.rows), self.n_models), own.n_cells / max(len(own.rows) * self.n_models, 1))
+        before = np.concatenate([each.rows for each in self.rounds[:number]])
+        share = self._among_the_best(quality[before], before, own.rows, number)
+        if cost is not None:
+            share = share / np.sqrt(cost / cost.mean())
+        return _adding_up_to(share, own.n_cells)
+
+    def draw(self, number: int, probabilities: FloatArray) -> npt.NDArray[np.bool_]:
+        """Draw the cells of a round: (n, n_models) bool, each with its probability, as many as these add up to."""
+        # Systematic sampling goes along the rows, so that every query gets its share.
+        generator = np.random.default_rng((self.seed, number))
+        columns = generator.permuted(np.broadcast_to(np.arange(self.n_models), probabilities.shape), axis=1)
+        shuffled = np.take_along_axis(probabilities, columns, axis=1)
+        ends = np.floor(np.cumsum(shuffled.ravel()) + generator.random() + 1e-9)
+        taken = (np.diff(ends, prepend=0.0) > 0.0).reshape(shuffled.shape)
+        drawn = np.zeros(probabilities.shape, dtype=bool)
+        np.put_along_axis(drawn, columns, taken, axis=1)
+        return drawn
+
+    def _among_the_best(self, quality: FloatArray, before: IntArray, rows: IntArray, number: int) -> FloatArray:
+        """(n, n_models) how often each model is one of the best two of the query's cluster and category."""
+        known = np.isfinite(quality).any(axis=0)
+        share = np.zeros((len(rows), self.n_models))
+        # A model without any record (its endpoint is down) is asked at the floor.
+        if known.sum() < 2:
+            return np.ones_like(share)
+        codes = self.codes[before]
+        prior = MeanTable.fit(quality[:, known], codes, len(CATEGORIES), _TABLE_SHRINKAGE)
+        residual, trust = weighted_residuals(prior, quality[:, known], codes)
+        trust = np.isfinite(residual).astype(np.float64) if trust is None else trust
+        filled = np.nan_to_num(residual)
+        variance = float((trust * filled**2).sum() / max(trust.sum(), 1.0)) + 1e-6
+        members = (self.clusters[before] == np.arange(self.clusters.max() + 1)[:, None]).astype(np.float64)
+        mass = members @ trust + _CLUSTER_SHRINKAGE
+        mean, error = members @ (trust * filled) / mass, np.sqrt(variance / mass)
+        n_measured = np.maximum(trust.sum(axis=0), 1.0)
+        generator = np.random.default_rng((self.seed, number, 1))
+        places, index = np.unique(np.stack([self.clusters[rows], self.codes[rows]]), axis=1, return_inverse=True)
+        expected = prior.rows(places[1]) + mean[places[0]]
+        spread = np.sqrt(error[places[0]] ** 2 + variance / n_measured)
+        draws = expected + spread * generator.standard_normal((_N_DRAWS, *expected.shape))
+        ranked = np.argsort(-draws, axis=2)
+        counts = np.zeros(expected.shape)
+        for place in range(2):
+            counts += (ranked[:, :, place, None] == np.arange(expected.shape[1])).mean(axis=0)
+        share[:, known] = counts[index.ravel()] / 2.0
+        return share
+
+
+def _clusters(vectors: npt.NDArray[np.float32], seed: int) -> IntArray:
+    number = min(_CLUSTERS, max(len(vectors) // _QUERIES_PER_CLUSTER, 1))
+    _, labels, _ = kmeans_fit(np.ascontiguousarray(vectors), number, 1, 50, 1e-3, seed)
+    return np.asarray(labels, dtype=np.int64)
+
+
+def _dealt(clusters: IntArray, generator: np.random.Generator) -> IntArray:
+    """All rows in a random order in which every beginning has its share of every cluster."""
+    place = np.empty(len(clusters))
+    for cluster in np.unique(clusters):
+        members = generator.permutation(np.flatnonzero(clusters == cluster))
+        place[members] = (np.arange(len(members)) + generator.random(len(members))) / len(members)
+    return np.argsort(place, kind="stable").astype(np.int64)
+
+
+def _adding_up_to(share: FloatArray, n_cells: int) -> FloatArray:
+    """Scale shares to probabilities between the floor and 1 that add up to a number of cells."""
+    floor = min(LEAST_PROBABILITY, n_cells / share.size)
+    low, high = 0.0, 1.0
+    while np.clip(high * share, floor, 1.0).sum() < n_cells and high < 1e9:
+        high *= 2.0
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if np.clip(middle * share, floor, 1.0).sum() < n_cells else (low, middle)
+    found = np.clip(high * share, floor, 1.0)
+    # Where fewer cells than that have any share, the others get the rest alike.
+    lacking = n_cells - found.sum()
+    room = 1.0 - found
+    return np.asarray(found + room * lacking / room.sum()) if lacking > 1e-6 else found
+
+
+def costs_of(prices: Sequence[float | None]) -> FloatArray | None:
+    """What a call of every model is likely to cost, None where nobody knows all of them."""
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices) or not known or max(known) <= 0.0:
+        return None
+    return np.maximum(np.array(known), max(known) / 1000.0)
