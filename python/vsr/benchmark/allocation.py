@@ -74,7 +74,7 @@ class Allocation:
             seed: of all draws.
         """
         n_queries = len(vectors)
-        clusters = _clusters(vectors, seed)
+        clusters = clusters_of(vectors, seed)
         order = _dealt(clusters, np.random.default_rng(seed))
         n_core = min(n_queries, max(min(_FEWEST_CORE, n_cells // n_models), round(_CORE_SHARE * n_cells / n_models), 1))
         rounds = [Round(order[:n_core], min(n_core * n_models, n_cells))]
@@ -149,7 +149,26 @@ class Allocation:
         return share
 
 
-def _clusters(vectors: npt.NDArray[np.float32], seed: int) -> IntArray:
+def probe(clusters: IntArray, quality: FloatArray, n_queries: int, seed: int) -> IntArray:
+    """Draw the queries that a new model is asked: some of every cluster, of those that most other models were asked.
+
+    Args:
+        clusters: (n_queries,) int64 cluster of each query.
+        quality: (n_queries, n_others) float64 of the other models, NaN = not measured.
+        n_queries: how many to draw.
+        seed: of the draw.
+
+    Returns:
+        (n,) int64 places of the queries.
+    """
+    order = _dealt(clusters, np.random.default_rng(seed))
+    # A query says how the new model compares with those that were measured on it: the more of them, the better.
+    n_measured = np.isfinite(quality).sum(axis=1)[order]
+    return order[np.argsort(-n_measured, kind="stable")[:n_queries]]
+
+
+def clusters_of(vectors: npt.NDArray[np.float32], seed: int) -> IntArray:
+    """Cluster queries by their vectors: (n_queries, dim) float32 of unit length -> (n_queries,) int64."""
     number = min(_CLUSTERS, max(len(vectors) // _QUERIES_PER_CLUSTER, 1))
     _, labels, _ = kmeans_fit(np.ascontiguousarray(vectors), number, 1, 50, 1e-3, seed)
     return np.asarray(labels, dtype=np.int64)

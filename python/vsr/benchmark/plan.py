@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from random import Random
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from vsr.asking.models import AskedModel, AskedModels, asked_models
 from vsr.config import RouterConfig
@@ -38,6 +40,19 @@ class Question:
     place: int
 
 
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Which calls of a plan are made, where not all are.
+
+    Attributes:
+        is_asked: (n_questions, n_models) bool.
+        probability: (n_questions, n_models) float64 with which each was drawn; NaN where that is not yet known.
+    """
+
+    is_asked: npt.NDArray[np.bool_]
+    probability: npt.NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Plan:
     """Every query and every model of a run, and with them every call.
@@ -48,6 +63,7 @@ class Plan:
         n_in_file: unique queries in the file, of which `questions` may be a part.
         n_repeated: lines whose query stood in the file before.
         is_concise: whether the bare answer is asked for.
+        draw: which of the calls are made; None for all.
     """
 
     questions: tuple[Question, ...]
@@ -55,6 +71,7 @@ class Plan:
     n_in_file: int
     n_repeated: int = 0
     is_concise: bool = False
+    draw: Draw | None = None
     _settings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
@@ -65,7 +82,25 @@ class Plan:
     @property
     def n_calls(self) -> int:
         """How many calls the whole plan has."""
-        return len(self.questions) * len(self.models)
+        return len(self.questions) * len(self.models) if self.draw is None else int(self.draw.is_asked.sum())
+
+    def probability(self, model: AskedModel, index: int) -> float | None:
+        """Return with which probability a call was drawn; None where all are made."""
+        if self.draw is None:
+            return None
+        return float(self.draw.probability[index, [each.name for each in self.models].index(model.name)])
+
+    def only(self, name: str) -> "Plan":
+        """Return the plan for one model alone.
+
+        Raises:
+            BenchmarkError: It is not among the models.
+        """
+        chosen = tuple(model for model in self.models if model.name == name)
+        if not chosen:
+            names = ", ".join(model.name for model in self.models)
+            raise BenchmarkError(f"--only-model {name} is not in the configuration; its models are {names}.")
+        return replace(self, asked=replace(self.asked, models=chosen))
 
     def call_id(self, model: AskedModel, question: Question) -> str:
         """Return the key of a call: the same prompt, model and settings have the same, whatever else changes."""
@@ -114,7 +149,7 @@ def make_plan(
     if query_limit is not None and query_limit < len(questions):
         questions = spread(questions, query_limit, seed)
     settings = {model.name: _settings_digest(model) for model in asked.models}
-    return Plan(questions, asked, len(unique), n_lines - len(unique), is_concise, settings)
+    return Plan(questions, asked, len(unique), n_lines - len(unique), is_concise, _settings=settings)
 
 
 def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, ...]:

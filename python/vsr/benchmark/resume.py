@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from vsr.asking.budget import MOST_TOKENS, MOST_USD
@@ -89,6 +91,7 @@ class State(IntEnum):
     MISSING = 0
     DONE = 1
     FAILED = 2
+    LEFT_OUT = 3  # not drawn
 
 
 @dataclass
@@ -170,7 +173,12 @@ class OutputSummary:
     def n_done_of(self, model: str) -> int:
         """Calls of one model that need not be asked."""
         states = self.states[model]
-        return len(states) - states.count(State.MISSING)
+        return len(states) - states.count(State.MISSING) - states.count(State.LEFT_OUT)
+
+    def n_calls_of(self, model: str) -> int:
+        """Calls that one model gets, those that are done included."""
+        states = self.states[model]
+        return len(states) - states.count(State.LEFT_OUT)
 
     def missing(self, model: str) -> list[int]:
         """Return the questions that a model is still to be asked."""
@@ -226,13 +234,19 @@ class _Matcher:
 def nothing_yet(plan: Plan) -> OutputSummary:
     """Return what a new output holds of a plan."""
     return OutputSummary(
-        states={model.name: bytearray(len(plan.questions)) for model in plan.models},
+        states={model.name: _states(plan, place) for place, model in enumerate(plan.models)},
         n_in_file=plan.n_in_file,
         embedding_ids=array("q", [-1]) * len(plan.questions),
         taken_ids=bytearray(plan.n_in_file),
         failures={model.name: Counter() for model in plan.models},
         measured={model.name: Measured() for model in plan.models},
     )
+
+
+def _states(plan: Plan, place: int) -> bytearray:
+    if plan.draw is None:
+        return bytearray(len(plan.questions))
+    return bytearray(State.MISSING if is_asked else State.LEFT_OUT for is_asked in plan.draw.is_asked[:, place])
 
 
 def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
@@ -248,7 +262,7 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
         if isinstance(line.embedding_id, int):
             held.note_id(line.embedding_id, index)
         if kind == "call" and index is not None:
-            if held.states[line.model_name][index] == State.MISSING:
+            if held.states[line.model_name][index] in (State.MISSING, State.LEFT_OUT):
                 _note_call(held, plan, line, index)
             else:
                 held.n_repeated += 1
@@ -259,6 +273,25 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
         else:
             held.n_others += 1
     return held
+
+
+def held_quality(path: str | os.PathLike[str], plan: Plan) -> npt.NDArray[np.float64]:
+    """Return what an output says of a plan's calls: (n_questions, n_models) quality, NaN = nothing.
+
+    Raises:
+        BenchmarkError: The output cannot be read, or a line of it is no record.
+    """
+    quality = np.full((len(plan.questions), len(plan.models)), np.nan)
+    if not Path(path).exists():
+        return quality
+    look = _Matcher(plan)
+    columns = {model.name: column for column, model in enumerate(plan.models)}
+    with open_output(path, is_read_only=True) as journal:
+        for line in journal.lines():
+            kind, index = look.place(line)
+            if kind == "call" and index is not None and line.performance is not None and not line.unscored:
+                quality[index, columns[line.model_name]] = line.performance
+    return quality
 
 
 def _note_call(held: OutputSummary, plan: Plan, line: Line, index: int) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from vsr.cli import terminal
-from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, DrawOptions, ask, asking_options, draw_options
 from vsr.cli.file_formats import QUERIES
-from vsr.cli.options import seed_option
+from vsr.cli.options import EmbeddingOptions, embedding_options, seed_option
 from vsr.cli.sections import command, option
 
 
@@ -32,6 +32,8 @@ from vsr.cli.sections import command, option
 @option("--concise", is_flag=True, help="Ask for the bare answer.")
 @option("--skip-bad-lines", is_flag=True, help="Leave unreadable lines of the queries out.")
 @asking_options("Run")
+@draw_options
+@embedding_options
 @option("--dry-run", section="Run", is_flag=True, help="Say how many calls, how long and how dear; ask nothing.")
 @seed_option
 def benchmark(
@@ -41,6 +43,8 @@ def benchmark(
     concise: bool,
     skip_bad_lines: bool,
     asking: AskingOptions,
+    draw: DrawOptions,
+    embedding: EmbeddingOptions,
     dry_run: bool,
     seed: int,
 ) -> int:
@@ -54,6 +58,7 @@ def benchmark(
 
     if dry_run and asking.max_failures is not None:
         raise click.UsageError("--max-failures has no effect with --dry-run: nothing is asked, so nothing can fail.")
+    draw.check(embedding)
     if output.exists() and data_file.exists() and output.samefile(data_file):
         raise click.UsageError("--output is the file of --data-file: name another file for the records.")
     config = load_config(config_path)
@@ -68,6 +73,8 @@ def benchmark(
         skip_bad_lines=skip_bad_lines,
         is_concise=concise,
         is_dry_run=dry_run,
+        draw=draw,
+        embedding=embedding,
     )
     if summary is None:
         return 0

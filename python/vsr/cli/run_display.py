@@ -60,7 +60,7 @@ class _LiveTable:
         for model in now.models:
             table.add_row(
                 Text(model.name),
-                f"{model.n_done:,}/{now.n_per_model:,}",
+                f"{model.n_done:,}/{model.n_calls:,}",
                 Text(f"{model.n_failed:,}" if model.n_failed else "-", style="red" if model.n_failed else ""),
                 "-" if model.latency_s is None else f"{model.latency_s:.2f} s",
                 f"${model.cost_usd:.4f}" if model.cost_usd else "-",

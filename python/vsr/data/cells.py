@@ -42,6 +42,7 @@ class Cells:
         self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
         self._input_tokens, self._output_tokens = array("d"), array("d")
         self._first_tokens: dict[int, float] = {}  # seconds by place of the record: few files have any
+        self._probabilities: dict[int, float] = {}  # likewise
         self.n_records = 0
         self._n_failed = self._n_timeouts = self._n_unavailable = 0
         self._n_unscored = self._n_scored = self._n_conflicts = 0
@@ -95,6 +96,8 @@ class Cells:
             add_output(_NAN if n_output is None or record.error else n_output)
             if record.time_to_first_token is not None and not record.error:
                 self._first_tokens[len(self._rows) - 1] = record.time_to_first_token
+            if record.probability is not None:
+                self._probabilities[len(self._rows) - 1] = record.probability
 
     def _row_of(self, record: Record) -> int:
         prompt = record.prompt
@@ -192,9 +195,18 @@ class Cells:
             "cost_usd": _cell_means(cells, self._cost_usd, shape)[:, kept],
             "tokens": self._tokens(cells, shape, kept),
             "report": report,
+            "probability": self._probability(cells, shape, kept),
             "repeats": None if repeats is None else repeats.with_models(kept.tolist()),
             "groups": self._groups,
         }
+
+    def _probability(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Any:
+        if not self._probabilities:
+            return None
+        values = array("d", [_NAN]) * len(cells)
+        for place, probability in self._probabilities.items():
+            values[place] = probability
+        return _cell_means(cells, values, shape)[:, kept]
 
     def _tokens(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Tokens | None:
         first_token_s = array("d", [_NAN]) * len(cells)

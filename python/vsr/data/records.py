@@ -59,6 +59,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         output_tokens: length of the answer, likewise.
         time_to_first_token: seconds until the answer began.
         messages: the conversation that was asked, in the place of the query.
+        probability: with which the call was drawn, where not all were asked.
     """
 
     query: _Filled = ""  # none where there are messages; that one of them is there is checked when a line is read
@@ -76,6 +77,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     output_tokens: _Tokens | None = None
     time_to_first_token: _Seconds | None = None
     messages: list[dict[str, Any]] | None = None
+    probability: _Share | None = None
 
     @property
     def prompt(self) -> str:
@@ -203,6 +205,7 @@ _RECORD_FIELDS = (
         for name in ("input_tokens", "output_tokens")
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
+    Field("probability", "a number from 0 to 1", partial(is_number, low=0, high=1)),
     Field("unscored", "true or false", lambda value: isinstance(value, bool)),
     Field("group", "a number or text", is_text_or_number),
     *_TEXTS_OF_A_QUERY,

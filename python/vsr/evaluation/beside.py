@@ -74,7 +74,7 @@ class Reference:
             among: which models may be taken; all of them without it.
         """
         outcomes, ledger = replay.held.outcomes, replay.ledger
-        everything = completed(outcomes.quality, replay.held.codes, seed)
+        everything = completed(outcomes.quality, replay.held.codes, seed, outcomes.probability)
         known = np.flatnonzero(np.isfinite(everything).all(axis=0))
         means = everything[:, known].mean(axis=0)
         if among is not None:

@@ -187,10 +187,11 @@ class _Judge:
         utility = measured_utilities(
             outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models
         )
-        self.utility = completed(utility, self.codes, seed)
-        self.quality = completed(outcomes.quality, self.codes, seed)
-        self.latency_s = completed(outcomes.latency_s, self.codes, seed)
-        self.cost_usd = completed(outcomes.cost_usd, self.codes, seed)
+        drawn = outcomes.probability
+        self.utility = completed(utility, self.codes, seed, drawn)
+        self.quality = completed(outcomes.quality, self.codes, seed, drawn)
+        self.latency_s = completed(outcomes.latency_s, self.codes, seed, drawn)
+        self.cost_usd = completed(outcomes.cost_usd, self.codes, seed, drawn)
         self.best = int(self.utility.mean(axis=0).argmax())
         self.luck = luck_of_the_pick(self.utility, self.best)
         named = None if held_out is None else held_out.get("best_single")

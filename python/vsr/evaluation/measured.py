@@ -47,7 +47,7 @@ class Measured:
         best = np.where(outcomes.observed, outcomes.quality, -1.0)
 
         def all_of(values: FloatArray) -> FloatArray:
-            return values if seed is None else completed(values, codes, seed)
+            return values if seed is None else completed(values, codes, seed, outcomes.probability)
 
         return cls(
             utility=all_of(utility),

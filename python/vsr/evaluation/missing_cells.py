@@ -30,7 +30,8 @@ def completed(values: FloatArray, codes: IntArray, seed: int, probabilities: Flo
         codes: (n_queries,) category of each query, -1 where it is unknown.
         seed: seed of the folds.
         probabilities: (n_queries, n_models) with which each cell was measured, where whoever chose the cells logged
-            them; without them they are estimated by model and category, which assumes that cells are missing at random.
+            them; where they are NaN, or without them, they are estimated by model and category, which assumes that cells
+            are missing at random.
 
     Returns:
         (n_queries, n_models) float64; NaN only for models that were never measured. `values` itself if complete.
@@ -41,7 +42,10 @@ def completed(values: FloatArray, codes: IntArray, seed: int, probabilities: Flo
         return values
     result = np.full(values.shape, np.nan)
     own, seen = values[:, known], observed[:, known]
-    chance = _probabilities(seen, codes) if probabilities is None else probabilities[:, known]
+    chance = _probabilities(seen, codes)
+    if probabilities is not None:
+        logged = probabilities[:, known]
+        chance = np.where(np.isfinite(logged), logged, chance)
     expected = _predictions(own, seen, codes, seed)
     weight = seen / np.maximum(chance, _LEAST_PROBABILITY)
     result[:, known] = expected + weight * np.where(seen, own - expected, 0.0)
