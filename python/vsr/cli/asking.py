@@ -240,14 +240,15 @@ def ask(
         measure_first_token=options.measure_ttft,
     )
     rounds: Allocation | None = None
+    n_cells = 0
     if draw.budget is not None or draw.probe is not None:
         n_cells = everybody.n_calls if draw.budget is None else max(round(draw.budget * everybody.n_calls), 1)
         rounds = _allocation(everybody, embedding or EmbeddingOptions(), n_cells, seed)
         if draw.probe is not None:
             plan = probing(everybody, str(draw.only_model), records_path, rounds, draw.probe)
-        else:
-            terminal.say(f"--budget {draw.budget:g}: {n_cells:,} of the calls below are made.")
     say_estimate(preview(plan, records_path, settings))
+    if draw.budget is not None:
+        terminal.say(f"--budget {draw.budget:g}: {n_cells:,} of the plan's calls are made; time and cost in proportion.")
     if is_dry_run:
         check_before_asking(config, queries, plan, is_dry_run=True)
         return None

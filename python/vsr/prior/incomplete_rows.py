@@ -34,7 +34,7 @@ def weighted_residuals(
         return residual, None
     n_models = quality.shape[1]
     rest = np.where(observed, quality - prior.rows(codes), 0.0)
-    taken = _DIFFICULTY_RATIO / (1.0 + _DIFFICULTY_RATIO * observed.sum(axis=1, keepdims=True))
+    taken = _DIFFICULTY_RATIO / (1.0 + _DIFFICULTY_RATIO * np.maximum(observed.sum(axis=1, keepdims=True), 1))
     # A complete row keeps (n - 1) / n of a model's own deviation; so do all others then.
     kept = 1.0 - 1.0 / n_models if n_models > 1 else 1.0
     trust = np.where(observed, np.minimum((1.0 - taken) / kept, 1.0), 0.0)
