@@ -28,7 +28,7 @@ from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import hold_out
 from vsr.evaluation.settings import ComparisonSettings
-from vsr.evaluation.targets import meet
+from vsr.evaluation.sliding.targets import meet
 from vsr.features import join_features, resolve_categories
 from vsr.training.trainer import Trainer
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from verdict_repeats import Kept
 
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
 from vsr.evaluation.results import VerdictKind
+from vsr.evaluation.statistics.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
 from vsr.evaluation.verdict import Evidence
 
 Float = npt.NDArray[np.float64]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vsr.data.categories import CATEGORIES
     from vsr.data.outcomes import Outcomes
     from vsr.data.records import Query, Record, read_queries, read_records
+    from vsr.diagnosis import Diagnosis, doctor
     from vsr.embedding import Embedder, Fingerprint, load_embedder
     from vsr.errors import (
         ArtefactError,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
         VsrError,
     )
     from vsr.evaluation import Evaluation, cross_validate
+    from vsr.evaluation.deployed.folder import evaluate
+    from vsr.evaluation.deployed.judging import DeployedEvaluation
     from vsr.features import build_features
     from vsr.persistence import load_selector, save_selector, selector_from_dict, selector_to_dict
     from vsr.routing import DecisionRouter, DisabledRouter, Request, Router
@@ -44,6 +47,8 @@ __all__ = [
     "Choice",
     "ConfigError",
     "DecisionRouter",
+    "DeployedEvaluation",
+    "Diagnosis",
     "DisabledRouter",
     "Embedder",
     "EmbeddingError",
@@ -66,6 +71,8 @@ __all__ = [
     "build_features",
     "choose",
     "cross_validate",
+    "doctor",
+    "evaluate",
     "load_embedder",
     "load_selector",
     "read_queries",
@@ -94,7 +101,10 @@ _HOMES = {
         "TrainingError",
         "VsrError",
     ),
+    "vsr.diagnosis": ("Diagnosis", "doctor"),
     "vsr.evaluation": ("Evaluation", "cross_validate"),
+    "vsr.evaluation.deployed.folder": ("evaluate",),
+    "vsr.evaluation.deployed.judging": ("DeployedEvaluation",),
     "vsr.features": ("build_features",),
     "vsr.data.outcomes": ("Outcomes",),
     "vsr.persistence": ("load_selector", "save_selector", "selector_from_dict", "selector_to_dict"),

@@ -3,12 +3,12 @@
 import numpy as np
 
 from vsr.choice.objective import Objective
-from vsr.evaluation.by_category import CategoryCell, CategoryRow
-from vsr.evaluation.examples import Example, Examples, ModelAnswer
-from vsr.evaluation.intervals import Interval
 from vsr.evaluation.metrics import Metric
-from vsr.evaluation.reliability import Reliability, ReliabilityBin
 from vsr.evaluation.results import Curve, CurvePoint, Evaluation, LearningPoint, MethodResult, Verdict, VerdictKind
+from vsr.evaluation.shown.by_category import CategoryCell, CategoryRow
+from vsr.evaluation.shown.examples import Example, Examples, ModelAnswer
+from vsr.evaluation.shown.reliability import Reliability, ReliabilityBin
+from vsr.evaluation.statistics.intervals import Interval
 from vsr.report import ReportContents
 
 MODELS = (
@@ -104,7 +104,7 @@ def contents(*, costs: bool = True, latency: bool = True, verdict: VerdictKind =
         best_model_share=dict(zip(MODELS, (0.62, 0.6, 0.55, 0.51, 0.5, 0.56, 0.4, 0.59), strict=True)),
         verdict=Verdict(
             verdict,
-            f"Not decided yet: the best selector, stacking, gains +2.4 points (95 % +0.7 .. +4.1) over always using "
+            f"Not decided yet: the chosen selector, stacking, gains +2.4 points (95 % +0.7 .. +4.1) over always using "
             f"{MODELS[0]}, but its gain over a table of the best model per category is not surely there; if it stays "
             "what it is, about 3,600 queries would decide.",
             "predicted",

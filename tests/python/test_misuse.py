@@ -334,6 +334,26 @@ CASES: dict[str, Case] = {
         vsr.ConfigError,
         "config is 5; expected a path",
     ),
+    "doctor: one path": (
+        lambda _: vsr.doctor("records.jsonl"),
+        vsr.RecordError,
+        "paths are the text 'records.jsonl'; expected a list of paths",
+    ),
+    "evaluate: outcomes": (
+        lambda w: vsr.evaluate(w.folder, [], []),  # type: ignore[arg-type]
+        vsr.RecordError,
+        r"outcomes is \[\]; expected vsr.Outcomes.from_records",
+    ),
+    "evaluate: embeddings": (
+        lambda w: vsr.evaluate(w.folder, w.outcomes, np.zeros((1, DIM))),
+        vsr.RecordError,
+        "1 embeddings for 40 queries; expected one per query",
+    ),
+    "evaluate: algorithms": (
+        lambda w: vsr.evaluate(w.folder, w.outcomes, np.zeros((40, DIM)), algorithms="knn"),
+        vsr.ArtefactError,
+        "algorithms are the text 'knn'; expected a list of names",
+    ),
     "router that is disabled: queries": (
         lambda _: vsr.DisabledRouter("m").select_many("abc"),
         vsr.SelectionError,

@@ -291,7 +291,7 @@ def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan"
     from dataclasses import replace
 
     from vsr.cli.findings import say_findings
-    from vsr.doctor import check_asked, check_queries
+    from vsr.diagnosis import check_asked, check_queries
 
     # Bad lines end the command already, or are counted where they are left out on purpose.
     of_queries = [finding for finding in check_queries(queries) if finding.check != "bad-line"]

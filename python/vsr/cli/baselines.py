@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vsr.evaluation.rivals import RivalRouter
+    from vsr.evaluation.rivals.rival import RivalRouter
 
 LITELLM = "litellm"
 BASELINES = ("knn-votes", "kmeans-best", LITELLM)
@@ -20,8 +20,8 @@ def rivals_of(names: Sequence[str]) -> "tuple[RivalRouter, ...]":
     Raises:
         TrainingError: LiteLLM was asked for and is not installed.
     """
-    from vsr.evaluation.documented_rivals import KMeansBestModel, KnnByVotes
-    from vsr.evaluation.litellm_rival import LiteLlmComplexity
+    from vsr.evaluation.rivals.documented import KMeansBestModel, KnnByVotes
+    from vsr.evaluation.rivals.litellm import LiteLlmComplexity
 
     if LITELLM in names:
         LiteLlmComplexity.require_installed()  # better said before the comparison than behind it

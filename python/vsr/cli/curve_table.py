@@ -17,7 +17,7 @@ def write_target(evaluation: "Evaluation") -> None:
     """Say how the target was met, where there is one."""
     if evaluation.target is None:
         return
-    from vsr.evaluation.targets import sentences_of
+    from vsr.evaluation.sliding.targets import sentences_of
 
     for sentence in sentences_of(evaluation.target):
         terminal.write(sentence)

@@ -9,10 +9,10 @@ from vsr.cli.evaluation_table import objective_label, points
 from vsr.cli.terminal import Column, Table
 
 if TYPE_CHECKING:
-    from vsr.evaluation.deployed import DeployedEvaluation, DeployedResult
-    from vsr.evaluation.foreseen import Foreseen
-    from vsr.evaluation.intervals import Interval
-    from vsr.evaluation.novelty import Novelty
+    from vsr.evaluation.deployed.foreseen import Foreseen
+    from vsr.evaluation.deployed.judging import DeployedEvaluation, DeployedResult
+    from vsr.evaluation.deployed.novelty import Novelty
+    from vsr.evaluation.statistics.intervals import Interval
     from vsr.persistence.training_queries import CategorySelection
 
 _SHOWN_SINGLES = 5
@@ -21,15 +21,13 @@ _SHOWN_IN_CATEGORY = 2
 _QUERY_WIDTH = 72
 
 
-def deployed_document(
-    evaluation: "DeployedEvaluation", n_left_out: int | None, novelty: "Novelty | None"
-) -> dict[str, Any]:
+def deployed_document(evaluation: "DeployedEvaluation") -> dict[str, Any]:
     """Turn a judgement of artefacts into an object that `json` takes; gains are in utility, not in points."""
     document = asdict(evaluation)
     for result, written in zip(evaluation.artefacts, document["artefacts"], strict=True):
         promise = result.promise
         written["keeps_promise"] = None if promise is None else promise.is_kept_by(result.over_named)
-    return {**document, "n_left_out": n_left_out, "novelty": _novelty_document(novelty)}
+    return {**document, "novelty": _novelty_document(evaluation.novelty)}
 
 
 def foreseen_document(
@@ -54,7 +52,7 @@ def foreseen_document(
     }
 
 
-def write_deployed(evaluation: "DeployedEvaluation", n_left_out: int | None, novelty: "Novelty | None") -> None:
+def write_deployed(evaluation: "DeployedEvaluation") -> None:
     """Print how artefacts did on new records: the table, what was promised, shares, how new the queries are."""
     n_categories = terminal.counted(evaluation.n_categories, "category", "categories")
     terminal.write(
@@ -62,10 +60,9 @@ def write_deployed(evaluation: "DeployedEvaluation", n_left_out: int | None, nov
         f"{terminal.counted(len(evaluation.models), 'model')}, {n_categories}; categories {evaluation.categories}, "
         f"{objective_label(evaluation.objective)}"
     )
-    if n_left_out:
-        terminal.write(
-            f"{terminal.counted(n_left_out, 'query', 'queries')} of the file left out: they were in the training."
-        )
+    if evaluation.n_left_out:
+        left_out = terminal.counted(evaluation.n_left_out, "query", "queries")
+        terminal.write(f"{left_out} of the file left out: they were in the training.")
     for names, what in (
         (evaluation.unknown_models, "not known to the artefacts, so never chosen"),
         (evaluation.unmeasured_models, "not in these records, so not on offer here"),
@@ -81,9 +78,9 @@ def write_deployed(evaluation: "DeployedEvaluation", n_left_out: int | None, nov
     terminal.write("")
     _write_selection(shown)
     _write_categories(shown.by_category, None if shown.promise is None else shown.promise.by_category)
-    if novelty is not None:
+    if evaluation.novelty is not None:
         terminal.write("")
-        terminal.write(_novelty_sentence(novelty))
+        terminal.write(_novelty_sentence(evaluation.novelty))
 
 
 def write_foreseen(

@@ -19,8 +19,8 @@ def doctor(files: tuple[Path, ...], as_json: bool) -> int:
     an error cannot work or wastes money, a warning is hardly meant, a note is good to know. With a configuration its
     endpoints are tried by a connection; nothing is asked. Exit code 1 if there are errors.
     """
-    from vsr.doctor import diagnose
+    from vsr.diagnosis import doctor as run
 
-    diagnosis = diagnose(files)
+    diagnosis = run(files)
     write_diagnosis(diagnosis, as_json=as_json)
     return 1 if diagnosis.count("error") else 0

@@ -8,6 +8,7 @@ from vsr.cli.terminal import Column, Table
 if TYPE_CHECKING:
     from vsr.choice.objective import Objective
     from vsr.evaluation import Evaluation, Interval, MethodResult
+    from vsr.evaluation.statistics.prediction_powered import JudgedLabels
     from vsr.selectors.base import TrainedSelector
 
 _COST = "USD/1,000"
@@ -136,12 +137,30 @@ def _write_notes(evaluation: "Evaluation", shown: list["MethodResult"]) -> None:
         )
     if evaluation.classifier_accuracy is not None:
         terminal.write(f"Predicted categories are right for {evaluation.classifier_accuracy:.0%} of the queries.")
+    if evaluation.judged_labels is not None:
+        terminal.write(_judged_sentence(evaluation.judged_labels))
     if evaluation.n_missing_cells:
         share = evaluation.n_missing_cells / (evaluation.n_held_out * evaluation.n_models)
         terminal.write(
             f"{share:.0%} of the cells were not measured: every line is an estimate over all queries, which assumes "
             "that cells are missing at random."
         )
+
+
+def _judged_sentence(labels: "JudgedLabels") -> str:
+    """Say what judged qualities are worth, and what the figures rest on."""
+    of_all = f"{labels.n_judged:,} of {labels.n_judged + labels.n_true:,} qualities are judged by LLMs"
+    if not labels.is_corrected or labels.agreement is None or labels.excess is None:
+        return (
+            f"{of_all}, and too few are known to say what that is worth: where the judges are wrong, so are the "
+            "figures, and no interval shows it. Label 100 queries or more, drawn at random."
+        )
+    correlation = "" if labels.correlation is None else f", correlation {labels.correlation:.2f}"
+    return (
+        f"{of_all}; where the quality is known as well ({labels.n_both:,}) they agree on {labels.agreement:.0%}"
+        f"{correlation}, and are {points(labels.excess)} points off on average. Figures and intervals are corrected by "
+        "the known ones, as if these were drawn at random (prediction-powered inference)."
+    )
 
 
 def _write_best_models(evaluation: "Evaluation") -> None:

@@ -8,7 +8,7 @@ from vsr.cli import terminal
 from vsr.errors import RecordError
 
 if TYPE_CHECKING:
-    from vsr.doctor import Diagnosis, Finding
+    from vsr.diagnosis import Diagnosis, Finding
 
 _MOST_SAID = 8
 _INDENT = " " * 9  # as wide as the longest level and its gap

@@ -109,7 +109,7 @@ def train(
     from vsr.choice.objective import Objective
     from vsr.data.categories import category_codes
     from vsr.data.preferences import read_preferences
-    from vsr.doctor import check_outcomes
+    from vsr.diagnosis import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.settings import N_SPLITS
     from vsr.features.classifier import CategoryClassifier
@@ -274,4 +274,5 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
     terminal.say(f"Trained on all queries in {terminal.duration(result.duration_s)}:")
     for selector, path in zip(result.selectors, result.paths, strict=True):
         terminal.say(f"  {selector_label(selector)}: {path}")
-    terminal.say(f"Recommended, and the default of `vsr-train select`: {result.recommended}.")
+    always = "" if result.always is None else f" (always {result.always})"
+    terminal.say(f"Recommended, and the default of `vsr-train select`: {result.recommended}{always}.")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.failures import Failure, failure_of
+from vsr.data.judgements import Judgements
 from vsr.data.prompts import unique_key
 from vsr.data.records import Record, UnratedRecord
 from vsr.data.repeats import Repeats
@@ -41,8 +42,12 @@ class Cells:
         self._rows, self._columns = array("q"), array("q")
         self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
         self._input_tokens, self._output_tokens = array("d"), array("d")
-        self._first_tokens: dict[int, float] = {}  # seconds by place of the record: few files have any
-        self._probabilities: dict[int, float] = {}  # likewise
+        # By place of the record, for few files have any: seconds, judged qualities, whether these are all there is,
+        # and with which probabilities calls were drawn.
+        self._first_tokens: dict[int, float] = {}
+        self._judged: dict[int, float] = {}
+        self._stand_ins: set[int] = set()
+        self._probabilities: dict[int, float] = {}
         self.n_records = 0
         self._n_failed = self._n_timeouts = self._n_unavailable = 0
         self._n_unscored = self._n_scored = self._n_conflicts = 0
@@ -98,6 +103,10 @@ class Cells:
                 self._first_tokens[len(self._rows) - 1] = record.time_to_first_token
             if record.probability is not None:
                 self._probabilities[len(self._rows) - 1] = record.probability
+            if record.judged is not None and not record.error:
+                self._judged[len(self._rows) - 1] = record.judged
+                if record.is_judged:
+                    self._stand_ins.add(len(self._rows) - 1)
 
     def _row_of(self, record: Record) -> int:
         prompt = record.prompt
@@ -161,6 +170,7 @@ class Cells:
             raise BadRecordError(f"there is no record{asked if self._other_models else ''}; expected at least one")
         cells = np.frombuffer(self._rows, dtype=np.int64) * n_models + np.frombuffer(self._columns, dtype=np.int64)
         shape = (len(self._queries), n_models)
+        judgements = self._judgements(cells, shape)
         quality = _cell_means(cells, self._quality, shape)
         kept = np.flatnonzero(np.isfinite(quality).any(axis=0))
         models = list(self._column_of)
@@ -194,6 +204,7 @@ class Cells:
             "latency_s": _cell_means(cells, self._latency_s, shape)[:, kept],
             "cost_usd": _cell_means(cells, self._cost_usd, shape)[:, kept],
             "tokens": self._tokens(cells, shape, kept),
+            "judgements": None if judgements is None else judgements.with_models(kept.tolist()),
             "report": report,
             "probability": self._probability(cells, shape, kept),
             "repeats": None if repeats is None else repeats.with_models(kept.tolist()),
@@ -217,6 +228,23 @@ class Cells:
             for values in (self._input_tokens, self._output_tokens, first_token_s)
         ]
         return Tokens(*held) if any(np.isfinite(values).any() for values in held) else None
+
+    def _judgements(self, cells: NDArray[np.int64], shape: tuple[int, int]) -> Judgements | None:
+        """Take judged qualities apart from true ones, which alone count where a cell has both."""
+        if not self._judged:
+            return None
+        judged = array("d", [_NAN]) * len(cells)
+        for place, quality in self._judged.items():
+            judged[place] = quality
+        is_true = np.isfinite(np.frombuffer(self._quality, dtype=np.float64))
+        stand_ins = np.fromiter(self._stand_ins, dtype=np.int64, count=len(self._stand_ins))
+        is_true[stand_ins] = False
+        known = np.bincount(cells[is_true], minlength=shape[0] * shape[1]) > 0
+        for place in stand_ins[known[cells[stand_ins]]].tolist():
+            self._quality[place] = _NAN
+        stand_in = np.zeros(shape[0] * shape[1], dtype=bool)
+        stand_in[cells[stand_ins]] = True
+        return Judgements(_cell_means(cells, judged, shape), (stand_in & ~known).reshape(shape))
 
 
 def _two_texts(embedding_id: float | str, first: str, second: str) -> BadRecordError:

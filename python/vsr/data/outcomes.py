@@ -12,6 +12,7 @@ from vsr._checks import as_list, as_texts, repeated, require_kind
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.cells import BadRecordError, Cells, Scorer
 from vsr.data.json_lines import JsonLines
+from vsr.data.judgements import Judgements
 from vsr.data.messages import Text, embedded_text
 from vsr.data.prompts import unique_key
 from vsr.data.records import Record, Records
@@ -39,6 +40,7 @@ class Outcomes:
         groups: name of the conversation or template that each query belongs to, None where it belongs to none; None
             where no query has one.
         tokens: of prompts and answers; None where no record has any.
+        judgements: what judges said of the answers; None where nobody was judged.
         probability: float64 (n_queries, n_models) with which each cell was drawn to be measured, NaN = not known; None
             where no record says.
     """
@@ -53,6 +55,7 @@ class Outcomes:
     repeats: Repeats | None = field(default=None)
     groups: tuple[str | None, ...] | None = field(default=None)
     tokens: Tokens | None = field(default=None)
+    judgements: Judgements | None = field(default=None)
     probability: NDArray[np.float64] | None = field(default=None)
 
     def __init__(
@@ -67,6 +70,7 @@ class Outcomes:
         repeats: Repeats | None = None,
         groups: Sequence[str | None] | None = None,
         tokens: Tokens | None = None,
+        judgements: Judgements | None = None,
         probability: ArrayLike | None = None,
     ) -> None:
         """Check and copy what was measured.
@@ -83,6 +87,7 @@ class Outcomes:
             groups: one a row: what belongs together, for example the turns of a conversation or the fills of a
                 template, has one name, and is held out together; None for a query that belongs to none.
             tokens: of prompts and answers, of the same shape.
+            judgements: what judges said, of the same shape.
             probability: (n_queries, n_models) in [0, 1] with which each cell was drawn to be measured, NaN = not known.
 
         Raises:
@@ -91,9 +96,8 @@ class Outcomes:
         """
         queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
         _require_different(queries)
-        self._fill(
-            queries, categories, models, quality, latency_s, cost_usd, report, repeats, groups, tokens, probability
-        )
+        parts = (categories, models, quality, latency_s, cost_usd, report, repeats, groups, tokens)
+        self._fill(queries, *parts, judgements, probability)
 
     def _fill(
         self,
@@ -107,6 +111,7 @@ class Outcomes:
         repeats: Repeats | None = None,
         groups: Sequence[str | None] | None = None,
         tokens: Tokens | None = None,
+        judgements: Judgements | None = None,
         probability: ArrayLike | None = None,
     ) -> None:
         """Check and copy everything but the queries; arguments and errors as in `__init__`."""
@@ -124,10 +129,11 @@ class Outcomes:
         if twice:
             raise RecordError(f"outcomes name {', '.join(twice)} more than once; expected one column a model")
         shape = (len(queries), len(models))
-        if tokens is not None and tokens.shape != shape:
-            raise RecordError(
-                f"tokens have shape {tokens.shape}; expected {shape}, one row a query, one column a model"
-            )
+        for noun, beside in (("tokens", tokens), ("judgements", judgements)):
+            if beside is not None and beside.shape != shape:
+                raise RecordError(
+                    f"{noun} have shape {beside.shape}; expected {shape}, one row a query, one column a model"
+                )
         unknown = unknown_categories(categories)
         if unknown and report is None:
             report = OutcomesReport(unknown_categories=unknown)
@@ -142,6 +148,7 @@ class Outcomes:
             "repeats": repeats,
             "groups": _groups(groups, len(queries)),
             "tokens": tokens,
+            "judgements": judgements,
             "probability": None if probability is None else _measured("probability", probability, shape, highest=1.0),
         }
         for name, value in held.items():
@@ -233,6 +240,7 @@ class Outcomes:
             repeats=None if self.repeats is None else self.repeats.take(index),
             groups=None if self.groups is None else [self.groups[row] for row in index],
             tokens=None if self.tokens is None else self.tokens.take(index),
+            judgements=None if self.judgements is None else self.judgements.take(index),
             probability=None if self.probability is None else self.probability[index],
         )
 
@@ -257,13 +265,20 @@ class Outcomes:
             repeats=None if self.repeats is None else self.repeats.with_models(columns),
             groups=self.groups,
             tokens=None if self.tokens is None else self.tokens.with_models(columns),
+            judgements=None if self.judgements is None else self.judgements.with_models(columns),
             probability=None if self.probability is None else self.probability[:, columns],
         )
 
     def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
         """Give the same outcomes with other categories, for example predicted ones in place of None."""
-        changed = {each.name: getattr(self, each.name) for each in fields(self)} | {"categories": categories}
-        return self._of_unique(**changed)
+        return self._with(categories=categories)
+
+    def with_quality(self, quality: ArrayLike) -> "Outcomes":
+        """Give the same outcomes with other qualities: (n_queries, n_models) in [0, 1], NaN = not known."""
+        return self._with(quality=quality)
+
+    def _with(self, **changed: Any) -> "Outcomes":
+        return self._of_unique(**{each.name: getattr(self, each.name) for each in fields(self)} | changed)
 
     def digest(self) -> str:
         """Give the SHA-256 of the content (not of the report), the same on every machine."""

@@ -59,6 +59,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         output_tokens: length of the answer, likewise.
         time_to_first_token: seconds until the answer began.
         messages: the conversation that was asked, in the place of the query.
+        judged: quality in [0, 1] as an LLM judges it; None where none did.
+        is_judged: the performance is the judged one, because nothing else is known.
         probability: with which the call was drawn, where not all were asked.
     """
 
@@ -77,6 +79,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     output_tokens: _Tokens | None = None
     time_to_first_token: _Seconds | None = None
     messages: list[dict[str, Any]] | None = None
+    judged: _Share | None = None
+    is_judged: bool | None = None
     probability: _Share | None = None
 
     @property
@@ -206,7 +210,8 @@ _RECORD_FIELDS = (
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
     Field("probability", "a number from 0 to 1", partial(is_number, low=0, high=1)),
-    Field("unscored", "true or false", lambda value: isinstance(value, bool)),
+    Field("judged", "a number from 0 to 1", partial(is_number, low=0, high=1)),
+    *(Field(name, "true or false", lambda value: isinstance(value, bool)) for name in ("unscored", "is_judged")),
     Field("group", "a number or text", is_text_or_number),
     *_TEXTS_OF_A_QUERY,
 )

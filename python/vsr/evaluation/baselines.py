@@ -4,12 +4,12 @@ import numpy as np
 
 from vsr.choice.objective import Objective, best_columns
 from vsr.evaluation.held import JUDGED
-from vsr.evaluation.intervals import Interval, luck_in_gain
 from vsr.evaluation.lines import Lines
 from vsr.evaluation.measured import Measured, at, known_mean
 from vsr.evaluation.metrics.curves import mix_at
 from vsr.evaluation.results import CategorySource, MethodResult
-from vsr.evaluation.rivals import Rival
+from vsr.evaluation.rivals.rival import Rival
+from vsr.evaluation.statistics.intervals import Interval, luck_in_gain
 from vsr.prior.category_means import FloatArray, IntArray
 
 RANDOM = "random"

@@ -17,15 +17,15 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import conclude, hold_out
+from vsr.evaluation.deployed.novelty import Yardstick
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import CATEGORY_TABLE, Held
-from vsr.evaluation.novelty import Yardstick
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.evaluation.rivals import RivalRouter
+from vsr.evaluation.rivals.rival import RivalRouter
 from vsr.evaluation.selection import selection_by_category
 from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
-from vsr.evaluation.targets import instead_of, keeps
+from vsr.evaluation.sliding.targets import instead_of, keeps
 from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
@@ -104,6 +104,7 @@ class TrainingResult:
         evaluation: the held-out comparison; None where there was nothing to compare.
         held: what every method chose for held-out queries; None where there was nothing to compare.
         recommended: the algorithm to deploy, as the manifest says it.
+        always: the one model that `recommended` answers with; None where it chooses among several.
         notes: what a person should know, one sentence each.
         n_predicted_categories: queries whose category was predicted.
         duration_s: how long it took.
@@ -114,6 +115,7 @@ class TrainingResult:
     evaluation: Evaluation | None
     held: Held | None
     recommended: str
+    always: str | None
     notes: tuple[str, ...]
     n_predicted_categories: int
     duration_s: float
@@ -176,6 +178,7 @@ def compare_and_train(
         evaluation=evaluation,
         held=None if comparison is None else comparison.held,
         recommended=recommended,
+        always=evaluation.best_single if is_single and evaluation is not None else None,
         notes=tuple(notes),
         n_predicted_categories=prepared.n_predicted_categories,
         duration_s=time.monotonic() - started,
@@ -214,7 +217,7 @@ def _keep_queries(
 def recommended_by(evaluation: Evaluation | None) -> str | None:
     """Give the algorithm that the comparison says to deploy; None for the best single model.
 
-    What does not keep to a target is never recommended: the target was found for the best selector.
+    What does not keep to a target is never recommended: the target was found for the chosen selector.
     """
     if evaluation is None:
         return None

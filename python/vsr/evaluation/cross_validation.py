@@ -12,16 +12,16 @@ from vsr.choice.objective import Objective, as_objective
 from vsr.data.categories import MISSING, category_shares
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
-from vsr.evaluation.curve import curve_of
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.learning_curve import train_on_less
-from vsr.evaluation.query_groups import grouped_folds, query_groups
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.evaluation.rivals import held_out_rivals
+from vsr.evaluation.rivals.rival import held_out_rivals
 from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
+from vsr.evaluation.sliding.curve import curve_of
+from vsr.evaluation.sliding.targets import in_view_of, meet, require_measured
+from vsr.evaluation.statistics.query_groups import grouped_folds, query_groups
 from vsr.evaluation.summary import summarise
-from vsr.evaluation.targets import in_view_of, meet, require_measured
 from vsr.features import split_features
 from vsr.prior.category_means import IntArray
 from vsr.selectors import registry

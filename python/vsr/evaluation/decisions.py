@@ -16,10 +16,10 @@ from vsr.config import Decision
 from vsr.config.rules import DOMAIN, DecisionTable, Known, Rule
 from vsr.data.categories import category_names
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
 from vsr.evaluation.measured import Measured, at, known_mean
 from vsr.evaluation.results import CategorySource, VerdictKind
 from vsr.evaluation.selection import shares_of
+from vsr.evaluation.statistics.intervals import Interval, gain_interval, luck_in_gain, luck_of_the_pick
 from vsr.evaluation.verdict import Evidence
 from vsr.prior.category_means import IntArray
 
@@ -198,10 +198,12 @@ def _judge(
         if not differs.any():
             return None
         shift = luck_in_gain(luck, float(differs.mean()))
-        return gain_interval(at(own.utility, columns) - base, shift, level=level)
+        return gain_interval(at(own.utility, columns) - base, shift, level=level, is_judged=own.is_judged)
 
     over_single = gain(chosen)
-    over_table = gain_interval(at(own.utility, chosen) - at(own.utility, by_table), level=level)
+    over_table = gain_interval(
+        at(own.utility, chosen) - at(own.utility, by_table), level=level, is_judged=own.is_judged
+    )
     table = gain(by_table)
     evidence = Evidence(judged=over_single, judged_over_table=over_single if table is None else over_table, table=table)
     models = held.outcomes.models

@@ -34,6 +34,7 @@ def evaluation_document(evaluation: Evaluation, *, with_curve: bool = False) -> 
         "verdict": asdict(evaluation.verdict),
         "learning_curve": [asdict(point) for point in evaluation.learning_curve],
         "seed": evaluation.seed,
+        **({} if evaluation.judged_labels is None else {"judged_labels": asdict(evaluation.judged_labels)}),
         **({} if evaluation.target is None else {"target": _target(evaluation.target)}),
         **({} if curve is None else {"curve": asdict(curve)}),
     }

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import Choices, Held
-from vsr.evaluation.intervals import Interval, gain_interval, variance_of_mean
 from vsr.evaluation.results import CategorySource, LearningPoint
 from vsr.evaluation.settings import ComparisonSettings
+from vsr.evaluation.statistics.intervals import Interval, gain_interval, variance_of_mean
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.selectors import registry
 from vsr.training.folds import stratified_folds

@@ -6,10 +6,10 @@ import numpy as np
 
 from vsr.choice.objective import Objective
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
-from vsr.evaluation.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
 from vsr.evaluation.learning_curve import LearningSeries, LessTraining
 from vsr.evaluation.measured import Measured, at, known_mean
 from vsr.evaluation.results import CategorySource, MethodKind, MethodResult
+from vsr.evaluation.statistics.intervals import Interval, gain_interval, luck_in_gain, shrunk_means
 from vsr.evaluation.verdict import Evidence
 from vsr.prior.category_means import FloatArray, IntArray
 
@@ -47,7 +47,7 @@ class Lines:
 
     def interval(self, differences: FloatArray, luck: float = 0.0) -> Interval:
         """Put the interval around differences of the held-out queries."""
-        return gain_interval(differences, luck, self.groups)
+        return gain_interval(differences, luck, self.groups, is_judged=self.measured.is_judged)
 
     def luck_in(self, columns: IntArray) -> float:
         """How much of the named model's luck stands in the gain of some choices over it."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from vsr.choice.objective import EfficiencyScale, Objective, measured_utilities
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation.missing_cells import completed
+from vsr.evaluation.statistics.missing_cells import completed
+from vsr.evaluation.statistics.prediction_powered import completed_qualities, is_prediction_powered
 from vsr.prior.category_means import FloatArray, IntArray
 
 
@@ -21,6 +22,7 @@ class Measured:
         cost_usd: USD.
         is_missing: 1 where quality was not measured.
         is_best: 1 for the models of the highest measured quality of the query.
+        is_judged: whether most qualities are judged, and corrected by those that are known.
     """
 
     utility: FloatArray
@@ -29,6 +31,7 @@ class Measured:
     cost_usd: FloatArray
     is_missing: FloatArray
     is_best: FloatArray
+    is_judged: bool = False
 
     @classmethod
     def of(cls, outcomes: Outcomes, codes: IntArray, objective: Objective, seed: int | None) -> "Measured":
@@ -41,21 +44,25 @@ class Measured:
             seed: seed of the folds of the estimates.
         """
         scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(
-            outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models
-        )
         best = np.where(outcomes.observed, outcomes.quality, -1.0)
 
-        def all_of(values: FloatArray) -> FloatArray:
-            return values if seed is None else completed(values, codes, seed, outcomes.probability)
+        def utility_of(quality: FloatArray) -> FloatArray:
+            return measured_utilities(quality, outcomes.latency_s, outcomes.cost_usd, scale, objective, outcomes.models)
 
+        if seed is None:
+            parts = (utility_of(outcomes.quality), outcomes.quality, outcomes.latency_s, outcomes.cost_usd)
+        else:
+            parts = (
+                completed_qualities(outcomes, codes, seed, utility_of),
+                completed_qualities(outcomes, codes, seed),
+                completed(outcomes.latency_s, codes, seed, outcomes.probability),
+                completed(outcomes.cost_usd, codes, seed, outcomes.probability),
+            )
         return cls(
-            utility=all_of(utility),
-            quality=all_of(outcomes.quality),
-            latency_s=all_of(outcomes.latency_s),
-            cost_usd=all_of(outcomes.cost_usd),
+            *parts,
             is_missing=(~outcomes.observed).astype(np.float64),
             is_best=(best >= best.max(axis=1, keepdims=True)).astype(np.float64),
+            is_judged=is_prediction_powered(outcomes),
         )
 
     def take(self, rows: IntArray) -> "Measured":
@@ -67,6 +74,7 @@ class Measured:
             self.cost_usd[rows],
             self.is_missing[rows],
             self.is_best[rows],
+            self.is_judged,
         )
 
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 from vsr.choice.objective import Objective
 from vsr.choice.target import Target
-from vsr.evaluation.intervals import Interval
+from vsr.evaluation.statistics.intervals import Interval
+from vsr.evaluation.statistics.prediction_powered import JudgedLabels
 
 MethodKind = Literal["baseline", "single", "selector", "judged", "oracle"]
 VerdictKind = Literal["route", "category_table", "static", "identical", "inconclusive"]
@@ -189,6 +190,7 @@ class Evaluation:
         learning_curve: the judged gain at a quarter, at a half and at all of the queries; empty where it was not drawn.
         target: how the objective was found; None where it was given.
         curve: what sliding the objective would do; None where nobody worked it out.
+        judged_labels: what judged qualities are worth; None where none is only judged.
     """
 
     n_queries: int
@@ -211,6 +213,7 @@ class Evaluation:
     learning_curve: tuple[LearningPoint, ...] = ()
     target: MetTarget | None = None
     curve: Curve | None = None
+    judged_labels: JudgedLabels | None = None
 
     def method(self, name: str) -> MethodResult:
         """Give the line of a method by its name."""

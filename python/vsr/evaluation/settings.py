@@ -7,7 +7,7 @@ from typing import Any
 from vsr.choice.objective import Objective
 from vsr.choice.target import Target
 from vsr.evaluation.results import CategorySource
-from vsr.evaluation.rivals import RivalRouter
+from vsr.evaluation.rivals.rival import RivalRouter
 from vsr.features import CategoryClassifier
 from vsr.selectors.training_data import Preferences
 

@@ -10,7 +10,8 @@ from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.learning_curve import LessTraining
 from vsr.evaluation.lines import Lines
 from vsr.evaluation.results import CategorySource, Evaluation
-from vsr.evaluation.rivals import Rival
+from vsr.evaluation.rivals.rival import Rival
+from vsr.evaluation.statistics.prediction_powered import JudgedLabels
 from vsr.evaluation.verdict import judge
 
 BEST_SINGLE = "best single"
@@ -83,5 +84,6 @@ def summarise(
         verdict=judge(lines.evidence(categories, series), categories if has_ways else None, held.recommended, named),
         classifier_accuracy=held.classifier_accuracy,
         seed=seed,
+        judged_labels=JudgedLabels.of(outcomes),
         learning_curve=() if series is None else series.points(lines.gain(lines.columns(JUDGED, categories))),
     )

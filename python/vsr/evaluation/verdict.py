@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from vsr.evaluation.intervals import Interval
 from vsr.evaluation.learning_curve import queries_needed
 from vsr.evaluation.results import CategorySource, Verdict, VerdictKind
+from vsr.evaluation.statistics.intervals import Interval
 
 # An estimate above 0 that ten times the queries would not settle is no reason to measure more.
 _WORTH_MEASURING = 10.0
@@ -73,7 +73,7 @@ def judge(
     needed = None
     over_single = f"always using {best_single}"
     where = "" if categories is None else f", categories {categories}"
-    chosen = f"the best selector, {recommended},"
+    chosen = f"the chosen selector, {recommended},"
     if kind == "category_table" and evidence.table is not None:
         sentence = (
             f"A table of the best model per category is enough: it gains {_gain(evidence.table, unit, where)} over "
@@ -103,7 +103,7 @@ def judge(
             sentence += f"; the learning curve says that about {needed:,} queries would decide"
     else:
         gained = _gain(judged, unit, where)
-        sentence = f"Do not route: nothing surely beats {over_single} (the best selector, {recommended}: {gained})"
+        sentence = f"Do not route: nothing surely beats {over_single} (the chosen selector, {recommended}: {gained})"
     return Verdict(kind=kind, sentence=sentence + ".", categories=categories, queries_needed=needed)
 
 

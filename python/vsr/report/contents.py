@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from vsr.evaluation.by_category import CategoryRow
-from vsr.evaluation.examples import Examples
 from vsr.evaluation.metrics import Metric
-from vsr.evaluation.reliability import Reliability
 from vsr.evaluation.results import Evaluation
+from vsr.evaluation.shown.by_category import CategoryRow
+from vsr.evaluation.shown.examples import Examples
+from vsr.evaluation.shown.reliability import Reliability
 
 
 @dataclass(frozen=True)

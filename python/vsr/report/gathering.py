@@ -4,12 +4,12 @@ import os
 from dataclasses import replace
 
 from vsr.data.answers import read_answers
-from vsr.evaluation.by_category import models_by_category
-from vsr.evaluation.examples import Example, Examples, ModelAnswer, examples
 from vsr.evaluation.held import Held
 from vsr.evaluation.metrics.measure import metrics_of
-from vsr.evaluation.reliability import reliability
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.shown.by_category import models_by_category
+from vsr.evaluation.shown.examples import Example, Examples, ModelAnswer, examples
+from vsr.evaluation.shown.reliability import reliability
 from vsr.report.contents import ReportContents
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from vsr.evaluation.examples import Example
+from vsr.evaluation.shown.examples import Example
 from vsr.report import chapters, figures
 from vsr.report.contents import ReportContents
 from vsr.report.glossary import glossary

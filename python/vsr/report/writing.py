@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vsr._files import atomic_writer, require_writable
-from vsr.evaluation.examples import Example, Examples, ModelAnswer
+from vsr.evaluation.shown.examples import Example, Examples, ModelAnswer
 from vsr.report import chapters
 from vsr.report.contents import ReportContents
 from vsr.report.document import report_document

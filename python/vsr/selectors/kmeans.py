@@ -224,10 +224,10 @@ def _cluster_residuals(
     data: TrainingData, labels: npt.NDArray[np.uint32], n_clusters: int, shrinkage: float
 ) -> FloatArray:
     """Shrunk mean residual of every model in every cluster: (n_clusters, n_models), centred."""
-    observed = np.isfinite(data.residual)
+    observed = np.isfinite(data.freed_residual)
     members = _members(labels, n_clusters)
     trust = observed if data.trust is None else data.trust
-    sums = members @ np.where(observed, trust * data.residual, 0.0)
+    sums = members @ np.where(observed, trust * data.freed_residual, 0.0)
     return centred_rows(sums / np.maximum(members @ trust + shrinkage, 1e-12))
 
 

@@ -152,7 +152,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             start = 0
             for k in ks:
                 more_sums, more_masses = _weighted_sums(
-                    rows[:, start:k], weights[:, start:k], data.residual, data.trust
+                    rows[:, start:k], weights[:, start:k], data.freed_residual, data.trust
                 )
                 sums = sums + more_sums
                 masses = masses + more_masses
@@ -166,7 +166,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         return KnnPredictor(
             setting=replace(setting, k=min(setting.k, data.n_queries)),
             measured=data.quality,
-            residual=data.residual,
+            residual=data.freed_residual,
             trust=data.trust,
             best=data.best,
             queries=data.queries,

@@ -43,6 +43,7 @@ class InnerFold:
         features: (n_held_out, n_features) float32.
         prior: (n_held_out, n_models) float64, the data' table for the held-out queries.
         residual: (n_held_out, n_models) float64, quality less prior less the query's own difficulty; NaN = missing.
+        freed_residual: the same where a row with few cells keeps what these say of its models.
         trust: (n_held_out, n_models) float64 from 0 to 1, how much each of them counts; None where all count alike.
         rows: (n_held_out,) int64 row numbers of the held-out queries.
     """
@@ -51,6 +52,7 @@ class InnerFold:
     features: Features
     prior: FloatArray
     residual: FloatArray
+    freed_residual: FloatArray
     trust: FloatArray | None
     rows: IntArray
 
@@ -62,12 +64,13 @@ def inner_fold(data: TrainingData, train: IntArray, held_out: IntArray) -> Inner
         return None
     codes = data.codes[train]
     prior = MeanTable.fit(quality, codes, len(CATEGORIES), data.prior.shrinkage)
-    residual, trust = weighted_residuals(prior, data.quality[held_out], data.codes[held_out])
+    freed, trust = weighted_residuals(prior, data.quality[held_out], data.codes[held_out])
     return InnerFold(
         data=TrainingData(np.ascontiguousarray(data.features[train]), codes, quality, prior, data.preferences),
         features=np.ascontiguousarray(data.features[held_out]),
         prior=prior.rows(data.codes[held_out]),
-        residual=residual,
+        residual=freed if trust is None else prior.residuals(data.quality[held_out], data.codes[held_out]),
+        freed_residual=freed,
         trust=trust,
         rows=held_out,
     )

@@ -24,6 +24,7 @@ from vsr.selectors.base import Algorithm, HeldOut, Predictor, TrainedSelector
 from vsr.selectors.training_data import Features, Preferences, TrainingData
 from vsr.training.calibration import Chosen, Tally, calibration_slope, simplest
 from vsr.training.folds import FEW_QUERIES, N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds
+from vsr.training.judged_labels import calibrated
 
 # Enough of a query to recognise it in an explanation.
 _QUERY_CHARACTERS = 120
@@ -92,6 +93,7 @@ class Trainer:
         never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
         if never:
             raise TrainingError(f"no quality was measured for {', '.join(never)}; leave them out or measure them")
+        outcomes = calibrated(outcomes)
         split = split_features(rows)
         shrinkage = _choose_table_shrinkage(outcomes.quality, split.codes, seed)
         prior = MeanTable.fit(outcomes.quality, split.codes, len(CATEGORIES), shrinkage)
@@ -170,7 +172,7 @@ class Trainer:
         for fold in self._inner_folds(n_rows):
             folds.append(fold)
             for result in algorithm.sweep(fold.data, fold.features, fold.prior, settings, self.seed):
-                tallies[result.setting].add(fold.residual, result.predicted_residuals, fold.trust)
+                tallies[result.setting].add(fold.freed_residual, result.predicted_residuals, fold.trust)
         sums = [tallies[setting].sums() for setting in settings]
         slopes = [calibration_slope(each, algorithm.largest_slope) for each in sums]
         errors = [

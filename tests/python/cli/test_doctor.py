@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Command
-from doctor.files import changed, queries, records, write
+from diagnosis.files import changed, queries, records, write
 from servers.command import Setting
 from servers.scripted import Scripted, always
 

@@ -5,8 +5,10 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import vsr
 from cli.conftest import MODELS, Command, write_records
 from vsr.persistence.training_queries import TRAINING_QUERIES_NAME
 
@@ -100,10 +102,24 @@ def test_json_holds_the_same(trained: Path, more: Path, vsr_train: Command) -> N
     assert alone["artefacts"][0] == document["artefacts"][names.index("svm")]
 
 
+def test_python_gives_the_same(trained: Path, more: Path, vsr_train: Command) -> None:
+    outcomes = vsr.Outcomes.from_records(vsr.read_records(more))
+    vectors = vsr.load_embedder("hash", dim=32).embed(outcomes.queries)
+    evaluation = vsr.evaluate(trained, outcomes, vectors, algorithms=("knn", "svm"))
+    flags = ("--algorithm", "knn", "--algorithm", "svm", "--json")
+    document = vsr_train("evaluate", "--models-dir", trained, "--data-file", more, *flags).json
+    assert (evaluation.n_queries, evaluation.n_left_out) == (document["n_queries"], document["n_left_out"]) == (60, 90)
+    assert evaluation.novelty is not None
+    assert evaluation.novelty.n_queries == document["novelty"]["n_queries"]
+    for name in ("knn", "svm"):
+        written = next(each for each in document["artefacts"] if each["name"] == name)
+        assert evaluation.artefact(name).utility == written["utility"]
+
+
 def test_records_of_the_training_say_nothing_new(trained: Path, records: Path, vsr_train: Command) -> None:
     result = vsr_train("evaluate", "--models-dir", trained, "--data-file", records)
     assert (result.code, result.out) == (1, "")
-    assert f"{records}: all 90 queries were in the training of {trained}" in result.err
+    assert f"all 90 queries were in the training of {trained}" in result.err
 
 
 def test_where_the_folder_keeps_no_hashes_that_is_said(
@@ -190,3 +206,43 @@ def test_another_embedder_is_refused(trained: Path, more: Path, vsr_train: Comma
     result = vsr_train(*arguments)
     assert (result.code, result.out) == (1, "")
     assert "--embedding-dim 64: these artefacts were trained with 32" in result.err
+
+
+# Judged qualities
+
+
+def judged_records(path: Path, n_true: int) -> Path:
+    """200 queries and two models; a judge is right on four of five answers, and the truth of some queries is known."""
+    generator = np.random.default_rng(3)
+    lines = []
+    for number in range(200):
+        for model, level in (("strong", 0.8), ("weak", 0.3)):
+            truth = float(generator.random() < level)
+            judged = truth if generator.random() < 0.8 else 1.0 - truth
+            known = {"performance": truth} if number < n_true else {"performance": judged, "is_judged": True}
+            query = f"What is the integral number {number}?"
+            lines.append({"query": query, "category": "math", "model_name": model, "judged": judged, **known})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_the_verdict_says_what_it_rests_on(tmp_path: Path, vsr_train: Command) -> None:
+    some, none = (judged_records(tmp_path / f"{n}.jsonl", n) for n in (100, 0))
+    flags = (*QUICK, "--baseline", "none", "--algorithm", "kmeans")
+    corrected = vsr_train("evaluate", "--data-file", some, *flags)
+    assert "200 of 400 qualities are judged by LLMs; where the quality is known as well (200) they agree on" in (
+        " ".join(corrected.out.split())
+    )
+    believed = vsr_train("evaluate", "--data-file", none, *flags)
+    assert "400 of 400 qualities are judged by LLMs, and too few are known" in " ".join(believed.out.split())
+    document = vsr_train("evaluate", "--data-file", some, *flags, "--json").json["evaluation"]
+    assert document["judged_labels"]["n_both"] == 200
+    assert document["n_missing_cells"] == 0
+    weak = next(each for each in document["methods"] if each["name"] == "always weak")
+    raw = next(
+        each
+        for each in vsr_train("evaluate", "--data-file", none, *flags, "--json").json["evaluation"]["methods"]
+        if each["name"] == "always weak"
+    )
+    # A judge who errs brings models together: 0.3 becomes 0.38, 0.8 becomes 0.68.
+    assert weak["gain"]["mean"] < raw["gain"]["mean"] - 0.1

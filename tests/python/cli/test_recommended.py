@@ -52,3 +52,18 @@ def test_folders_that_recommend_nothing(trained: Path, tmp_path: Path, vsr_train
     missing = vsr_train("select", LAW, "--models-dir", tmp_path)
     assert missing.code == 1
     assert "is missing; copy all files of a training together, or train again" in missing.err
+
+
+def test_who_always_answers_is_said(tmp_path: Path, vsr_train: Command) -> None:
+    lines = [
+        {"query": f"What is the integral number {n}?", "category": "math", "model_name": model, "performance": quality}
+        for n in range(60)
+        for model, quality in (("strong", 1.0), ("weak", 0.0))
+    ]
+    (tmp_path / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    flags = ("--use-fallback", "--embedding-dim", 16, "--algorithm", "kmeans", "--holdout", 0.3)
+    training = vsr_train(
+        "train", "--data-file", tmp_path / "records.jsonl", "--output-dir", tmp_path / "models", *flags
+    )
+    assert training.err.splitlines()[-1].endswith(": table (always strong).")
+    assert vsr_train("select", LAW, "--models-dir", tmp_path / "models").out.startswith("strong\n")

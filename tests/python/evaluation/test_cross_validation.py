@@ -17,8 +17,8 @@ from vsr.evaluation.cross_validation import _assign
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.fold import Fold
 from vsr.evaluation.held import Predictions
-from vsr.evaluation.intervals import luck_in_gain, luck_of_the_pick
-from vsr.evaluation.query_groups import query_groups
+from vsr.evaluation.statistics.intervals import luck_in_gain, luck_of_the_pick
+from vsr.evaluation.statistics.query_groups import query_groups
 from vsr.selectors.training_data import Preferences
 from vsr.training.trainer import Trainer, train_selector
 

@@ -7,9 +7,9 @@ from pools import planted_pool, signalless_pool
 from vsr.choice.objective import Objective
 from vsr.evaluation.cross_validation import compare
 from vsr.evaluation.document import evaluation_document
-from vsr.evaluation.intervals import Interval
 from vsr.evaluation.learning_curve import LearningSeries, queries_needed
 from vsr.evaluation.settings import ComparisonSettings
+from vsr.evaluation.statistics.intervals import Interval
 
 QUALITY = Objective(quality_weight=1.0)
 

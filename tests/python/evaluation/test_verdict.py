@@ -2,8 +2,8 @@
 
 import pytest
 
-from vsr.evaluation.intervals import Interval
 from vsr.evaluation.results import VerdictKind
+from vsr.evaluation.statistics.intervals import Interval
 from vsr.evaluation.verdict import Evidence, judge
 
 NONE = Interval(0.0, 0.0, 0.0, 400)
@@ -47,7 +47,7 @@ def test_one_rule_the_interval(
 def test_route_says_what_gains_how_much_over_what() -> None:
     verdict = judge(Evidence(GAIN, GAIN, NONE), None, "knn", "llama")
     assert verdict.sentence == (
-        "Routing pays: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using llama."
+        "Routing pays: the chosen selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using llama."
     )
     assert (verdict.kind, verdict.categories, verdict.queries_needed) == ("route", None, None)
 
@@ -56,7 +56,7 @@ def test_a_verdict_says_how_queries_arrive() -> None:
     verdict = judge(Evidence(GAIN, GAIN, NONE), "predicted", "knn", "llama")
     assert verdict.categories == "predicted"
     assert verdict.sentence == (
-        "Routing pays: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0, categories predicted) over "
+        "Routing pays: the chosen selector, knn, gains +3.0 points (95 % +1.0 .. +5.0, categories predicted) over "
         "always using llama."
     )
 
@@ -72,7 +72,7 @@ def test_a_table_that_is_enough() -> None:
 
 def test_do_not_route() -> None:
     assert judge(Evidence(LOSS, LOSS, NONE), None, "knn", "llama").sentence == (
-        "Do not route: nothing surely beats always using llama (the best selector, knn: -2.0 points "
+        "Do not route: nothing surely beats always using llama (the chosen selector, knn: -2.0 points "
         "(95 % -4.0 .. +0.0))."
     )
 
@@ -115,7 +115,7 @@ def test_a_number_of_queries_is_rough() -> None:
 def test_a_gain_over_the_single_model_is_enough_where_the_table_has_none_and_looks_worse() -> None:
     verdict = judge(Evidence(GAIN, UNSURE, UNSURE, FLAT), None, "knn", "llama")
     assert verdict.sentence == (
-        "Routing pays: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using llama; over a "
+        "Routing pays: the chosen selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using llama; over a "
         "table of the best model per category, which does not surely pay, it gains +2.0 points (95 % -1.0 .. +5.0)."
     )
     assert (verdict.kind, verdict.queries_needed) == ("route", None)
@@ -123,7 +123,7 @@ def test_a_gain_over_the_single_model_is_enough_where_the_table_has_none_and_loo
 
 def test_a_table_that_looks_better_than_the_selector_leaves_it_open() -> None:
     assert judge(Evidence(GAIN, LOSS, UNSURE, FLAT), None, "knn", "llama").sentence == (
-        "Not decided yet: the best selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using "
+        "Not decided yet: the chosen selector, knn, gains +3.0 points (95 % +1.0 .. +5.0) over always using "
         "llama, but its gain over a table of the best model per category, -2.0 points (95 % -4.0 .. +0.0), is not "
         "surely there."
     )

@@ -64,7 +64,7 @@ def test_the_page_is_small_and_names_nothing_outside_itself(page):
 def test_the_verdict_comes_first(page):
     first = found(r"<h1[^>]*>(.*?)</h1>\s*<p class=\"reason\">(.*?)</p>", page)
     assert first[1] == "Not decided yet"
-    assert first[2].startswith("The best selector, stacking, gains")
+    assert first[2].startswith("The chosen selector, stacking, gains")
 
 
 def test_nothing_but_its_own_script_may_run(page):

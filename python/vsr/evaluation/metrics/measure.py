@@ -7,7 +7,6 @@ import numpy as np
 from vsr.choice.objective import Objective, best_columns
 from vsr.evaluation.baselines import gain_over_mix, static_mix
 from vsr.evaluation.held import JUDGED, Held
-from vsr.evaluation.intervals import Interval
 from vsr.evaluation.lines import Lines
 from vsr.evaluation.measured import at, known_mean
 from vsr.evaluation.metrics import by_category, calibration, strong_calls
@@ -17,6 +16,7 @@ from vsr.evaluation.metrics.metric import Definition, Metric
 from vsr.evaluation.metrics.selection import Selection, entropy, selections
 from vsr.evaluation.metrics.sweep import Sweep, sweep_metrics
 from vsr.evaluation.results import CategorySource, Evaluation
+from vsr.evaluation.statistics.intervals import Interval
 
 _NO_COST = "the cost of a model is not known"
 

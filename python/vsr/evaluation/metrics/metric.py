@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vsr.evaluation.intervals import Interval
+from vsr.evaluation.statistics.intervals import Interval
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Whether predicted quality comes true."""
 
-from vsr.evaluation.reliability import Reliability
+from vsr.evaluation.shown.reliability import Reliability
 from vsr.report.figures import points, quality
 from vsr.report.pictures.calibration import calibration
 from vsr.report.sections import Column, DataTable, Picture, Section

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from vsr.evaluation.by_category import CategoryRow
+from vsr.evaluation.shown.by_category import CategoryRow
 from vsr.report.figures import NOT_KNOWN, quality, share
 
 _MOST_MODELS = 7

@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from vsr.evaluation.reliability import Reliability
+from vsr.evaluation.shown.reliability import Reliability
 from vsr.report.figures import quality
 from vsr.report.ink import ACCENT, MARK, rows_of, styled
 from vsr.report.pictures.axes import ABOVE

@@ -1,0 +1,1 @@
+"""Saved artefacts on what they have not seen: judged on records, foreseen on queries alone."""

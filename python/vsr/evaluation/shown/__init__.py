@@ -1,0 +1,1 @@
+"""What a report shows beside the table: categories, examples, reliability."""

@@ -1,0 +1,1 @@
+"""What figures rest on: intervals, cells that are missing, queries that belong together."""
