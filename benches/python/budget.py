@@ -105,9 +105,7 @@ def cells(pool: Pool, seeds: range, n_folds: int) -> None:
         for share in SHARES:
             masks["random cells", share] = at_random(own, share, seed)
             masks["random whole queries", share] = whole_queries(own, share, seed)
-            masks["--budget", share] = in_rounds(
-                own, deployment.vectors[train], deployment.codes[train], share, seed
-            )
+            masks["--budget", share] = in_rounds(own, deployment.vectors[train], deployment.codes[train], share, seed)
         for key, asked in masks.items():
             sums = found.setdefault(key, np.zeros((len(ALGORITHMS) + 1, len(quality))))
             sums[:, test] += deployment.quality(train, test, asked, seed)
@@ -153,7 +151,9 @@ def _error(values: Float) -> float:
 
 
 def _limits(values: Float) -> str:
-    return f"{100 * (values.mean() - 1.96 * _error(values)):+.2f} .. {100 * (values.mean() + 1.96 * _error(values)):+.2f}"
+    return (
+        f"{100 * (values.mean() - 1.96 * _error(values)):+.2f} .. {100 * (values.mean() + 1.96 * _error(values)):+.2f}"
+    )
 
 
 def main() -> None:
@@ -168,7 +168,7 @@ def main() -> None:
     arguments = parser.parse_args()
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     heads = {
-        "cells": "| data | cells | asked | selector | full gain | points lost (95 %) | kept |\n|---|---|---|---|---|---|---|",
+        "cells": "| data | cells | asked | selector | full gain | points lost (95 %) | kept |\n" + 7 * "|---" + "|",
         "probe": "| data | selector | queries asked of the new model | points lost (95 %) |\n|---|---|---|---|",
     }
     for part in arguments.part or list(heads):

@@ -42,7 +42,13 @@ class Schedule:
     """The order of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
 
     def __init__(
-        self, asked: AskedModels, missing: Mapping[str, Iterable[int]], policy: RetryPolicy, seed: int = 0, *, is_warm: bool = False
+        self,
+        asked: AskedModels,
+        missing: Mapping[str, Iterable[int]],
+        policy: RetryPolicy,
+        seed: int = 0,
+        *,
+        is_warm: bool = False,
     ) -> None:
         """Queue the calls that are missing.
 

@@ -9,7 +9,7 @@ import numpy as np
 from vsr.benchmark.allocation import Allocation, costs_of, probe
 from vsr.benchmark.display import Display, NoDisplay
 from vsr.benchmark.plan import Draw, Plan
-from vsr.benchmark.resume import held_quality, nothing_yet, summarise_output, open_output
+from vsr.benchmark.resume import held_quality, nothing_yet, open_output, summarise_output
 from vsr.benchmark.runner import RunSettings, run_benchmark
 from vsr.benchmark.summary import BenchmarkSummary
 

@@ -248,7 +248,9 @@ def ask(
             plan = probing(everybody, str(draw.only_model), records_path, rounds, draw.probe)
     say_estimate(preview(plan, records_path, settings))
     if draw.budget is not None:
-        terminal.say(f"--budget {draw.budget:g}: {n_cells:,} of the plan's calls are made; time and cost in proportion.")
+        terminal.say(
+            f"--budget {draw.budget:g}: {n_cells:,} of the plan's calls are made; time and cost in proportion."
+        )
     if is_dry_run:
         check_before_asking(config, queries, plan, is_dry_run=True)
         return None

@@ -211,7 +211,9 @@ class Cells:
             "groups": self._groups,
         }
 
-    def _probability(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Any:
+    def _probability(
+        self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]
+    ) -> NDArray[np.float64] | None:
         if not self._probabilities:
             return None
         values = array("d", [_NAN]) * len(cells)

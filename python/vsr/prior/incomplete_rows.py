@@ -2,11 +2,12 @@
 
 A value is `prior + difficulty of the query + residual`. Taking the mean over a row's measured cells for its difficulty
 gives away too much where there are few: of a single cell nothing would be left, of two cells half. So the difficulty is
-a random effect (Henderson's mixed model equations, 1975), as varied as the residuals are: of a row of k cells a share of
-`1 / (1 + k)` of their sum is taken away, and what is left, freed of the shrinkage, counts as much as it knows.
+a random effect (Henderson's mixed model equations, 1975), as varied as the residuals are: of a row of k cells a share
+of `1 / (1 + k)` of their sum is taken away, and what is left, freed of the shrinkage, counts as much as it knows.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 
@@ -14,9 +15,7 @@ from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 _DIFFICULTY_RATIO = 1.0
 
 
-def weighted_residuals(
-    prior: MeanTable, quality: FloatArray, codes: IntArray
-) -> tuple[FloatArray, FloatArray | None]:
+def weighted_residuals(prior: MeanTable, quality: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray | None]:
     """Give residuals, and how much each of them counts.
 
     Args:
@@ -29,7 +28,7 @@ def weighted_residuals(
         where nothing was measured; None in its place where nothing is missing and all count alike.
     """
     residual = prior.residuals(quality, codes)
-    observed = np.isfinite(residual)
+    observed: npt.NDArray[np.bool_] = np.isfinite(residual)
     if observed.all():
         return residual, None
     n_models = quality.shape[1]
@@ -39,6 +38,6 @@ def weighted_residuals(
     kept = 1.0 - 1.0 / n_models if n_models > 1 else 1.0
     trust = np.where(observed, np.minimum((1.0 - taken) / kept, 1.0), 0.0)
     freed = (rest - taken * rest.sum(axis=1, keepdims=True)) * kept / (1.0 - taken)
-    complete = observed.all(axis=1)
+    complete: npt.NDArray[np.bool_] = np.asarray(observed.all(axis=1))
     trust[complete] = 1.0
     return np.where(observed & ~complete[:, None], freed, residual), trust

@@ -108,7 +108,7 @@ def test_a_new_model_is_asked_what_the_others_were_asked(tmp_path: Path) -> None
     assert {record["probability"] for record in new} == {0.333333}
 
 
-def test_nobody_of_that_name(tmp_path: Path) -> None:
+def test_nobody_of_that_name() -> None:
     with Scripted(reply) as server:
         plan = plan_at(server, 3, models=MODELS)
     with pytest.raises(BenchmarkError, match="--only-model nobody is not in the configuration; its models are a, b"):

@@ -44,7 +44,7 @@ def test_complete_rows_among_others_count_fully_and_rows_without_a_cell_not_at_a
 def test_a_deviation_of_a_group_of_queries_is_found_nearer_to_its_size() -> None:
     found: list[tuple[float, float]] = []
     for seed in range(30):
-        values, gapped, codes = worlds(400, 0.4, seed)
+        _, gapped, codes = worlds(400, 0.4, seed)
         group = np.arange(400) < 200
         gapped[group, 3] += 0.2  # a model that is better than usual here
         gapped[~group, 3] -= 0.2

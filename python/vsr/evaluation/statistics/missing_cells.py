@@ -36,8 +36,8 @@ def completed(
         codes: (n_queries,) category of each query, -1 where it is unknown.
         seed: seed of the folds.
         probabilities: (n_queries, n_models) with which each cell was measured, where whoever chose the cells logged
-            them; where they are NaN, or without them, they are estimated by model and category, which assumes that cells
-            are missing at random.
+            them; where they are NaN, or without them, they are estimated by model and category, which assumes that
+            cells are missing at random.
         predicted: (n_queries, n_models) what is expected of each cell, known without its value; NaN where the additive
             model has to say it.
 
