@@ -2,9 +2,10 @@
 
 Every query has its place in a random order that deals the clusters of the queries' vectors out evenly. The first ones
 are the core: every model is asked. The others come in rounds. Before a round, all records of the rounds before it give
-every model a mean and its error in every cluster; a cell's probability is how often, in draws from these, its model is
-among the best two of its cluster (top-two Thompson sampling, Russo 2016), the cheap first, never below a floor. A query
-is drawn in one round alone, so a cell's probability is final when it is asked: means over all queries stay unbiased.
+every model a mean and its error in every cluster; a model's probability is how often, in draws from these, it is among
+the best two of the query's cluster (top-two Thompson sampling, Russo 2016), relative to the best, the cheap first,
+never below a floor. A query is in one round alone, so the probabilities of its cells are final when they are asked, and
+means over queries stay unbiased.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ _QUERIES_PER_CLUSTER = 20
 _TABLE_SHRINKAGE = 30.0
 _CLUSTER_SHRINKAGE = 10.0
 _N_DRAWS = 200
-_GOLDEN_RATIO = (5.0**0.5 - 1.0) / 2.0
+_GOLDEN_RATIO, _SQUARE_ROOT_OF_2 = (5.0**0.5 - 1.0) / 2.0, 2.0**0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,30 +100,31 @@ class Allocation:
             cost: (n_models,) what a call costs, above 0; None: all the same.
 
         Returns:
-            (n, n_models) float64 that add up to the round's calls.
+            (n, n_models) float64 with which a model is asked a query that is drawn at all; 1 for one model at least.
         """
         own = self.rounds[number]
         if number == 0 or own.n_cells >= len(own.rows) * self.n_models:
-            return np.full((len(own.rows), self.n_models), own.n_cells / max(len(own.rows) * self.n_models, 1))
+            return np.ones((len(own.rows), self.n_models))
         before = np.concatenate([each.rows for each in self.rounds[:number]])
         share = self._among_the_best(quality[before], before, own.rows, number)
         if cost is not None:
             share = share / np.sqrt(cost / cost.mean())
-        return _adding_up_to(share, own.n_cells)
+        return _enough(share / share.max(axis=1, keepdims=True), own.n_cells)
 
     def draw(self, number: int, probabilities: FloatArray) -> npt.NDArray[np.bool_]:
-        """Draw the cells of a round: (n, n_models) bool, each with its probability, about as many as these add up to.
+        """Draw the cells of a round: (n, n_models) bool, about as many as the round has calls.
 
-        One number a query decides for all of its models, so that the models between which the choice is open are asked
-        the same queries, and one query in twenty is asked of all of them. On LLMRouter 20 % of the cells keep 82 % of
-        the gain so, and 68 % where every cell is drawn for itself (KNN, 6 folds).
+        Queries are drawn with one probability, so that those with records stand for all of them. One number a query
+        then decides for all of its models: those between which the choice is open are asked the same queries.
         """
         generator = np.random.default_rng((self.seed, number))
-        # Multiples of the golden ratio are spread evenly over any stretch of them: queries alike get even shares.
-        alike = np.lexsort((generator.random(len(probabilities)), *probabilities.T))
-        numbers = np.empty(len(probabilities))
-        numbers[alike] = (generator.random() + _GOLDEN_RATIO * np.arange(len(probabilities))) % 1.0
-        return np.asarray(numbers[:, None] < probabilities)
+        n_queries = len(probabilities)
+        # Multiples of an irrational number are spread evenly over any stretch of them: queries alike get even shares.
+        place = np.empty(n_queries)
+        place[np.lexsort((generator.random(n_queries), *probabilities.T))] = np.arange(n_queries)
+        of_query, of_models = ((generator.random() + step * place) % 1.0 for step in (_GOLDEN_RATIO, _SQUARE_ROOT_OF_2))
+        is_drawn = of_query < self.rounds[number].n_cells / probabilities.sum()
+        return np.asarray(is_drawn[:, None] & (of_models[:, None] < probabilities))
 
     def _among_the_best(self, quality: FloatArray, before: IntArray, rows: IntArray, number: int) -> FloatArray:
         """(n, n_models) how often each model is one of the best two of the query's cluster and category."""
@@ -188,16 +190,19 @@ def _dealt(clusters: IntArray, generator: np.random.Generator) -> IntArray:
     return np.argsort(place, kind="stable").astype(np.int64)
 
 
-def _adding_up_to(share: FloatArray, n_cells: int) -> FloatArray:
-    """Scale shares to probabilities between the floor and 1 that add up to a number of cells."""
-    floor = min(LEAST_PROBABILITY, n_cells / share.size)
-    low, high = 0.0, 1.0
-    while np.clip(high * share, floor, 1.0).sum() < n_cells and high < 1e9:
-        high *= 2.0
-    for _ in range(60):
+def _enough(share: FloatArray, n_cells: int) -> FloatArray:
+    """Turn shares, of which the largest of every query is 1, into probabilities that allow so many cells."""
+
+    def scaled(factor: float) -> FloatArray:
+        return np.clip(factor * share, LEAST_PROBABILITY, 1.0)
+
+    low, high = 1.0, 1.0
+    while scaled(high).sum() < n_cells and high < 1e9:
+        low, high = high, 2.0 * high
+    for _ in range(50 if high > low else 0):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if np.clip(middle * share, floor, 1.0).sum() < n_cells else (low, middle)
-    found = np.clip(high * share, floor, 1.0)
+        low, high = (middle, high) if scaled(middle).sum() < n_cells else (low, middle)
+    found = scaled(high)
     # Where fewer cells than that have any share, the others get the rest alike.
     lacking = n_cells - found.sum()
     room = 1.0 - found
