@@ -32,16 +32,18 @@ class Question:
         prompt: what is sent: the query, its choices, the wish for a bare answer where there is one.
         key: under which two queries are one (`vsr.data.prompts.unique_key` of the rendered query).
         place: its place among the unique queries of the file.
+        draw: which of several answers of every model this asks for, from 1.
     """
 
     query: Query
     prompt: str
     key: str
     place: int
+    draw: int = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Draw:
+class Selection:
     """Which calls of a plan are made, where not all are.
 
     Attributes:
@@ -58,12 +60,13 @@ class Plan:
     """Every query and every model of a run, and with them every call.
 
     Attributes:
-        questions: what is asked, in the order of the file.
+        questions: what is asked, in the order of the file, the draws of a query one after the other.
         asked: who is asked.
         n_in_file: unique queries in the file, of which `questions` may be a part.
         n_repeated: lines whose query stood in the file before.
         is_concise: whether the bare answer is asked for.
-        draw: which of the calls are made; None for all.
+        n_draws: how many answers every model gives to every query.
+        selection: which of the calls are made; None for all.
     """
 
     questions: tuple[Question, ...]
@@ -71,7 +74,8 @@ class Plan:
     n_in_file: int
     n_repeated: int = 0
     is_concise: bool = False
-    draw: Draw | None = None
+    n_draws: int = 1
+    selection: Selection | None = None
     _settings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
@@ -80,15 +84,24 @@ class Plan:
         return self.asked.models
 
     @property
+    def n_queries(self) -> int:
+        """How many different queries are asked."""
+        return len(self.questions) // self.n_draws
+
+    def first_draw(self, index: int) -> int:
+        """Return the first of the questions that ask the same query."""
+        return index - (self.questions[index].draw - 1)
+
+    @property
     def n_calls(self) -> int:
         """How many calls the whole plan has."""
-        return len(self.questions) * len(self.models) if self.draw is None else int(self.draw.is_asked.sum())
+        return len(self.questions) * len(self.models) if self.selection is None else int(self.selection.is_asked.sum())
 
     def probability(self, model: AskedModel, index: int) -> float | None:
         """Return with which probability a call was drawn; None where all are made."""
-        if self.draw is None:
+        if self.selection is None:
             return None
-        return float(self.draw.probability[index, [each.name for each in self.models].index(model.name)])
+        return float(self.selection.probability[index, [each.name for each in self.models].index(model.name)])
 
     def only(self, name: str) -> "Plan":
         """Return the plan for one model alone.
@@ -106,6 +119,8 @@ class Plan:
         """Return the key of a call: the same prompt, model and settings have the same, whatever else changes."""
         digest = blake2b(self._settings[model.name], digest_size=16)
         digest.update(question.prompt.encode("utf-8", "surrogatepass"))
+        if question.draw > 1:  # the first draw is the call of a run that asks once
+            digest.update(b"\0%d" % question.draw)
         return digest.hexdigest()
 
 
@@ -116,6 +131,8 @@ def make_plan(
     query_limit: int | None = None,
     seed: int = 0,
     is_concise: bool = False,
+    metric: str | None = None,
+    n_draws: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> Plan:
     """Work out what has to be asked.
@@ -126,12 +143,16 @@ def make_plan(
         query_limit: at most so many queries, spread over the categories; a larger limit keeps those of a smaller one.
         seed: decides which queries a limit takes.
         is_concise: add a line that asks for the bare answer.
+        metric: scores all answers by this rule, whatever the file says.
+        n_draws: how many answers every model gives to every query.
         environment: where the providers' own keys are looked for; the process's by default.
 
     Raises:
-        BenchmarkError: There is nothing to ask, or nobody.
+        BenchmarkError: There is nothing to ask, or nobody, or one that always answers the same would be asked again.
     """
     asked = asked_models(config, os.environ if environment is None else environment)
+    if n_draws > 1:
+        _require_chance(asked.models)
     unique: dict[str, Question] = {}
     n_lines = 0
     for query in queries:
@@ -142,14 +163,18 @@ def make_plan(
             # A conversation is asked as it is.
             is_bare = is_concise and query.messages is None
             prompt = f"{rendered}\n\n{CONCISE_LINE}" if is_bare else rendered
-            unique[key] = Question(query, prompt, key, len(unique))
+            wanted = query if metric is None else replace(query, metric=metric)
+            unique[key] = Question(wanted, prompt, key, len(unique))
     if not unique:
         raise BenchmarkError("there is nothing to ask: the query file holds no query.")
     questions = tuple(unique.values())
     if query_limit is not None and query_limit < len(questions):
         questions = spread(questions, query_limit, seed)
     settings = {model.name: _settings_digest(model) for model in asked.models}
-    return Plan(questions, asked, len(unique), n_lines - len(unique), is_concise, _settings=settings)
+    n_repeated = n_lines - len(unique)
+    if n_draws > 1:
+        questions = tuple(replace(each, draw=draw) for each in questions for draw in range(1, n_draws + 1))
+    return Plan(questions, asked, len(unique), n_repeated, is_concise, n_draws, _settings=settings)
 
 
 def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, ...]:
@@ -178,6 +203,20 @@ def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, 
         ]
     ranked.sort(key=lambda entry: entry[:3])
     return tuple(sorted((entry[3] for entry in ranked[:n]), key=lambda question: question.place))
+
+
+def _require_chance(models: Iterable[AskedModel]) -> None:
+    """Refuse models that answer the same every time.
+
+    Raises:
+        BenchmarkError: One of them has a temperature of 0.
+    """
+    fixed = [model.name for model in models if model.temperature == 0]
+    if fixed:
+        raise BenchmarkError(
+            f"several answers to a query need chance, but the temperature of {', '.join(fixed)} is 0. Set "
+            "model_config.MODEL.temperature to what it is in production, or ask once."
+        )
 
 
 def _settings_digest(model: AskedModel) -> bytes:

@@ -49,6 +49,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         unscored: whether that is a filler.
         unparsed: whether it is 0 since the response commits to no answer.
         messages: the conversation that was asked, in the place of the query.
+        draw: which of several answers it is; None for the first.
     """
 
     model_name: str
@@ -66,6 +67,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     unscored: bool | None = None
     unparsed: bool | None = None
     messages: list[dict[str, Any]] | None = None
+    draw: Place | None = None
 
     def score_into(self, measured: "Measured") -> None:
         """Add the quality of an answer to the sums of its model."""
@@ -185,7 +187,8 @@ class OutputSummary:
         return [index for index, state in enumerate(self.states[model]) if state == State.MISSING]
 
     def embedding_id(self, index: int, question: Question) -> int:
-        """Return the number of a question: the one it has in the file, else its place, else the next that is free."""
+        """Return the number of a query: the one it has in the file, else its place, else the next that is free."""
+        index -= question.draw - 1  # all draws of a query have the number of the first
         number = self.embedding_ids[index]
         if number < 0:
             number = question.place if not self.taken_ids[question.place] else max(self.n_in_file, self.largest_id + 1)
@@ -218,14 +221,15 @@ class _Matcher:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._models = {model.name: model for model in plan.models}
-        self._questions = {question.key: index for index, question in enumerate(plan.questions)}
+        self._questions = {(question.key, question.draw): index for index, question in enumerate(plan.questions)}
 
     def place(self, line: Line) -> tuple[str, int | None]:
         """Return what a line is (`call`, `superseded`, `foreign`, `other`) and which question it answers."""
         model = self._models.get(line.model_name)
-        index = self._questions.get(unique_key(render_prompt(line.query, line.choices, line.messages)))
+        key = unique_key(render_prompt(line.query, line.choices, line.messages))
+        index = self._questions.get((key, line.draw or 1))
         if model is None or index is None:
-            return "other", index
+            return "other", self._questions.get((key, 1)) if index is None else index
         if line.call_id is None:
             return "foreign", index
         return "call" if line.call_id == self._plan.call_id(model, self._plan.questions[index]) else "superseded", index
@@ -244,9 +248,9 @@ def nothing_yet(plan: Plan) -> OutputSummary:
 
 
 def _states(plan: Plan, place: int) -> bytearray:
-    if plan.draw is None:
+    if plan.selection is None:
         return bytearray(len(plan.questions))
-    return bytearray(State.MISSING if is_asked else State.LEFT_OUT for is_asked in plan.draw.is_asked[:, place])
+    return bytearray(State.MISSING if is_asked else State.LEFT_OUT for is_asked in plan.selection.is_asked[:, place])
 
 
 def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
@@ -260,7 +264,7 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
     for line in journal.lines():
         kind, index = look.place(line)
         if isinstance(line.embedding_id, int):
-            held.note_id(line.embedding_id, index)
+            held.note_id(line.embedding_id, None if index is None else plan.first_draw(index))
         if kind == "call" and index is not None:
             if held.states[line.model_name][index] in (State.MISSING, State.LEFT_OUT):
                 _note_call(held, plan, line, index)

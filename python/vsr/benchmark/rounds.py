@@ -8,7 +8,7 @@ import numpy as np
 
 from vsr.benchmark.allocation import Allocation, costs_of, probe
 from vsr.benchmark.display import Display, NoDisplay
-from vsr.benchmark.plan import Draw, Plan
+from vsr.benchmark.plan import Plan, Selection
 from vsr.benchmark.resume import held_quality, nothing_yet, open_output, summarise_output
 from vsr.benchmark.runner import RunSettings, run_benchmark
 from vsr.benchmark.summary import BenchmarkSummary
@@ -51,7 +51,7 @@ def run_in_rounds(
     for number, own in enumerate(allocation.rounds):
         probability[own.rows] = allocation.probabilities(number, held_quality(output, plan), costs)
         is_asked[own.rows] = allocation.draw(number, probability[own.rows])
-        now = replace(plan, draw=Draw(is_asked.copy(), probability.copy()))
+        now = replace(plan, selection=Selection(is_asked.copy(), probability.copy()))
         is_last = number == len(allocation.rounds) - 1
         n_missing = _n_missing(now, output, settings)
         if not n_missing and not is_last:
@@ -87,7 +87,7 @@ def probing(plan: Plan, name: str, output: str | os.PathLike[str], allocation: A
     rows = probe(allocation.clusters, others, n_queries, allocation.seed)
     is_asked = np.zeros((len(plan.questions), 1), dtype=bool)
     is_asked[rows] = True
-    return replace(alone, draw=Draw(is_asked, np.full(is_asked.shape, len(rows) / len(plan.questions))))
+    return replace(alone, selection=Selection(is_asked, np.full(is_asked.shape, len(rows) / len(plan.questions))))
 
 
 def _n_missing(plan: Plan, output: str | os.PathLike[str], settings: RunSettings) -> int:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from vsr._checks import as_list, require_kind
 from vsr.choice.candidates import Candidate, Offer
 from vsr.choice.expectations import NO_DEMAND, UNKNOWN_FACTS, Demand, Expectations, ModelFacts
+from vsr.choice.exploration import Exploration
 from vsr.choice.limits import NO_LIMITS, Limits, Miss, Offered, miss_of, nobody
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective
 from vsr.data.categories import CATEGORIES, MISSING, Categories, category_codes, most_probable, rows_of
@@ -22,7 +23,7 @@ UNKNOWN = "unknown"
 
 _MOST_OFFERS = 256
 
-Reason = Literal["predicted", "single_candidate", "stayed", "relaxed", "default"]
+Reason = Literal["predicted", "single_candidate", "stayed", "explored", "relaxed", "default"]
 CategorySource = Literal["given", "predicted"]
 
 
@@ -34,10 +35,11 @@ class Choice:
         model: name of the chosen model, or of its LoRA adapter where the candidate has one.
         quality: its predicted quality in [0, 1]; None for a default, which is not compared.
         utility: its utility under the objective; None likewise.
-        margin: its utility less that of the best other one, below 0 where the conversation stays with its model; None
-            where there is no other.
+        margin: its utility less that of the best other one, below 0 where the conversation stays with its model or
+            another than the best was drawn; None where there is no other.
         reason: `predicted`, `single_candidate`, `stayed` (staying with the model of the conversation, though another
-            is better), `relaxed` (no candidate meets the limits, and this one misses least) or `default`.
+            is better), `explored` (drawn by chance, though another is better), `relaxed` (no candidate meets the
+            limits, and this one misses least) or `default`.
         scores: predicted quality of every candidate that the artefact knows.
         utilities: utility of every such candidate.
         category: category that the query was taken to have, None where it is not known.
@@ -48,6 +50,7 @@ class Choice:
             misses.
         missing_signals: types of conditions that rules of decisions ask about and the request did not speak of; these
             did not hold.
+        propensity: probability with which this model was chosen: 1 unless the request was explored.
     """
 
     model: str
@@ -63,6 +66,7 @@ class Choice:
     reference: Candidate | None = None
     excluded: dict[str, str] = field(default_factory=dict)
     missing_signals: tuple[str, ...] = ()
+    propensity: float = 1.0
 
     @property
     def ranking(self) -> tuple[str, ...]:
@@ -80,11 +84,13 @@ class Terms:
         limits: what the model has to keep.
         previous: name of the model that has answered in this conversation so far.
         demand: what the request is, apart from what it means.
+        exploration: whether another model than the best may be drawn; None for never.
     """
 
     limits: Limits = NO_LIMITS
     previous: str | None = None
     demand: Demand = NO_DEMAND
+    exploration: Exploration | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +256,11 @@ class Chooser:
                 saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, category)
                 if utility[best] - utility[stay] - saved <= self.objective.switch_margin:
                     best, reason = stay, "stayed"
-        return _taking(choice, best, offer, quality, utility, left, reason)
+        if terms.exploration is None or terms.previous is not None:  # nobody explores in the middle of a conversation
+            return _taking(choice, best, offer, quality, utility, left, reason)
+        taken, propensity = terms.exploration.draw(utility, left, best)
+        reason = reason if taken == best else "explored"
+        return replace(_taking(choice, taken, offer, quality, utility, left, reason), propensity=propensity)
 
     def _facts(self, name: str, model: str) -> ModelFacts:
         facts = self.expectations.facts

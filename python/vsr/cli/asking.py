@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
+from vsr.cli.metric_option import metric_option
 from vsr.cli.options import SHARE, EmbeddingOptions, FiniteRange, collected
 from vsr.cli.sections import option
 
@@ -37,6 +38,8 @@ class AskingOptions:
     retry_failed: bool = False
     max_cost: float | None = None
     measure_ttft: bool = False
+    metric: str | None = None
+    samples: int | None = None
 
     def given(self) -> list[str]:
         """Flags that were given."""
@@ -115,6 +118,15 @@ def asking_options(section: str) -> Callable[[Callable[..., Any]], Callable[...,
             is_flag=True,
             help="Have answers streamed, so that records hold the time to the first token.",
         ),
+        metric_option(section),
+        option(
+            "--samples",
+            section=section,
+            type=click.IntRange(min=1),
+            metavar="K",
+            show_default="1",
+            help="Ask every query K times, at a temperature above 0.",
+        ),
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,7 +150,7 @@ class DrawOptions:
     only_model: str | None = None
     probe: int | None = None
 
-    def check(self, embedding: "EmbeddingOptions") -> None:
+    def check(self, embedding: "EmbeddingOptions", asking: AskingOptions) -> None:
         """Refuse flags that would do nothing.
 
         Raises:
@@ -148,6 +160,8 @@ class DrawOptions:
             raise click.UsageError("--probe needs --only-model NEW: who is asked these queries.")
         if self.budget is not None and self.only_model is not None:
             raise click.UsageError("--budget has no effect with --only-model: --probe N says how many it is asked.")
+        if asking.samples is not None and (self.budget is not None or self.probe is not None):
+            raise click.UsageError("--samples contradicts --budget and --probe: ask few cells, or every cell often.")
         given = embedding.names_embedder or embedding.file is not None or embedding.text is not None
         if given and self.budget is None and self.probe is None:
             raise click.UsageError("Embedding flags have no effect without --budget or --probe: nothing is embedded.")
@@ -216,7 +230,15 @@ def ask(
     from vsr.data.records import read_queries
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
-    plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)
+    plan = make_plan(
+        queries,
+        config,
+        query_limit=options.query_limit,
+        seed=seed,
+        is_concise=is_concise,
+        metric=options.metric,
+        n_draws=options.samples or 1,
+    )
     draw = draw or DrawOptions()
     everybody = plan
     if draw.only_model is not None:
@@ -227,8 +249,14 @@ def ask(
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
     if options.max_cost is not None and all(model.pricing is None for model in plan.models):
         raise click.UsageError("--max-cost has no effect: no model in the configuration has prices (pricing).")
-    n_queries, n_models = terminal.counted(len(plan.questions), "query", "queries"), len(plan.models)
-    terminal.say(f"{n_queries}, {terminal.counted(n_models, 'model')}: {', '.join(m.name for m in plan.models)}.")
+    n_queries, n_models = terminal.counted(plan.n_queries, "query", "queries"), len(plan.models)
+    unsaid = [model.name for model in plan.models if model.temperature is None] if plan.n_draws > 1 else []
+    if unsaid:
+        terminal.warn(f"no temperature is set for {', '.join(unsaid)}: the servers' own decides how answers differ.")
+    times = f", {plan.n_draws} times each" if plan.n_draws > 1 else ""
+    terminal.say(
+        f"{n_queries}{times}, {terminal.counted(n_models, 'model')}: {', '.join(m.name for m in plan.models)}."
+    )
     if plan.n_repeated:
         terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
     delay_ms = _DELAY_MS if options.rate_limit_delay is None else options.rate_limit_delay

@@ -58,7 +58,7 @@ def benchmark(
 
     if dry_run and asking.max_failures is not None:
         raise click.UsageError("--max-failures has no effect with --dry-run: nothing is asked, so nothing can fail.")
-    draw.check(embedding)
+    draw.check(embedding, asking)
     if output.exists() and data_file.exists() and output.samefile(data_file):
         raise click.UsageError("--output is the file of --data-file: name another file for the records.")
     config = load_config(config_path)

@@ -9,7 +9,7 @@ import click
 from vsr.cli import terminal
 from vsr.cli.algorithm_options import selector_option
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
-from vsr.cli.options import EmbeddingOptions, FiniteRange, embedding_options
+from vsr.cli.options import SHARE, EmbeddingOptions, FiniteRange, embedding_options
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
@@ -50,6 +50,20 @@ _MIB = 1 << 20
 )
 @option("--log-text", is_flag=True, help="Keep the texts themselves.")
 @option(
+    "--explore",
+    type=SHARE,
+    metavar="0..1",
+    show_default="0",
+    help="So often draw among the models that are nearly as good as the best, so that --log can judge others.",
+)
+@option(
+    "--explore-margin",
+    type=FiniteRange(min=0.0),
+    metavar="M",
+    show_default="0.03",
+    help="What nearly as good is: so much less utility.",
+)
+@option(
     "--fixed",
     metavar="MODEL",
     help="Switch routing off: answer everything with MODEL, whatever else is said, and read no artefact.",
@@ -72,6 +86,8 @@ def serve(
     key_file: Path | None,
     log_dir: Path | None,
     log_text: bool,
+    explore: float | None,
+    explore_margin: float | None,
     fixed: str | None,
     max_body_mib: float,
     embedding: EmbeddingOptions,
@@ -84,9 +100,12 @@ def serve(
     """
     if log_text and log_dir is None:
         raise click.UsageError("--log-text has no effect without --log.")
+    if fixed is not None and (explore is not None or explore_margin is not None):
+        raise click.UsageError(f"--explore{'' if explore_margin is None else '-margin'} has no effect with --fixed.")
     if embedding.file is not None:
         raise click.UsageError("--embedding-file has no effect here: requests bring texts, or vectors of their own.")
     _require_extra()
+    from vsr.choice.exploration import DEFAULT_EXPLORE_MARGIN, Exploration
     from vsr.cli.log_lines import show_log
     from vsr.serving.server import serve as run
     from vsr.serving.service import Service
@@ -98,7 +117,10 @@ def serve(
     router = _router(models_dir, config, algorithm, fixed, embedding)
     show_log()
     log = None if log_dir is None else _open_log(log_dir, log_text)
-    run(Service(router, log), settings, lambda url: terminal.say(f"Listening on {url}"))
+    exploration = Exploration(explore or 0.0, DEFAULT_EXPLORE_MARGIN if explore_margin is None else explore_margin)
+    if explore and log is None:
+        terminal.warn("--explore without --log: how probable a choice was stands in the answers alone")
+    run(Service(router, log, exploration), settings, lambda url: terminal.say(f"Listening on {url}"))
 
 
 def _router(

@@ -43,7 +43,7 @@ _BENCHMARK = "Asking first"
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default=f"{RECORDS_NAME}; with --benchmark {QUERIES_NAME}",
-    help="Records, one line per query and model; with --benchmark the queries. Also .gz.",
+    help="Records, one line per query and model; with --benchmark the queries. Also .gz, .parquet.",
 )
 @artefacts_option("--output-dir", "Where the artefacts go.")
 @config_option("Train on the models that its decisions offer, with its parameters.")

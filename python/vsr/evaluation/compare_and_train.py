@@ -17,9 +17,9 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import conclude, hold_out
-from vsr.evaluation.deployed.novelty import Yardstick
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import CATEGORY_TABLE, Held
+from vsr.evaluation.held_reference import held_categories, held_models
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals.rival import RivalRouter
@@ -28,8 +28,10 @@ from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
 from vsr.evaluation.sliding.targets import instead_of, keeps
 from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
+from vsr.persistence.held_out import HeldOut
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
 from vsr.persistence.trainings import run_ids
+from vsr.persistence.yardstick import Yardstick
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
@@ -200,7 +202,7 @@ def _keep_queries(
     """
     run_id = run_ids(paths).pop()
     yardstick = Yardstick.of(split_features(prepared.features).embeddings, settings.seed)
-    selection = {}
+    selection, models, categories = {}, {}, {}
     if comparison is not None:
         held = comparison.held
         for method, choices in held.choices.items():
@@ -208,9 +210,13 @@ def _keep_queries(
             if name in registry.names():
                 columns = choices.columns(settings.categories)[:, held.rows]
                 selection[name] = selection_by_category(columns, held.codes[held.rows], held.outcomes.models)
+                models[name] = held_models(held, method, settings.categories)
+        categories = held_categories(held)
+    n_held_out = 0 if comparison is None else len(comparison.held.rows)
+    held_out = HeldOut(n_held_out, yardstick.n_distances, categories, models)
     hashes = query_hashes(prepared.outcomes.queries, run_id)
     write_training_queries(
-        output_dir, TrainingQueries(run_id, hashes, yardstick.sample, yardstick.distances, selection)
+        output_dir, TrainingQueries(run_id, hashes, yardstick.sample, yardstick.distances, selection, held_out)
     )
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vsr.errors import VsrError
+from vsr.integrations.opentelemetry import trace_answer
 from vsr.serving.service import Service
 from vsr.serving.settings import ServeSettings
 
@@ -111,6 +112,7 @@ class Application:
             body = await self._body(request, held)
             loop = asyncio.get_running_loop()
             content = await loop.run_in_executor(self.service.pool, self.service.answer, body)
+            trace_answer(content)
         except VsrError as error:
             raise _RefusedError(400, str(error)) from error
         finally:

@@ -1,9 +1,11 @@
 """Requests as JSON, and answers."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from vsr.choice.exploration import Exploration
 from vsr.choice.limits import Limits, NobodyLeft
 from vsr.choice.objective import DEFAULT_SWITCH_MARGIN, Objective
 from vsr.data.json_lines import is_deeper
@@ -11,6 +13,7 @@ from vsr.errors import SelectionError, VsrError
 from vsr.routing.request import Request
 
 MOST_REQUESTS = 256
+NO_EXPLORATION = Exploration()
 _DEEPEST = 32
 _LONGEST_ID = 256
 _LONGEST_MESSAGE = 500
@@ -59,8 +62,10 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     objective: _Objective | None = None
     previous: str | None = None
     request_id: str | None = None
+    explore: float | None = None
 
-    def read(self) -> Request:
+    def read(self, exploration: Exploration) -> Request:
+        explore = exploration if self.explore is None else replace(exploration, probability=self.explore)
         return Request(
             query=self.query,
             category=self.category,
@@ -72,6 +77,8 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
             limits=None if self.limits is None else self.limits.read(),
             previous=self.previous,
             messages=self.messages,
+            explore=explore,
+            request_id=self.request_id,
         )
 
 
@@ -92,8 +99,12 @@ class Asked(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Body | list[_Body]).decode
 
 
-def read_requests(body: bytes) -> Asked:
+def read_requests(body: bytes, exploration: Exploration = NO_EXPLORATION) -> Asked:
     """Read the body of `POST /v1/select`: one request or a list of them.
+
+    Args:
+        body: the bytes.
+        exploration: of requests that say nothing of it themselves; its margin holds for all.
 
     Raises:
         SelectionError: It is something else.
@@ -112,7 +123,7 @@ def read_requests(body: bytes) -> Asked:
         if each.request_id is not None and len(each.request_id) > _LONGEST_ID:
             raise SelectionError(f"request_id has {len(each.request_id):,} characters; expected at most {_LONGEST_ID}")
         try:
-            requests.append(each.read())
+            requests.append(each.read(exploration))
         except VsrError as error:
             if not isinstance(read, list):
                 raise

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from vsr.choice.chooser import Choice
+from vsr.choice.exploration import Exploration
 from vsr.routing.choice_document import choice_document
 from vsr.routing.decision_log import Decision, DecisionLog
 from vsr.routing.decisions import DecisionRouter
@@ -19,7 +20,7 @@ from vsr.routing.protocol import ModelRouter
 from vsr.routing.reloading import ReloadingRouter
 from vsr.routing.request import Request
 from vsr.routing.router import Router
-from vsr.serving.bodies import Asked, read_requests
+from vsr.serving.bodies import NO_EXPLORATION, Asked, read_requests
 from vsr.serving.metrics import Metrics
 
 _N_THREADS = 4  # on two cores, two carry a fifth less and one a third less; most of a choice is native code
@@ -44,8 +45,11 @@ class Service:
         pool: threads in which choices are made.
     """
 
-    def __init__(self, router: ModelRouter, log: DecisionLog | None = None) -> None:
-        """Make the pool."""
+    def __init__(
+        self, router: ModelRouter, log: DecisionLog | None = None, exploration: Exploration = NO_EXPLORATION
+    ) -> None:
+        """Make the pool; `exploration` is of requests that say nothing of it themselves, its margin of all."""
+        self._exploration = exploration
         self.router = router
         self.log = log
         self.metrics = Metrics(router if isinstance(router, ReloadingRouter) else None, log)
@@ -63,7 +67,7 @@ class Service:
         Raises:
             VsrError: The body is no request, or the request cannot be met.
         """
-        asked = read_requests(body)
+        asked = read_requests(body, self._exploration)
         answers = self.select(asked)
         return _encode(answers if asked.is_list else answers[0])
 

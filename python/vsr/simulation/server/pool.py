@@ -20,14 +20,15 @@ from vsr.simulation.server.http import LoopbackServer, Request, Response
 from vsr.simulation.server.protocols import ChatCall, Spoken
 
 _REFUSED_KEY = "wrong-key"
+_DRAW_STEP = 1_000_003  # between the seeds of two answers to one query
 
 
 class SimulatedPool:
     """A server of simulated LLMs on the loopback interface, in a thread of its own; use it as a context.
 
     It knows the right answers to the queries it is given and answers each as the model's skill has it: the same seed,
-    model and query give the same answer. Prompts that it does not know get a short greeting. Any key is right but one
-    that begins with `wrong-key`.
+    model and query give the same answer, at a temperature above 0 the first time alone. Prompts that it does not know
+    get a short greeting. Any key is right but one that begins with `wrong-key`.
 
         with SimulatedPool(generate_queries(100)) as pool:
             print(pool.address, pool.port)
@@ -123,7 +124,8 @@ class SimulatedPool:
             return _json(400, spoken.error(str(error), "invalid_request_error"))
         self.n_asked[model.name, call.prompt] += 1
         fault = faults.draw(self._seed, model.name, call.prompt, self.n_asked[model.name, call.prompt])
-        text, latency_s, n_input, n_output = self._said(model, call.prompt)
+        draw = self.n_asked[model.name, call.prompt] - 1 if call.temperature > 0 else 0
+        text, latency_s, n_input, n_output = self._said(model, call.prompt, draw)
         if call.max_tokens is not None and n_output > call.max_tokens:
             words = text.split()
             text, n_output = " ".join(words[: call.max_tokens]), call.max_tokens
@@ -147,14 +149,14 @@ class SimulatedPool:
             return Response(200, body[: len(body) // 2], headers)
         return Response(200, body, headers, is_cut=fault == "cut")
 
-    def _said(self, model: SimulatedModel, prompt: str) -> tuple[str, float, int, int]:
+    def _said(self, model: SimulatedModel, prompt: str, draw: int) -> tuple[str, float, int, int]:
         query = self._queries.get(unique_key(prompt))
         if query is None:
             # A wish for the bare answer may stand in a line of its own at the end.
             query = self._queries.get(unique_key(prompt.rpartition("\n\n")[0]))
         if query is None:
             return "Ready.", model.first_token_s, n_tokens(prompt), 1
-        said = answer(model, query, self._seed)
+        said = answer(model, query, self._seed + _DRAW_STEP * draw)
         return said.text, said.latency_s, said.input_tokens, said.output_tokens
 
     def _rate_limited(self, spoken: Spoken, faults: Faults) -> Response:
