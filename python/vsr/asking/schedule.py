@@ -155,7 +155,7 @@ class Schedule:
                 queue.in_flight += 1
                 endpoint.in_flight += 1
                 endpoint.open_at = now + self.policy.delay_s
-                found.limit_field = queue.limit_field
+                found.limit_field, found.has_schema = queue.limit_field, queue.takes_schema
                 found.n_attempts += 1
                 found.n_here += 1
                 return found
@@ -203,6 +203,10 @@ class Schedule:
             queue.last_problem = outcome.text
             if outcome.wants_completion_tokens and call.limit_field == "max_tokens":
                 queue.limit_field = "max_completion_tokens"
+                self._delay(call, now)
+                return None
+            if outcome.refuses_schema and call.has_schema and queue.model.answer_schema is not None:
+                queue.takes_schema = False
                 self._delay(call, now)
                 return None
             if outcome.hopeless is not None:

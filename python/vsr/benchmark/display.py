@@ -99,11 +99,12 @@ def snapshot(
         measured, failures = written.measured[model.name], written.failures[model.name].total()
         n_done = held.n_done_of(model.name) + measured.n_answers + failures
         reason = schedule.stopped.get(model.name)
-        n_left += 0 if reason else held.n_calls_of(model.name) - n_done
+        n_calls = plan.n_calls_of(model.name)
+        n_left += 0 if reason else n_calls - n_done
         models.append(
             ModelProgress(
                 name=model.name,
-                n_calls=held.n_calls_of(model.name),
+                n_calls=n_calls,
                 n_done=n_done,
                 n_failed=held.failures[model.name].total() + failures,
                 latency_s=measured.mean_latency_s,

@@ -1,7 +1,7 @@
 """What a run has to ask: which queries, which models, and how a call is recognised when the run is taken up again."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from random import Random
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr.asking.models import AskedModel, AskedModels, asked_models
+from vsr.benchmark.rescoring import score_line
 from vsr.config import RouterConfig
 from vsr.data.categories import normalise_category
 from vsr.data.prompts import unique_key
@@ -42,19 +43,6 @@ class Question:
     draw: int = 1
 
 
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """Which calls of a plan are made, where not all are.
-
-    Attributes:
-        is_asked: (n_questions, n_models) bool.
-        probability: (n_questions, n_models) float64 with which each was drawn; NaN where that is not yet known.
-    """
-
-    is_asked: npt.NDArray[np.bool_]
-    probability: npt.NDArray[np.float64]
-
-
 @dataclass(frozen=True)
 class Plan:
     """Every query and every model of a run, and with them every call.
@@ -66,7 +54,9 @@ class Plan:
         n_repeated: lines whose query stood in the file before.
         is_concise: whether the bare answer is asked for.
         n_draws: how many answers every model gives to every query.
-        selection: which of the calls are made; None for all.
+        left_out: places in `questions` that a model is not asked, by its name.
+        score: writes into the line of an answer what it is worth.
+        probabilities: (n_questions, n_models) float64 with which each call was drawn; None where all are made.
     """
 
     questions: tuple[Question, ...]
@@ -75,8 +65,14 @@ class Plan:
     n_repeated: int = 0
     is_concise: bool = False
     n_draws: int = 1
-    selection: Selection | None = None
-    _settings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    left_out: Mapping[str, frozenset[int]] = field(default_factory=dict, repr=False)
+    score: Callable[[bytes], bytes] = score_line
+    probabilities: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    _settings: Mapping[str, bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what of the settings is part of the keys of calls."""
+        object.__setattr__(self, "_settings", {model.name: _settings_digest(model) for model in self.models})
 
     @property
     def models(self) -> tuple[AskedModel, ...]:
@@ -95,13 +91,17 @@ class Plan:
     @property
     def n_calls(self) -> int:
         """How many calls the whole plan has."""
-        return len(self.questions) * len(self.models) if self.selection is None else int(self.selection.is_asked.sum())
+        return sum(self.n_calls_of(model.name) for model in self.models)
+
+    def n_calls_of(self, model: str) -> int:
+        """How many of them are one model's."""
+        return len(self.questions) - len(self.left_out.get(model, ()))
 
     def probability(self, model: AskedModel, index: int) -> float | None:
         """Return with which probability a call was drawn; None where all are made."""
-        if self.selection is None:
+        if self.probabilities is None:
             return None
-        return float(self.selection.probability[index, [each.name for each in self.models].index(model.name)])
+        return float(self.probabilities[index, [each.name for each in self.models].index(model.name)])
 
     def only(self, name: str) -> "Plan":
         """Return the plan for one model alone.
@@ -170,11 +170,10 @@ def make_plan(
     questions = tuple(unique.values())
     if query_limit is not None and query_limit < len(questions):
         questions = spread(questions, query_limit, seed)
-    settings = {model.name: _settings_digest(model) for model in asked.models}
     n_repeated = n_lines - len(unique)
     if n_draws > 1:
         questions = tuple(replace(each, draw=draw) for each in questions for draw in range(1, n_draws + 1))
-    return Plan(questions, asked, len(unique), n_repeated, is_concise, n_draws, _settings=settings)
+    return Plan(questions, asked, len(unique), n_repeated, is_concise, n_draws)
 
 
 def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, ...]:

@@ -21,7 +21,6 @@ from vsr.asking.budget import MOST_USD
 from vsr.asking.journal import Journal
 from vsr.asking.schedule import Finished
 from vsr.benchmark.plan import Plan, Question
-from vsr.benchmark.rescoring import score_line
 from vsr.benchmark.resume import OPENING, Line, Measured, OutputSummary
 from vsr.data.prompts import Choices, option_label
 from vsr.errors import BenchmarkError
@@ -174,7 +173,7 @@ class Recorder:
     def _finish(self, finished: Finished, line: bytes) -> None:
         """Score an answer and append the record to the output."""
         if isinstance(finished.outcome, Answer):
-            line = score_line(line)
+            line = self._plan.score(line)
         try:
             self._journal.append(line)
         except BenchmarkError as error:
@@ -287,8 +286,12 @@ def _rounded(probability: float | None) -> float | None:
     return None if probability is None else round(probability, 6)
 
 
-def finish_scoring(journal: Journal[Line]) -> int:
+def finish_scoring(journal: Journal[Line], score: Callable[[bytes], bytes]) -> int:
     """Score and write what a run that was killed had received and not yet written to its output.
+
+    Args:
+        journal: the output.
+        score: writes into the line of an answer what it is worth.
 
     Returns:
         How many records were added.
@@ -304,7 +307,7 @@ def finish_scoring(journal: Journal[Line]) -> int:
         for line in journal.lines():
             due.pop(line.call_id, None)
         for raw in due.values():
-            journal.append(score_line(raw))
+            journal.append(score(raw))
         journal.sync()
     path.unlink()
     return len(due)

@@ -93,7 +93,7 @@ class State(IntEnum):
     MISSING = 0
     DONE = 1
     FAILED = 2
-    LEFT_OUT = 3  # not drawn
+    LEFT_OUT = 3
 
 
 @dataclass
@@ -174,13 +174,7 @@ class OutputSummary:
 
     def n_done_of(self, model: str) -> int:
         """Calls of one model that need not be asked."""
-        states = self.states[model]
-        return len(states) - states.count(State.MISSING) - states.count(State.LEFT_OUT)
-
-    def n_calls_of(self, model: str) -> int:
-        """Calls that one model gets, those that are done included."""
-        states = self.states[model]
-        return len(states) - states.count(State.LEFT_OUT)
+        return self.states[model].count(State.DONE) + self.states[model].count(State.FAILED)
 
     def missing(self, model: str) -> list[int]:
         """Return the questions that a model is still to be asked."""
@@ -237,20 +231,18 @@ class _Matcher:
 
 def nothing_yet(plan: Plan) -> OutputSummary:
     """Return what a new output holds of a plan."""
+    states = {model.name: bytearray(len(plan.questions)) for model in plan.models}
+    for name, places in plan.left_out.items():
+        for place in places:
+            states[name][place] = State.LEFT_OUT
     return OutputSummary(
-        states={model.name: _states(plan, place) for place, model in enumerate(plan.models)},
+        states=states,
         n_in_file=plan.n_in_file,
         embedding_ids=array("q", [-1]) * len(plan.questions),
         taken_ids=bytearray(plan.n_in_file),
         failures={model.name: Counter() for model in plan.models},
         measured={model.name: Measured() for model in plan.models},
     )
-
-
-def _states(plan: Plan, place: int) -> bytearray:
-    if plan.selection is None:
-        return bytearray(len(plan.questions))
-    return bytearray(State.MISSING if is_asked else State.LEFT_OUT for is_asked in plan.selection.is_asked[:, place])
 
 
 def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
@@ -266,8 +258,11 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
         if isinstance(line.embedding_id, int):
             held.note_id(line.embedding_id, None if index is None else plan.first_draw(index))
         if kind == "call" and index is not None:
-            if held.states[line.model_name][index] in (State.MISSING, State.LEFT_OUT):
+            state = held.states[line.model_name][index]
+            if state == State.MISSING:
                 _note_call(held, plan, line, index)
+            elif state == State.LEFT_OUT:
+                held.n_others += 1
             else:
                 held.n_repeated += 1
         elif kind == "superseded":

@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from vsr.benchmark.allocation import Allocation, costs_of, probe
 from vsr.benchmark.display import Display, NoDisplay
-from vsr.benchmark.plan import Plan, Selection
+from vsr.benchmark.plan import Plan
 from vsr.benchmark.resume import held_quality, nothing_yet, open_output, summarise_output
 from vsr.benchmark.runner import RunSettings, run_benchmark
 from vsr.benchmark.summary import BenchmarkSummary
@@ -51,7 +52,7 @@ def run_in_rounds(
     for number, own in enumerate(allocation.rounds):
         probability[own.rows] = allocation.probabilities(number, held_quality(output, plan), costs)
         is_asked[own.rows] = allocation.draw(number, probability[own.rows])
-        now = replace(plan, selection=Selection(is_asked.copy(), probability.copy()))
+        now = _drawn(plan, is_asked, probability)
         is_last = number == len(allocation.rounds) - 1
         n_missing = _n_missing(now, output, settings)
         if not n_missing and not is_last:
@@ -87,7 +88,14 @@ def probing(plan: Plan, name: str, output: str | os.PathLike[str], allocation: A
     rows = probe(allocation.clusters, others, n_queries, allocation.seed)
     is_asked = np.zeros((len(plan.questions), 1), dtype=bool)
     is_asked[rows] = True
-    return replace(alone, selection=Selection(is_asked, np.full(is_asked.shape, len(rows) / len(plan.questions))))
+    return _drawn(alone, is_asked, np.full(is_asked.shape, len(rows) / len(plan.questions)))
+
+
+def _drawn(plan: Plan, is_asked: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64]) -> Plan:
+    left_out = {
+        model.name: frozenset(np.flatnonzero(~own).tolist()) for model, own in zip(plan.models, is_asked.T, strict=True)
+    }
+    return replace(plan, left_out=left_out, probabilities=probability.copy())
 
 
 def _n_missing(plan: Plan, output: str | os.PathLike[str], settings: RunSettings) -> int:

@@ -93,7 +93,7 @@ def run_benchmark(
     display = display or NoDisplay()
     started = time.monotonic()
     with open_output(output) as journal:
-        n_scored = finish_scoring(journal)
+        n_scored = finish_scoring(journal, plan.score)
         if n_scored:
             display.say(f"{n_scored:,} answers of a run that was killed are scored and written now.")
         held = summarise_output(journal, plan)

@@ -25,7 +25,7 @@ READER_LEFT = 141  # what a shell reports for a program that SIGPIPE ended
 _SECTIONS: dict[str, tuple[str, ...]] = {
     "Train and route": ("train", "evaluate", "select", "inspect", "embed"),
     "Exchange": ("export", "import"),
-    "Measure": ("doctor", "benchmark", "score", "categorize", "analyze"),
+    "Measure": ("doctor", "benchmark", "judge", "score", "categorize", "analyze"),
     "Serve": ("serve", "monitor"),
     "Try": ("demo",),
 }

@@ -1,7 +1,7 @@
 """Asking the LLMs of a configuration: what `benchmark` and `train --benchmark` have in common."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,14 @@ from vsr.cli.options import SHARE, EmbeddingOptions, FiniteRange, collected
 from vsr.cli.sections import option
 
 if TYPE_CHECKING:
+    from vsr.asking.models import AskedModels
     from vsr.benchmark.allocation import Allocation
     from vsr.benchmark.plan import Plan
+    from vsr.benchmark.runner import RunSettings
     from vsr.benchmark.summary import BenchmarkSummary
     from vsr.config import RouterConfig
     from vsr.data.records import Queries
+    from vsr.diagnosis import Finding
 
 TOO_MANY_FAILED = 3
 
@@ -49,6 +52,20 @@ class AskingOptions:
             if getattr(self, field.name) is not None and getattr(self, field.name) is not False
         ]
 
+    def settings(self, seed: int) -> "RunSettings":
+        """Give what the flags say of how a run goes about it."""
+        from vsr.asking.queue import RetryPolicy
+        from vsr.benchmark.runner import RunSettings
+
+        delay_ms = _DELAY_MS if self.rate_limit_delay is None else self.rate_limit_delay
+        return RunSettings(
+            RetryPolicy(concurrency=self.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
+            retry_failed=self.retry_failed,
+            max_cost_usd=self.max_cost,
+            seed=seed,
+            measure_first_token=self.measure_ttft,
+        )
+
     def exit_code(self, summary: "BenchmarkSummary") -> int:
         """Return how the command ends after a run: 0, 3 if too many calls failed, 130 if it was interrupted."""
         if summary.interrupted_by is not None:
@@ -66,13 +83,14 @@ class AskingOptions:
         return _MAX_FAILURES if self.max_failures is None else self.max_failures
 
 
-def asking_options(section: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def asking_options(section: str, *, but: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the flags that say how LLMs are asked; the command gets them as `asking: AskingOptions`.
 
     Args:
         section: the heading that they stand under in the help.
+        but: names of fields of `AskingOptions` whose flags the command has no use for.
     """
-    declarations = (
+    declarations: tuple[Callable[[Any], Any], ...] = (
         option(
             "--query-limit",
             section=section,
@@ -129,14 +147,18 @@ def asking_options(section: str) -> Callable[[Callable[..., Any]], Callable[...,
         ),
     )
 
+    # A declaration does not say which field it fills: they stand in the order of the fields.
+    declared = [(field.name, declare) for field, declare in zip(fields(AskingOptions), declarations, strict=True)]
+    names = [name for name, _ in declared if name not in but]
+
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def collecting(**values: Any) -> Any:  # noqa: ANN401 whatever the command returns
-            names = [field.name for field in fields(AskingOptions)]
             return command(asking=AskingOptions(**{name: values.pop(name) for name in names}), **values)
 
-        for declare in reversed(declarations):
-            collecting = declare(collecting)
+        for name, declare in reversed(declared):
+            if name in names:
+                collecting = declare(collecting)
         return collecting
 
     return decorate
@@ -222,10 +244,9 @@ def ask(
     Returns:
         What came of it; None after a dry run.
     """
-    from vsr.asking.queue import RetryPolicy
     from vsr.benchmark.plan import make_plan
     from vsr.benchmark.rounds import probing, run_in_rounds
-    from vsr.benchmark.runner import RunSettings, preview, run_benchmark
+    from vsr.benchmark.runner import preview, run_benchmark
     from vsr.cli.run_display import run_display, say_estimate
     from vsr.data.records import read_queries
 
@@ -259,14 +280,7 @@ def ask(
     )
     if plan.n_repeated:
         terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
-    delay_ms = _DELAY_MS if options.rate_limit_delay is None else options.rate_limit_delay
-    settings = RunSettings(
-        RetryPolicy(concurrency=options.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
-        retry_failed=options.retry_failed,
-        max_cost_usd=options.max_cost,
-        seed=seed,
-        measure_first_token=options.measure_ttft,
-    )
+    settings = options.settings(seed)
     rounds: Allocation | None = None
     n_cells = 0
     if draw.budget is not None or draw.probe is not None:
@@ -318,21 +332,33 @@ def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan"
     Raises:
         RecordError: The money would be wasted, or nobody can be asked.
     """
-    from dataclasses import replace
-
     from vsr.cli.findings import say_findings
-    from vsr.diagnosis import check_asked, check_queries
+    from vsr.diagnosis import check_queries
 
     # Bad lines end the command already, or are counted where they are left out on purpose.
     of_queries = [finding for finding in check_queries(queries) if finding.check != "bad-line"]
-    asked = check_asked(str(config.path or "configuration"), plan.asked, probes=is_dry_run)
-    if not asked.nobody_answers:
-        # What is wrong with some endpoints need not stop the others.
-        findings = [replace(each, level="warning") if each.level == "error" else each for each in asked.findings]
-    else:
-        findings = list(asked.findings)
+    findings = findings_of_asked(config, plan.asked, probes=is_dry_run)
     n_notes = sum(finding.level == "note" for finding in (*of_queries, *findings))
     if is_dry_run and n_notes:
         notes = terminal.counted(n_notes, "more note")
         terminal.say(f"{notes}: `vsr-train doctor {queries.path} {config.path}` shows what else there is to know.")
     say_findings([*of_queries, *findings], "Nothing has been asked, and nothing spent.")
+
+
+def findings_of_asked(config: "RouterConfig", asked: "AskedModels", *, probes: bool) -> "list[Finding]":
+    """Say what is wrong with those who are asked; only a warning while others can still answer.
+
+    Args:
+        config: where they come from.
+        asked: who is asked.
+        probes: try the endpoints by a connection.
+    """
+    from dataclasses import replace
+
+    from vsr.diagnosis import check_asked
+
+    found = check_asked(str(config.path or "configuration"), asked, probes=probes)
+    if found.nobody_answers:
+        return list(found.findings)
+    # What is wrong with some endpoints need not stop the others.
+    return [replace(each, level="warning") if each.level == "error" else each for each in found.findings]
