@@ -42,7 +42,13 @@ class Schedule:
     """The order of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
 
     def __init__(
-        self, asked: AskedModels, missing: Mapping[str, Iterable[int]], policy: RetryPolicy, seed: int = 0
+        self,
+        asked: AskedModels,
+        missing: Mapping[str, Iterable[int]],
+        policy: RetryPolicy,
+        seed: int = 0,
+        *,
+        is_warm: bool = False,
     ) -> None:
         """Queue the calls that are missing.
 
@@ -51,6 +57,7 @@ class Schedule:
             missing: indices of the plan's questions that are to be asked, by model.
             policy: limits and patience.
             seed: decides the draws by weight and the jitter of waits.
+            is_warm: the models were asked a moment ago and need no call to warm up.
         """
         self.policy = policy
         self.stopped: dict[str, FailedCall] = {}
@@ -73,6 +80,10 @@ class Schedule:
                     queue.fresh.append(question)
             else:
                 queues[0].fresh.extend(questions)
+        if is_warm:
+            for queues in self._queues.values():
+                for queue in queues:
+                    queue.warm = "yes"
         self._order: deque[EndpointState] = deque(self._endpoints.values())
 
     def _new_queue(self, asked: AskedModels, model: AskedModel, index: int) -> ModelQueue:

@@ -7,6 +7,8 @@ from hashlib import blake2b
 from random import Random
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from vsr.asking.models import AskedModel, AskedModels, asked_models
 from vsr.benchmark.rescoring import score_line
@@ -54,6 +56,7 @@ class Plan:
         n_draws: how many answers every model gives to every query.
         left_out: places in `questions` that a model is not asked, by its name.
         score: writes into the line of an answer what it is worth.
+        probabilities: (n_questions, n_models) float64 with which each call was drawn; None where all are made.
     """
 
     questions: tuple[Question, ...]
@@ -64,6 +67,7 @@ class Plan:
     n_draws: int = 1
     left_out: Mapping[str, frozenset[int]] = field(default_factory=dict, repr=False)
     score: Callable[[bytes], bytes] = score_line
+    probabilities: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
     _settings: Mapping[str, bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +96,24 @@ class Plan:
     def n_calls_of(self, model: str) -> int:
         """How many of them are one model's."""
         return len(self.questions) - len(self.left_out.get(model, ()))
+
+    def probability(self, model: AskedModel, index: int) -> float | None:
+        """Return with which probability a call was drawn; None where all are made."""
+        if self.probabilities is None:
+            return None
+        return float(self.probabilities[index, [each.name for each in self.models].index(model.name)])
+
+    def only(self, name: str) -> "Plan":
+        """Return the plan for one model alone.
+
+        Raises:
+            BenchmarkError: It is not among the models.
+        """
+        chosen = tuple(model for model in self.models if model.name == name)
+        if not chosen:
+            names = ", ".join(model.name for model in self.models)
+            raise BenchmarkError(f"--only-model {name} is not in the configuration; its models are {names}.")
+        return replace(self, asked=replace(self.asked, models=chosen))
 
     def call_id(self, model: AskedModel, question: Question) -> str:
         """Return the key of a call: the same prompt, model and settings have the same, whatever else changes."""

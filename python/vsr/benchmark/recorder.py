@@ -37,7 +37,7 @@ _OURS = {
     "embedding_id", "metric", "choices", "error", "error_kind", "input_tokens", "output_tokens", "finish_reason",
     "reasoning", "cost", "extracted", "scoring_rule", "scoring_error", "unparsed", "unscored", "vsr_scorer",
     "use_reasoning", "endpoint", "attempts", "timestamp", "call_id", "messages",
-    "time_to_first_token", "draw",
+    "time_to_first_token", "draw", "probability",
 }  # fmt: skip
 
 
@@ -275,10 +275,15 @@ class Recorder:
             "endpoint": finished.endpoint,
             "attempts": finished.n_attempts,
             "timestamp": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+            "probability": _rounded(self._plan.probability(model, finished.question)),
             "call_id": self._plan.call_id(model, question),
             "draw": question.draw if self._plan.n_draws > 1 else None,
         }
         return {name: value for name, value in record.items() if value is not None or name in always}
+
+
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 6)
 
 
 def finish_scoring(journal: Journal[Line], score: Callable[[bytes], bytes]) -> int:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from vsr.asking.budget import MOST_TOKENS, MOST_USD
@@ -270,6 +272,25 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
         else:
             held.n_others += 1
     return held
+
+
+def held_quality(path: str | os.PathLike[str], plan: Plan) -> npt.NDArray[np.float64]:
+    """Return what an output says of a plan's calls: (n_questions, n_models) quality, NaN = nothing.
+
+    Raises:
+        BenchmarkError: The output cannot be read, or a line of it is no record.
+    """
+    quality = np.full((len(plan.questions), len(plan.models)), np.nan)
+    if not Path(path).exists():
+        return quality
+    look = _Matcher(plan)
+    columns = {model.name: column for column, model in enumerate(plan.models)}
+    with open_output(path, is_read_only=True) as journal:
+        for line in journal.lines():
+            kind, index = look.place(line)
+            if kind == "call" and index is not None and line.performance is not None and not line.unscored:
+                quality[index, columns[line.model_name]] = line.performance
+    return quality
 
 
 def _note_call(held: OutputSummary, plan: Plan, line: Line, index: int) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vsr.cli import terminal
-from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, DrawOptions, ask, asking_options, draw_options
 from vsr.cli.file_formats import QUERIES
 from vsr.cli.judge import MODES
-from vsr.cli.options import seed_option
+from vsr.cli.options import EmbeddingOptions, embedding_options, seed_option
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     help="Then have the judges of the configuration say what answers are worth, into OUTPUT with .judged in its name.",
 )
 @asking_options("Run")
+@draw_options
+@embedding_options
 @option("--dry-run", section="Run", is_flag=True, help="Say how many calls, how long and how dear; ask nothing.")
 @seed_option
 def benchmark(
@@ -55,6 +57,8 @@ def benchmark(
     skip_bad_lines: bool,
     judge_mode: str | None,
     asking: AskingOptions,
+    draw: DrawOptions,
+    embedding: EmbeddingOptions,
     dry_run: bool,
     seed: int,
 ) -> int:
@@ -70,6 +74,7 @@ def benchmark(
         raise click.UsageError("--judge has no effect with --dry-run: there is no answer yet to judge.")
     if dry_run and asking.max_failures is not None:
         raise click.UsageError("--max-failures has no effect with --dry-run: nothing is asked, so nothing can fail.")
+    draw.check(embedding, asking)
     if output.exists() and data_file.exists() and output.samefile(data_file):
         raise click.UsageError("--output is the file of --data-file: name another file for the records.")
     config = load_config(config_path)
@@ -86,6 +91,8 @@ def benchmark(
         skip_bad_lines=skip_bad_lines,
         is_concise=concise,
         is_dry_run=dry_run,
+        draw=draw,
+        embedding=embedding,
     )
     if summary is None:
         return 0

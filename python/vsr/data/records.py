@@ -61,6 +61,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         messages: the conversation that was asked, in the place of the query.
         judged: quality in [0, 1] as an LLM judges it; None where none did.
         is_judged: the performance is the judged one, because nothing else is known.
+        probability: with which the call was drawn, where not all were asked.
     """
 
     query: _Filled = ""  # none where there are messages; that one of them is there is checked when a line is read
@@ -80,6 +81,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     messages: list[dict[str, Any]] | None = None
     judged: _Share | None = None
     is_judged: bool | None = None
+    probability: _Share | None = None
 
     @property
     def prompt(self) -> str:
@@ -207,6 +209,7 @@ _RECORD_FIELDS = (
         for name in ("input_tokens", "output_tokens")
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
+    Field("probability", "a number from 0 to 1", partial(is_number, low=0, high=1)),
     Field("judged", "a number from 0 to 1", partial(is_number, low=0, high=1)),
     *(Field(name, "true or false", lambda value: isinstance(value, bool)) for name in ("unscored", "is_judged")),
     Field("group", "a number or text", is_text_or_number),
