@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 
 from vsr.judging.modes import HIGHEST, LOWEST, Mode, Task
+from vsr.scoring.committed_text import committed_text
 
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"^`{3,}\w*$")
 _LONGEST = 20_000  # characters: a verdict is short, and its last line stands at its end
 
@@ -33,7 +33,7 @@ def read_verdict(task: Task, text: str) -> Verdict | None:
         task: what was asked.
         text: the whole answer.
     """
-    text = _THOUGHT.sub("", text[-_LONGEST:]).strip()
+    text = committed_text(text)[-_LONGEST:].strip()
     lines = [line.strip() for line in text.splitlines() if line.strip() and not _FENCE.match(line.strip())]
     if not lines:
         return None
@@ -75,7 +75,7 @@ def _of_line(task: Task, line: str) -> Verdict | None:
     """Read `Score: 7`, `**Winner: A**`, `verdict - partly correct.`."""
     bare = line.strip("*_`# .")
     found = re.fullmatch(
-        rf"(?:(?:final|my|the)\s+)*{task.field}\W{{1,6}}([\w. ]{{1,20}}?)(?:\s*/\s*10)?", bare, re.IGNORECASE
+        rf"(?:(?:final|my|the)\s+)*{task.field}\W{{1,6}}(?<![-\u2212])([\w. ]{{1,20}}?)(?:\s*/\s*10)?", bare, re.IGNORECASE
     )
     return None if found is None else _verdict(task, found[1].strip(), None)
 

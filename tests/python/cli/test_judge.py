@@ -89,6 +89,8 @@ def test_the_limit_on_the_cost_is_kept(folder, vsr_train):
         (("--against", "x"), 2, "--against has no effect with --mode rubric"),
         (("--mode", "pairwise", "--combine", "mean"), 2, "--combine has no effect with --mode pairwise"),
         (("--mode", "pairwise", "--against", "sim-large-70"), 1, "did you mean sim-large-70b?"),
+        (("--samples", "3"), 2, "No such option"),
+        (("--metric", "exact"), 2, "No such option"),
         (("--dry-run", "--json"), 2, "--json has no effect with --dry-run"),
         (("--criteria", "none.txt"), 1, "none.txt: the criteria cannot be read: No such file or directory."),
     ],
