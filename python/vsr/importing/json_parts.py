@@ -85,7 +85,7 @@ class _Scanner:
 
     def _string(self, data: bytes, start: int, end: int) -> Iterator[tuple[Part | None, int]]:
         if self._is_key:
-            self._keys[-1] = json.loads(data[start:end])
+            self._keys[-1] = _key(data[start:end])
             self._is_key = False
         elif (place := tuple(self._keys)) in self._wanted:
             yield Part(place, data[start:end]), end
@@ -117,6 +117,14 @@ class _Scanner:
         """Take note that so many bytes in front are gone."""
         if self._start is not None:
             self._start -= n_bytes
+
+
+def _key(data: bytes) -> str:
+    """Read a key; one that is no JSON names nothing that anybody wants."""
+    try:
+        return str(json.loads(data))
+    except ValueError:
+        return ""
 
 
 def json_parts(stream: BinaryIO, path: str, wanted: Collection[Place]) -> Iterator[Part]:

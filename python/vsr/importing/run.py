@@ -96,15 +96,17 @@ def import_rows(
         OutputError: The output cannot be written.
     """
     report = ImportReport()
-    with closing(_rows(form, list(_files(form, paths)), names or Names(), score, report)) as rows:
+    with closing(_rows(form, list(_files(form, paths, Path(output))), names or Names(), score, report)) as rows:
         write_rows(output, rows)
     return report
 
 
-def _files(form: Format, paths: Sequence[Path]) -> Iterator[Path]:
+def _files(form: Format, paths: Sequence[Path], output: Path) -> Iterator[Path]:
+    """Name the files to read; what an earlier import wrote into a folder is none of them."""
+    own = output.resolve()
     for path in paths:
         if path.is_dir():
-            found = sorted({each for pattern in form.files for each in path.rglob(pattern) if each.is_file()})
+            found = sorted({each for pattern in form.files for each in path.rglob(pattern) if each.is_file() and each.resolve() != own})
             if not found:
                 raise RecordError(f"{path}: holds no file of {form.title}; expected {' or '.join(form.files)}")
             yield from found

@@ -76,3 +76,9 @@ def test_deep_nesting_between_the_parts_is_passed_over():
     assert parts(b'{"x": ' + deep + b', "samples": [{"a": 1}]}', ("samples", "*")) == [{"a": 1}]
     with pytest.raises(ValueError, match="nested too deep"):
         parts(b'{"samples": [' + deep + b"]}", ("samples", "*"))
+
+
+@pytest.mark.parametrize("key", [b'"\\q"', b'"\xff\xfe"', b'"a\tb"'])
+def test_a_key_that_is_no_json_names_nothing_wanted(key):
+    data = b'{%s: {"samples": [9]}, "samples": [1, {"a": 2}]}' % key
+    assert parts(data, ("samples", "*")) == [{"a": 2}]

@@ -102,3 +102,10 @@ def test_an_import_streams(tmp_path):
     tracemalloc.stop()
     assert report.n_rows == 2000
     assert peak < 8 << 20
+
+
+def test_what_an_earlier_import_wrote_into_the_folder_is_not_read_again(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"query": "q", "model_name": "m", "response": "r", "performance": 1.0}\n')
+    for _ in range(2):
+        report = import_rows(FORMATS["llmrouter"], [tmp_path], tmp_path / "records.jsonl")
+        assert (report.n_files, report.n_rows) == (1, 1)
