@@ -272,8 +272,9 @@ class DecisionLog:
             "excluded": choice.excluded,
             "previous": request.previous,
             "objective": _document(objective),
-            "propensity": choice.propensity,
-            **_explored(request),
+            # Whoever is answered in place of the choice has nothing to do with chance.
+            "propensity": choice.propensity if decision.answered is None else 1.0,
+            **(_explored(request) if decision.answered is None else {}),
             "duration_ms": round(1e3 * decision.duration_s, 3),
             "run_id": None if chose is None or chose.artefact.header is None else chose.artefact.header.run_id,
         }

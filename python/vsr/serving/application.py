@@ -125,7 +125,7 @@ class Application:
         loop = asyncio.get_running_loop()
         receipts, is_list = await self._work(
             request,
-            lambda body: loop.run_in_executor(self.service.pool, self.service.take_feedback, feedback, body),
+            lambda body: loop.run_in_executor(self.service.feedback_pool, self.service.take_feedback, feedback, body),
         )
         return _json(receipts) if is_list else _json(receipts[0], FEEDBACK_CODES[receipts[0].outcome])
 

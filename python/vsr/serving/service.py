@@ -43,6 +43,7 @@ class Service:
         switch: whether choices reach the callers.
         metrics: the counters.
         pool: threads in which choices are made.
+        feedback_pool: the thread in which feedback is kept.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class Service:
         self.metrics = Metrics(reloading, log, self.switch, metrics_folder)
         self._known: tuple[ModelRouter, frozenset[str]] = (self.current, known_models(self.current))
         self.pool = ThreadPoolExecutor(_N_THREADS, thread_name_prefix="choice")
+        # Feedback waits for a lock and the disk, one at a time: no choice is to wait with it.
+        self.feedback_pool = ThreadPoolExecutor(1, thread_name_prefix="feedback")
 
     @property
     def current(self) -> ModelRouter:
@@ -182,7 +185,7 @@ class Service:
                     self._conversations.remember(key, choice.model)
 
     def take_feedback(self, feedback: FeedbackLog, body: bytes) -> tuple[list[Receipt], bool]:
-        """Read the body of feedback and keep what counts, in a thread of the pool.
+        """Read the body of feedback and keep what counts, in the thread for it.
 
         Returns:
             A receipt for each piece, and whether it was a list.
@@ -227,6 +230,7 @@ class Service:
     def close(self) -> None:
         """End what is under way, and write the log out."""
         self.pool.shutdown()
+        self.feedback_pool.shutdown()
         if self.log is not None:
             self.log.close()
         if self.feedback is not None:

@@ -169,8 +169,10 @@ class Supervisor:
     def _wait(self) -> None:
         """Sleep until a signal comes, a worker is ready, or somebody is due to be started; take the signals in."""
         now_s = time.monotonic()
-        due = [place.due_s for place in self._places if place.process is None and place.due_s]
-        due += [] if self._ends_s is None else [self._ends_s]
+        if self._ends_s is None:
+            due = [place.due_s for place in self._places if place.process is None and place.due_s]
+        else:  # nobody is started any more
+            due = [self._ends_s]
         timeout_s = max(0.0, min(due) - now_s) if due else None
         ready = [place.ready for place in self._places if place.ready is not None]
         found, _, _ = select.select([self._woken, *ready], [], [], timeout_s)

@@ -1,14 +1,17 @@
 """Feedback: what counts, where it goes, and over HTTP with several servers on one folder."""
 
+import contextlib
 import json
 import multiprocessing
 import os
 import resource
 import signal
 import sqlite3
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 from routing.trainings import write_training
@@ -253,3 +256,16 @@ def test_without_a_log_it_says_where_feedback_would_go(models):
         answer = server.client.post("/v1/feedback", json={"id": "x", "quality": 1})
         assert answer.status_code == 404
         assert "start it with --log DIR" in answer.json()["error"]
+
+
+def test_no_choice_waits_for_feedback_that_cannot_be_kept_yet(models, tmp_path):
+    with served("--models-dir", models, "--log", tmp_path) as server, ThreadPoolExecutor(6) as pool:
+        ids = [each["id"] for each in server.select([{"query": LAW}] * 6).json()]
+        with contextlib.closing(sqlite3.connect(tmp_path / "feedback.sqlite", isolation_level=None)) as another:
+            another.execute("BEGIN IMMEDIATE")
+            given = [pool.submit(httpx.post, f"{server.url}/v1/feedback", json={"id": each, "quality": 1}) for each in ids]
+            time.sleep(0.3)
+            assert server.client.post("/v1/select", json={"query": LAW}, timeout=3).json()["model"] == "cicero"
+            assert not any(each.done() for each in given)
+            another.execute("ROLLBACK")
+        assert [each.result().status_code for each in given] == [200] * 6

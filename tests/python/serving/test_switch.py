@@ -34,9 +34,10 @@ def test_a_shadow_logs_the_choice_and_answers_with_the_default_model(folder, tmp
             ("mine", "shadow", ["mine"]),
         ]
         assert server.select({"query": " "}).status_code == 400
+        assert server.select({"query": LAW, "explore": 1.0}).json()["model"] == default
         assert server.client.get("/readyz").json() == {"status": "ok", "routing": "shadow"}
         assert server.metric('vsr_routing_info{model="",routing="shadow"}') == 1
-        assert server.metric(f'vsr_choices_total{{model="{default}",reason="shadow"}}') == 1
+        assert server.metric(f'vsr_choices_total{{model="{default}",reason="shadow"}}') == 2
         assert server.metric('vsr_choices_total{model="other",reason="shadow"}') == 1
         assert any("choices are logged alone" in line for line in server.said)
         assert server.end() == 0
@@ -44,7 +45,10 @@ def test_a_shadow_logs_the_choice_and_answers_with_the_default_model(folder, tmp
     assert [(line["model"], line["reason"], line["shadow_model"]) for line in lines] == [
         (default, "shadow", "cicero"),
         ("mine", "shadow", "cicero"),
+        (default, "shadow", lines[2]["shadow_model"]),
     ]
+    # Whatever the choice left to chance: this answer was certain.
+    assert [(line["propensity"], line.get("explore_margin")) for line in lines] == [(1.0, None)] * 3
     assert set(lines[0]["scores"]) == {"newton", "cicero", "darwin"}
 
 

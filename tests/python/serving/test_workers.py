@@ -14,6 +14,7 @@ import pytest
 
 from routing.trainings import write_training
 from serving.process import refused, served
+from vsr.serving.workers import Supervisor
 
 LAW = "Which court reads this contract, and which statute?"
 BENCHES = Path(__file__).parents[3] / "benches" / "python"
@@ -93,6 +94,17 @@ def test_all_workers_follow_the_file_of_the_switch(folder, tmp_path):
         wait_until(lambda: info in server.client.get("/metrics").text and server.metric(info) == 2, "both say so")
         assert server.end(signal.SIGINT) == 130
     assert server.said[-1] == "Error: Interrupted."
+
+
+def test_at_the_end_nobody_waits_for_a_place_that_is_not_filled_any_more():
+    supervisor = Supervisor(2, None, 1.0, [])
+    supervisor._woken, waking = os.pipe()
+    supervisor._places[0].due_s = 1.0  # as of a worker that was started in the place of a dead one
+    supervisor._ends_s = time.monotonic() + 0.2
+    supervisor._wait()
+    assert time.monotonic() >= supervisor._ends_s
+    os.close(supervisor._woken)
+    os.close(waking)
 
 
 def test_workers_do_not_outlive_their_parent(folder):
