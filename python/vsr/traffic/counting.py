@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vsr.data.feedback import Feedback
@@ -39,11 +39,19 @@ class Counted:
 
 
 def feedback_by_decision(feedback: Iterable[Feedback]) -> dict[str, Feedback]:
-    """Take the first feedback on every decision that says how good, slow or dear an answer was."""
+    """Take what is first said of every decision: how good its answer was, how slow, how dear, in one line or several."""
     found: dict[str, Feedback] = {}
     for each in feedback:
-        if each.id is not None and not (each.quality is None and each.latency_s is None and each.cost_usd is None):
-            found.setdefault(each.id, each)
+        if each.id is None or (each.quality is None and each.latency_s is None and each.cost_usd is None):
+            continue
+        first = found.setdefault(each.id, each)
+        if first is not each and each.model in (None, first.model):
+            found[each.id] = replace(
+                first,
+                quality=each.quality if first.quality is None else first.quality,
+                latency_s=each.latency_s if first.latency_s is None else first.latency_s,
+                cost_usd=each.cost_usd if first.cost_usd is None else first.cost_usd,
+            )
     return found
 
 
