@@ -60,7 +60,7 @@ class JudgedLabels:
             n_judged=int(judgements.stand_in.sum()),
             n_true=int(np.isfinite(true).sum()),
             n_both=len(said),
-            agreement=float(((said > _HALF) == (was > _HALF)).mean()) if is_enough else None,
+            agreement=float(((said >= _HALF) == (was >= _HALF)).mean()) if is_enough else None,
             correlation=float(np.corrcoef(said, was)[0, 1]) if varies else None,
             excess=float((said - was).mean()) if is_enough else None,
             is_corrected=is_enough,
