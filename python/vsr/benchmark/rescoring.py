@@ -166,7 +166,8 @@ class Rescoring:
             report.quality_before += own
             report.quality_after += score.value
         named = {} if self._metric is None else {"metric": self._metric}
-        return with_fields(line.text, {**_fields(score), **named})
+        # The quality is this rule's from now on; what judges said stays in `judged`.
+        return with_fields(line.text, {**_fields(score), "is_judged": False, "scored_performance": None, **named})
 
 
 def rescore_file(

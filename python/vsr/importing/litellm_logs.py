@@ -83,11 +83,11 @@ def _error(row: Row) -> str | None:
 
 def _moment(value: object) -> float | None:
     """Read a moment: seconds since 1970, or ISO 8601."""
-    if isinstance(value, int | float):
-        return float(value)
     try:
+        if isinstance(value, int | float):
+            return float(value)
         moment = dt.datetime.fromisoformat(str(value))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsr.benchmark.rescoring import Rescoring, rescore_file
+from vsr.data.records import read_records
 from vsr.errors import BenchmarkError, RecordError
 from vsr.scoring import SCORER_VERSION
 
@@ -203,3 +204,16 @@ def test_everything_else_comes_back(tmp_path_factory, others, response, truth):
     written = msgspec.json.decode(line)
     assert {name: written[name] for name in record} == record
     assert list(written)[: len(record)] == list(record)
+
+
+def test_a_judged_quality_that_a_rule_replaces_is_not_called_judged_any_more(tmp_path):
+    path = tmp_path / "judged.jsonl"
+    judged = {"query": "q", "model_name": "m", "response": "Paris it is", "judged": 0.9, "performance": 0.9}
+    judged |= {"is_judged": True, "scored_performance": 0.4}
+    path.write_text(json.dumps(judged | {"ground_truth": "Paris"}) + "\n" + json.dumps(judged) + "\n")
+    rescore_file(path, metric="contains")
+    with_truth, without = (json.loads(line) for line in path.read_text().splitlines())
+    assert (with_truth["performance"], with_truth["is_judged"], with_truth["judged"]) == (1.0, False, 0.9)
+    assert with_truth["scored_performance"] is None
+    assert without == judged
+    assert [each.is_judged for each in read_records(path)] == [False, True]

@@ -239,3 +239,10 @@ def test_real_multiple_choice_scores_as_its_program_did(tmp_path):
     bare.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "performance"}) + "\n" for row in rows))
     again = [score_record(record) for record in read_records(bare)]  # type: ignore[arg-type]
     assert again == [row["performance"] for row in rows]
+
+
+def test_a_time_that_no_clock_shows_is_none(tmp_path):
+    row = {"model": "m", "messages": "q", "response": "r", "startTime": 10**400, "endTime": 1e300}
+    (tmp_path / "logs.jsonl").write_text(json.dumps(row) + "\n")
+    import_rows(FORMATS["litellm"], [tmp_path / "logs.jsonl"], tmp_path / "out.jsonl")
+    assert "response_time" not in json.loads((tmp_path / "out.jsonl").read_text())
