@@ -4,6 +4,7 @@ import contextlib
 import errno
 import gzip
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from vsr.errors import OutputError
 
 # What a full or failing disk answers to a write: the only errors inside the `with` body that are surely the file's own.
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+_OWN_MODE = 0o600
+_TAIL_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
@@ -87,6 +90,43 @@ def _mode_of(target: Path) -> int:
         umask = os.umask(0)
         os.umask(umask)
         return 0o666 & ~umask
+
+
+def open_to_add(path: Path) -> int:
+    """Open a file to add to, which nobody else may read; it is made where it is missing.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, _OWN_MODE)
+    try:
+        _require_regular(descriptor)
+        os.fchmod(descriptor, _OWN_MODE)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _require_regular(descriptor: int) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def drop_torn_line(descriptor: int, beginning: bytes) -> None:
+    """Take away the half of a line that a killed process may have left at the end.
+
+    Args:
+        descriptor: of the file.
+        beginning: of every line that is ours; what begins otherwise stays.
+    """
+    size = os.fstat(descriptor).st_size
+    start = max(0, size - _TAIL_BYTES)
+    tail = os.pread(descriptor, size - start, start)
+    whole = tail.rfind(b"\n") + 1
+    if whole < len(tail) and tail[whole:].startswith(beginning[: len(tail) - whole]):
+        os.ftruncate(descriptor, start + whole)
 
 
 def sync(descriptor: int) -> None:

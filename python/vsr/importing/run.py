@@ -106,7 +106,14 @@ def _files(form: Format, paths: Sequence[Path], output: Path) -> Iterator[Path]:
     own = output.resolve()
     for path in paths:
         if path.is_dir():
-            found = sorted({each for pattern in form.files for each in path.rglob(pattern) if each.is_file() and each.resolve() != own})
+            found = sorted(
+                {
+                    each
+                    for pattern in form.files
+                    for each in path.rglob(pattern)
+                    if each.is_file() and each.resolve() != own
+                }
+            )
             if not found:
                 raise RecordError(f"{path}: holds no file of {form.title}; expected {' or '.join(form.files)}")
             yield from found

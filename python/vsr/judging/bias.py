@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vsr.evaluation.statistics.shares import wilson_interval
 from vsr.judging.agreement import correlation
 from vsr.judging.opinions import PairOpinion
 from vsr.judging.responses import Response
@@ -38,9 +39,7 @@ class Share:
         """Make the share of `n_hits` among `n`; None of nothing."""
         if not n:
             return None
-        p, z2 = n_hits / n, _Z**2
-        centre, half = p + z2 / (2 * n), _Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-        return cls(p, max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n)), n)
+        return cls(n_hits / n, *wilson_interval(n_hits, n), n)
 
 
 @dataclass(frozen=True)

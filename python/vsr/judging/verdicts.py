@@ -75,7 +75,9 @@ def _of_line(task: Task, line: str) -> Verdict | None:
     """Read `Score: 7`, `**Winner: A**`, `verdict - partly correct.`."""
     bare = line.strip("*_`# .")
     found = re.fullmatch(
-        rf"(?:(?:final|my|the)\s+)*{task.field}\W{{1,6}}(?<![-\u2212])([\w. ]{{1,20}}?)(?:\s*/\s*10)?", bare, re.IGNORECASE
+        rf"(?:(?:final|my|the)\s+)*{task.field}\W{{1,6}}(?<![-\u2212])([\w. ]{{1,20}}?)(?:\s*/\s*10)?",
+        bare,
+        re.IGNORECASE,
     )
     return None if found is None else _verdict(task, found[1].strip(), None)
 

@@ -8,7 +8,6 @@ import logging
 import os
 import queue
 import secrets
-import stat
 import threading
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from vsr._files import drop_torn_line, open_to_add
 from vsr.choice.chooser import Choice
 from vsr.choice.exploration import as_exploration
 from vsr.choice.objective import Objective
@@ -38,8 +38,7 @@ _MOST_WAITING_BYTES = 64 << 20
 _MOST_BYTES = 256 << 20
 _MOST_AT_ONCE = 500  # lines of one write
 _MOST_MEASURED = 64  # of these: a server under load has better things to do than to measure distances
-_TAIL_BYTES = 1 << 20
-_OWN_MODE = 0o600
+_BEGINNING = b'{"id":'
 _STOP = None
 _AGE_S = 86_400.0
 
@@ -297,42 +296,21 @@ def _open(path: Path) -> int:
     """Open a log to add to, which nobody else may read and no other process adds to."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(path, flags, _OWN_MODE)
+        descriptor = open_to_add(path)
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror}); expected a file, or a folder to make it in"
         ) from error
     try:
-        _require_regular(path, descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.fchmod(descriptor, _OWN_MODE)
-        _drop_torn_line(descriptor)
+        drop_torn_line(descriptor, _BEGINNING)
     except BlockingIOError:
         os.close(descriptor)
         raise OutputError(f"{path}: another process logs to it; name another file") from None
     except OSError as error:
         os.close(descriptor)
         raise OutputError(f"{path}: cannot be written ({error.strerror}); name another file") from error
-    except OutputError:
-        os.close(descriptor)
-        raise
     return descriptor
-
-
-def _require_regular(path: Path, descriptor: int) -> None:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise OutputError(f"{path}: is no regular file; expected the name of a file to add decisions to")
-
-
-def _drop_torn_line(descriptor: int) -> None:
-    """Take away the half of a line that a killed process may have left at the end."""
-    size = os.fstat(descriptor).st_size
-    start = max(0, size - _TAIL_BYTES)
-    tail = os.pread(descriptor, size - start, start)
-    whole = tail.rfind(b"\n") + 1
-    if tail[whole:].startswith(b'{"id":'[: len(tail) - whole]) and whole < len(tail):
-        os.ftruncate(descriptor, start + whole)
 
 
 def _fields(distance: Distance | None) -> bytes:

@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from vsr._files import drop_torn_line, open_to_add
 from vsr.errors import OutputError
 from vsr.serving.feedback_bodies import FeedbackBody
 from vsr.serving.ids import DecisionIds
@@ -24,9 +24,8 @@ FEEDBACK_NAME = "feedback.jsonl"
 SEEN_NAME = "feedback.sqlite"
 KEEP_DAYS = 7
 _KEEP_S = KEEP_DAYS * 86_400
-_OWN_MODE = 0o600
 _BUSY_S = 10.0
-_TAIL_BYTES = 1 << 16
+_BEGINNING = b'{"id":'
 _encode = msgspec.json.Encoder().encode
 _LOGGER = logging.getLogger(__name__)
 
@@ -147,8 +146,8 @@ class FeedbackLog:
         connection.execute("BEGIN IMMEDIATE")
         descriptor = size = -1
         try:
-            descriptor = _open(self.path)
-            _drop_torn_line(descriptor)
+            descriptor = open_to_add(self.path)
+            drop_torn_line(descriptor, _BEGINNING)
             size = os.fstat(descriptor).st_size
             yield connection, descriptor
             connection.execute("COMMIT")
@@ -172,7 +171,7 @@ class FeedbackLog:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in (self._seen_path, self.path):
-                os.close(_open(path))
+                os.close(open_to_add(path))
             with contextlib.closing(self._connect()) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("CREATE TABLE IF NOT EXISTS seen (id BLOB PRIMARY KEY, time INTEGER) WITHOUT ROWID")
@@ -194,27 +193,3 @@ class FeedbackLog:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
-
-
-def _open(path: Path) -> int:
-    """Open a file to add to, which nobody else may read.
-
-    Raises:
-        OSError: It cannot be opened, or is no regular file.
-    """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, _OWN_MODE)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(0, "it is no regular file")
-    os.fchmod(descriptor, _OWN_MODE)
-    return descriptor
-
-
-def _drop_torn_line(descriptor: int) -> None:
-    """Take away the half of a line that a killed process may have left at the end."""
-    size = os.fstat(descriptor).st_size
-    start = max(0, size - _TAIL_BYTES)
-    tail = os.pread(descriptor, size - start, start)
-    if not tail.endswith(b"\n") and tail:
-        os.ftruncate(descriptor, start + tail.rfind(b"\n") + 1)

@@ -39,7 +39,7 @@ class Counted:
 
 
 def feedback_by_decision(feedback: Iterable[Feedback]) -> dict[str, Feedback]:
-    """Take what is first said of every decision: how good its answer was, how slow, how dear, in one line or several."""
+    """Take what is first said of every decision: how good, slow and dear its answer was, in one line or several."""
     found: dict[str, Feedback] = {}
     for each in feedback:
         if each.id is None or (each.quality is None and each.latency_s is None and each.cost_usd is None):

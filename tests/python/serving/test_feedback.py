@@ -263,7 +263,9 @@ def test_no_choice_waits_for_feedback_that_cannot_be_kept_yet(models, tmp_path):
         ids = [each["id"] for each in server.select([{"query": LAW}] * 6).json()]
         with contextlib.closing(sqlite3.connect(tmp_path / "feedback.sqlite", isolation_level=None)) as another:
             another.execute("BEGIN IMMEDIATE")
-            given = [pool.submit(httpx.post, f"{server.url}/v1/feedback", json={"id": each, "quality": 1}) for each in ids]
+            given = [
+                pool.submit(httpx.post, f"{server.url}/v1/feedback", json={"id": each, "quality": 1}) for each in ids
+            ]
             time.sleep(0.3)
             assert server.client.post("/v1/select", json={"query": LAW}, timeout=3).json()["model"] == "cicero"
             assert not any(each.done() for each in given)

@@ -1,14 +1,12 @@
 """How unlike some queries are those that were measured: the share beyond the training's own distances."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from vsr.evaluation.statistics.shares import wilson_interval
 from vsr.persistence.yardstick import USUAL, Yardstick
-
-_Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def novelty_of(yardstick: Yardstick, vectors: npt.NDArray[np.float32]) -> Novelt
     """
     far = yardstick.distances_of(vectors)
     unlike = np.flatnonzero(far > yardstick.limit)
-    low, high = _wilson(len(unlike), len(vectors))
+    low, high = wilson_interval(len(unlike), len(vectors))
     return Novelty(
         n_queries=len(vectors),
         n_unlike=len(unlike),
@@ -61,11 +59,3 @@ def novelty_of(yardstick: Yardstick, vectors: npt.NDArray[np.float32]) -> Novelt
         typical_rank=float(np.median(yardstick.ranks(far))),
         unlike=tuple(unlike[np.argsort(-far[unlike], kind="stable")].tolist()),
     )
-
-
-def _wilson(n_hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    share, z2 = n_hits / n, _Z**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
