@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from vsr.errors import OutputError
+from vsr.errors import ConfigError, OutputError
 from vsr.serving.listening import SharedAddress
 
 _LOGGER = logging.getLogger(__name__)
@@ -88,6 +88,12 @@ class _Place:
     due_s: float = 0.0
     n_short_lives: int = 0
     has_missed_hangup: bool = False
+
+    def put_off(self) -> str:
+        """Say when the next worker is to be started here, the later the shorter the last ones lived, and in words."""
+        pause_s = min(_LONGEST_PAUSE_S, 0.5 * 2.0 ** (self.n_short_lives - 1)) if self.n_short_lives else 0.0
+        self.due_s = time.monotonic() + pause_s
+        return f"in {pause_s:g} s" if pause_s else "now"
 
 
 class Supervisor:
@@ -225,7 +231,7 @@ class Supervisor:
                 place.process.kill()
                 place.process.wait()
         elif place.process is None and place.due_s and now_s >= place.due_s:
-            self._start(place)
+            self._start_again(place)
 
     def _bury(self, place: _Place, code: int) -> None:
         """Note that a worker has ended, and when another is to take its place."""
@@ -242,13 +248,20 @@ class Supervisor:
                 _LOGGER.warning("worker %d %s before it answered", place.number, how)
             self._end(code if code > 0 else 1)
             return
-        now_s = time.monotonic()
-        is_steady = was_ready and now_s - place.ready_s >= _STEADY_S
+        is_steady = was_ready and time.monotonic() - place.ready_s >= _STEADY_S
         place.n_short_lives = 0 if is_steady else place.n_short_lives + 1
-        pause_s = min(_LONGEST_PAUSE_S, 0.5 * 2.0 ** (place.n_short_lives - 1)) if place.n_short_lives else 0.0
-        place.due_s = now_s + pause_s
-        when = f"in {pause_s:g} s" if pause_s else "now"
-        _LOGGER.warning("worker %d %s; another takes its place %s", place.number, how, when)
+        _LOGGER.warning("worker %d %s; another takes its place %s", place.number, how, place.put_off())
+
+    def _start_again(self, place: _Place) -> None:
+        """Start a worker in the place of one that has ended; later, where there is no process or descriptor for it."""
+        try:
+            self._start(place)
+        except (OSError, ConfigError) as error:
+            if place.ready is not None:
+                os.close(place.ready)
+                place.ready = None
+            place.n_short_lives += 1
+            _LOGGER.warning("worker %d cannot be started (%s); again %s", place.number, error, place.put_off())
 
     def _start(self, place: _Place) -> None:
         bound = self._address.another()

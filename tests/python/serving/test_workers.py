@@ -107,6 +107,20 @@ def test_at_the_end_nobody_waits_for_a_place_that_is_not_filled_any_more():
     os.close(waking)
 
 
+def test_a_worker_that_cannot_be_started_now_is_started_later(caplog):
+    class Exhausted:
+        def another(self):
+            raise OSError(24, "Too many open files")
+
+    supervisor = Supervisor(1, Exhausted(), 1.0, [])
+    place = supervisor._places[0]
+    place.due_s = 1.0
+    supervisor._look_after(place)
+    assert 0.0 < place.due_s - time.monotonic() <= 0.5
+    assert "worker 1 cannot be started" in caplog.text
+    assert "again in 0.5 s" in caplog.text
+
+
 def test_workers_do_not_outlive_their_parent(folder):
     with served("--models-dir", folder, "--workers", 2) as server:
         workers = children_of(server)
