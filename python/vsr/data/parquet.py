@@ -23,6 +23,7 @@ _GROUP_ROWS, _GROUP_BYTES = 20_000, 32 << 20  # of a group of rows that is writt
 # Marks a column whose texts are JSON, since its values are of several kinds or have parts; read back as they were.
 _JSON_MARK = {b"vsr": b"json"}
 _LARGEST_INT = 2**63 - 1
+_LARGEST_EXACT = 2**53  # that a float holds, too
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -104,7 +105,7 @@ class _Columns:
     """The columns of a table that is still being seen, and the kinds of their values.
 
     Attributes:
-        kinds: `bool int float str texts json`, by column.
+        kinds: `bool int long float str texts json`, by column.
     """
 
     kinds: dict[str, set[str]] = field(default_factory=dict)
@@ -119,6 +120,8 @@ class _Columns:
     def kind(self, name: str) -> str:
         """Give the one kind that holds all values of a column."""
         kinds = self.kinds[name]
+        if kinds and kinds <= {"int", "long"}:
+            return "int"
         if len(kinds) < 2:
             return next(iter(kinds), "str")
         return "float" if kinds == {"int", "float"} else "json"
@@ -155,7 +158,9 @@ def _kind(value: object) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
-        return "int" if -_LARGEST_INT <= value <= _LARGEST_INT else "json"
+        if -_LARGEST_INT <= value <= _LARGEST_INT:
+            return "int" if -_LARGEST_EXACT <= value <= _LARGEST_EXACT else "long"
+        return "json"
     if isinstance(value, float):
         return "float"
     if isinstance(value, str):

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vsr.data.json_lines import write_rows
@@ -26,6 +26,8 @@ def filled(row):
 
 
 @given(ROWS)
+@example([{"a": 2**60}, {"a": 0.5}])
+@example([{"a": 2**60 + 1}, {"a": 1}])
 def test_what_is_written_is_read_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("rows") / "rows.parquet"
     write_rows(path, rows)
