@@ -195,7 +195,9 @@ class Service:
             OutputError: It cannot be kept.
         """
         given, is_list = read_feedback_body(body)
-        receipts = feedback.add(given, answering_models(self.current))
+        default = self.default()  # a model that all is answered with need not be one of the training
+        known = answering_models(self.current) | ({default} if default is not None else set())
+        receipts = feedback.add(given, known)
         self.metrics.judged(receipts)
         return receipts, is_list
 

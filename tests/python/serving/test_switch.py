@@ -54,7 +54,9 @@ def test_a_shadow_logs_the_choice_and_answers_with_the_default_model(folder, tmp
 
 def test_a_shadow_of_a_fixed_model_answers_with_that_one(folder, tmp_path):
     with served("--models-dir", folder, "--shadow", "--fixed", "safe", "--log", tmp_path) as server:
-        assert server.select({"query": LAW, "default": "mine"}).json()["model"] == "safe"
+        answer = server.select({"query": LAW, "default": "mine"}).json()
+        assert answer["model"] == "safe"
+        assert server.client.post("/v1/feedback", json={"id": answer["id"], "quality": 1}).status_code == 200
         assert server.client.get("/readyz").json() == {"status": "ok", "routing": "shadow", "model": "safe"}
         assert server.end() == 0
     assert [(line["model"], line["shadow_model"]) for line in lines_of(tmp_path / "decisions.jsonl")] == [
