@@ -14,6 +14,7 @@ import pytest
 
 from routing.trainings import write_training
 from serving.process import refused, served
+from vsr.serving.listening import SharedAddress
 from vsr.serving.workers import Supervisor
 
 LAW = "Which court reads this contract, and which statute?"
@@ -96,8 +97,18 @@ def test_all_workers_follow_the_file_of_the_switch(folder, tmp_path):
     assert server.said[-1] == "Error: Interrupted."
 
 
+class Exhausted(SharedAddress):
+    """An address of a process that may open nothing more."""
+
+    def __init__(self):
+        self.port = 0
+
+    def another(self):
+        raise OSError(24, "Too many open files")
+
+
 def test_at_the_end_nobody_waits_for_a_place_that_is_not_filled_any_more():
-    supervisor = Supervisor(2, None, 1.0, [])
+    supervisor = Supervisor(2, Exhausted(), 1.0, [])
     supervisor._woken, waking = os.pipe()
     supervisor._places[0].due_s = 1.0  # as of a worker that was started in the place of a dead one
     supervisor._ends_s = time.monotonic() + 0.2
@@ -108,10 +119,6 @@ def test_at_the_end_nobody_waits_for_a_place_that_is_not_filled_any_more():
 
 
 def test_a_worker_that_cannot_be_started_now_is_started_later(caplog):
-    class Exhausted:
-        def another(self):
-            raise OSError(24, "Too many open files")
-
     supervisor = Supervisor(1, Exhausted(), 1.0, [])
     place = supervisor._places[0]
     place.due_s = 1.0
