@@ -186,8 +186,11 @@ def serve(
         if fixed is not None and not shadow
         else _router(models_dir, config, algorithm, embedding, warn)
     )
-    if shadow and isinstance(router, DisabledRouter):
-        raise click.UsageError("--shadow has no effect where the configuration says enabled: false.")
+    if isinstance(router, DisabledRouter):
+        flags = {"--shadow": shadow, "--explore": explore is not None, "--explore-margin": explore_margin is not None}
+        useless = [flag for flag, is_given in flags.items() if is_given]
+        if useless:
+            raise click.UsageError(f"{useless[0]} has no effect where the configuration says enabled: false.")
     log = None if log_dir is None else _open_log(log_dir, log_text, worker, warn)
     if explore and log is None:
         warn("--explore without --log: how probable a choice was stands in the answers alone")

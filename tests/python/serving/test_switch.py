@@ -124,3 +124,14 @@ def test_what_cannot_be_meant_is_said(folder, tmp_path, arguments, code, said):
     ended, err = refused("--models-dir", folder, "--port", "0", *given)
     assert ended == code
     assert said in err
+
+
+@pytest.mark.parametrize("flags", [("--explore", "0.1"), ("--explore-margin", "0.1"), ("--shadow", "--log", "LOG")])
+def test_where_nothing_is_chosen_nothing_can_be_drawn_or_tried(tmp_path, flags):
+    (tmp_path / "c.yaml").write_text(
+        "default_model: safe\nmodel_config: {safe: {}}\nmodel_selection: {enabled: false}\n"
+    )
+    given = [str(tmp_path / "log") if each == "LOG" else each for each in flags]
+    code, err = refused("--config", tmp_path / "c.yaml", "--port", "0", *given)
+    assert code == 2
+    assert f"{flags[0]} has no effect where the configuration says enabled: false" in err
