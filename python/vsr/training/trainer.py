@@ -183,7 +183,9 @@ class Trainer:
         labels = grades.labels(self.data.prior)
         known = np.where(np.isfinite(labels), labels, self.data.prior.rows(grades.codes))
         best = Chooser.prepare(self.statistics(), self.objective).best(known, grades.codes)
-        return with_grades(self.data, replace(grades, queries=tuple(q[:_QUERY_CHARACTERS] for q in grades.queries)), best)
+        return with_grades(
+            self.data, replace(grades, queries=tuple(q[:_QUERY_CHARACTERS] for q in grades.queries)), best
+        )
 
     def _digest(self) -> str:
         measured = self.outcomes.digest()
