@@ -38,8 +38,8 @@ def test_a_weight_of_zero_changes_nothing(records: Path, tmp_path: Path, vsr_tra
         {"query": "A?", "model": "newton", "quality": 1},
         {"query": "A?", "preferred": "newton", "other": "darwin"},
     )
-    plain = ("train", "--data-file", records, *FLAGS, "--algorithm", "knn")
-    plain += ("--algorithm", "matrix_factorization", "--mf-num-factors", "4")
+    both = ("--algorithm", "knn", "--algorithm", "matrix_factorization", "--mf-num-factors", "4")
+    plain = ("train", "--data-file", records, *FLAGS, *both)
     given = ("--feedback", feedback, "--feedback-weight")
     runs = {"none": (), "zero": (*given, "0"), "half": (*given, "0.5")}
     for name, flags in runs.items():

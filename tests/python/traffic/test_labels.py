@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from traffic.days import MODELS, train, usual, write_log
+from routing.subjects import MODELS
+from traffic.days import train, usual, write_log
 from vsr.data.feedback import Feedback
 from vsr.errors import RecordError
 from vsr.traffic.decisions import read_decisions
