@@ -24,6 +24,7 @@ from vsr.cli.options import (
     objective_options,
     seed_option,
 )
+from vsr.cli.production_labels import FeedbackOptions, feedback_options
 from vsr.cli.records import RECORDS_NAME, read_measured
 from vsr.cli.report import ReportOptions, report_options
 from vsr.cli.sections import command, option
@@ -71,6 +72,7 @@ _BENCHMARK = "Asking first"
     metavar="FILE",
     help="Pairs of models, one preferred: matrix factorization learns from them.",
 )
+@feedback_options
 @option("--benchmark", is_flag=True, section=_BENCHMARK, help="Ask every LLM of the configuration every query first.")
 @asking_options(_BENCHMARK)
 @option(
@@ -98,6 +100,7 @@ def train(
     splits: int | None,
     categories: Literal["given", "predicted"],
     preferences: Path | None,
+    feedback: FeedbackOptions,
     benchmark: bool,
     asking: AskingOptions,
     algorithms: tuple[str, ...],
@@ -121,7 +124,7 @@ def train(
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.evaluation.settings import N_SPLITS
     from vsr.features.classifier import CategoryClassifier
-    from vsr.training.pairs import preference_features
+    from vsr.training.pairs import GradedQueries, learnt_features
 
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
     if splits is not None and holdout is not None:
@@ -130,13 +133,14 @@ def train(
         raise click.UsageError("--report has no effect with --analyze-only: nothing is compared.")
     if analyze_only and keep_versions is not None:
         raise click.UsageError("--keep-versions has no effect with --analyze-only: nothing is trained.")
+    chosen = registry.parts_first(dict.fromkeys(algorithms or registry.names()))
+    feedback.check(chosen, embedding, analyze_only=analyze_only)
     config = None if config_path is None else read_config(config_path)
     if analyze_only and config is not None:
         from vsr.cli.analyze import write_analysis
 
         write_analysis(config, as_json=as_json)
         return 0
-    chosen = registry.parts_first(dict.fromkeys(algorithms or registry.names()))
     parameters = given_parameters(chosen, flags, {} if config is None else config.algorithm_parameters())
     folder = artefact_folder(output_dir, config)
     if config is not None:
@@ -179,16 +183,24 @@ def train(
             terminal.warn(f"{preferences}: {pairs.n_bad_lines:,} bad lines left out")
         if pairs.n_measured:
             terminal.warn(f"{pairs.n_measured:,} preference pairs left out: records of their queries say more")
+    labels = feedback.read(outcomes, skip_bad_lines=skip_bad_lines)
+    if labels is not None and labels.pairs.queries:
+        own = labels.pairs.weighted(feedback.weight)
+        pairs = own if pairs is None else pairs.followed_by(own)
+    further = (*(() if pairs is None else pairs.queries), *(() if labels is None else labels.queries))
     # All at once: a model is loaded once, and texts are reported once.
-    vectors = embed_queries([*outcomes.queries, *(() if pairs is None else pairs.queries)], embedding)
+    vectors = embed_queries([*outcomes.queries, *further], embedding)
     embeddings = vectors.embeddings[: outcomes.n_queries]
     learnt = classifier = None
-    if pairs is not None:
+    if further:
         measured = outcomes.measured_rows
-        labels = category_codes([outcomes.categories[row] for row in measured.tolist()])
-        classifier = CategoryClassifier.where_labelled_enough(embeddings[measured], labels)
-        of_pairs = vectors.embeddings[outcomes.n_queries :]
-        learnt = preference_features(pairs, of_pairs, outcomes.models, classifier)
+        codes = category_codes([outcomes.categories[row] for row in measured.tolist()])
+        classifier = CategoryClassifier.where_labelled_enough(embeddings[measured], codes)
+        graded = None
+        if labels is not None and labels.queries:
+            graded = GradedQueries(labels.queries, labels.categories, labels.quality, feedback.weight)
+        of_further = vectors.embeddings[outcomes.n_queries :]
+        learnt = learnt_features(pairs, graded, of_further, outcomes.models, classifier)
     settings = TrainingSettings(
         algorithms=chosen,
         parameters=parameters,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 from vsr.data.fields import Field, is_filled_text, is_number, is_text, problem_with
@@ -32,6 +32,16 @@ class PreferencePairs:
     confidence: tuple[float, ...]
     n_measured: int
     n_bad_lines: int
+
+    def weighted(self, weight: float) -> "PreferencePairs":
+        """Give the same pairs with every confidence multiplied."""
+        return replace(self, confidence=tuple(weight * each for each in self.confidence))
+
+    def followed_by(self, further: "PreferencePairs") -> "PreferencePairs":
+        """Give these pairs and then others."""
+        return PreferencePairs(
+            *(getattr(self, each.name) + getattr(further, each.name) for each in fields(self)),
+        )
 
 
 def read_preferences(

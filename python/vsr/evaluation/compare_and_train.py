@@ -166,7 +166,9 @@ def compare_and_train(
     if evaluation is not None:
         settings = replace(settings, objective=evaluation.objective)
     recommended = recommended_by(evaluation)
-    table = Trainer.prepare(features, outcomes, settings.seed, settings.objective, classifier=settings.classifier)
+    table = Trainer.prepare(
+        features, outcomes, settings.seed, settings.objective, settings.preferences, settings.classifier
+    )
     is_single = recommended is None
     if is_single:
         # One model should answer everything: the table is that model where it has no categories.

@@ -77,8 +77,8 @@ def prepare_training(
         outcomes = outcomes.with_models([name for name in outcomes.models if name not in never])
         if preferences is not None:
             preferences = preferences.among(np.flatnonzero(seen))
-            if not preferences.n_pairs:
-                raise TrainingError("no preference pair is left between models whose quality was measured")
+            if not preferences.n_pairs and preferences.grades is None:
+                raise TrainingError("no preference pair or grade is left of models whose quality was measured")
     if outcomes.n_queries < FEW_QUERIES:
         notes.append(
             f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "

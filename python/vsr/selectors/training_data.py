@@ -1,6 +1,7 @@
-"""What algorithms learn from: queries with measured quality, and pairs of models of which one was preferred."""
+"""What algorithms learn from: queries with measured quality, pairs of models of which one was preferred, grades."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,20 +18,84 @@ Features = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
+class Grades:
+    """What people said of answers in service: queries with a grade of one model, or of a few.
+
+    They are never held out: who routes chooses which model is graded, so that they are no fair sample of anything.
+
+    Attributes:
+        features: (n, n_features) float32.
+        codes: (n,) int64, category of each query, -1 where its features hold none.
+        quality: (n, n_models) float64 in [0, 1], NaN = not graded.
+        weight: above 0, up to 1: how far a grade moves a label away from the model's mean.
+        queries: the text of each query.
+    """
+
+    features: Features
+    codes: IntArray
+    quality: FloatArray
+    weight: float
+    queries: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit.
+
+        Raises:
+            TrainingError: They differ in length, or the weight is not above 0 and up to 1.
+        """
+        n = len(self.features)
+        if any(len(part) != n for part in (self.codes, self.quality, self.queries)):
+            raise TrainingError(
+                f"{n} feature rows, {len(self.codes)} categories, {len(self.quality)} rows of grades and "
+                f"{len(self.queries)} queries; expected the same number of each"
+            )
+        if not 0.0 < self.weight <= 1.0:
+            raise TrainingError(f"the weight of grades is {self.weight}; expected a number above 0, up to 1")
+
+    @property
+    def n_queries(self) -> int:
+        """Number of graded queries."""
+        return len(self.codes)
+
+    def take(self, rows: IntArray) -> "Grades":
+        """Give some of the queries."""
+        queries = tuple(self.queries[row] for row in rows.tolist())
+        return Grades(self.features[rows], self.codes[rows], self.quality[rows], self.weight, queries)
+
+    def among(self, columns: IntArray) -> "Grades | None":
+        """Give the grades of some of the models, in their order; None where there are none."""
+        own = replace(self, quality=np.ascontiguousarray(self.quality[:, columns]))
+        rows = np.flatnonzero(np.isfinite(own.quality).any(axis=1))
+        return own.take(rows) if rows.size else None
+
+    def labels(self, prior: MeanTable) -> FloatArray:
+        """(n, n_models) what a selector is to learn: the model's mean, moved towards the grade by its weight."""
+        mean = prior.rows(self.codes)
+        return np.asarray(mean + self.weight * (self.quality - mean))
+
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        parts = (self.features, self.codes, self.quality, np.float64(self.weight))
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
 class Preferences:
-    """Pairs of models of which one was preferred on a query; there may be none.
+    """Pairs of models of which one was preferred on a query; there may be none. Grades of single answers ride along.
 
     Attributes:
         features: (n_pairs, n_features) float32.
         preferred: (n_pairs,) int64 column of the model that was preferred.
         other: (n_pairs,) int64 column of the other one.
         confidence: (n_pairs,) float64 above 0, the weight of each pair.
+        grades: what single answers were worth; None without any.
     """
 
     features: Features
     preferred: IntArray
     other: IntArray
     confidence: FloatArray
+    grades: Grades | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts fit.
@@ -65,6 +130,7 @@ class Preferences:
             preferred=order[np.searchsorted(columns, self.preferred[kept], sorter=order)],
             other=order[np.searchsorted(columns, self.other[kept], sorter=order)],
             confidence=self.confidence[kept],
+            grades=None if self.grades is None else self.grades.among(columns),
         )
 
 
@@ -119,5 +185,9 @@ class TrainingData:
 
     @property
     def adjusted_quality(self) -> FloatArray:
-        """(n, n_models) quality at the usual difficulty of the query's category: prior plus residual."""
-        return self.prior.rows(self.codes) + self.residual
+        """(n, n_models) quality at the usual difficulty of the query's category: prior plus residual.
+
+        The only cell of a row keeps what it says of its model: less the row's mean, nothing would be left of it.
+        """
+        is_alone = np.isfinite(self.residual).sum(axis=1, keepdims=True) == 1
+        return self.prior.rows(self.codes) + np.where(is_alone, self.freed_residual, self.residual)

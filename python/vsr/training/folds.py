@@ -1,6 +1,6 @@
 """Folds: rows dealt out evenly by category, and what one fold trains on and holds out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from vsr.data.categories import CATEGORIES
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 from vsr.prior.incomplete_rows import weighted_residuals
-from vsr.selectors.training_data import Features, TrainingData
+from vsr.selectors.training_data import Features, Grades, TrainingData
 
 N_INNER_FOLDS = 4
 #: Below so many queries the intervals are too wide to say anything.
@@ -57,20 +57,44 @@ class InnerFold:
     rows: IntArray
 
 
-def inner_fold(data: TrainingData, train: IntArray, held_out: IntArray) -> InnerFold | None:
-    """Fit the table on the training rows and take residuals of the held-out ones; None without a row for a model."""
+def inner_fold(
+    data: TrainingData, train: IntArray, held_out: IntArray, grades: Grades | None = None
+) -> InnerFold | None:
+    """Fit the table on the training rows and take residuals of the held-out ones; None without a row for a model.
+
+    Grades are trained on beside the training rows.
+    """
     quality = data.quality[train]
     if not np.isfinite(quality).any(axis=0).all():
         return None
     codes = data.codes[train]
     prior = MeanTable.fit(quality, codes, len(CATEGORIES), data.prior.shrinkage)
     freed, trust = weighted_residuals(prior, data.quality[held_out], data.codes[held_out])
+    own = TrainingData(np.ascontiguousarray(data.features[train]), codes, quality, prior, data.preferences)
     return InnerFold(
-        data=TrainingData(np.ascontiguousarray(data.features[train]), codes, quality, prior, data.preferences),
+        data=own if grades is None else with_grades(own, grades),
         features=np.ascontiguousarray(data.features[held_out]),
         prior=prior.rows(data.codes[held_out]),
         residual=freed if trust is None else prior.residuals(data.quality[held_out], data.codes[held_out]),
         freed_residual=freed,
         trust=trust,
         rows=held_out,
+    )
+
+
+def with_grades(data: TrainingData, grades: Grades, best: IntArray | None = None) -> TrainingData:
+    """Append graded queries as further rows; the table stays as it is.
+
+    Args:
+        data: measured queries.
+        grades: of the same models.
+        best: (n_graded,) column of the best model of each graded query, where the data names that of its queries.
+    """
+    return replace(
+        data,
+        features=np.concatenate([data.features, grades.features]),
+        codes=np.concatenate([data.codes, grades.codes]),
+        quality=np.concatenate([data.quality, grades.labels(data.prior)]),
+        best=data.best if best is None else np.concatenate([data.best, best]),
+        queries=(*data.queries, *grades.queries) if data.queries else (),
     )

@@ -1,8 +1,8 @@
-"""Preference pairs: their features, and training on pairs alone."""
+"""Preference pairs and grades: their features, and training on pairs alone."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import TrainingError
 from vsr.features import as_features, join_features, resolve_categories, split_features
 from vsr.features.classifier import CategoryClassifier
-from vsr.prior.category_means import IntArray, MeanTable
+from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 from vsr.prior.statistics import Statistics
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.matrix_factorization import (
@@ -25,7 +25,7 @@ from vsr.selectors.matrix_factorization import (
     from_preferences,
 )
 from vsr.selectors.optimization.adam import sigmoid
-from vsr.selectors.training_data import Preferences
+from vsr.selectors.training_data import Grades, Preferences
 from vsr.training.trainer import require_seed
 
 
@@ -140,3 +140,54 @@ def preference_features(
         other=np.array([column_of[name] for name in pairs.other], dtype=np.int64),
         confidence=np.array(pairs.confidence, dtype=np.float64),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class GradedQueries:
+    """Queries that people graded in service, before they are features.
+
+    Attributes:
+        queries: their texts.
+        categories: None where it is not known.
+        quality: (n_queries, n_models) float64 in [0, 1], NaN = not graded.
+        weight: above 0, up to 1: how far a grade moves a label away from the model's mean.
+    """
+
+    queries: tuple[str, ...]
+    categories: tuple[str | None, ...]
+    quality: FloatArray
+    weight: float
+
+    def features(
+        self, embeddings: npt.ArrayLike, classifier: CategoryClassifier | None, category_weight: float = 1.0
+    ) -> Grades:
+        """Put them into the form that algorithms learn from; missing categories are predicted, `other` without one."""
+        rows = unit_rows(as_embeddings(embeddings))
+        codes = resolve_categories(rows, category_codes(self.categories), classifier).codes
+        features = join_features(rows, codes, category_weight)
+        return Grades(features, split_features(features).codes, self.quality, self.weight, self.queries)
+
+
+def learnt_features(
+    pairs: PreferencePairs | None,
+    graded: GradedQueries | None,
+    embeddings: npt.NDArray[np.float32],
+    models: Sequence[str],
+    classifier: CategoryClassifier | None,
+) -> Preferences:
+    """Put pairs and grades, where there are any, into the form that algorithms learn from.
+
+    Args:
+        pairs: the pairs.
+        graded: the graded queries.
+        embeddings: (n_pairs + n_graded, dim) vectors of the queries of both, in this order.
+        models: names in the order of the columns.
+        classifier: predicts missing categories; without it they are `other`.
+    """
+    n_pairs = 0 if pairs is None else len(pairs.queries)
+    grades = None if graded is None else graded.features(embeddings[n_pairs:], classifier)
+    if pairs is not None:
+        return replace(preference_features(pairs, embeddings[:n_pairs], models, classifier), grades=grades)
+    width = 0 if grades is None else grades.features.shape[1]
+    none = np.zeros(0, dtype=np.int64)
+    return Preferences(np.zeros((0, width), dtype=np.float32), none, none, np.zeros(0), grades)

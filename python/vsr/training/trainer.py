@@ -1,5 +1,6 @@
 """One trainer for all algorithms: choose the setting out of fold, then fit on all queries."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,9 +22,9 @@ from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 from vsr.prior.statistics import Statistics
 from vsr.selectors import registry
 from vsr.selectors.base import Algorithm, HeldOut, Predictor, TrainedSelector
-from vsr.selectors.training_data import Features, Preferences, TrainingData
+from vsr.selectors.training_data import Features, Grades, Preferences, TrainingData
 from vsr.training.calibration import Chosen, Tally, calibration_slope, simplest
-from vsr.training.folds import FEW_QUERIES, N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds
+from vsr.training.folds import FEW_QUERIES, N_INNER_FOLDS, InnerFold, inner_fold, stratified_folds, with_grades
 from vsr.training.judged_labels import calibrated
 
 # Enough of a query to recognise it in an explanation.
@@ -43,6 +44,7 @@ class Trainer:
         classifier: predicts missing categories; None where too few queries are labelled.
         seed: seed of folds and fits.
         objective: says which model was the best one of a training query.
+        grades: queries that people graded in service; fits learn from them too, nothing else does.
     """
 
     outcomes: Outcomes
@@ -51,6 +53,7 @@ class Trainer:
     classifier: CategoryClassifier | None
     seed: int
     objective: Objective
+    grades: Grades | None = None
 
     @classmethod
     def prepare(
@@ -69,7 +72,7 @@ class Trainer:
             outcomes: one row per query, in the same order.
             seed: seed of folds and fits.
             objective: says which model was the best one of a training query; `Objective()` without it.
-            preferences: pairs of the models of `outcomes`, for algorithms that learn from them.
+            preferences: pairs of the models of `outcomes`, for algorithms that learn from them, and grades.
             classifier: one that was fitted on the labelled ones of these queries already.
 
         Raises:
@@ -84,6 +87,14 @@ class Trainer:
         measured = outcomes.measured_rows
         if len(measured) < outcomes.n_queries:
             rows, outcomes = rows[measured], outcomes.take(measured)
+        grades = None if preferences is None else preferences.grades
+        if grades is not None and preferences is not None and not preferences.n_pairs:
+            preferences = None  # grades alone: nobody gave any pairs to learn differences from
+        if grades is not None and (grades.features.shape[1], grades.quality.shape[1]) != (
+            rows.shape[1],
+            outcomes.n_models,
+        ):
+            raise TrainingError("grades are not of the width and the models of the outcomes")
         if outcomes.n_queries < 2:
             raise TrainingError(
                 f"{outcomes.n_queries} unique queries have a measured quality; at least 2 are needed to learn "
@@ -114,10 +125,11 @@ class Trainer:
             classifier=classifier,
             seed=seed,
             objective=objective,
+            grades=grades,
         )
 
     def train(self, name: str, parts: Sequence[TrainedSelector] = (), /, **parameters: Any) -> TrainedSelector:
-        """Choose the settings of one algorithm out of fold and fit it on all queries.
+        """Choose the settings of one algorithm out of fold and fit it on all queries, graded ones included.
 
         Args:
             name: registry name.
@@ -137,7 +149,7 @@ class Trainer:
                 requested = {name: own for part in parts for name, own in part.requested.items()}
             else:
                 chosen = self.choose(algorithm)
-                predictor = algorithm.fit(self.data, chosen.setting, self.seed)
+                predictor = algorithm.fit(self._graded(), chosen.setting, self.seed)
                 requested = {name: parameters} if parameters else {}
         return TrainedSelector(
             name=name,
@@ -153,7 +165,7 @@ class Trainer:
             seed=self.seed,
             explained=chosen.explained,
             gain=chosen.gain,
-            training_digest=self.outcomes.digest(),
+            training_digest=self._digest(),
             requested=requested,
             held_out=chosen.held_out,
         )
@@ -162,14 +174,34 @@ class Trainer:
         """Quality, latency and cost by model and category, as every selector of this table carries them."""
         return Statistics.from_outcomes(self.outcomes, self.data.codes, self.data.prior)
 
+    def _graded(self) -> TrainingData:
+        """All that fits learn from: the measured queries and, where there are any, the graded ones."""
+        grades = self.grades
+        if grades is None:
+            return self.data
+        # What was not graded counts as the model's mean: a bad grade is no vote for the model that was asked.
+        labels = grades.labels(self.data.prior)
+        known = np.where(np.isfinite(labels), labels, self.data.prior.rows(grades.codes))
+        best = Chooser.prepare(self.statistics(), self.objective).best(known, grades.codes)
+        return with_grades(
+            self.data, replace(grades, queries=tuple(q[:_QUERY_CHARACTERS] for q in grades.queries)), best
+        )
+
+    def _digest(self) -> str:
+        measured = self.outcomes.digest()
+        if self.grades is None:
+            return measured
+        return hashlib.sha256(f"{measured} {self.grades.digest()}".encode()).hexdigest()
+
     def choose(self, algorithm: Algorithm[Any, Any]) -> Chosen:
         """Choose the setting of least centred error out of fold, the simplest within one standard error of it."""
         n_rows = min(self.data.n_queries, algorithm.max_tuning_rows)
-        n_train = n_rows - n_rows // min(N_INNER_FOLDS, n_rows)
+        grades = self._grades_to_tune_on(algorithm.max_tuning_rows)
+        n_train = n_rows - n_rows // min(N_INNER_FOLDS, n_rows) + (0 if grades is None else grades.n_queries)
         settings = list(algorithm.settings(max(n_train, 1)))
         tallies: dict[Any, Tally] = {setting: Tally() for setting in settings}
         folds = []
-        for fold in self._inner_folds(n_rows):
+        for fold in self._inner_folds(n_rows, grades):
             folds.append(fold)
             for result in algorithm.sweep(fold.data, fold.features, fold.prior, settings, self.seed):
                 tallies[result.setting].add(fold.freed_residual, result.predicted_residuals, fold.trust)
@@ -242,7 +274,13 @@ class Trainer:
         measured = measured[np.isfinite(measured)]
         return float(measured.mean()) if measured.size else 0.0
 
-    def _inner_folds(self, n_rows: int) -> Iterator[InnerFold]:
+    def _grades_to_tune_on(self, most: int) -> Grades | None:
+        grades = self.grades
+        if grades is None or grades.n_queries <= most:
+            return grades
+        return grades.take(np.sort(np.random.default_rng(self.seed).permutation(grades.n_queries)[:most]))
+
+    def _inner_folds(self, n_rows: int, grades: Grades | None) -> Iterator[InnerFold]:
         generator = np.random.default_rng(self.seed)
         data = self.data
         rows = np.arange(data.n_queries)
@@ -250,7 +288,7 @@ class Trainer:
             rows = np.sort(generator.permutation(data.n_queries)[:n_rows])
         folds = stratified_folds(data.codes[rows], min(N_INNER_FOLDS, len(rows)), generator)
         for number in range(folds.max() + 1):
-            fold = inner_fold(data, rows[folds != number], rows[folds == number])
+            fold = inner_fold(data, rows[folds != number], rows[folds == number], grades)
             if fold is not None:
                 yield fold
 
