@@ -1,0 +1,77 @@
+"""A connection to a cluster, or one of this machine alone; Ray's own chatter stays out of the way."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vsr.errors import ClusterError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a living node offers.
+
+    Attributes:
+        n_cores: cores that Ray may use there.
+        n_gpus: graphics processors, likewise.
+    """
+
+    n_cores: int
+    n_gpus: int
+
+
+def require_ray() -> "ModuleType":
+    """Import Ray, which nothing else does; nothing is sent to its makers.
+
+    Raises:
+        ClusterError: It is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns that this will be the default
+    try:
+        import ray  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise ClusterError("--engine ray needs the extra `ray`: `pip install 'vsr-train[ray]'`") from error
+    return ray
+
+
+@contextlib.contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Be connected to a cluster inside the block.
+
+    Args:
+        address: of the cluster, `auto` for the one that this machine belongs to; None starts one of this machine alone,
+            which ends with the block.
+
+    Raises:
+        ClusterError: Ray is not installed, or there is no such cluster.
+    """
+    ray = require_ray()
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    settings: dict[str, object] = {} if address is not None else {"include_dashboard": False}
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **settings)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise ClusterError(
+            f"--ray-address {address or 'local'}: no cluster to work on ({reason}); start one with `ray start --head`, "
+            "or leave the address out"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def living_nodes() -> list[Node]:
+    """Tell what the nodes of the connected cluster offer."""
+    import ray  # noqa: PLC0415 -- an extra
+
+    offered = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [Node(int(each.get("CPU", 0)), int(each.get("GPU", 0))) for each in offered]
