@@ -1,11 +1,12 @@
 """Texts to vectors on Ray Data: a pool of actors, each with an embedder of its own, each writing whole shards.
 
-Texts come as they are to be embedded, in shards whose names say what is in them (`vsr.embedding.vector_folder`). A shard
-that was lost with its node is computed again, and whoever of two is late replaces a file by an equal one.
+Texts come as they are to be embedded, in shards whose names say what is in them (`vsr.embedding.vector_folder`). What
+was lost with its node is computed again, and whoever of two is late replaces a file by an equal one.
 """
 
+import contextlib
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -100,8 +101,9 @@ def embed_on_ray(
     n_truncated = sum(folder.n_truncated(shard.name) for shard in kept)
     n_tokens = 0
     if len(kept) < len(shards):
-        with connected(address):
-            for result in _embedded([shard for shard in shards if shard.name not in there], job):
+        missing = [shard for shard in shards if shard.name not in there]
+        with connected(address), contextlib.closing(_embedded(missing, job)) as results:
+            for result in results:
                 if result.failure:
                     raise EmbeddingError(result.failure)
                 n_done += result.n_texts
@@ -173,7 +175,7 @@ def pool_size(nodes: Sequence[Node], n_threads: int | None, device: str) -> Pool
     return chosen
 
 
-def _embedded(shards: Sequence[Shard], job: EmbeddingJob) -> Iterator[_Result]:
+def _embedded(shards: Sequence[Shard], job: EmbeddingJob) -> Generator[_Result]:
     """Send shards to the actors, and give what they say as it comes."""
     import ray.data  # noqa: PLC0415 -- an extra
     from ray.exceptions import RayError  # noqa: PLC0415

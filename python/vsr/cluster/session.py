@@ -5,12 +5,9 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from vsr.errors import ClusterError
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Node:
     n_gpus: int
 
 
-def require_ray() -> "ModuleType":
+def require_ray() -> Any:  # noqa: ANN401 (a module that has types where it is installed)
     """Import Ray, which nothing else does; nothing is sent to its makers.
 
     Raises:
@@ -34,6 +31,8 @@ def require_ray() -> "ModuleType":
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns that this will be the default
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "CRITICAL")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray  # noqa: PLC0415 -- an extra
     except ImportError as error:
@@ -56,17 +55,33 @@ def connected(address: str | None) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     settings: dict[str, object] = {} if address is not None else {"include_dashboard": False}
     try:
-        ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **settings)
+        with _silenced():
+            ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **settings)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).strip().partition("\n")[0][:200]
         raise ClusterError(
             f"--ray-address {address or 'local'}: no cluster to work on ({reason}); start one with `ray start --head`, "
             "or leave the address out"
         ) from error
+    # What befalls nodes Ray prints to standard output, which is for data.
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep what Ray's own library writes to standard error, past Python, out of it; failures are raised."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        ray.shutdown()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def living_nodes() -> list[Node]:

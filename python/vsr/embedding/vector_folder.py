@@ -1,7 +1,7 @@
 """Vectors as a folder of Parquet: shards that several processes write in any order, and in the end a list of them.
 
-The name of a shard holds a digest of its texts and of the embedder: whoever writes it a second time writes the same, and
-a run that starts again finds what is finished by name alone. The library comes with the extra `parquet`.
+The name of a shard holds a digest of its texts and of the embedder: whoever writes it a second time writes the same,
+and a run that starts again finds what is finished by name alone. The library comes with the extra `parquet`.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from vsr._files import atomic_writer
 from vsr.embedding.fingerprint import Fingerprint
 from vsr.embedding.vectors import as_embeddings
-from vsr.errors import OutputError, RecordError, VsrError
+from vsr.errors import OutputError, RecordError
 
 ROWS_PER_SHARD = 512
 LIST_NAME = "embeddings.json"
@@ -51,9 +51,7 @@ class Shard:
         return cls(f"vectors-{number:06d}-{digest.hexdigest()}.parquet", first_id, tuple(texts))
 
 
-def shards_of(
-    texts: Sequence[str], fingerprint: Fingerprint, rows_per_shard: int = ROWS_PER_SHARD
-) -> Iterator[Shard]:
+def shards_of(texts: Sequence[str], fingerprint: Fingerprint, rows_per_shard: int = ROWS_PER_SHARD) -> Iterator[Shard]:
     """Split texts into shards; their `query_id` is their place.
 
     Args:
@@ -93,8 +91,8 @@ class VectorFolder:
             self._files, self._root = url_to_fs(self.address)
         except (ImportError, ValueError) as error:
             raise OutputError(
-                f"{self.address}: no such kind of address ({_first_line(error)}); expected a folder, or an address that "
-                "fsspec and the packages here can open"
+                f"{self.address}: no such kind of address ({_first_line(error)}); expected a folder, or an address "
+                "that fsspec and the packages here can open"
             ) from error
         self._is_local = isinstance(self._files, LocalFileSystem)
 
@@ -208,8 +206,8 @@ class VectorFolder:
         fingerprint = Fingerprint.from_json(listed.embedder)
         if listed.n_queries != len(texts):
             raise RecordError(
-                f"{self.address}: holds vectors of {listed.n_queries:,} queries; expected {len(texts):,}, one per unique "
-                "query of the file. Embed that file"
+                f"{self.address}: holds vectors of {listed.n_queries:,} queries; expected {len(texts):,}, one per "
+                "unique query of the file. Embed that file"
             )
         expected = shards_of(texts, fingerprint, listed.rows_per_shard)
         if [shard.name for shard in expected] != listed.shards:
@@ -221,17 +219,20 @@ class VectorFolder:
         n_times = np.zeros(len(texts), dtype=np.int64)
         for name in listed.shards:
             table = self._read(name)
-            ids = table.column("query_id").to_numpy()
-            rows = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            if rows.size != len(ids) * fingerprint.width or np.any((ids < 0) | (ids >= len(texts))):
+            ids, rows = (
+                table.column("query_id").to_numpy(),
+                table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False),
+            )
+            is_whole = rows.size == len(ids) * fingerprint.width and ids.dtype == np.int64
+            if not is_whole or np.any((ids < 0) | (ids >= len(texts))):
                 raise RecordError(f"{self.address}/{name}: is not what was written; remove it and embed again")
             vectors[ids] = rows.reshape(len(ids), fingerprint.width)
             np.add.at(n_times, ids, 1)
         if np.any(n_times != 1):
             wrong = int(np.flatnonzero(n_times != 1)[0])
             raise RecordError(
-                f"{self.address}: query_id {wrong} is there {n_times[wrong]} times; expected every row once. Remove the "
-                "folder and embed again"
+                f"{self.address}: query_id {wrong} is there {n_times[wrong]} times; expected every row once. Remove "
+                "the folder and embed again"
             )
         try:
             return as_embeddings(vectors)
@@ -260,9 +261,8 @@ class VectorFolder:
         import pyarrow.parquet as pq  # noqa: PLC0415 -- an extra
 
         try:
-            table = pq.read_table(io.BytesIO(self._files.cat_file(self._path(name))))
-            if table.column_names != ["query_id", "vector"]:
-                raise ValueError(f"its columns are {', '.join(table.column_names)}")
+            packed = self._files.cat_file(self._path(name))
+            table = pq.read_table(io.BytesIO(packed), columns=["query_id", "vector"])
         except Exception as error:  # missing, cut, or whatever else the storage says
             raise RecordError(
                 f"{self.address}/{name}: cannot be read ({_first_line(error)}); remove it and embed again"
@@ -290,9 +290,9 @@ def _require_library(address: str | os.PathLike[str]) -> None:
     try:
         import pyarrow.parquet  # noqa: F401, PLC0415 -- an extra
     except ImportError as error:
-        message = f"{os.fspath(address)}: a folder of Parquet needs the extra `parquet`: `pip install 'vsr-train[parquet]'`"
-        failed: VsrError = OutputError(message)
-        raise failed from error
+        raise OutputError(
+            f"{os.fspath(address)}: a folder of Parquet needs the extra `parquet`: `pip install 'vsr-train[parquet]'`"
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:
