@@ -57,9 +57,8 @@ def embed(
     if engine.is_ray:
         _check_for_ray(target, embedding)
         from vsr.cluster.addresses import readable
-        from vsr.cluster.session import require_ray
 
-        require_ray()
+        engine.require()
         with readable(source) as path:
             lines = read_prompts(path, skip_bad_lines=skip_bad_lines)
             queries = unique_prompts(lines)
@@ -120,6 +119,7 @@ def _embed_on_ray(
     engine: EngineOptions,
     run: _Run,
 ) -> None:
+    from vsr.cli.embedding import warn_of_cut_texts
     from vsr.cluster.embedding import EmbeddingJob, embed_on_ray
     from vsr.data.messages import TEXTS, embedded_text
 
@@ -136,8 +136,7 @@ def _embed_on_ray(
         done = embed_on_ray(texts, job, engine.ray_address, show)
     if done.n_kept:
         terminal.say(f"{done.n_kept:,} of {len(texts):,} texts have their vectors from a run before.")
-    if done.n_truncated:
-        terminal.warn(f"{done.n_truncated:,} of {len(texts):,} texts are longer than the limit and cut to it.")
+    warn_of_cut_texts(done.n_truncated, len(texts), fingerprint)
     duration_s = time.monotonic() - run.started_s
     if run.as_json:
         terminal.write_json(

@@ -182,9 +182,14 @@ def embed_with_progress(embedder: "Embedder", prompts: Sequence[str], text: Text
     last = states.pop()
     if last.n_cached:
         terminal.say(f"{last.n_cached:,} of {last.n_texts:,} texts have their vectors from the cache.")
-    if last.n_truncated:
+    warn_of_cut_texts(last.n_truncated, last.n_texts, embedder.fingerprint)
+    return EmbeddedTexts(vectors, last)
+
+
+def warn_of_cut_texts(n_truncated: int, n_texts: int, fingerprint: "Fingerprint") -> None:
+    """Say how many texts were cut to the token limit, if any were."""
+    if n_truncated:
         terminal.warn(
-            f"{last.n_truncated:,} of {last.n_texts:,} texts are longer than {embedder.fingerprint.token_limit:,} "
+            f"{n_truncated:,} of {n_texts:,} texts are longer than {fingerprint.token_limit:,} "
             "tokens, the limit of the model or of --embedding-max-tokens, and cut to these."
         )
-    return EmbeddedTexts(vectors, last)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from vsr._threads import set_n_threads
-from vsr.cluster.session import Node, connected, living_nodes
+from vsr.cluster.session import Node, connected, failure_of, living_nodes
 from vsr.embedding import Embedder, EmbeddingProgress, Fingerprint, load_from_fingerprint
 from vsr.embedding.embedder import check_texts
 from vsr.embedding.vector_folder import Shard, VectorFolder, shards_of
@@ -198,7 +198,7 @@ def _embedded(shards: Sequence[Shard], job: EmbeddingJob) -> Generator[_Result]:
         for row in results.iter_rows():
             yield msgspec.json.decode(row["result"], type=_Result)
     except RayError as error:
-        reason = str(error).strip().rpartition("\n")[2][:200]
         raise ClusterError(
-            f"the cluster failed ({reason}); finished shards are kept: run it again, it goes on where it stopped"
+            f"the cluster failed ({failure_of(error)}); finished shards are kept: run it again, it goes on "
+            "where it stopped"
         ) from error

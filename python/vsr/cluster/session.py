@@ -84,6 +84,11 @@ def _silenced() -> Iterator[None]:
         os.close(nowhere)
 
 
+def failure_of(error: Exception) -> str:
+    """Give what an error of Ray says, without the traces in front of it."""
+    return str(error).strip().rpartition("\n")[2][:200] or type(error).__name__
+
+
 def living_nodes() -> list[Node]:
     """Tell what the nodes of the connected cluster offer."""
     import ray  # noqa: PLC0415 -- an extra

@@ -19,6 +19,7 @@ from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import conclude, hold_out
 from vsr.evaluation.deployed.novelty import Yardstick
 from vsr.evaluation.document import evaluation_document
+from vsr.evaluation.fold_work import FoldEngine, in_this_process
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
@@ -77,6 +78,7 @@ class TrainingSettings:
         classifier: of categories, fitted on the labelled ones of the measured queries already; fitted without it.
         rivals: routers of others, to be baselines of the comparison.
         target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
+        engine: what works on the folds.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -92,6 +94,7 @@ class TrainingSettings:
     classifier: CategoryClassifier | None = None
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
+    engine: FoldEngine = in_this_process
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,6 +296,6 @@ def compare_prepared(
         rivals=settings.rivals,
         target=settings.target,
     )
-    held, selectors = hold_out(prepared.features, outcomes, how, progress)
+    held, selectors = hold_out(prepared.features, outcomes, how, progress, settings.engine)
     held, evaluation = conclude(held, how, prepared.features[outcomes.measured_rows], progress)
     return HeldComparison(evaluation, selectors, held)
