@@ -1,6 +1,6 @@
 """What does a cluster cost? The same texts through one process and through two actors on Ray, start-up included.
 
-    python benches/python/cluster_embedding.py QUERIES [--model-dir DIR] [--texts 4000] [--repeats 3]
+    python benches/python/cluster_embedding.py QUERIES [--model-dir DIR] [--texts 4000] [--characters 160] [--repeats 3]
 
 QUERIES is a file of queries. Both are the command line: `embed --threads 2`, and `embed --engine ray --threads 1` on a
 cluster of this machine alone, interleaved; the vectors are compared bit by bit. Beside both times stands that of 512
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +32,13 @@ def main() -> None:
     parser.add_argument("queries", type=Path)
     parser.add_argument("--model-dir", type=Path, help="folder of a BERT model; the hub's all-MiniLM-L6-v2 without it")
     parser.add_argument("--texts", type=int, default=4000)
+    parser.add_argument(
+        "--characters", type=int, default=160, help="cut texts to so many: short ones show the overhead"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    texts = list(islice(unique_prompts(read_prompts(options.queries)), options.texts))
+    cut = (prompt[: options.characters] for prompt in read_prompts(options.queries))
+    texts = unique_prompts(cut)[: options.texts]
     model = ["--embedding-model", "bert"]
     model += [] if options.model_dir is None else ["--embedding-path", str(options.model_dir)]
     took: dict[tuple[str, int], list[float]] = {}
@@ -47,12 +50,10 @@ def main() -> None:
             for count in (FEW, len(texts)):
                 source = folder / f"{count}.jsonl"
                 file, shards = folder / "v.npy", folder / f"v-{turn}-{count}"
-                ways = {
-                    "one process": [file, "--threads", 2],
-                    "two actors": [shards, "--engine", "ray", "--threads", 1],
-                }
-                for way, (target, *flags) in ways.items():
-                    arguments = ["embed", "--input", source, "--output", target, *flags, *model]
+                ways = (("one process", file, "2", "local"), ("two actors", shards, "1", "ray"))
+                for way, target, threads, engine in ways:
+                    arguments = ["embed", "--input", source, "--output", target, *model]
+                    arguments += ["--threads", threads, "--engine", engine]
                     started_s = time.perf_counter()
                     subprocess.run([sys.executable, "-m", "vsr", "-q", *map(str, arguments)], check=True)
                     took.setdefault((way, count), []).append(time.perf_counter() - started_s)

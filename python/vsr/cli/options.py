@@ -323,9 +323,9 @@ def embedding_options(command: _Command) -> _Command:
         _embedding_option(
             "file",
             type=click.Path(path_type=Path),
-            metavar="FILE.npy|DIR",
-            help="Ready vectors instead of a model: one row per unique query in order of first appearance, or a folder "
-            "of embed --engine ray.",
+            metavar="PATH",
+            help="Ready vectors instead of a model: a .npy of one row per unique query in order of first appearance, or "
+            "the folder of embed --engine ray.",
         ),
         _embedding_option(
             "cache_dir",

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from vsr._files import atomic_writer
 from vsr.embedding.fingerprint import Fingerprint
 from vsr.embedding.vectors import as_embeddings
-from vsr.errors import OutputError, RecordError
+from vsr.errors import EmbeddingError, OutputError, RecordError
 
 ROWS_PER_SHARD = 512
 LIST_NAME = "embeddings.json"
@@ -156,7 +156,10 @@ class VectorFolder:
         Raises:
             RecordError: The shard is damaged.
         """
-        return int(self._read(name).schema.metadata[b"n_truncated"])
+        try:
+            return int(self._read(name).schema.metadata[b"n_truncated"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"{self.address}/{name}: is not what was written; remove it and embed again") from error
 
     def finish(self, names: Sequence[str], n_queries: int, fingerprint: Fingerprint) -> None:
         """Write the list that makes the folder whole; then remove shards of other texts, which it supersedes.
@@ -188,7 +191,7 @@ class VectorFolder:
         Raises:
             RecordError: The folder is not whole.
         """
-        return Fingerprint.from_json(self._listed().embedder)
+        return self._listed()[1]
 
     def read(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Read the vectors of texts, ordered by `query_id`: all rows must be there, none twice.
@@ -202,8 +205,7 @@ class VectorFolder:
         Raises:
             RecordError: The folder is not whole, is damaged, or was made of other texts.
         """
-        listed = self._listed()
-        fingerprint = Fingerprint.from_json(listed.embedder)
+        listed, fingerprint = self._listed()
         if listed.n_queries != len(texts):
             raise RecordError(
                 f"{self.address}: holds vectors of {listed.n_queries:,} queries; expected {len(texts):,}, one per "
@@ -239,7 +241,7 @@ class VectorFolder:
         except RecordError as error:
             raise RecordError(f"{self.address}: {error}") from error
 
-    def _listed(self) -> _ShardList:
+    def _listed(self) -> tuple[_ShardList, Fingerprint]:
         try:
             content = self._files.cat_file(self._path(LIST_NAME))
         except FileNotFoundError as error:
@@ -251,11 +253,12 @@ class VectorFolder:
             raise RecordError(f"{self.address}: cannot be read ({_first_line(error)})") from error
         try:
             listed = msgspec.json.decode(content, type=_ShardList)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            fingerprint = Fingerprint.from_json(listed.embedder)
+        except (msgspec.MsgspecError, UnicodeDecodeError, EmbeddingError) as error:
             raise RecordError(f"{self.address}/{LIST_NAME}: is damaged ({error}); embed again") from error
         if listed.format != _FORMAT or listed.rows_per_shard < 1:
             raise RecordError(f"{self.address}/{LIST_NAME}: has format {listed.format}; expected {_FORMAT}")
-        return listed
+        return listed, fingerprint
 
     def _read(self, name: str) -> Any:  # noqa: ANN401 (a table of an optional library)
         import pyarrow.parquet as pq  # noqa: PLC0415 -- an extra
