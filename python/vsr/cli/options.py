@@ -324,8 +324,8 @@ def embedding_options(command: _Command) -> _Command:
             "file",
             type=click.Path(path_type=Path),
             metavar="PATH",
-            help="Ready vectors instead of a model: a .npy of one row per unique query in order of first appearance, or "
-            "the folder of embed --engine ray.",
+            help="Ready vectors instead of a model: a .npy of one row per unique query in order of first appearance, "
+            "or the folder of embed --engine ray.",
         ),
         _embedding_option(
             "cache_dir",

@@ -3,11 +3,14 @@
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from vsr.errors import ClusterError
+
+_PATIENCE_S = 10.0  # for a connection to the head of a cluster
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,10 @@ def connected(address: str | None) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     settings: dict[str, object] = {} if address is not None else {"include_dashboard": False}
     try:
+        _require_listener(address)
         with _silenced():
             ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **settings)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0][:200]
         raise ClusterError(
             f"--ray-address {address or 'local'}: no cluster to work on ({reason}); start one with `ray start --head`, "
@@ -69,6 +73,18 @@ def connected(address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def _require_listener(address: str | None) -> None:
+    """Knock at `host:port`, where Ray itself would go on trying for minutes.
+
+    Raises:
+        OSError: Nobody answers.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host, int(port)), timeout=_PATIENCE_S):
+            pass
 
 
 @contextlib.contextmanager

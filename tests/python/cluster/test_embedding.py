@@ -84,10 +84,11 @@ def test_a_model_that_is_another_one_on_a_node_is_refused(two_nodes: Any, shared
     assert not list((tmp_path / "v").iterdir())
 
 
-def test_no_cluster_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:1"])
+def test_no_cluster_is_said(address: str, tmp_path: Path) -> None:
     job = EmbeddingJob(str(tmp_path / "v"), load_embedder("hash", dim=4).fingerprint)
-    with pytest.raises(ClusterError, match=r"--ray-address nonsense: no cluster to work on .*ray start --head"):
-        embed_on_ray(["a"], job, "nonsense")
+    with pytest.raises(ClusterError, match=rf"--ray-address {address}: no cluster to work on .*ray start --head"):
+        embed_on_ray(["a"], job, address)
 
 
 @pytest.mark.parametrize(
