@@ -1,14 +1,17 @@
 """What a run has to ask: which queries, which models, and how a call is recognised when the run is taken up again."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from random import Random
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from vsr.asking.models import AskedModel, AskedModels, asked_models
+from vsr.benchmark.rescoring import score_line
 from vsr.config import RouterConfig
 from vsr.data.categories import normalise_category
 from vsr.data.prompts import unique_key
@@ -51,6 +54,9 @@ class Plan:
         n_repeated: lines whose query stood in the file before.
         is_concise: whether the bare answer is asked for.
         n_draws: how many answers every model gives to every query.
+        left_out: places in `questions` that a model is not asked, by its name.
+        score: writes into the line of an answer what it is worth.
+        probabilities: (n_questions, n_models) float64 with which each call was drawn; None where all are made.
     """
 
     questions: tuple[Question, ...]
@@ -59,7 +65,14 @@ class Plan:
     n_repeated: int = 0
     is_concise: bool = False
     n_draws: int = 1
-    _settings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    left_out: Mapping[str, frozenset[int]] = field(default_factory=dict, repr=False)
+    score: Callable[[bytes], bytes] = score_line
+    probabilities: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    _settings: Mapping[str, bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what of the settings is part of the keys of calls."""
+        object.__setattr__(self, "_settings", {model.name: _settings_digest(model) for model in self.models})
 
     @property
     def models(self) -> tuple[AskedModel, ...]:
@@ -78,7 +91,29 @@ class Plan:
     @property
     def n_calls(self) -> int:
         """How many calls the whole plan has."""
-        return len(self.questions) * len(self.models)
+        return sum(self.n_calls_of(model.name) for model in self.models)
+
+    def n_calls_of(self, model: str) -> int:
+        """How many of them are one model's."""
+        return len(self.questions) - len(self.left_out.get(model, ()))
+
+    def probability(self, model: AskedModel, index: int) -> float | None:
+        """Return with which probability a call was drawn; None where all are made."""
+        if self.probabilities is None:
+            return None
+        return float(self.probabilities[index, [each.name for each in self.models].index(model.name)])
+
+    def only(self, name: str) -> "Plan":
+        """Return the plan for one model alone.
+
+        Raises:
+            BenchmarkError: It is not among the models.
+        """
+        chosen = tuple(model for model in self.models if model.name == name)
+        if not chosen:
+            names = ", ".join(model.name for model in self.models)
+            raise BenchmarkError(f"--only-model {name} is not in the configuration; its models are {names}.")
+        return replace(self, asked=replace(self.asked, models=chosen))
 
     def call_id(self, model: AskedModel, question: Question) -> str:
         """Return the key of a call: the same prompt, model and settings have the same, whatever else changes."""
@@ -135,11 +170,10 @@ def make_plan(
     questions = tuple(unique.values())
     if query_limit is not None and query_limit < len(questions):
         questions = spread(questions, query_limit, seed)
-    settings = {model.name: _settings_digest(model) for model in asked.models}
     n_repeated = n_lines - len(unique)
     if n_draws > 1:
         questions = tuple(replace(each, draw=draw) for each in questions for draw in range(1, n_draws + 1))
-    return Plan(questions, asked, len(unique), n_repeated, is_concise, n_draws, settings)
+    return Plan(questions, asked, len(unique), n_repeated, is_concise, n_draws)
 
 
 def spread(questions: Sequence[Question], n: int, seed: int) -> tuple[Question, ...]:

@@ -95,10 +95,10 @@ def score_line(line: bytes) -> bytes:
         line: a record with a response. One that breaks the scorer gets no score and says why, as `scoring_error`.
     """
     try:
-        return _with_fields(line, _fields(_decode(line).score()))
+        return with_fields(line, _fields(_decode(line).score()))
     except Exception as error:  # one odd answer must not cost those behind it
         no_score = _fields(Score(UNSCORED, "none", unscored=True))
-        return _with_fields(line, {**no_score, "scoring_error": f"{type(error).__name__}: {error}"})
+        return with_fields(line, {**no_score, "scoring_error": f"{type(error).__name__}: {error}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Rescoring:
         if score.kind == "none":
             report.n_without_truth += 1
             # A quality of the record's own is not ours to touch.
-            return _with_fields(line.text, _fields(score)) if score.unscored else line.text
+            return with_fields(line.text, _fields(score)) if score.unscored else line.text
         report.n_scored += 1
         report.rules[score.kind] += 1
         if is_unknown_metric(metric):
@@ -166,7 +166,7 @@ class Rescoring:
             report.quality_before += own
             report.quality_after += score.value
         named = {} if self._metric is None else {"metric": self._metric}
-        return _with_fields(line.text, {**_fields(score), **named})
+        return with_fields(line.text, {**_fields(score), **named})
 
 
 def rescore_file(
@@ -213,8 +213,11 @@ def _not_in_use(path: Path) -> Iterator[None]:
         yield
 
 
-def _with_fields(line: bytes, new: Mapping[str, object]) -> bytes:
-    """Write fields into a line: those that are there keep their place, new ones come last."""
+def with_fields(line: bytes, new: Mapping[str, object]) -> bytes:
+    """Write fields into a line: those that are there keep their place, new ones come last.
+
+    A new field that says nothing (None, False) is left out, unless it takes the place of one that says something.
+    """
     fields: dict[str, msgspec.Raw] = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     for name, value in new.items():
         # What says nothing is only written over what was there before.

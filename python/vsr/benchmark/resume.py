@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from vsr.asking.budget import MOST_TOKENS, MOST_USD
@@ -91,6 +93,7 @@ class State(IntEnum):
     MISSING = 0
     DONE = 1
     FAILED = 2
+    LEFT_OUT = 3
 
 
 @dataclass
@@ -171,8 +174,7 @@ class OutputSummary:
 
     def n_done_of(self, model: str) -> int:
         """Calls of one model that need not be asked."""
-        states = self.states[model]
-        return len(states) - states.count(State.MISSING)
+        return self.states[model].count(State.DONE) + self.states[model].count(State.FAILED)
 
     def missing(self, model: str) -> list[int]:
         """Return the questions that a model is still to be asked."""
@@ -229,8 +231,12 @@ class _Matcher:
 
 def nothing_yet(plan: Plan) -> OutputSummary:
     """Return what a new output holds of a plan."""
+    states = {model.name: bytearray(len(plan.questions)) for model in plan.models}
+    for name, places in plan.left_out.items():
+        for place in places:
+            states[name][place] = State.LEFT_OUT
     return OutputSummary(
-        states={model.name: bytearray(len(plan.questions)) for model in plan.models},
+        states=states,
         n_in_file=plan.n_in_file,
         embedding_ids=array("q", [-1]) * len(plan.questions),
         taken_ids=bytearray(plan.n_in_file),
@@ -252,8 +258,11 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
         if isinstance(line.embedding_id, int):
             held.note_id(line.embedding_id, None if index is None else plan.first_draw(index))
         if kind == "call" and index is not None:
-            if held.states[line.model_name][index] == State.MISSING:
+            state = held.states[line.model_name][index]
+            if state == State.MISSING:
                 _note_call(held, plan, line, index)
+            elif state == State.LEFT_OUT:
+                held.n_others += 1
             else:
                 held.n_repeated += 1
         elif kind == "superseded":
@@ -263,6 +272,25 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
         else:
             held.n_others += 1
     return held
+
+
+def held_quality(path: str | os.PathLike[str], plan: Plan) -> npt.NDArray[np.float64]:
+    """Return what an output says of a plan's calls: (n_questions, n_models) quality, NaN = nothing.
+
+    Raises:
+        BenchmarkError: The output cannot be read, or a line of it is no record.
+    """
+    quality = np.full((len(plan.questions), len(plan.models)), np.nan)
+    if not Path(path).exists():
+        return quality
+    look = _Matcher(plan)
+    columns = {model.name: column for column, model in enumerate(plan.models)}
+    with open_output(path, is_read_only=True) as journal:
+        for line in journal.lines():
+            kind, index = look.place(line)
+            if kind == "call" and index is not None and line.performance is not None and not line.unscored:
+                quality[index, columns[line.model_name]] = line.performance
+    return quality
 
 
 def _note_call(held: OutputSummary, plan: Plan, line: Line, index: int) -> None:

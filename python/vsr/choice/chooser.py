@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 
 _MOST_OFFERS = 256
 
-Reason = Literal["predicted", "single_candidate", "stayed", "explored", "relaxed", "default"]
+Reason = Literal["predicted", "single_candidate", "stayed", "explored", "relaxed", "default", "fixed", "shadow"]
 CategorySource = Literal["given", "predicted"]
 
 
@@ -39,7 +39,8 @@ class Choice:
             another than the best was drawn; None where there is no other.
         reason: `predicted`, `single_candidate`, `stayed` (staying with the model of the conversation, though another
             is better), `explored` (drawn by chance, though another is better), `relaxed` (no candidate meets the
-            limits, and this one misses least) or `default`.
+            limits, and this one misses least) or `default`; of a server also `fixed` (routing is switched off) and
+            `shadow` (the choice is logged, and this model answers).
         scores: predicted quality of every candidate that the artefact knows.
         utilities: utility of every such candidate.
         category: category that the query was taken to have, None where it is not known.
@@ -232,6 +233,14 @@ class Chooser:
 
     def _under(self, terms: Terms, free: Choice, offer: Offer, category: Categories, default: str | None) -> Choice:
         """Choose again under the terms of a request; `free` is the choice without any."""
+        explores = terms.exploration is not None and terms.previous is None  # never in the middle of a conversation
+        if (
+            terms.limits is NO_LIMITS
+            and not terms.demand.capabilities
+            and not explores
+            and (terms.previous == free.model or terms.previous not in offer.names)
+        ):
+            return free  # what most requests of a conversation come to
         quality, utility = list(free.scores.values()), list(free.utilities.values())
         facts = [self._facts(name, model) for name, model in zip(offer.names, offer.models, strict=True)]
         misses = self._misses(terms, quality, offer, facts, category)
@@ -256,7 +265,7 @@ class Chooser:
                 saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, category)
                 if utility[best] - utility[stay] - saved <= self.objective.switch_margin:
                     best, reason = stay, "stayed"
-        if terms.exploration is None or terms.previous is not None:  # nobody explores in the middle of a conversation
+        if not explores or terms.exploration is None:
             return _taking(choice, best, offer, quality, utility, left, reason)
         taken, propensity = terms.exploration.draw(utility, left, best)
         reason = reason if taken == best else "explored"

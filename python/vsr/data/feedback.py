@@ -24,6 +24,8 @@ class Feedback:
         quality: of the answer, in [0, 1]; None for a preference.
         preferred: model whose answer was preferred; None for a quality.
         other: the model whose answer was not.
+        latency_s: seconds that the answer took; None where nobody says.
+        cost_usd: what it cost; None likewise.
         source: who says so.
         time: when.
     """
@@ -34,6 +36,8 @@ class Feedback:
     quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     preferred: str | None = None
     other: str | None = None
+    latency_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    cost_usd: Annotated[float, msgspec.Meta(ge=0)] | None = None
     source: str | None = None
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
@@ -60,6 +64,8 @@ _FIELDS = (
     Field("quality", "a number from 0 to 1", partial(is_number, low=0, high=1)),
     Field("preferred", "the name of a model, not blank", is_filled_text),
     Field("other", "the name of a model, not blank", is_filled_text),
+    Field("latency_s", "seconds, 0 or more", partial(is_number, low=0)),
+    Field("cost_usd", "USD, 0 or more", partial(is_number, low=0)),
     Field("source", "text", is_text),
     Field("time", EXPECTED_TIME, is_time),
 )
@@ -83,6 +89,8 @@ def _lack(feedback: Feedback) -> str | None:
     """Say what a line of right fields lacks."""
     if feedback.id is None and feedback.query is None:
         return "has neither `id` nor `query`; expected the id of a decision, or the text of a query"
+    if feedback.quality is None and feedback.preferred is None and feedback.other is None and _is_measured(feedback):
+        return None
     if feedback.quality is None:
         if feedback.preferred is None or feedback.other is None:
             return "has no `quality`; expected a number from 0 to 1, or two models as `preferred` and `other`"
@@ -94,3 +102,8 @@ def _lack(feedback: Feedback) -> str | None:
     if feedback.id is None and feedback.model is None:
         return "`model` is missing; expected the name of the model that answered, or the `id` of the decision"
     return None
+
+
+def _is_measured(feedback: Feedback) -> bool:
+    """Whether a line says of a decision how long its answer took, or what it cost, and nothing else."""
+    return feedback.id is not None and not (feedback.latency_s is None and feedback.cost_usd is None)

@@ -12,6 +12,7 @@ from vsr._core import KnnIndex
 from vsr.data.categories import CATEGORIES, category_names
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, IntArray, centred_rows
+from vsr.prior.incomplete_rows import weighted_residuals
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
@@ -58,6 +59,7 @@ class KnnPredictor(Predictor):
         setting: k, shrinkage and sharpness.
         measured: (n, n_models) float64 quality, NaN = not measured.
         residual: (n, n_models) float64, quality less prior less the query's own difficulty; NaN likewise.
+        trust: (n, n_models) float64 from 0 to 1, how much each residual counts; None where all count alike.
         best: (n,) int64 column of the best model of each training query.
         queries: the beginning of each training query's text; empty where it is not known.
         index: holds the features of the training queries and finds the nearest of them.
@@ -66,6 +68,7 @@ class KnnPredictor(Predictor):
     setting: KnnSetting
     measured: FloatArray
     residual: FloatArray
+    trust: FloatArray | None
     best: IntArray
     queries: tuple[str, ...]
     index: KnnIndex
@@ -83,7 +86,7 @@ class KnnPredictor(Predictor):
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
         rows, weights = self.neighbours(features)
-        sums, masses = _weighted_sums(rows, weights, self.residual)
+        sums, masses = _weighted_sums(rows, weights, self.residual, self.trust)
         return _shrunk(sums, masses, self.setting.shrinkage)
 
     def quality(self, features: Features) -> FloatArray:
@@ -148,7 +151,9 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             masses = np.zeros_like(sums)
             start = 0
             for k in ks:
-                more_sums, more_masses = _weighted_sums(rows[:, start:k], weights[:, start:k], data.residual)
+                more_sums, more_masses = _weighted_sums(
+                    rows[:, start:k], weights[:, start:k], data.freed_residual, data.trust
+                )
                 sums = sums + more_sums
                 masses = masses + more_masses
                 start = k
@@ -161,7 +166,8 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         return KnnPredictor(
             setting=replace(setting, k=min(setting.k, data.n_queries)),
             measured=data.quality,
-            residual=data.residual,
+            residual=data.freed_residual,
+            trust=data.trust,
             best=data.best,
             queries=data.queries,
             index=KnnIndex(data.features, len(CATEGORIES), self.parameters.index),
@@ -210,16 +216,17 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             votes = np.array([_vote(record) for record in fields.get("training_records", list)])
             quality = np.where(best[:, None] == np.arange(len(context.models)), votes[:, None], 0.0)
             setting, engine, residual = KnnSetting(k, 0.0, 1.0), "auto", np.zeros_like(quality)
+            trust = None
         else:
             own = context.own
             quality = own.array("quality", (len(features), len(context.models))).copy()
             quality.ravel()[own.integers("missing_cells", quality.size)] = np.nan
             setting = KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float))
             engine = own.get("index", str)
-            residual = context.prior.residuals(quality, split_features(features).codes)
+            residual, trust = weighted_residuals(context.prior, quality, split_features(features).codes)
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
         index = KnnIndex(features, len(CATEGORIES), engine)
-        return KnnPredictor(setting, quality, residual, best, queries if any(queries) else (), index)
+        return KnnPredictor(setting, quality, residual, trust, best, queries if any(queries) else (), index)
 
 
 def _vote(record: dict[str, Any]) -> float:
@@ -251,19 +258,22 @@ def _weights(squared: npt.NDArray[np.float32], squared_norm: FloatArray) -> Floa
 
 
 def _weighted_sums(
-    rows: npt.NDArray[np.uint32], weights: FloatArray, residual: FloatArray
+    rows: npt.NDArray[np.uint32], weights: FloatArray, residual: FloatArray, trust: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Sum of weight x residual and of weights over the observed cells of the neighbours: both (n, n_models)."""
     observed = np.isfinite(residual)
-    complete = bool(observed.all())
+    complete = trust is None and bool(observed.all())
     filled = residual if complete else np.where(observed, residual, 0.0)
+    counted = observed.astype(np.float64) if trust is None else trust
+    if trust is not None:
+        filled = trust * filled
     sums = np.empty((len(rows), residual.shape[1]))
     masses = np.empty_like(sums)
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
         weight = weights[block, None, :]
         sums[block] = (weight @ filled[rows[block]])[:, 0]
-        masses[block] = weight.sum(axis=2) if complete else (weight @ observed[rows[block]].astype(np.float64))[:, 0]
+        masses[block] = weight.sum(axis=2) if complete else (weight @ counted[rows[block]])[:, 0]
     return sums, masses
 
 

@@ -1,1 +1,1 @@
-"""What was decided in service, read back: the decision log, and what another policy would have brought."""
+"""What was decided in service, read back: what other policies would have brought, and whether traffic has changed."""

@@ -45,6 +45,7 @@ class LoggedDecision:
         explore_margin: of utility, within which another model could have been drawn; None where nothing was left to
             chance.
         distance: of the query to the nearest of the training; None where it is not known.
+        distance_rank: share of the training queries that are nearer; None likewise.
         duration_ms: how long choosing took.
         run_id: of the training; None where nothing was compared.
         text_hash: keyed hash of the text that was embedded; None with `text`, or without a text.
@@ -69,6 +70,7 @@ class LoggedDecision:
     propensity: _Probability | None = None
     explore_margin: float | None = None
     distance: float | None = None
+    distance_rank: float | None = None
     duration_ms: float | None = None
     run_id: str | None = None
     text_hash: str | None = None
@@ -195,6 +197,7 @@ _FIELDS = (
     Field("margin", _A_NUMBER, is_number),
     Field("explore_margin", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
     Field("distance", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
+    Field("distance_rank", "a share from 0 to 1, or null", partial(is_number, low=0, high=1)),
     Field("duration_ms", f"{_A_NUMBER} of 0 or more", partial(is_number, low=0)),
 )  # fmt: skip
 _decode = msgspec.json.Decoder(LoggedDecision).decode
@@ -207,7 +210,8 @@ def _read(line: bytes) -> LoggedDecision:
         raise ValueError from error
     if not decision.id.strip() or not decision.model.strip():
         raise ValueError
-    if min(decision.explore_margin or 0.0, decision.distance or 0.0, decision.duration_ms or 0.0) < 0.0:
+    numbers = (decision.explore_margin, decision.distance, decision.distance_rank, decision.duration_ms)
+    if any(number is not None and number < 0.0 for number in numbers):
         raise ValueError
     return decision
 

@@ -88,7 +88,7 @@ class _Known:
         for each in feedback:
             known.n_lines += 1
             if each.quality is None:
-                known.n_preferences += 1
+                known.n_preferences += each.preferred is not None
             elif each.id is not None:
                 known.n_repeated += each.id in known.by_id
                 known.by_id.setdefault(each.id, each)

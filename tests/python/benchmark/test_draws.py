@@ -54,7 +54,7 @@ def test_a_run_is_widened_to_more_draws_and_asks_only_the_new_ones(tmp_path):
         assert preview(plan_over(pool, queries, 1), out, SETTINGS).n_calls == 0
     held = lines(out)
     assert held[:24] == once
-    assert sorted(record["draw"] for record in held[24:]) == [2] * 24 + [3] * 24
+    assert sorted(int(str(record["draw"])) for record in held[24:]) == [2] * 24 + [3] * 24
     cells = {(record["query"], record["model_name"], record.get("draw", 1)) for record in held}
     assert len(cells) == len({record["call_id"] for record in held}) == 72
     # All draws of a query have its number.

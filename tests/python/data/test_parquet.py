@@ -33,7 +33,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, rows):
 
 
 def test_records_with_choices_and_messages_come_through(tmp_path):
-    rows = [
+    rows: list[dict[str, object]] = [
         {"query": "Which?", "choices": ["x", "y"], "model_name": "m", "performance": 1, "response_time": 0.5},
         {"messages": [{"role": "user", "content": "Hi"}], "model_name": "m", "performance": 0.5, "embedding_id": 3},
         {"query": "Who?", "choices": {"text": ["x"], "labels": ["1"]}, "model_name": "m", "error": "time-out"},

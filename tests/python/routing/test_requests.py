@@ -90,12 +90,13 @@ def test_without_a_cache_every_text_is_embedded(folder: Path) -> None:
             Router.load(folder, query_cache=wrong)  # type: ignore[arg-type]
 
 
-def test_long_texts_are_not_kept(folder: Path) -> None:
+def test_of_long_texts_the_vectors_are_kept_alone(folder: Path) -> None:
     router, embedder = counting(folder, query_cache=10)
     long = "a court " * 2_000
     for text in (long, long, "short", "short"):
         router.select(text)
-    assert embedder.asked == [long, long, "short"]
+    assert embedder.asked == [long, "short"]
+    assert all(len(key) < 100 for key in router._vectors._kept)
 
 
 def test_many_threads_share_the_cache(folder: Path) -> None:

@@ -14,6 +14,7 @@ from routing.subjects import MODELS
 from routing.trainings import write_training
 from serving.process import refused, served
 from vsr.cli import main
+from vsr.persistence.versions import list_versions, new_training
 from vsr.routing import Router
 from vsr.routing.choice_document import choice_document
 from vsr.traffic.decisions import read_decisions
@@ -143,7 +144,7 @@ def test_models_health_and_readiness(server):
     assert models["models"] == sorted(MODELS)
     assert models["default"] in MODELS
     assert server.client.get("/healthz").json() == {"status": "ok"}
-    assert server.client.get("/readyz").json() == {"status": "ok"}
+    assert server.client.get("/readyz").json() == {"status": "ok", "routing": "on"}
 
 
 def test_metrics_count_choices_and_callers_make_none(server):
@@ -437,3 +438,31 @@ def test_a_damaged_training_is_refused_and_shown_and_the_next_sound_one_is_serve
         server.wait_until_said("is served from now on")
         assert server.metric("vsr_training_refused") == 0
         assert server.client.get("/v1/models").json()["run_id"] != before
+
+
+def test_another_version_is_served_within_two_seconds_without_a_failed_request(tmp_path):
+    for n_queries in (120, 150):
+        with new_training(tmp_path, 5) as training:
+            write_training(training.folder, n_queries=n_queries)
+    run_ids = {each.name: each.name.split("-")[1] for each in list_versions(tmp_path)}
+    new, old = run_ids
+    with served("--models-dir", tmp_path) as server:
+        codes = []
+        ended = threading.Event()
+
+        def ask() -> None:
+            while not ended.is_set():
+                codes.append(server.select({"query": LAW}).status_code)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert server.client.get("/v1/models").json()["run_id"] == run_ids[new]
+        for version in (old, new, old):
+            assert main(["use", str(tmp_path), version]) == 0
+            switched_s = time.monotonic()
+            while server.client.get("/v1/models").json()["run_id"] != run_ids[version]:
+                assert time.monotonic() - switched_s < 2, server.said
+                time.sleep(0.02)
+        ended.set()
+        asking.join()
+        assert set(codes) == {200}
