@@ -10,9 +10,6 @@ import pytest
 
 from vsr.cluster.session import require_ray
 
-if importlib.util.find_spec("ray") is None:
-    collect_ignore_glob = ["test_*.py"]
-
 
 @pytest.fixture(scope="session")
 def minilm() -> Path:
@@ -29,6 +26,7 @@ NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Any]:
     """Two nodes; who removes one adds another."""
+    pytest.importorskip("ray", reason="ray is not installed (the extra `ray`)")
     require_ray()
     cluster = import_module("ray.cluster_utils").Cluster(
         initialize_head=True, head_node_args={**NODE, "include_dashboard": False}

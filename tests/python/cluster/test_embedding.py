@@ -86,6 +86,7 @@ def test_a_model_that_is_another_one_on_a_node_is_refused(two_nodes: Any, shared
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:1"])
 def test_no_cluster_is_said(address: str, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="ray is not installed (the extra `ray`)")
     job = EmbeddingJob(str(tmp_path / "v"), load_embedder("hash", dim=4).fingerprint)
     with pytest.raises(ClusterError, match=rf"--ray-address {address}: no cluster to work on .*ray start --head"):
         embed_on_ray(["a"], job, address)

@@ -60,10 +60,10 @@ def test_the_command_says_and_writes_the_same(
     vsr_train: Command,  # noqa: F811
 ) -> None:
     flags = ("--data-file", records, "--splits", "2", "--algorithm", "knn", "--algorithm", "mlp", "--json", "-q")
-    flags += ("--use-fallback", "--embedding-dim", "32", "--mlp-hidden-layers", "8")
-    local = vsr_train("train", *flags, "--output-dir", tmp_path / "local")
+    small = ("--use-fallback", "--embedding-dim", "32", "--mlp-hidden-layers", "8")
+    local = vsr_train("train", *flags, *small, "--output-dir", tmp_path / "local")
     ray = ("--engine", "ray", "--ray-address", two_nodes.address)
-    there = vsr_train("train", *flags, "--output-dir", tmp_path / "ray", *ray)
+    there = vsr_train("train", *flags, *small, "--output-dir", tmp_path / "ray", *ray)
     assert (local.code, there.code, there.err) == (0, 0, local.err)
     assert without_times(there.json, "ray") == without_times(local.json, "local")
 

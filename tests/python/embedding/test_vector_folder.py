@@ -43,7 +43,9 @@ def test_others_read_the_rows_by_their_id(tmp_path: Path) -> None:
     (last,) = (tmp_path / "v").glob("vectors-000001-*")
     rows = pq.read_table(last).to_pylist()
     assert [row["query_id"] for row in rows] == [512, 513, 514]
-    np.testing.assert_array_equal(np.float32([row["vector"] for row in rows]), EMBEDDER.embed(TEXTS[512:]))
+    np.testing.assert_array_equal(
+        np.array([row["vector"] for row in rows], dtype=np.float32), EMBEDDER.embed(TEXTS[512:])
+    )
 
 
 def test_a_longer_file_keeps_full_shards_and_supersedes_the_last(tmp_path: Path) -> None:
@@ -111,7 +113,14 @@ def test_damage_is_named(tmp_path: Path) -> None:
             folder.read(TEXTS)
     first.write_bytes(whole)
     listed = tmp_path / "v" / LIST_NAME
-    for change in ({"format": 2}, {"shards": 3}, {"embedder": {}}, {"rows_per_shard": 0}, {"n_queries": "x"}):
+    changes: tuple[dict[str, object], ...] = (
+        {"format": 2},
+        {"shards": 3},
+        {"embedder": {}},
+        {"rows_per_shard": 0},
+        {"n_queries": "x"},
+    )
+    for change in changes:
         document = json.loads(listed.read_text())
         kept = json.dumps(document)
         listed.write_text(json.dumps(document | change))
