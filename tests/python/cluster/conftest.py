@@ -25,7 +25,7 @@ NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Any]:
-    """Two nodes; who removes one adds another."""
+    """Two nodes; who removes one is the last of the module."""
     pytest.importorskip("ray", reason="ray is not installed (the extra `ray`)")
     require_ray()
     cluster = import_module("ray.cluster_utils").Cluster(
