@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vsr.errors import (
         ArtefactError,
         BenchmarkError,
+        ClusterError,
         ConfigError,
         EmbeddingError,
         OutputError,
@@ -46,6 +47,7 @@ __all__ = [
     "ArtefactError",
     "BenchmarkError",
     "Choice",
+    "ClusterError",
     "ConfigError",
     "DecisionRouter",
     "DeployedEvaluation",
@@ -95,6 +97,7 @@ _HOMES = {
     "vsr.errors": (
         "ArtefactError",
         "BenchmarkError",
+        "ClusterError",
         "ConfigError",
         "EmbeddingError",
         "OutputError",

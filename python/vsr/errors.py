@@ -35,3 +35,7 @@ class BenchmarkError(VsrError):
 
 class OutputError(VsrError):
     """A file that cannot be written: no permission, no space, or a folder of that name."""
+
+
+class ClusterError(VsrError):
+    """A cluster that cannot be reached, or that cannot do the work."""

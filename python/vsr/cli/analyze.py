@@ -194,9 +194,8 @@ def _reach(
 
 def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embedding: EmbeddingOptions) -> list[str]:
     """Predict the categories of the queries that have none; nothing where there are no artefacts."""
-    from vsr.cli.embedding import embed_with_progress, load_router
+    from vsr.cli.embedding import embed_with_progress, load_router, ready_vectors
     from vsr.data.categories import CATEGORIES, OTHER, category_names, most_probable
-    from vsr.embedding.vector_file import read_embedding_file
     from vsr.persistence import find_artefacts
     from vsr.routing import Request
 
@@ -206,7 +205,7 @@ def _predicted(queries: "list[Query]", missing: list[int], folder: Path, embeddi
         return []
     router = load_router(folder, "recommended", embedding)
     if embedding.file is not None:
-        vectors = read_embedding_file(embedding.file, len(queries))[missing]
+        vectors = ready_vectors(embedding.file, [query.prompt for query in queries]).embeddings[missing]
     elif router.embedder is not None:
         vectors = embed_with_progress(
             router.embedder, [queries[row].prompt for row in missing], router.artefact.text

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vsr.cli import terminal
 from vsr.cli.deployed_table import deployed_document, foreseen_document, write_deployed, write_foreseen
-from vsr.cli.embedding import embed_with_progress, router_of
+from vsr.cli.embedding import embed_with_progress, ready_vectors, router_of
 from vsr.cli.options import EmbeddingOptions, ObjectiveOptions
 from vsr.cli.records import read_measured
 
@@ -127,12 +127,11 @@ def _vectors(
     queries: "Sequence[str]", rows: "NDArray[np.intp]", router: "Router", embedding: EmbeddingOptions
 ) -> "NDArray[np.float32]":
     """Embed some of the unique queries of a file, or take their rows of ready vectors."""
-    from vsr.embedding.vector_file import read_embedding_file
     from vsr.embedding.vectors import unit_rows
     from vsr.errors import ArtefactError
 
     if embedding.file is not None:
-        return unit_rows(read_embedding_file(embedding.file, len(queries))[rows])
+        return unit_rows(ready_vectors(embedding.file, queries).embeddings[rows])
     if router.embedder is None:
         raise ArtefactError(
             f"{router.artefact.path}: names no embedding model, because it was trained on vectors from elsewhere; "

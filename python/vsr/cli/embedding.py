@@ -44,17 +44,38 @@ def embed_queries(queries: Sequence[str], options: EmbeddingOptions) -> QueryVec
         RecordError: The file of vectors does not fit.
         EmbeddingError: The model is not to be had, or a query cannot be embedded.
     """
-    from vsr.embedding import Fingerprint
-    from vsr.embedding.vector_file import read_embedding_file
-
     if options.file is not None:
-        embeddings = read_embedding_file(options.file, len(queries))
-        return QueryVectors(embeddings, Fingerprint.external(embeddings.shape[1]))
+        return ready_vectors(options.file, queries)
     embedder = options.load()
     text = options.text or TEXTS[0]
     fingerprint = replace(embedder.fingerprint, text=text)
     terminal.say(f"Embedding with {fingerprint}.")
     return QueryVectors(embed_with_progress(embedder, queries, text).vectors, fingerprint)
+
+
+def ready_vectors(path: Path, queries: Sequence[str]) -> QueryVectors:
+    """Read ready vectors: a `.npy` file, which says nothing of its embedder, or a folder of Parquet, which names it.
+
+    Args:
+        path: of the file or the folder.
+        queries: unique queries in order of first appearance.
+
+    Raises:
+        RecordError: The vectors are not those of so many queries, or the folder not those of these queries.
+    """
+    from vsr.embedding import Fingerprint
+
+    if path.is_dir():
+        from vsr.embedding.vector_folder import VectorFolder
+
+        folder = VectorFolder(path)
+        fingerprint = folder.fingerprint()
+        which = next((text for text in TEXTS if text == fingerprint.text), TEXTS[0])
+        return QueryVectors(folder.read([embedded_text(query, which) for query in queries]), fingerprint)
+    from vsr.embedding.vector_file import read_embedding_file
+
+    embeddings = read_embedding_file(path, len(queries))
+    return QueryVectors(embeddings, Fingerprint.external(embeddings.shape[1]))
 
 
 def load_router(
@@ -161,9 +182,14 @@ def embed_with_progress(embedder: "Embedder", prompts: Sequence[str], text: Text
     last = states.pop()
     if last.n_cached:
         terminal.say(f"{last.n_cached:,} of {last.n_texts:,} texts have their vectors from the cache.")
-    if last.n_truncated:
+    warn_of_cut_texts(last.n_truncated, last.n_texts, embedder.fingerprint)
+    return EmbeddedTexts(vectors, last)
+
+
+def warn_of_cut_texts(n_truncated: int, n_texts: int, fingerprint: "Fingerprint") -> None:
+    """Say how many texts were cut to the token limit, if any were."""
+    if n_truncated:
         terminal.warn(
-            f"{last.n_truncated:,} of {last.n_texts:,} texts are longer than {embedder.fingerprint.token_limit:,} "
+            f"{n_truncated:,} of {n_texts:,} texts are longer than {fingerprint.token_limit:,} "
             "tokens, the limit of the model or of --embedding-max-tokens, and cut to these."
         )
-    return EmbeddedTexts(vectors, last)

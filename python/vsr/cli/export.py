@@ -173,9 +173,8 @@ def _held_out(
 ) -> "HeldOutQueries":
     """Embed the queries of the records and work out what was measured."""
     from vsr.choice.objective import EfficiencyScale, measured_utilities
-    from vsr.cli.embedding import embed_with_progress, router_of
+    from vsr.cli.embedding import embed_with_progress, ready_vectors, router_of
     from vsr.data.records import read_records
-    from vsr.embedding.vector_file import read_embedding_file
     from vsr.exporting import HeldOutQueries
     from vsr.routing import Request
     from vsr.training.outcomes import read_outcomes
@@ -185,7 +184,7 @@ def _held_out(
     router = router_of(artefacts[0], embedding)
     embeddings = None
     if embedding.file is not None:
-        embeddings = read_embedding_file(embedding.file, outcomes.n_queries)
+        embeddings = ready_vectors(embedding.file, outcomes.queries).embeddings
     elif router.embedder is not None:
         embeddings = embed_with_progress(router.embedder, outcomes.queries).vectors
     if embeddings is None:

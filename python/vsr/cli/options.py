@@ -323,8 +323,9 @@ def embedding_options(command: _Command) -> _Command:
         _embedding_option(
             "file",
             type=click.Path(path_type=Path),
-            metavar="FILE.npy",
-            help="Ready vectors instead of a model: one row per unique query in order of first appearance.",
+            metavar="PATH",
+            help="Ready vectors instead of a model: a .npy of one row per unique query in order of first appearance, "
+            "or the folder of embed --engine ray.",
         ),
         _embedding_option(
             "cache_dir",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vsr.traffic.labels import FeedbackLabels
 
 _SECTION = "Feedback from production"
-_WEIGHT = 0.5
+_WEIGHT = 1.0
 
 
 @dataclass(frozen=True)

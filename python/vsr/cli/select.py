@@ -76,12 +76,11 @@ def select(
     has one row per unique query of the file, as `vsr-train embed` writes it.
     """
     from vsr.choice.chooser import UNKNOWN
-    from vsr.cli.embedding import embed_with_progress, load_decision_router, load_router
+    from vsr.cli.embedding import embed_with_progress, load_decision_router, load_router, ready_vectors
     from vsr.cli.model_names import split_names
     from vsr.data.categories import unknown_categories
-    from vsr.data.prompts import unique_rows
+    from vsr.data.prompts import unique_prompts, unique_rows
     from vsr.data.records import Query
-    from vsr.embedding.vector_file import read_embedding_file
     from vsr.persistence import find_artefacts
     from vsr.persistence.finding import said_without_manifest
     from vsr.persistence.trainings import run_ids
@@ -138,8 +137,7 @@ def select(
     prompts = [query.prompt for query in queries]
     vectors: Any = [None] * len(queries)
     if embedding.file is not None:
-        rows = unique_rows(prompts)
-        vectors = read_embedding_file(embedding.file, max(rows) + 1)[rows]
+        vectors = ready_vectors(embedding.file, unique_prompts(prompts)).embeddings[unique_rows(prompts)]
     elif input_file is not None and routers and routers[0][1].embedder is not None:
         vectors = embed_with_progress(routers[0][1].embedder, prompts, routers[0][1].artefact.text).vectors
     wanted = objective.over(routers[0][1].objective) if routers else None

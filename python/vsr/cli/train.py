@@ -1,6 +1,7 @@
 """`vsr-train train`: records in, artefacts and a held-out table out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.curve_table import write_sentences, write_target
 from vsr.cli.embedding import embed_queries
+from vsr.cli.engine import EngineOptions, engine_options
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.file_formats import RECORDS
 from vsr.cli.findings import say_findings
@@ -86,6 +88,7 @@ _BENCHMARK = "Asking first"
 )
 @embedding_options
 @objective_options("0.9", with_targets=True)
+@engine_options
 @report_options
 @seed_option
 @json_option
@@ -106,6 +109,7 @@ def train(
     algorithms: tuple[str, ...],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
+    engine: EngineOptions,
     report: ReportOptions,
     seed: int,
     as_json: bool,
@@ -129,6 +133,8 @@ def train(
     _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
     if splits is not None and holdout is not None:
         raise click.UsageError("--splits has no effect with --holdout: queries are held out once.")
+    if analyze_only and engine.is_ray:
+        raise click.UsageError("--engine ray has no effect with --analyze-only: nothing is compared.")
     if analyze_only and report.directory is not None:
         raise click.UsageError("--report has no effect with --analyze-only: nothing is compared.")
     if analyze_only and keep_versions is not None:
@@ -149,6 +155,7 @@ def train(
         _check_preferences(chosen, embedding)
     require_writable(folder)
     report.require()
+    engine.require()
     # Known before anything is asked: a target's own weights come later.
     wanted = objective.over(Objective())
     asked = None
@@ -214,13 +221,13 @@ def train(
         classifier=classifier,
         keep_versions=keep_versions,
     )
-    with terminal.progress("Training", "steps") as show:
+    with engine.folds() as works_on_folds, terminal.progress("Training", "steps") as show:
         result = compare_and_train(
             outcomes,
             embeddings,
             vectors.fingerprint,
             folder,
-            settings,
+            replace(settings, engine=works_on_folds),
             progress=lambda what, done, total: show(done, total, note=what),
         )
     _print(result, folder, as_json=as_json)

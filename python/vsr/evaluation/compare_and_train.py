@@ -18,6 +18,7 @@ from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import conclude, hold_out
 from vsr.evaluation.document import evaluation_document
+from vsr.evaluation.fold_work import FoldEngine, in_this_process
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.held_reference import held_categories, held_models
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
@@ -82,6 +83,7 @@ class TrainingSettings:
         target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
         keep_versions: write to a folder of its own, which becomes the current one, and keep so many of these; without
             it to the folder itself, unless that keeps versions already.
+        engine: what works on the folds.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -98,6 +100,7 @@ class TrainingSettings:
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
     keep_versions: int | None = None
+    engine: FoldEngine = in_this_process
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,6 +310,6 @@ def compare_prepared(
         rivals=settings.rivals,
         target=settings.target,
     )
-    held, selectors = hold_out(prepared.features, outcomes, how, progress)
+    held, selectors = hold_out(prepared.features, outcomes, how, progress, settings.engine)
     held, evaluation = conclude(held, how, prepared.features[outcomes.measured_rows], progress)
     return HeldComparison(evaluation, selectors, held)

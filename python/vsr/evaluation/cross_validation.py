@@ -1,5 +1,6 @@
 """Train on some queries, choose for the others, again and again: what the held-out table rests on."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from vsr.data.categories import MISSING, category_shares
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
 from vsr.evaluation.fold import Fold
+from vsr.evaluation.fold_work import FoldEngine, FoldResult, FoldTask, FoldWork, in_this_process, train_all
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.learning_curve import train_on_less
 from vsr.evaluation.results import CategorySource, Evaluation
@@ -148,9 +150,20 @@ def conclude(
 
 
 def hold_out(
-    features: npt.ArrayLike, outcomes: Outcomes, settings: ComparisonSettings, progress: Progress | None = None
+    features: npt.ArrayLike,
+    outcomes: Outcomes,
+    settings: ComparisonSettings,
+    progress: Progress | None = None,
+    engine: FoldEngine = in_this_process,
 ) -> tuple[Held, tuple[TrainedSelector, ...]]:
     """Let every method choose for queries that it has not seen; then train on all.
+
+    Args:
+        features: (n_queries, n_features) float32.
+        outcomes: one row per query, in the same order.
+        settings: what is compared, and how.
+        progress: told what is being done, how many steps are done, and of how many.
+        engine: what works on the folds.
 
     Raises:
         TrainingError: As in `cross_validate`.
@@ -169,56 +182,41 @@ def hold_out(
     groups = query_groups(split_features(rows).embeddings, outcomes.groups)
     assignments = _assignments(codes, groups, settings)
     n_folds = int(assignments[0].max()) + 1
-    n_in_all = len(assignments) * n_folds
-    steps = (n_in_all + 1) * len(names)
-    n_done = 0
+    tasks = [
+        FoldTask(split, np.flatnonzero(assignment == number), is_timed=split == 0)
+        for split, assignment in enumerate(assignments)
+        for number in range(n_folds)
+    ]
+    n_in_folds = len(tasks) * len(names)
+    steps = n_in_folds + len(names)
 
-    def train(fold: Fold, where: str, *, is_kept: bool = False) -> list[TrainedSelector]:
-        nonlocal n_done
-        trained: list[TrainedSelector] = []
-        for name in names:
-            if progress is not None:
-                progress(f"{name}{where}", n_done, steps)
-            parameters = {} if is_kept else dict(registry.algorithm(name).parameters_in_folds)
-            trained.append(fold.table.train(name, trained, **parameters | dict(settings.parameters.get(name, {}))))
-            n_done += 1
-        return trained
+    def say(what: str, n_done: int) -> None:
+        if progress is not None:
+            progress(what, n_done, steps)
 
-    def no_choices(n_splits: int, keeps_scores: tuple[str, ...] = ()) -> dict[str, Choices]:
+    # Scores are as many as there are queries, models, splits and methods: a target alone needs all of them.
+    kept = (CATEGORY_TABLE, *names, JUDGED) if settings.target is not None else ()
+
+    def no_choices(n_splits: int, keeps_scores: tuple[str, ...]) -> dict[str, Choices]:
         return {
             name: Choices.none_yet(n_splits, n_queries, outcomes.n_models if name in keeps_scores else None)
             for name in (CATEGORY_TABLE, *names, JUDGED)
         }
 
-    def choose(fold: Fold, trained: Sequence[TrainedSelector], into: dict[str, Choices], split: int) -> None:
-        into[CATEGORY_TABLE].take(split, fold.test, fold.predict_by_table())
-        judged = best_of(trained).name
-        for selector in trained:
-            predictions = fold.predict(selector)
-            into[selector.name].take(split, fold.test, predictions)
-            if selector.name == judged:
-                into[JUDGED].take(split, fold.test, predictions)
-
-    # Scores are as many as there are queries, models, splits and methods: a target alone needs all of them.
-    kept = (CATEGORY_TABLE, *names, JUDGED) if settings.target is not None else ()
     choices = no_choices(len(assignments), kept or (CATEGORY_TABLE, JUDGED))
     predicted_categories = np.stack([category_shares(np.full(n_queries, MISSING))] * len(assignments))
     trainings: list[list[FoldTraining]] = [[] for _ in assignments]
     accuracies = []
-    for split, assignment in enumerate(assignments):
-        for number in range(n_folds):
-            train_rows, test_rows = np.flatnonzero(assignment != number), np.flatnonzero(assignment == number)
-            fold = Fold.prepare(
-                rows, outcomes, train_rows, test_rows, settings.objective, settings.seed, settings.preferences
-            )
-            if fold.table.classifier is not None:
-                accuracies.append(fold.table.classifier.accuracy)
-            trained = train(fold, f", fold {split * n_folds + number + 1} of {n_in_all}")
-            choose(fold, trained, choices, split)
-            predicted_categories[split, test_rows] = category_shares(fold.predicted_categories)
-            trainings[split].append(fold.training)
-            for selector in trained if split == 0 else ():
-                choices[selector.name].seconds += fold.time(selector)
+    # Rivals are fitted here, and the classifier of all queries is none of a fold: neither goes to where folds are.
+    work = FoldWork(rows, outcomes, replace(settings, rivals=(), classifier=None))
+    for task, result in zip(tasks, engine(work, tasks, say), strict=True):
+        _take(result, choices, task.split, task.test)
+        predicted_categories[task.split, task.test] = result.categories
+        trainings[task.split].append(result.training)
+        for name, seconds in result.seconds.items():
+            choices[name].seconds += seconds
+        if result.classifier_accuracy is not None:
+            accuracies.append(result.classifier_accuracy)
     everything = np.arange(n_queries)
     fold = Fold.prepare(
         rows,
@@ -230,11 +228,12 @@ def hold_out(
         settings.preferences,
         settings.classifier,
     )
-    trained = train(fold, " on all queries", is_kept=True)
-    if progress is not None:
-        progress("held-out table", steps, steps)
+    done = itertools.count(n_in_folds)
+    trained = train_all(fold, settings, lambda name: say(f"{name} on all queries", next(done)), is_kept=True)
+    say("held-out table", steps)
+    on_all = FoldResult.of(fold, trained, is_timed=False)
     deployed = no_choices(1, kept)
-    choose(fold, trained, deployed, 0)
+    _take(on_all, deployed, 0, everything)
     held = Held(
         outcomes=outcomes,
         codes=codes,
@@ -244,10 +243,10 @@ def hold_out(
         choices=choices,
         deployed=deployed,
         groups=groups,
-        deployed_training=fold.training,
-        deployed_categories=category_shares(fold.predicted_categories),
+        deployed_training=on_all.training,
+        deployed_categories=on_all.categories,
         n_folds=n_folds,
-        recommended=best_of(trained).name,
+        recommended=on_all.judged,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
     )
     return held, tuple(trained)
@@ -266,12 +265,12 @@ def require_cost(objective: Objective, outcomes: Outcomes) -> None:
         )
 
 
-def best_of(selectors: Sequence[TrainedSelector]) -> TrainedSelector:
-    """Give the selector to use: one that combines the others, else the one whose choices gain most out of fold.
-
-    Both are known from the training queries alone.
-    """
-    return max(selectors, key=lambda selector: (registry.algorithm(selector.name).combines, selector.gain))
+def _take(result: FoldResult, into: dict[str, Choices], split: int, rows: IntArray) -> None:
+    """Take over what every method chose for some rows; the judged one is one of them once more."""
+    into[CATEGORY_TABLE].take(split, rows, result.table)
+    for name, predictions in result.predictions.items():
+        into[name].take(split, rows, predictions)
+    into[JUDGED].take(split, rows, result.predictions[result.judged])
 
 
 def _names(algorithms: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,10 @@ import pytest
 
 from cli.conftest import Command
 from vsr.cli import terminal
+from vsr.data.prompts import unique_prompts
+from vsr.data.records import read_prompts
 from vsr.embedding import load_embedder
+from vsr.embedding.vector_folder import VectorFolder, shards_of
 from vsr.persistence import load_artefact
 
 HASH = ("--use-fallback", "--embedding-dim", "16")
@@ -190,6 +193,10 @@ def test_progress_tells_speed_and_time_left(
         ("--output v.npy", "Missing option '--input'"),
         ("--input q.jsonl", "Missing option '--output'"),
         ("--input q.jsonl --output v.npy --use-fallback --cache-dir c", "--cache-dir has no effect here"),
+        ("--input q.jsonl --output v.npy --ray-address auto", "--ray-address has no effect without --engine ray"),
+        ("--input q.jsonl --output v.npy --engine ray", "--output v.npy: --engine ray writes a folder of Parquet"),
+        ("--input q.jsonl --output q.jsonl --engine ray", "--output q.jsonl: --engine ray writes a folder of Parquet"),
+        ("--input q.jsonl --output v --engine ray --cache-dir c", "--cache-dir has no effect with --engine ray"),
     ],
 )
 def test_wrong_usage(
@@ -216,6 +223,55 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path: Path, vsr_train: Comm
     assert vsr_train("embed", "--input", blank, "--output", tmp_path / "v.npy", *HASH).err.startswith(
         f"Error: {blank}:1: `query` is "
     )
+
+
+# A cluster
+
+
+def test_without_ray_the_engine_says_what_to_install(
+    tmp_path: Path, vsr_train: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    queries = write_lines(tmp_path / "q.jsonl", {"query": "a"})
+    result = vsr_train("embed", "--input", queries, "--output", tmp_path / "v", "--engine", "ray", *HASH)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "Error: --engine ray needs the extra `ray`: `pip install 'vsr-train[ray]'`\n"
+    assert not (tmp_path / "v").exists()
+
+
+def test_one_process_does_not_import_what_a_cluster_needs(records: Path, tmp_path: Path) -> None:
+    train = ["train", "--data-file", records, "--output-dir", tmp_path, "--algorithm", "knn", "--holdout", "0.3", *HASH]
+    code = (
+        "import sys; from vsr.cli import main; "
+        f"assert main({['embed', '--input', str(records), '--output', str(tmp_path / 'v.npy'), *HASH]!r}) == 0; "
+        f"assert main({[str(each) for each in train]!r}) == 0; "
+        "print({'ray', 'pandas', 'pyarrow', 'vsr.cluster'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_training_on_a_folder_knows_its_embedder(records: Path, tmp_path: Path, vsr_train: Command) -> None:
+    queries = unique_prompts(read_prompts(records))
+    embedder = load_embedder("hash", dim=16)
+    folder = VectorFolder(tmp_path / "v")
+    folder.require_writable()
+    shards = list(shards_of(queries, embedder.fingerprint))
+    for shard in shards:
+        folder.write(shard, embedder.embed(shard.texts), 0)
+    train = ("train", "--data-file", records, "--algorithm", "knn", "--knn-k", "5", "--holdout", "0.3", "--json")
+    brought = (*train, "--output-dir", tmp_path / "brought", "--embedding-file", tmp_path / "v")
+    early = vsr_train(*brought)
+    assert (early.code, early.out) == (1, "")
+    assert "its run has not finished" in " ".join(early.err.split())
+    folder.finish([shard.name for shard in shards], len(queries), embedder.fingerprint)
+    assert vsr_train(*brought).code == 0
+    assert vsr_train(*train, "--output-dir", tmp_path / "own", *HASH).code == 0
+    artefacts = [load_artefact(tmp_path / name / "knn_model.json") for name in ("brought", "own")]
+    headers = [artefact.header for artefact in artefacts if artefact.header is not None]
+    assert headers[0].embedder == headers[1].embedder == embedder.fingerprint
+    chosen = [vsr_train("select", "What cell is it?", "--models-dir", tmp_path / name) for name in ("brought", "own")]
+    assert chosen[0].out == chosen[1].out != ""
 
 
 # Cut short
