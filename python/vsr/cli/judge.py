@@ -103,7 +103,7 @@ class JudgeOptions:
     help="Ask so many twice, to see whether judges say the same.",
 )
 @option("--skip-bad-lines", is_flag=True, help="Leave unreadable lines of the records out.")
-@asking_options("Run", but=("measure_ttft",))
+@asking_options("Run", but=("measure_ttft", "metric", "samples"))
 @option("--dry-run", section="Run", is_flag=True, help="Say how many calls, how long and how dear; ask nothing.")
 @seed_option
 @json_option

@@ -90,6 +90,8 @@ def test_the_limit_on_the_cost_is_kept(folder, vsr_train):
         (("--mode", "pairwise", "--combine", "mean"), 2, "--combine has no effect with --mode pairwise"),
         (("--mode", "pairwise", "--against", "sim-large-70"), 1, "did you mean sim-large-70b?"),
         (("--dry-run", "--json"), 2, "--json has no effect with --dry-run"),
+        (("--samples", "3"), 2, "No such option '--samples'"),
+        (("--metric", "contains"), 2, "No such option '--metric'"),
         (("--criteria", "none.txt"), 1, "none.txt: the criteria cannot be read: No such file or directory."),
     ],
 )
