@@ -197,9 +197,10 @@ def draw_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--budget",
             "draw_budget",
             section=section,
-            type=SHARE,
+            type=FiniteRange(0.0, 1.0, min_open=True),
             metavar="SHARE",
-            help="Make this share of the calls: a random core first, then where it is open which model is best.",
+            help="Make this share of the calls: a random core first, then where it is open which model is best. "
+            "Without an embedding flag hashing tells the kinds of queries.",
         ),
         option("--only-model", "draw_only_model", section=section, metavar="NAME", help="Ask this model alone."),
         option(

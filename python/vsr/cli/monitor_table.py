@@ -113,7 +113,7 @@ def monitor_document(
 def _left_out(counted: "Counted") -> str:
     parts = []
     if counted.n_other_trainings:
-        parts.append(f"{terminal.counted(counted.n_other_trainings, 'decision')} of other trainings are left out")
+        parts.append(f"left out: {terminal.counted(counted.n_other_trainings, 'decision')} of other trainings")
     if counted.n_otherwise:
         share = counted.n_otherwise / counted.n_decisions
         parts.append(

@@ -1,7 +1,7 @@
 """What a configuration offers to choose from: which decisions have several models, need training, and are reached."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from vsr.config import Decision, RouterConfig
@@ -14,7 +14,7 @@ class DecisionAnalysis:
 
     Attributes:
         name: as in the configuration.
-        domains: the domains that its rules name, in their order.
+        domains: the domains that its rules name, in their order; `not law` for one that they exclude.
         models: on offer, each once.
         algorithm: how one of them is chosen; None where nothing is said: what the training recommends.
         needs_training: whether it chooses between several models by an algorithm that is trained.
@@ -115,11 +115,17 @@ def reach(config: RouterConfig, queries: Iterable[Known]) -> Reach:
 
 
 def _analysis(decision: Decision) -> DecisionAnalysis:
-    conditions = Rule.of(decision.rules).conditions()
     return DecisionAnalysis(
         name=decision.name,
-        domains=tuple(dict.fromkeys(each.name for each in conditions if each.type == DOMAIN and each.name)),
+        domains=tuple(dict.fromkeys(_domains(Rule.of(decision.rules)))),
         models=tuple(dict.fromkeys(reference.asked_name for reference in decision.model_refs)),
         algorithm=None if decision.algorithm is None else decision.algorithm.type,
         needs_training=decision.needs_training,
     )
+
+
+def _domains(rule: Rule, *, is_excluded: bool = False) -> Iterator[str]:
+    if rule.operator is None and rule.type == DOMAIN and rule.name:
+        yield f"not {rule.name}" if is_excluded else rule.name
+    for part in rule.parts:
+        yield from _domains(part, is_excluded=is_excluded != (rule.operator == "NOT"))

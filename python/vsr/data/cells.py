@@ -177,7 +177,8 @@ class Cells:
         if not kept.size:
             raise BadRecordError(
                 f"none of the {self.n_records:,} records has a quality ({self._n_unavailable:,} failed calls that say "
-                f"nothing about the model, {self._n_unscored:,} unscored answers); expected at least one `performance`"
+                f"nothing about the model, {self._n_unscored:,} unscored answers); expected at least one "
+                "`performance`: from a person, `vsr-train score` or `vsr-train judge`"
             )
         n_repeats = len(cells) - len(np.unique(cells))
         values = np.frombuffer(self._quality, dtype=np.float64)

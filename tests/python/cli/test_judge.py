@@ -92,6 +92,8 @@ def test_the_limit_on_the_cost_is_kept(folder, vsr_train):
         (("--samples", "3"), 2, "No such option"),
         (("--metric", "exact"), 2, "No such option"),
         (("--dry-run", "--json"), 2, "--json has no effect with --dry-run"),
+        (("--samples", "3"), 2, "No such option '--samples'"),
+        (("--metric", "contains"), 2, "No such option '--metric'"),
         (("--criteria", "none.txt"), 1, "none.txt: the criteria cannot be read: No such file or directory."),
     ],
 )

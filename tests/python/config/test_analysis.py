@@ -64,6 +64,13 @@ def test_a_contradiction_is_found_before_anything_is_asked():
         analysis("ab", [decision("x", 3), decision("y", 4)])
 
 
+def test_a_domain_that_the_rules_exclude_is_no_domain_of_the_decision():
+    excluded = {"operator": "NOT", "conditions": [{"type": "domain", "name": "law"}]}
+    rules = {"operator": "AND", "conditions": [{"type": "domain", "name": "math"}, excluded]}
+    found = analysis("ab", [{"name": "x", "rules": rules, "modelRefs": refs("a", "b")}])
+    assert found.decisions[0].domains == ("math", "not law")
+
+
 def test_the_shipped_decisions():
     found = analyze(load_config(CONFIGS / "decisions.yaml", environment={}))
     assert found.n_to_train == 4
