@@ -28,6 +28,7 @@ from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
 from vsr.evaluation.sliding.targets import instead_of, keeps
 from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
+from vsr.persistence.sidecar import ArtefactFormat
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
 from vsr.persistence.trainings import run_ids
 from vsr.selectors import registry
@@ -77,6 +78,7 @@ class TrainingSettings:
         classifier: of categories, fitted on the labelled ones of the measured queries already; fitted without it.
         rivals: routers of others, to be baselines of the comparison.
         target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
+        artefact_format: how artefacts are written, as in `save_selectors`.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -92,6 +94,7 @@ class TrainingSettings:
     classifier: CategoryClassifier | None = None
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
+    artefact_format: ArtefactFormat = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +171,14 @@ def compare_and_train(
     selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
     recommended = recommended or _TABLE
     held_out = None if evaluation is None else evaluation_document(evaluation)
-    paths = save_selectors(selectors, output_dir, fingerprint, objective=settings.objective, held_out=held_out)
+    paths = save_selectors(
+        selectors,
+        output_dir,
+        fingerprint,
+        objective=settings.objective,
+        held_out=held_out,
+        artefact_format=settings.artefact_format,
+    )
     by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
     _keep_queries(output_dir, paths, prepared, comparison, settings, has_table=not is_single)
     write_manifest(output_dir, by_name, recommended, settings.objective, held_out)
