@@ -80,14 +80,14 @@ class KnnIndex:
             origin: (width of what is encoded,) float32, what codes are relative to.
             group_sizes: (groups,) uint32.
             order: (n,) uint32, the row of each place in the groups.
-            codes: (n, that width filled up to a multiple of 32) int8.
-            scalings: (3, n) float32.
+            codes: (n, that width filled up to a multiple of 32) int8, of any shape.
+            scalings: (3, n) float32, of any shape.
 
         Raises:
             ValueError: They do not fit together, or an array may be written to.
         """
     def parts(self) -> dict[str, NDArray[Any]] | None:
-        """Give the arrays that `of_parts` takes, by its argument; None where the engine is a tree."""
+        """Give the arrays that `of_parts` takes, by its argument, some of them flat; None for a tree."""
     @property
     def features(self) -> NDArray[np.float32]:
         """(n, d) the rows as they were given: a view of the index's own, read-only."""

@@ -56,8 +56,8 @@ def inspect(paths: tuple[Path, ...], models: str | None, verify: bool, as_json: 
         for artefact in artefacts:
             try:
                 verified += verify_artefact(artefact)
-            except ArtefactError as error:
-                errors.append(str(error))
+            except ArtefactError as damage:
+                errors.append(str(damage))
         for manifest in manifests:
             errors += differences(manifest)
             verified.append(manifest.path)

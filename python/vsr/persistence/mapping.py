@@ -115,7 +115,7 @@ def _arrays(place: Path, header: bytes, content: mmap.mmap, expected: Mapping[st
     try:
         described = json.loads(header[8:])
         described.pop("__metadata__", None)
-        entries = sorted((*map(_natural, each["data_offsets"]), name) for name, each in described.items())
+        entries = sorted((*_offsets(each["data_offsets"]), name) for name, each in described.items())
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArtefactError(f"{place}: its header is no description of arrays ({error})") from error
     arrays = {}
@@ -140,7 +140,9 @@ def _arrays(place: Path, header: bytes, content: mmap.mmap, expected: Mapping[st
     return arrays
 
 
-def _natural(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
-        raise ValueError(f"{str(value)[:40]} is no offset")
-    return value
+def _offsets(value: Any) -> tuple[int, int]:  # noqa: ANN401 -- whatever stands in the file
+    start, stop = value
+    for each in (start, stop):
+        if not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < 2**62:
+            raise ValueError(f"{str(each)[:40]} is no offset")
+    return start, stop

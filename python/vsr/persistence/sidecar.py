@@ -174,4 +174,4 @@ def _chunks(arrays: Mapping[str, npt.NDArray[Any]]) -> Iterator[memoryview]:
     for array in arrays.values():
         plain = array.astype(array.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8)
         for start in range(0, len(plain), _CHUNK_BYTES):
-            yield memoryview(plain[start : start + _CHUNK_BYTES])
+            yield plain[start : start + _CHUNK_BYTES].data

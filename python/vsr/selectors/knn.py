@@ -227,13 +227,16 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         """Write all that there is of every training query apart, and the index over them."""
         engine = predictor.index.engine
         parts = predictor.index.parts() if engine == "flat" else None
-        stored = {
+        stored: dict[str, npt.NDArray[Any]] = {
             "quality": predictor.measured,
             "residual": predictor.residual,
             "best": predictor.best,
             # A tree is built again; it was never the faster one.
             **({"features": predictor.features} if parts is None else parts),
         }
+        if parts is not None:
+            n_rows = predictor.index.n_rows
+            stored |= {"codes": parts["codes"].reshape(n_rows, -1), "scalings": parts["scalings"].reshape(3, n_rows)}
         if any(predictor.queries):
             texts = StoredTexts.of(predictor.queries)
             stored |= {"query_bytes": texts.content, "query_ends": texts.ends}
