@@ -58,7 +58,20 @@ def main() -> None:
                     found[rows] = _step("save", form, rows, folder)
                     found[rows] |= {f"cold_{key}": value for key, value in _step("load", "yes", rows, folder).items()}
                     found[rows] |= _step("load", "no", rows, folder)
-    columns = "rows form files save saving load cold first,cold query verify own maps".split()
+    columns = [
+        "rows",
+        "form",
+        "files",
+        "save",
+        "saving",
+        "load",
+        "cold",
+        "first, cold",
+        "query",
+        "verify",
+        "own",
+        "maps",
+    ]
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for form, found in held.items():
         for rows, each in found.items():

@@ -96,7 +96,7 @@ def test_texts_and_measurements_are_explained(selectors: dict[str, TrainedSelect
 def test_a_tree_is_built_again(tmp_path: Path) -> None:
     selector = trained(index="ball-tree")["knn"]
     mapped = load_artefact(save_selector(selector, tmp_path, artefact_format="binary")).selector
-    assert mapped.predictor.index.engine == "ball-tree"
+    assert mapped.predictor.index.engine == "ball-tree"  # type: ignore[attr-defined]
     assert mapped.scores(queries()).tobytes() == selector.scores(queries()).tobytes()
 
 
