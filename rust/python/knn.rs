@@ -22,7 +22,6 @@ impl KnnIndex {
     }
 
     #[staticmethod]
-    #[expect(clippy::too_many_arguments, reason = "the arrays of a file")]
     fn of_parts(
         rows: &Bound<'_, PyArrayDyn<f32>>,
         n_features: usize,
