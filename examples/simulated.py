@@ -27,6 +27,6 @@ def train(folder: Path, n_fresh: int) -> tuple[Sequence[DemoQuery], Sequence[Dem
     write_records(records, simulate(queries[:N_TRAINING]))
     command = [sys.executable, "-m", "vsr", "train", "--data-file", str(records)]
     command += ["--output-dir", str(folder / _ARTEFACTS)]
-    command += ["--embedding-model", "hash", "--algorithm", "matrix_factorization", "--holdout", "0.2"]
+    command += ["--embedding-model", "hash", "--algorithm", "matrix_factorization", "--splits", "1"]
     subprocess.run(command, check=True, capture_output=True)
     return queries, queries[N_TRAINING:], folder / _ARTEFACTS

@@ -33,13 +33,13 @@ from vsr.training.trainer import train_selector
 
 _N_MODELS = 16
 _ARTEFACT = "kmeans_model.json"
-_TOPICS = {
+TOPICS = {
     "math": ["integral", "equation", "triangle", "prime", "matrix", "limit", "series", "graph"],
     "law": ["contract", "court", "statute", "plaintiff", "appeal", "verdict", "tort", "clause"],
     "biology": ["cell", "enzyme", "protein", "membrane", "gene", "tissue", "virus", "organ"],
     "history": ["empire", "treaty", "revolution", "dynasty", "siege", "colony", "reform", "crown"],
 }
-_LUA = """
+LUA = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 local n, thread = 0, 0
@@ -72,10 +72,10 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        trainings = [_train(folder / f"training{seed}", seed) for seed in range(2)]
+        trainings = [train(folder / f"training{seed}", seed) for seed in range(2)]
         served = folder / "served"
         served.mkdir()
-        _put(trainings[0], served)
+        put(trainings[0], served)
         command = [sys.executable, "-m", "vsr", "serve", "--models-dir", str(served), "--port", "0"]
         command += ["--log", str(folder / "log")]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
@@ -97,7 +97,7 @@ def main() -> None:
 def _run(
     url: str, pid: int, trainings: Sequence[Path], served: Path, script: Path, arguments: argparse.Namespace
 ) -> None:
-    script.write_text(_LUA)
+    script.write_text(LUA)
     ended, checked = threading.Event(), Checked()
     beside = [
         threading.Thread(target=_reload, args=(trainings, served, ended, arguments.reload_every_s)),
@@ -130,12 +130,13 @@ def _run(
         print(wrong, file=sys.stderr)
 
 
-def _train(folder: Path, seed: int) -> Path:
+def train(folder: Path, seed: int) -> Path:
+    """Write a training of made-up outcomes: hash embedder and KMeans."""
     generator = np.random.default_rng(seed)
-    subjects = [number % len(_TOPICS) for number in range(2000)]
-    names = list(_TOPICS)
+    subjects = [number % len(TOPICS) for number in range(2000)]
+    names = list(TOPICS)
     queries = [
-        f"What is the {' '.join(generator.choice(_TOPICS[names[subject]], 4))} number {number}?"
+        f"What is the {' '.join(generator.choice(TOPICS[names[subject]], 4))} number {number}?"
         for number, subject in enumerate(subjects)
     ]
     expected = generator.random((len(names), _N_MODELS))[subjects]
@@ -155,7 +156,8 @@ def _train(folder: Path, seed: int) -> Path:
     return folder
 
 
-def _put(training: Path, served: Path) -> None:
+def put(training: Path, served: Path) -> None:
+    """Copy a training into the folder that is served, manifest last."""
     for name in (_ARTEFACT, MANIFEST_NAME):
         temporary = served / f".{name}.new"
         temporary.write_bytes((training / name).read_bytes())
@@ -166,11 +168,11 @@ def _reload(trainings: Sequence[Path], served: Path, ended: threading.Event, eve
     number = 0
     while not ended.wait(every_s):
         number += 1
-        _put(trainings[number % 2], served)
+        put(trainings[number % 2], served)
 
 
 def _compare(url: str, trainings: Sequence[Path], ended: threading.Event, checked: Checked) -> None:
-    texts = [f"What is the {' '.join(words[:3])} worth to {name}?" for name, words in _TOPICS.items()]
+    texts = [f"What is the {' '.join(words[:3])} worth to {name}?" for name, words in TOPICS.items()]
     right = [[choice.scores for choice in Router.load(training).select_many(texts)] for training in trainings]
     with httpx.Client(base_url=url, timeout=30.0) as client:
         while not ended.is_set():

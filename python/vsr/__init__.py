@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vsr.choice.chooser import Choice, choose
+    from vsr.choice.exploration import Exploration
     from vsr.choice.limits import Limits
     from vsr.choice.objective import Objective
     from vsr.data.categories import CATEGORIES
@@ -53,6 +54,7 @@ __all__ = [
     "Embedder",
     "EmbeddingError",
     "Evaluation",
+    "Exploration",
     "Fingerprint",
     "Limits",
     "Objective",
@@ -88,7 +90,7 @@ __all__ = [
 _HOMES = {
     "vsr.scoring": ("Score", "score_response"),
     "vsr.data.categories": ("CATEGORIES",),
-    "vsr.choice": ("Choice", "Limits", "Objective", "choose"),
+    "vsr.choice": ("Choice", "Exploration", "Limits", "Objective", "choose"),
     "vsr.embedding": ("Embedder", "Fingerprint", "load_embedder"),
     "vsr.errors": (
         "ArtefactError",

@@ -20,3 +20,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no {folder}: set VSR_SHARED to the folder that holds data and reference")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what processes of one user share apart from what runs beside the tests."""
+    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("runtime"))

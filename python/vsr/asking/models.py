@@ -10,7 +10,7 @@ from vsr.config import Endpoint, ModelEntry, Pricing, RouterConfig
 from vsr.config.servers import endpoints_of, is_public, server_url, shares_key
 from vsr.errors import BenchmarkError
 from vsr.providers import PROVIDERS, Provider
-from vsr.providers.call import Answer, ChatRequest
+from vsr.providers.call import Answer, AnswerSchema, ChatRequest
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class AskedModel:
         temperature: None leaves it to the server.
         use_reasoning: what the decisions say of it; None where they say nothing.
         pricing: what its tokens cost; None where nothing is said.
+        answer_schema: the form that its answers have to have; None leaves it free.
     """
 
     name: str
@@ -70,10 +71,18 @@ class AskedModel:
     temperature: float | None
     use_reasoning: bool | None = None
     pricing: Pricing | None = None
+    answer_schema: AnswerSchema | None = None
 
     def request(self, prompt: str, target: Target) -> ChatRequest:
         """Return the question as it goes to one of the targets."""
-        return ChatRequest(target.model_id, prompt, self.max_tokens, self.temperature, self.use_reasoning)
+        return ChatRequest(
+            target.model_id,
+            prompt,
+            self.max_tokens,
+            self.temperature,
+            self.use_reasoning,
+            answer_schema=self.answer_schema,
+        )
 
     def cost_usd(self, input_tokens: int | None, output_tokens: int | None) -> float | None:
         """Return what so many tokens cost in USD; None without prices or without counts."""
@@ -111,12 +120,15 @@ class AskedModels:
     without_key: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def asked_models(config: RouterConfig, environment: Mapping[str, str]) -> AskedModels:
+def asked_models(
+    config: RouterConfig, environment: Mapping[str, str], only: Sequence[str] | None = None
+) -> AskedModels:
     """Work out who is asked where.
 
     Args:
         config: the configuration.
         environment: the providers' own key variables are read from it.
+        only: names from `model_config`, asked in the place of the models that the configuration offers.
 
     Raises:
         BenchmarkError: There is nobody to ask, a model has no endpoint, or a `ca_file` no certificates.
@@ -132,9 +144,12 @@ def asked_models(config: RouterConfig, environment: Mapping[str, str]) -> AskedM
                 raise BenchmarkError(f"{where}: endpoint '{endpoint.name}': {error}") from error
     warnings: list[str] = []
     without_key: dict[str, tuple[str, ...]] = {}
+    references = _references(config, warnings)
+    if only is not None:
+        references = ((name, config.models[name], None, None) for name in only)
     models = [
         _asked_model(name, entry, lora, use_reasoning, config, environment, warnings, without_key)
-        for name, entry, lora, use_reasoning in _references(config, warnings)
+        for name, entry, lora, use_reasoning in references
     ]
     if not models:
         raise BenchmarkError(f"{where}: there is nobody to ask: model_config is empty; name at least one model.")
@@ -150,8 +165,8 @@ def asked_models(config: RouterConfig, environment: Mapping[str, str]) -> AskedM
 def _references(config: RouterConfig, warnings: list[str]) -> Iterator[tuple[str, ModelEntry, str | None, bool | None]]:
     """Name every model once, with its adapter and its wish for reasoning, the decision of highest priority first."""
     if not config.decisions:
-        for name, entry in config.models.items():
-            yield name, entry, None, None
+        for name in config.offered_models():
+            yield name, config.models[name], None, None
         return
     wishes: dict[str, tuple[bool, str]] = {}
     for decision in sorted(config.decisions, key=lambda decision: -decision.priority):

@@ -58,6 +58,7 @@ class Call:
         n_refusals_here: how often of these it was refused its key or model.
         tried: indices of the model's targets that have given up on it.
         limit_field: the name under which its limit was last sent.
+        has_schema: whether the form of its answer was last sent along.
     """
 
     queue: "ModelQueue"
@@ -68,6 +69,7 @@ class Call:
     n_refusals_here: int = 0
     tried: set[int] = field(default_factory=set)
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    has_schema: bool = True
 
 
 @dataclass
@@ -105,6 +107,7 @@ class ModelQueue:
         in_flight: requests under way.
         warm: whether the first, unrecorded call has been made.
         limit_field: the name under which the server wants the limit.
+        takes_schema: whether the server can make an answer follow a schema, as far as is known.
         stopped: why nothing more is asked here.
         returns_at: when it is tried again all the same; None for never.
         n_stops: how often it was stopped since the last answer.
@@ -125,6 +128,7 @@ class ModelQueue:
     in_flight: int = 0
     warm: Literal["no", "asked", "yes"] = "no"
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    takes_schema: bool = True
     stopped: FailedCall | None = None
     returns_at: float | None = None
     n_stops: int = 0

@@ -134,10 +134,12 @@ class Run:
     async def _attempt(self, call: Call, prompt: str, reserved_usd: float, client: ChatClient, sink: Sink) -> None:
         queue = call.queue
         try:
+            request = queue.model.request(prompt, queue.target)
             request = replace(
-                queue.model.request(prompt, queue.target),
+                request,
                 limit_field=call.limit_field,
                 is_streamed=self._measures_first_token,
+                answer_schema=request.answer_schema if call.has_schema else None,
             )
             timed = await client.ask(queue.target, request)
             cost_usd = None

@@ -42,7 +42,13 @@ class Schedule:
     """The order of a run: interleaves endpoints and models, waits where it has to, gives up where there is no hope."""
 
     def __init__(
-        self, asked: AskedModels, missing: Mapping[str, Iterable[int]], policy: RetryPolicy, seed: int = 0
+        self,
+        asked: AskedModels,
+        missing: Mapping[str, Iterable[int]],
+        policy: RetryPolicy,
+        seed: int = 0,
+        *,
+        is_warm: bool = False,
     ) -> None:
         """Queue the calls that are missing.
 
@@ -51,6 +57,7 @@ class Schedule:
             missing: indices of the plan's questions that are to be asked, by model.
             policy: limits and patience.
             seed: decides the draws by weight and the jitter of waits.
+            is_warm: the models were asked a moment ago and need no call to warm up.
         """
         self.policy = policy
         self.stopped: dict[str, FailedCall] = {}
@@ -73,6 +80,10 @@ class Schedule:
                     queue.fresh.append(question)
             else:
                 queues[0].fresh.extend(questions)
+        if is_warm:
+            for queues in self._queues.values():
+                for queue in queues:
+                    queue.warm = "yes"
         self._order: deque[EndpointState] = deque(self._endpoints.values())
 
     def _new_queue(self, asked: AskedModels, model: AskedModel, index: int) -> ModelQueue:
@@ -144,7 +155,7 @@ class Schedule:
                 queue.in_flight += 1
                 endpoint.in_flight += 1
                 endpoint.open_at = now + self.policy.delay_s
-                found.limit_field = queue.limit_field
+                found.limit_field, found.has_schema = queue.limit_field, queue.takes_schema
                 found.n_attempts += 1
                 found.n_here += 1
                 return found
@@ -192,6 +203,10 @@ class Schedule:
             queue.last_problem = outcome.text
             if outcome.wants_completion_tokens and call.limit_field == "max_tokens":
                 queue.limit_field = "max_completion_tokens"
+                self._delay(call, now)
+                return None
+            if outcome.refuses_schema and call.has_schema and queue.model.answer_schema is not None:
+                queue.takes_schema = False
                 self._delay(call, now)
                 return None
             if outcome.hopeless is not None:

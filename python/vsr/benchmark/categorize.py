@@ -18,7 +18,7 @@ from vsr.asking.answers import UnreadableAnswerError, read_response
 from vsr.asking.connections import Connections
 from vsr.asking.journal import Journal
 from vsr.data.categories import CATEGORIES, normalise_category
-from vsr.data.json_lines import write_json_lines
+from vsr.data.json_lines import write_rows
 from vsr.data.records import read_objects, render_prompt, unique_key
 from vsr.errors import BenchmarkError, RecordError
 from vsr.providers.errors import retry_after_s
@@ -126,7 +126,7 @@ def categorize(
         report.distribution[(normalise_category(category) or "other") if category else "none"] += 1
         return row
 
-    write_json_lines(target, (labelled(row) for row in read_objects(source, noun="queries")))
+    write_rows(target, (labelled(row) for row in read_objects(source, noun="queries")))
     return report
 
 

@@ -16,6 +16,7 @@ class ModelProgress:
 
     Attributes:
         name: the model.
+        n_calls: calls that it has in all.
         n_done: calls with a record, earlier ones included.
         n_failed: failed calls among them.
         latency_s: mean of this run's answers; None before the first.
@@ -24,6 +25,7 @@ class ModelProgress:
     """
 
     name: str
+    n_calls: int
     n_done: int
     n_failed: int
     latency_s: float | None
@@ -37,7 +39,6 @@ class Snapshot:
 
     Attributes:
         models: one entry a model.
-        n_per_model: calls that each model has in all.
         n_written: records that this run wrote.
         n_left: calls that are still to come; those of stopped models are not.
         n_in_flight: requests under way.
@@ -47,7 +48,6 @@ class Snapshot:
     """
 
     models: tuple[ModelProgress, ...]
-    n_per_model: int
     n_written: int
     n_left: int
     n_in_flight: int
@@ -68,7 +68,7 @@ class Snapshot:
     @property
     def n_calls(self) -> int:
         """Calls of the whole plan."""
-        return self.n_per_model * len(self.models)
+        return sum(model.n_calls for model in self.models)
 
     @property
     def calls_per_s(self) -> float:
@@ -99,10 +99,12 @@ def snapshot(
         measured, failures = written.measured[model.name], written.failures[model.name].total()
         n_done = held.n_done_of(model.name) + measured.n_answers + failures
         reason = schedule.stopped.get(model.name)
-        n_left += 0 if reason else len(plan.questions) - n_done
+        n_calls = plan.n_calls_of(model.name)
+        n_left += 0 if reason else n_calls - n_done
         models.append(
             ModelProgress(
                 name=model.name,
+                n_calls=n_calls,
                 n_done=n_done,
                 n_failed=held.failures[model.name].total() + failures,
                 latency_s=measured.mean_latency_s,
@@ -112,7 +114,6 @@ def snapshot(
         )
     return Snapshot(
         tuple(models),
-        len(plan.questions),
         written.n_records,
         n_left,
         n_in_flight,

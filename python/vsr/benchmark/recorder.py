@@ -21,7 +21,6 @@ from vsr.asking.budget import MOST_USD
 from vsr.asking.journal import Journal
 from vsr.asking.schedule import Finished
 from vsr.benchmark.plan import Plan, Question
-from vsr.benchmark.rescoring import score_line
 from vsr.benchmark.resume import OPENING, Line, Measured, OutputSummary
 from vsr.data.prompts import Choices, option_label
 from vsr.errors import BenchmarkError
@@ -38,7 +37,7 @@ _OURS = {
     "embedding_id", "metric", "choices", "error", "error_kind", "input_tokens", "output_tokens", "finish_reason",
     "reasoning", "cost", "extracted", "scoring_rule", "scoring_error", "unparsed", "unscored", "vsr_scorer",
     "use_reasoning", "endpoint", "attempts", "timestamp", "call_id", "messages",
-    "time_to_first_token",
+    "time_to_first_token", "draw", "probability",
 }  # fmt: skip
 
 
@@ -174,7 +173,7 @@ class Recorder:
     def _finish(self, finished: Finished, line: bytes) -> None:
         """Score an answer and append the record to the output."""
         if isinstance(finished.outcome, Answer):
-            line = score_line(line)
+            line = self._plan.score(line)
         try:
             self._journal.append(line)
         except BenchmarkError as error:
@@ -276,13 +275,23 @@ class Recorder:
             "endpoint": finished.endpoint,
             "attempts": finished.n_attempts,
             "timestamp": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+            "probability": _rounded(self._plan.probability(model, finished.question)),
             "call_id": self._plan.call_id(model, question),
+            "draw": question.draw if self._plan.n_draws > 1 else None,
         }
         return {name: value for name, value in record.items() if value is not None or name in always}
 
 
-def finish_scoring(journal: Journal[Line]) -> int:
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 6)
+
+
+def finish_scoring(journal: Journal[Line], score: Callable[[bytes], bytes]) -> int:
     """Score and write what a run that was killed had received and not yet written to its output.
+
+    Args:
+        journal: the output.
+        score: writes into the line of an answer what it is worth.
 
     Returns:
         How many records were added.
@@ -298,7 +307,7 @@ def finish_scoring(journal: Journal[Line]) -> int:
         for line in journal.lines():
             due.pop(line.call_id, None)
         for raw in due.values():
-            journal.append(score_line(raw))
+            journal.append(score(raw))
         journal.sync()
     path.unlink()
     return len(due)

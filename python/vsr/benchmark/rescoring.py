@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from vsr._files import atomic_writer
 from vsr.data.json_lines import JsonLines
+from vsr.data.parquet import is_parquet, write_parquet
 from vsr.data.prompts import RawChoices
 from vsr.errors import BenchmarkError
 from vsr.scoring import SCORER_VERSION, UNSCORED, Score, is_unknown_metric, score_response
@@ -70,14 +71,14 @@ class _Scorable(msgspec.Struct, frozen=True, gc=False):
         """The quality that the record came with, where that is no filler."""
         return None if self.unscored else self.performance
 
-    def score(self) -> Score:
-        """Score the response."""
+    def score(self, metric: str | None = None) -> Score:
+        """Score the response, by another rule than the record names where one is given."""
         return score_response(
             self.response,
             self.ground_truth,
             query=self.query,
             choices=self.choices,
-            metric=self.metric,
+            metric=self.metric if metric is None else metric,
             category=self.category,
             task_name=self.task_name,
             performance=self.own_quality,
@@ -94,10 +95,10 @@ def score_line(line: bytes) -> bytes:
         line: a record with a response. One that breaks the scorer gets no score and says why, as `scoring_error`.
     """
     try:
-        return _with_fields(line, _fields(_decode(line).score()))
+        return with_fields(line, _fields(_decode(line).score()))
     except Exception as error:  # one odd answer must not cost those behind it
         no_score = _fields(Score(UNSCORED, "none", unscored=True))
-        return _with_fields(line, {**no_score, "scoring_error": f"{type(error).__name__}: {error}"})
+        return with_fields(line, {**no_score, "scoring_error": f"{type(error).__name__}: {error}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +117,17 @@ class Rescoring:
         report: what was done so far.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], metric: str | None = None) -> None:
         """Open a file of records.
 
         Args:
             path: the file, in any form of JSON Lines, `.gz` by name; `-` is standard input.
+            metric: scores all by this rule, whatever the records name, and stands in them from now on.
 
         Raises:
             RecordError: There is no such file.
         """
+        self._metric = metric
         self.report = RescoringReport()
         self._lines = JsonLines(
             path, lambda line: _Line(line.strip(), _decode(line)), lambda _value: None, noun="records"
@@ -146,38 +149,47 @@ class Rescoring:
             report.n_without_response += 1
             return line.text
         own = record.own_quality
-        score = record.score()
+        metric = record.metric if self._metric is None else self._metric
+        score = record.score(metric)
         if score.kind == "none":
             report.n_without_truth += 1
             # A quality of the record's own is not ours to touch.
-            return _with_fields(line.text, _fields(score)) if score.unscored else line.text
+            return with_fields(line.text, _fields(score)) if score.unscored else line.text
         report.n_scored += 1
         report.rules[score.kind] += 1
-        if is_unknown_metric(record.metric):
-            report.unknown_metrics[str(record.metric)] += 1
+        if is_unknown_metric(metric):
+            report.unknown_metrics[str(metric)] += 1
         report.n_unparsed += score.unparsed
         report.n_changed += own != score.value
         if own is not None:
             report.n_compared += 1
             report.quality_before += own
             report.quality_after += score.value
-        return _with_fields(line.text, _fields(score))
+        named = {} if self._metric is None else {"metric": self._metric}
+        return with_fields(line.text, {**_fields(score), **named})
 
 
-def rescore_file(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> RescoringReport:
+def rescore_file(
+    path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None, metric: str | None = None
+) -> RescoringReport:
     """Score the records of a file again and write them, whole or not at all.
 
     Args:
         path: the file.
-        output: where to; None replaces the file itself, which no benchmark may be writing to meanwhile.
+        output: where to; None replaces the file itself, which no benchmark may be writing to meanwhile. A name that
+            ends in `.parquet` is written so.
+        metric: scores all by this rule, whatever the records name.
 
     Raises:
         RecordError: There is no such file, or a line is no record.
         BenchmarkError: A benchmark is writing to the file that would be replaced.
         OutputError: The output cannot be written.
     """
-    rescoring = Rescoring(path)
+    rescoring = Rescoring(path, metric)
     target = path if output is None else output
+    if is_parquet(target):
+        write_parquet(target, (msgspec.json.decode(line) for line in rescoring))
+        return rescoring.report
     with _not_in_use(Path(target)), atomic_writer(target) as out:
         for line in rescoring:
             out.write(line)
@@ -201,8 +213,11 @@ def _not_in_use(path: Path) -> Iterator[None]:
         yield
 
 
-def _with_fields(line: bytes, new: Mapping[str, object]) -> bytes:
-    """Write fields into a line: those that are there keep their place, new ones come last."""
+def with_fields(line: bytes, new: Mapping[str, object]) -> bytes:
+    """Write fields into a line: those that are there keep their place, new ones come last.
+
+    A new field that says nothing (None, False) is left out, unless it takes the place of one that says something.
+    """
     fields: dict[str, msgspec.Raw] = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     for name, value in new.items():
         # What says nothing is only written over what was there before.

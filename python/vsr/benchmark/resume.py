@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from vsr.asking.budget import MOST_TOKENS, MOST_USD
@@ -47,6 +49,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         unscored: whether that is a filler.
         unparsed: whether it is 0 since the response commits to no answer.
         messages: the conversation that was asked, in the place of the query.
+        draw: which of several answers it is; None for the first.
     """
 
     model_name: str
@@ -64,6 +67,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     unscored: bool | None = None
     unparsed: bool | None = None
     messages: list[dict[str, Any]] | None = None
+    draw: Place | None = None
 
     def score_into(self, measured: "Measured") -> None:
         """Add the quality of an answer to the sums of its model."""
@@ -89,6 +93,7 @@ class State(IntEnum):
     MISSING = 0
     DONE = 1
     FAILED = 2
+    LEFT_OUT = 3
 
 
 @dataclass
@@ -169,15 +174,15 @@ class OutputSummary:
 
     def n_done_of(self, model: str) -> int:
         """Calls of one model that need not be asked."""
-        states = self.states[model]
-        return len(states) - states.count(State.MISSING)
+        return self.states[model].count(State.DONE) + self.states[model].count(State.FAILED)
 
     def missing(self, model: str) -> list[int]:
         """Return the questions that a model is still to be asked."""
         return [index for index, state in enumerate(self.states[model]) if state == State.MISSING]
 
     def embedding_id(self, index: int, question: Question) -> int:
-        """Return the number of a question: the one it has in the file, else its place, else the next that is free."""
+        """Return the number of a query: the one it has in the file, else its place, else the next that is free."""
+        index -= question.draw - 1  # all draws of a query have the number of the first
         number = self.embedding_ids[index]
         if number < 0:
             number = question.place if not self.taken_ids[question.place] else max(self.n_in_file, self.largest_id + 1)
@@ -210,14 +215,15 @@ class _Matcher:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._models = {model.name: model for model in plan.models}
-        self._questions = {question.key: index for index, question in enumerate(plan.questions)}
+        self._questions = {(question.key, question.draw): index for index, question in enumerate(plan.questions)}
 
     def place(self, line: Line) -> tuple[str, int | None]:
         """Return what a line is (`call`, `superseded`, `foreign`, `other`) and which question it answers."""
         model = self._models.get(line.model_name)
-        index = self._questions.get(unique_key(render_prompt(line.query, line.choices, line.messages)))
+        key = unique_key(render_prompt(line.query, line.choices, line.messages))
+        index = self._questions.get((key, line.draw or 1))
         if model is None or index is None:
-            return "other", index
+            return "other", self._questions.get((key, 1)) if index is None else index
         if line.call_id is None:
             return "foreign", index
         return "call" if line.call_id == self._plan.call_id(model, self._plan.questions[index]) else "superseded", index
@@ -225,8 +231,12 @@ class _Matcher:
 
 def nothing_yet(plan: Plan) -> OutputSummary:
     """Return what a new output holds of a plan."""
+    states = {model.name: bytearray(len(plan.questions)) for model in plan.models}
+    for name, places in plan.left_out.items():
+        for place in places:
+            states[name][place] = State.LEFT_OUT
     return OutputSummary(
-        states={model.name: bytearray(len(plan.questions)) for model in plan.models},
+        states=states,
         n_in_file=plan.n_in_file,
         embedding_ids=array("q", [-1]) * len(plan.questions),
         taken_ids=bytearray(plan.n_in_file),
@@ -246,10 +256,13 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
     for line in journal.lines():
         kind, index = look.place(line)
         if isinstance(line.embedding_id, int):
-            held.note_id(line.embedding_id, index)
+            held.note_id(line.embedding_id, None if index is None else plan.first_draw(index))
         if kind == "call" and index is not None:
-            if held.states[line.model_name][index] == State.MISSING:
+            state = held.states[line.model_name][index]
+            if state == State.MISSING:
                 _note_call(held, plan, line, index)
+            elif state == State.LEFT_OUT:
+                held.n_others += 1
             else:
                 held.n_repeated += 1
         elif kind == "superseded":
@@ -259,6 +272,25 @@ def summarise_output(journal: Journal[Line], plan: Plan) -> OutputSummary:
         else:
             held.n_others += 1
     return held
+
+
+def held_quality(path: str | os.PathLike[str], plan: Plan) -> npt.NDArray[np.float64]:
+    """Return what an output says of a plan's calls: (n_questions, n_models) quality, NaN = nothing.
+
+    Raises:
+        BenchmarkError: The output cannot be read, or a line of it is no record.
+    """
+    quality = np.full((len(plan.questions), len(plan.models)), np.nan)
+    if not Path(path).exists():
+        return quality
+    look = _Matcher(plan)
+    columns = {model.name: column for column, model in enumerate(plan.models)}
+    with open_output(path, is_read_only=True) as journal:
+        for line in journal.lines():
+            kind, index = look.place(line)
+            if kind == "call" and index is not None and line.performance is not None and not line.unscored:
+                quality[index, columns[line.model_name]] = line.performance
+    return quality
 
 
 def _note_call(held: OutputSummary, plan: Plan, line: Line, index: int) -> None:

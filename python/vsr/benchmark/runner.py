@@ -67,6 +67,8 @@ def run_benchmark(
     output: str | os.PathLike[str],
     settings: RunSettings | None = None,
     display: Display | None = None,
+    *,
+    is_continued: bool = False,
 ) -> BenchmarkSummary:
     """Ask every model every query that the output does not hold yet.
 
@@ -78,6 +80,8 @@ def run_benchmark(
         output: the records file; it is made, or taken up where an earlier run left it.
         settings: how the run goes about it.
         display: shows how it goes; nothing by default.
+        is_continued: this process has asked a part of the plan just before: models are warm, and what the output holds
+            was said.
 
     Returns:
         What was asked and what came of it.
@@ -89,18 +93,19 @@ def run_benchmark(
     display = display or NoDisplay()
     started = time.monotonic()
     with open_output(output) as journal:
-        n_scored = finish_scoring(journal)
+        n_scored = finish_scoring(journal, plan.score)
         if n_scored:
             display.say(f"{n_scored:,} answers of a run that was killed are scored and written now.")
         held = summarise_output(journal, plan)
-        _report_held(held, journal, settings, display)
+        if not is_continued:
+            _report_held(held, journal, settings, display)
         aside = clear(journal, plan, held, retry_failed=settings.retry_failed)
         if aside is not None:
             display.say(f"Records made under other settings are asked again; the old ones are now in {aside}.")
         missing = {model.name: held.missing(model.name) for model in plan.models}
         budget = Budget(settings.max_cost_usd, held.cost_usd)
         run = Run(
-            Schedule(plan.asked, missing, settings.policy, settings.seed),
+            Schedule(plan.asked, missing, settings.policy, settings.seed, is_warm=is_continued),
             budget,
             lambda question: plan.questions[question].prompt,
             plan.asked.secrets,

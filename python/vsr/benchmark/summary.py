@@ -119,7 +119,7 @@ def summarise(
     models = tuple(
         _summary_of(
             model.name,
-            len(plan.questions),
+            plan.n_calls_of(model.name),
             held.measured[model.name].plus(written.measured[model.name]),
             held.failures[model.name] + written.failures[model.name],
             schedule,

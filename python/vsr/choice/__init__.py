@@ -3,6 +3,7 @@
 from vsr.choice.candidates import Candidate, ModelReference
 from vsr.choice.chooser import CategorySource, Choice, Chooser, choose
 from vsr.choice.expectations import Demand, ModelFacts
+from vsr.choice.exploration import Exploration
 from vsr.choice.limits import Limits
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
 from vsr.prior.statistics import Statistics
@@ -14,6 +15,7 @@ __all__ = [
     "Chooser",
     "Demand",
     "EfficiencyScale",
+    "Exploration",
     "Limits",
     "ModelFacts",
     "ModelReference",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from vsr._checks import as_list, require_kind
 from vsr.choice.candidates import Candidate, Offer
 from vsr.choice.expectations import NO_DEMAND, UNKNOWN_FACTS, Demand, Expectations, ModelFacts
+from vsr.choice.exploration import Exploration
 from vsr.choice.limits import NO_LIMITS, Limits, Miss, Offered, miss_of, nobody
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective
 from vsr.data.categories import CATEGORIES, MISSING, Categories, category_codes, most_probable, rows_of
@@ -22,7 +23,7 @@ UNKNOWN = "unknown"
 
 _MOST_OFFERS = 256
 
-Reason = Literal["predicted", "single_candidate", "stayed", "relaxed", "default"]
+Reason = Literal["predicted", "single_candidate", "stayed", "explored", "relaxed", "default", "fixed", "shadow"]
 CategorySource = Literal["given", "predicted"]
 
 
@@ -34,10 +35,12 @@ class Choice:
         model: name of the chosen model, or of its LoRA adapter where the candidate has one.
         quality: its predicted quality in [0, 1]; None for a default, which is not compared.
         utility: its utility under the objective; None likewise.
-        margin: its utility less that of the best other one, below 0 where the conversation stays with its model; None
-            where there is no other.
+        margin: its utility less that of the best other one, below 0 where the conversation stays with its model or
+            another than the best was drawn; None where there is no other.
         reason: `predicted`, `single_candidate`, `stayed` (staying with the model of the conversation, though another
-            is better), `relaxed` (no candidate meets the limits, and this one misses least) or `default`.
+            is better), `explored` (drawn by chance, though another is better), `relaxed` (no candidate meets the
+            limits, and this one misses least) or `default`; of a server also `fixed` (routing is switched off) and
+            `shadow` (the choice is logged, and this model answers).
         scores: predicted quality of every candidate that the artefact knows.
         utilities: utility of every such candidate.
         category: category that the query was taken to have, None where it is not known.
@@ -48,6 +51,7 @@ class Choice:
             misses.
         missing_signals: types of conditions that rules of decisions ask about and the request did not speak of; these
             did not hold.
+        propensity: probability with which this model was chosen: 1 unless the request was explored.
     """
 
     model: str
@@ -63,6 +67,7 @@ class Choice:
     reference: Candidate | None = None
     excluded: dict[str, str] = field(default_factory=dict)
     missing_signals: tuple[str, ...] = ()
+    propensity: float = 1.0
 
     @property
     def ranking(self) -> tuple[str, ...]:
@@ -80,11 +85,13 @@ class Terms:
         limits: what the model has to keep.
         previous: name of the model that has answered in this conversation so far.
         demand: what the request is, apart from what it means.
+        exploration: whether another model than the best may be drawn; None for never.
     """
 
     limits: Limits = NO_LIMITS
     previous: str | None = None
     demand: Demand = NO_DEMAND
+    exploration: Exploration | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +233,14 @@ class Chooser:
 
     def _under(self, terms: Terms, free: Choice, offer: Offer, category: Categories, default: str | None) -> Choice:
         """Choose again under the terms of a request; `free` is the choice without any."""
+        explores = terms.exploration is not None and terms.previous is None  # never in the middle of a conversation
+        if (
+            terms.limits is NO_LIMITS
+            and not terms.demand.capabilities
+            and not explores
+            and (terms.previous == free.model or terms.previous not in offer.names)
+        ):
+            return free  # what most requests of a conversation come to
         quality, utility = list(free.scores.values()), list(free.utilities.values())
         facts = [self._facts(name, model) for name, model in zip(offer.names, offer.models, strict=True)]
         misses = self._misses(terms, quality, offer, facts, category)
@@ -250,7 +265,11 @@ class Chooser:
                 saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, category)
                 if utility[best] - utility[stay] - saved <= self.objective.switch_margin:
                     best, reason = stay, "stayed"
-        return _taking(choice, best, offer, quality, utility, left, reason)
+        if not explores or terms.exploration is None:
+            return _taking(choice, best, offer, quality, utility, left, reason)
+        taken, propensity = terms.exploration.draw(utility, left, best)
+        reason = reason if taken == best else "explored"
+        return replace(_taking(choice, taken, offer, quality, utility, left, reason), propensity=propensity)
 
     def _facts(self, name: str, model: str) -> ModelFacts:
         facts = self.expectations.facts

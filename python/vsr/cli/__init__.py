@@ -25,8 +25,8 @@ READER_LEFT = 141  # what a shell reports for a program that SIGPIPE ended
 _SECTIONS: dict[str, tuple[str, ...]] = {
     "Train and route": ("train", "evaluate", "select", "inspect", "embed"),
     "Exchange": ("export", "import"),
-    "Measure": ("doctor", "benchmark", "score", "categorize", "analyze"),
-    "Serve": ("serve",),
+    "Measure": ("doctor", "benchmark", "judge", "score", "categorize", "analyze"),
+    "Serve": ("serve", "monitor", "use"),
     "Try": ("demo",),
 }
 _WHOLE_SENTENCE = 200  # characters: long enough that click cuts no summary of a command
@@ -94,8 +94,8 @@ def main(args: Sequence[str] | None = None) -> int:
         args: The arguments after the program's name; those of the process if None.
 
     Returns:
-        0 done, 1 a problem that the message explains, 2 wrong usage, 3 finished with too many failed calls, 130
-        interrupted, 143 terminated, 141 nobody reads the output any more.
+        0 done, 1 a problem that the message explains, 2 wrong usage, 3 finished with too many failed calls, 4 an
+        alarm of `monitor`, 130 interrupted, 143 terminated, 141 nobody reads the output any more.
     """
     terminal.prepare_streams()
     warnings.showwarning = _show_warning

@@ -1,7 +1,7 @@
 """Asking the LLMs of a configuration: what `benchmark` and `train --benchmark` have in common."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsr.cli import terminal
-from vsr.cli.options import SHARE, FiniteRange
+from vsr.cli.metric_option import metric_option
+from vsr.cli.options import SHARE, EmbeddingOptions, FiniteRange, collected
 from vsr.cli.sections import option
 
 if TYPE_CHECKING:
+    from vsr.asking.models import AskedModels
+    from vsr.benchmark.allocation import Allocation
     from vsr.benchmark.plan import Plan
+    from vsr.benchmark.runner import RunSettings
     from vsr.benchmark.summary import BenchmarkSummary
     from vsr.config import RouterConfig
     from vsr.data.records import Queries
+    from vsr.diagnosis import Finding
 
 TOO_MANY_FAILED = 3
 
@@ -36,6 +41,8 @@ class AskingOptions:
     retry_failed: bool = False
     max_cost: float | None = None
     measure_ttft: bool = False
+    metric: str | None = None
+    samples: int | None = None
 
     def given(self) -> list[str]:
         """Flags that were given."""
@@ -44,6 +51,20 @@ class AskingOptions:
             for field in fields(self)
             if getattr(self, field.name) is not None and getattr(self, field.name) is not False
         ]
+
+    def settings(self, seed: int) -> "RunSettings":
+        """Give what the flags say of how a run goes about it."""
+        from vsr.asking.queue import RetryPolicy
+        from vsr.benchmark.runner import RunSettings
+
+        delay_ms = _DELAY_MS if self.rate_limit_delay is None else self.rate_limit_delay
+        return RunSettings(
+            RetryPolicy(concurrency=self.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
+            retry_failed=self.retry_failed,
+            max_cost_usd=self.max_cost,
+            seed=seed,
+            measure_first_token=self.measure_ttft,
+        )
 
     def exit_code(self, summary: "BenchmarkSummary") -> int:
         """Return how the command ends after a run: 0, 3 if too many calls failed, 130 if it was interrupted."""
@@ -62,13 +83,14 @@ class AskingOptions:
         return _MAX_FAILURES if self.max_failures is None else self.max_failures
 
 
-def asking_options(section: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def asking_options(section: str, *, but: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the flags that say how LLMs are asked; the command gets them as `asking: AskingOptions`.
 
     Args:
         section: the heading that they stand under in the help.
+        but: names of fields of `AskingOptions` whose flags the command has no use for.
     """
-    declarations = (
+    declarations: tuple[Callable[[Any], Any], ...] = (
         option(
             "--query-limit",
             section=section,
@@ -114,19 +136,82 @@ def asking_options(section: str) -> Callable[[Callable[..., Any]], Callable[...,
             is_flag=True,
             help="Have answers streamed, so that records hold the time to the first token.",
         ),
+        metric_option(section),
+        option(
+            "--samples",
+            section=section,
+            type=click.IntRange(min=1),
+            metavar="K",
+            show_default="1",
+            help="Ask every query K times, at a temperature above 0.",
+        ),
     )
+
+    # A declaration does not say which field it fills: they stand in the order of the fields.
+    declared = [(field.name, declare) for field, declare in zip(fields(AskingOptions), declarations, strict=True)]
+    names = [name for name, _ in declared if name not in but]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def collecting(**values: Any) -> Any:  # noqa: ANN401 whatever the command returns
-            names = [field.name for field in fields(AskingOptions)]
             return command(asking=AskingOptions(**{name: values.pop(name) for name in names}), **values)
 
-        for declare in reversed(declarations):
-            collecting = declare(collecting)
+        for name, declare in reversed(declared):
+            if name in names:
+                collecting = declare(collecting)
         return collecting
 
     return decorate
+
+
+@dataclass(frozen=True)
+class DrawOptions:
+    """Which of the calls are made, as the flags say; None where a flag was not given."""
+
+    budget: float | None = None
+    only_model: str | None = None
+    probe: int | None = None
+
+    def check(self, embedding: "EmbeddingOptions", asking: AskingOptions) -> None:
+        """Refuse flags that would do nothing.
+
+        Raises:
+            click.UsageError: One of them has no effect beside the others.
+        """
+        if self.probe is not None and self.only_model is None:
+            raise click.UsageError("--probe needs --only-model NEW: who is asked these queries.")
+        if self.budget is not None and self.only_model is not None:
+            raise click.UsageError("--budget has no effect with --only-model: --probe N says how many it is asked.")
+        if asking.samples is not None and (self.budget is not None or self.probe is not None):
+            raise click.UsageError("--samples contradicts --budget and --probe: ask few cells, or every cell often.")
+        given = embedding.names_embedder or embedding.file is not None or embedding.text is not None
+        if given and self.budget is None and self.probe is None:
+            raise click.UsageError("Embedding flags have no effect without --budget or --probe: nothing is embedded.")
+
+
+def draw_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags that leave calls out; the command gets them as `draw: DrawOptions`."""
+    section = "Fewer calls"
+    declarations = (
+        option(
+            "--budget",
+            "draw_budget",
+            section=section,
+            type=SHARE,
+            metavar="SHARE",
+            help="Make this share of the calls: a random core first, then where it is open which model is best.",
+        ),
+        option("--only-model", "draw_only_model", section=section, metavar="NAME", help="Ask this model alone."),
+        option(
+            "--probe",
+            "draw_probe",
+            section=section,
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Ask it N queries that were asked of the other models, some of every kind.",
+        ),
+    )
+    return collected(command, "draw", "draw_", DrawOptions, declarations)
 
 
 def ask(
@@ -139,6 +224,8 @@ def ask(
     skip_bad_lines: bool,
     is_concise: bool = False,
     is_dry_run: bool = False,
+    draw: DrawOptions | None = None,
+    embedding: EmbeddingOptions | None = None,
 ) -> "BenchmarkSummary | None":
     """Say what lies before, ask every LLM every query, and append the records to a file.
 
@@ -151,41 +238,86 @@ def ask(
         skip_bad_lines: leave lines of the queries out that cannot be read.
         is_concise: ask for the bare answer.
         is_dry_run: stop after saying what lies before.
+        draw: which of the calls are made; all without it.
+        embedding: makes the vectors by which some of the calls are chosen.
 
     Returns:
         What came of it; None after a dry run.
     """
-    from vsr.asking.queue import RetryPolicy
     from vsr.benchmark.plan import make_plan
-    from vsr.benchmark.runner import RunSettings, preview, run_benchmark
+    from vsr.benchmark.rounds import probing, run_in_rounds
+    from vsr.benchmark.runner import preview, run_benchmark
     from vsr.cli.run_display import run_display, say_estimate
     from vsr.data.records import read_queries
 
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
-    plan = make_plan(queries, config, query_limit=options.query_limit, seed=seed, is_concise=is_concise)
+    plan = make_plan(
+        queries,
+        config,
+        query_limit=options.query_limit,
+        seed=seed,
+        is_concise=is_concise,
+        metric=options.metric,
+        n_draws=options.samples or 1,
+    )
+    draw = draw or DrawOptions()
+    everybody = plan
+    if draw.only_model is not None:
+        plan = plan.only(draw.only_model)
     if not is_dry_run:
         check_before_asking(config, queries, plan)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
     if options.max_cost is not None and all(model.pricing is None for model in plan.models):
         raise click.UsageError("--max-cost has no effect: no model in the configuration has prices (pricing).")
-    n_queries, n_models = terminal.counted(len(plan.questions), "query", "queries"), len(plan.models)
-    terminal.say(f"{n_queries}, {terminal.counted(n_models, 'model')}: {', '.join(m.name for m in plan.models)}.")
+    n_queries, n_models = terminal.counted(plan.n_queries, "query", "queries"), len(plan.models)
+    unsaid = [model.name for model in plan.models if model.temperature is None] if plan.n_draws > 1 else []
+    if unsaid:
+        terminal.warn(f"no temperature is set for {', '.join(unsaid)}: the servers' own decides how answers differ.")
+    times = f", {plan.n_draws} times each" if plan.n_draws > 1 else ""
+    terminal.say(
+        f"{n_queries}{times}, {terminal.counted(n_models, 'model')}: {', '.join(m.name for m in plan.models)}."
+    )
     if plan.n_repeated:
         terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
-    delay_ms = _DELAY_MS if options.rate_limit_delay is None else options.rate_limit_delay
-    settings = RunSettings(
-        RetryPolicy(concurrency=options.concurrency or _CONCURRENCY, delay_s=delay_ms / 1000),
-        retry_failed=options.retry_failed,
-        max_cost_usd=options.max_cost,
-        seed=seed,
-        measure_first_token=options.measure_ttft,
-    )
+    settings = options.settings(seed)
+    rounds: Allocation | None = None
+    n_cells = 0
+    if draw.budget is not None or draw.probe is not None:
+        n_cells = everybody.n_calls if draw.budget is None else max(round(draw.budget * everybody.n_calls), 1)
+        rounds = _allocation(everybody, embedding or EmbeddingOptions(), n_cells, seed)
+        if draw.probe is not None:
+            plan = probing(everybody, str(draw.only_model), records_path, rounds, draw.probe)
     say_estimate(preview(plan, records_path, settings))
+    if draw.budget is not None:
+        terminal.say(
+            f"--budget {draw.budget:g}: {n_cells:,} of the plan's calls are made; time and cost in proportion."
+        )
     if is_dry_run:
         check_before_asking(config, queries, plan, is_dry_run=True)
         return None
+    if draw.budget is not None and rounds is not None:
+        return run_in_rounds(plan, records_path, rounds, settings, run_display())
     return run_benchmark(plan, records_path, settings, run_display())
+
+
+def _allocation(plan: "Plan", embedding: EmbeddingOptions, n_cells: int, seed: int) -> "Allocation":
+    """Embed the queries and deal them to rounds; without a word about the embedder, hashing is good enough for that."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from vsr.benchmark.allocation import Allocation
+    from vsr.cli.embedding import embed_queries
+    from vsr.data.categories import category_codes
+    from vsr.data.outcomes import known_category
+    from vsr.embedding.vectors import unit_rows
+
+    if not embedding.names_embedder and embedding.file is None:
+        embedding = replace(embedding, use_fallback=True)
+    vectors = unit_rows(embed_queries([question.prompt for question in plan.questions], embedding).embeddings)
+    codes = category_codes([known_category(question.query.category) for question in plan.questions])
+    return Allocation.make(np.asarray(vectors), codes, len(plan.models), n_cells, seed)
 
 
 def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan", *, is_dry_run: bool = False) -> None:
@@ -200,21 +332,33 @@ def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan"
     Raises:
         RecordError: The money would be wasted, or nobody can be asked.
     """
-    from dataclasses import replace
-
     from vsr.cli.findings import say_findings
-    from vsr.diagnosis import check_asked, check_queries
+    from vsr.diagnosis import check_queries
 
     # Bad lines end the command already, or are counted where they are left out on purpose.
     of_queries = [finding for finding in check_queries(queries) if finding.check != "bad-line"]
-    asked = check_asked(str(config.path or "configuration"), plan.asked, probes=is_dry_run)
-    if not asked.nobody_answers:
-        # What is wrong with some endpoints need not stop the others.
-        findings = [replace(each, level="warning") if each.level == "error" else each for each in asked.findings]
-    else:
-        findings = list(asked.findings)
+    findings = findings_of_asked(config, plan.asked, probes=is_dry_run)
     n_notes = sum(finding.level == "note" for finding in (*of_queries, *findings))
     if is_dry_run and n_notes:
         notes = terminal.counted(n_notes, "more note")
         terminal.say(f"{notes}: `vsr-train doctor {queries.path} {config.path}` shows what else there is to know.")
     say_findings([*of_queries, *findings], "Nothing has been asked, and nothing spent.")
+
+
+def findings_of_asked(config: "RouterConfig", asked: "AskedModels", *, probes: bool) -> "list[Finding]":
+    """Say what is wrong with those who are asked; only a warning while others can still answer.
+
+    Args:
+        config: where they come from.
+        asked: who is asked.
+        probes: try the endpoints by a connection.
+    """
+    from dataclasses import replace
+
+    from vsr.diagnosis import check_asked
+
+    found = check_asked(str(config.path or "configuration"), asked, probes=probes)
+    if found.nobody_answers:
+        return list(found.findings)
+    # What is wrong with some endpoints need not stop the others.
+    return [replace(each, level="warning") if each.level == "error" else each for each in found.findings]

@@ -1,14 +1,21 @@
 """`vsr-train benchmark`: ask every LLM of a configuration every query, and write records."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vsr.cli import terminal
-from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, DrawOptions, ask, asking_options, draw_options
 from vsr.cli.file_formats import QUERIES
-from vsr.cli.options import seed_option
+from vsr.cli.judge import MODES
+from vsr.cli.options import EmbeddingOptions, embedding_options, seed_option
 from vsr.cli.sections import command, option
+
+if TYPE_CHECKING:
+    from vsr.benchmark.summary import BenchmarkSummary
+    from vsr.config import RouterConfig
 
 
 @command("benchmark", epilog=QUERIES)
@@ -31,7 +38,15 @@ from vsr.cli.sections import command, option
 )
 @option("--concise", is_flag=True, help="Ask for the bare answer.")
 @option("--skip-bad-lines", is_flag=True, help="Leave unreadable lines of the queries out.")
+@option(
+    "--judge",
+    "judge_mode",
+    type=click.Choice(MODES),
+    help="Then have the judges of the configuration say what answers are worth, into OUTPUT with .judged in its name.",
+)
 @asking_options("Run")
+@draw_options
+@embedding_options
 @option("--dry-run", section="Run", is_flag=True, help="Say how many calls, how long and how dear; ask nothing.")
 @seed_option
 def benchmark(
@@ -40,7 +55,10 @@ def benchmark(
     output: Path,
     concise: bool,
     skip_bad_lines: bool,
+    judge_mode: str | None,
     asking: AskingOptions,
+    draw: DrawOptions,
+    embedding: EmbeddingOptions,
     dry_run: bool,
     seed: int,
 ) -> int:
@@ -52,13 +70,18 @@ def benchmark(
     from vsr.cli.run_display import write_summary
     from vsr.config import load_config
 
+    if dry_run and judge_mode is not None:
+        raise click.UsageError("--judge has no effect with --dry-run: there is no answer yet to judge.")
     if dry_run and asking.max_failures is not None:
         raise click.UsageError("--max-failures has no effect with --dry-run: nothing is asked, so nothing can fail.")
+    draw.check(embedding, asking)
     if output.exists() and data_file.exists() and output.samefile(data_file):
         raise click.UsageError("--output is the file of --data-file: name another file for the records.")
     config = load_config(config_path)
     for warning in config.warnings:
         terminal.warn(warning)
+    if judge_mode is not None:
+        _check_judging(config, output)
     summary = ask(
         config,
         data_file,
@@ -68,6 +91,8 @@ def benchmark(
         skip_bad_lines=skip_bad_lines,
         is_concise=concise,
         is_dry_run=dry_run,
+        draw=draw,
+        embedding=embedding,
     )
     if summary is None:
         return 0
@@ -75,4 +100,43 @@ def benchmark(
     code = asking.exit_code(summary)
     if code == TOO_MANY_FAILED:
         asking.say_too_many_failed(summary)
-    return code
+    if judge_mode is None or summary.is_interrupted:
+        return code
+    return _judge(config, output, judge_mode, asking, summary, seed=seed) or code
+
+
+def _judged_name(output: Path) -> Path:
+    return output.with_name(f"{output.name.removesuffix('.jsonl')}.judged.jsonl")
+
+
+def _check_judging(config: "RouterConfig", output: Path) -> None:
+    """Find out before money is spent on answers whether they can be judged.
+
+    Raises:
+        ConfigError: Nobody judges.
+        OutputError: The judged records would replace another file.
+    """
+    from vsr.cli.judge import require_judges
+    from vsr.judging.writing import check_output
+
+    require_judges(config)
+    check_output(_judged_name(output))
+
+
+def _judge(
+    config: "RouterConfig",
+    output: Path,
+    mode: str,
+    asking: AskingOptions,
+    summary: "BenchmarkSummary",
+    *,
+    seed: int,
+) -> int:
+    """Have the answers judged, for what is left of the money."""
+    from vsr.cli.judge import JudgeOptions, judge_records
+
+    is_priced = any(config.models[judge.model].pricing is not None for judge in config.judges)
+    left = None if asking.max_cost is None or not is_priced else max(0.0, asking.max_cost - summary.cost_usd)
+    asking = replace(asking, query_limit=None, max_cost=left, measure_ttft=False)
+    options = JudgeOptions(mode)
+    return judge_records(config, output, _judged_name(output), options, asking, seed=seed, skip_bad_lines=False)

@@ -29,6 +29,7 @@ _CONCURRENCY = 64
 _SERVE_DIR = "demo"
 _CONFIG_NAME = "config.yaml"
 _QUERIES_NAME = "queries.jsonl"
+_FAMILY, _OTHER_FAMILY = "atlas", "boreas"  # of simulated models and judges
 
 
 @command("demo")
@@ -72,7 +73,7 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
     from vsr.embedding import load_embedder
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
     from vsr.routing import Router
-    from vsr.simulation import N_QUERIES, SIMULATED_MODELS, generate_queries, write_queries
+    from vsr.simulation import N_QUERIES, SIMULATED_JUDGES, SIMULATED_MODELS, generate_queries, write_queries
     from vsr.simulation.server import SimulatedPool
     from vsr.training.outcomes import read_outcomes
 
@@ -81,13 +82,14 @@ def demo(n_queries: int | None, serve: bool, port: int | None, output_dir: Path 
     drawn = generate_queries(count + _N_ROUTED, seed)
     queries, fresh = drawn[:count], drawn[count:]
     if serve:
-        _serve(SimulatedPool(queries, seed=seed, port=port or 0), queries, output_dir)
+        pool = SimulatedPool(queries, judges=SIMULATED_JUDGES, seed=seed, port=port or 0)
+        _serve(pool, queries, output_dir)
         return
     with _folder(output_dir) as folder:
         terminal.say("The LLMs of this demo are SIMULATED: no real model is asked.\n")
         records_path = folder / "benchmark_training_data.jsonl"
         write_queries(folder / _QUERIES_NAME, queries)
-        with SimulatedPool(queries, seed=seed, port=port or 0, time_scale=_TIME_SCALE) as pool:
+        with SimulatedPool(queries, judges=SIMULATED_JUDGES, seed=seed, port=port or 0, time_scale=_TIME_SCALE) as pool:
             config_path = _write_config(folder, pool)
             terminal.say(
                 f"1. {len(SIMULATED_MODELS)} simulated LLMs at {pool.url} answer {count:,} queries, 10 x as fast"
@@ -138,16 +140,23 @@ def _ask(config_path: Path, queries_path: Path, records_path: Path) -> None:
 
 def _write_config(folder: Path, pool: "SimulatedPool") -> Path:
     """Write the configuration of a pool, as an operator would write it for servers of their own."""
-    from vsr.simulation import SIMULATED_MODELS
+    from vsr.simulation import SIMULATED_JUDGES, SIMULATED_MODELS
 
+    favoured = {name for judge in SIMULATED_JUDGES for name in judge.own_models}
     lines = [
         "vllm_endpoints:",
         f"  - {{name: simulated, address: {pool.address}, port: {pool.port}, type: vllm}}",
         "model_config:",
     ]
-    for model in SIMULATED_MODELS:
+    for model in (*SIMULATED_MODELS, *SIMULATED_JUDGES):
         prices = f"{{prompt_per_1m: {model.prompt_per_1m}, completion_per_1m: {model.completion_per_1m}}}"
         lines += [f"  {model.name}:", "    preferred_endpoints: [simulated]", f"    pricing: {prices}"]
+        family = _FAMILY if model.name in favoured else _OTHER_FAMILY
+        lines += [] if model in SIMULATED_JUDGES else [f"    family: {family}"]
+    lines.append("judges:")
+    for judge in SIMULATED_JUDGES:
+        family = _FAMILY if judge.own_models else _OTHER_FAMILY
+        lines.append(f"  - {{model: {judge.name}, family: {family}}}")
     path = folder / _CONFIG_NAME
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -79,7 +79,7 @@ def foresee_choices(
     from vsr.data.prompts import unique_rows
     from vsr.data.records import read_queries
     from vsr.evaluation.deployed.foreseen import foresee, unseen_categories
-    from vsr.evaluation.deployed.novelty import find_yardstick
+    from vsr.persistence.yardstick import find_yardstick
 
     read = read_queries(queries_file, skip_bad_lines=skip_bad_lines)
     if read.n_bad_lines:

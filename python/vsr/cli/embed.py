@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="Queries or records, also .gz; - is standard input.",
+    help="Queries or records, also .gz, .parquet; - is standard input.",
 )
 @option(
     "--output",

@@ -1,7 +1,8 @@
 """`vsr-train evaluate`: does routing pay, do saved artefacts keep their promise, are new queries like the old ones.
 
 What is there says which of them is asked: records alone are compared as `train` compares them; with artefacts they
-judge these; queries without records show what the artefacts would choose for them.
+judge these; queries without records show what the artefacts would choose for them; a decision log with feedback says
+what other choices would have brought.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ _COMPARISON = "Comparison (records alone)"
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default="benchmark_training_data.jsonl",
-    help="Records, one line per query and model. Also .gz.",
+    help="Records, one line per query and model. Also .gz, .parquet.",
 )
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
 @option(
@@ -65,6 +66,20 @@ _COMPARISON = "Comparison (records alone)"
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
     help="Queries without records: show what the artefacts would choose for them.",
+)
+@option(
+    "--log",
+    type=click.Path(path_type=Path, allow_dash=True),
+    multiple=True,
+    metavar="FILE|DIR",
+    help="Decisions of `serve --log`: judge another objective or artefact on them. May be repeated.",
+)
+@option(
+    "--feedback",
+    "feedback_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --log: how good the answers were, by decision or by query.",
 )
 @config_option("Compare the models that its decisions offer, with a verdict per decision.")
 @option(
@@ -98,6 +113,8 @@ def evaluate(
     algorithms: tuple[str, ...],
     models_dir: Path | None,
     queries_file: Path | None,
+    log: tuple[Path, ...],
+    feedback_file: Path | None,
     config_path: Path | None,
     folds: int | None,
     splits: int | None,
@@ -113,7 +130,8 @@ def evaluate(
 
     With records alone it compares selectors with the best single model on queries that they have not seen, as `train`
     does. With --models-dir it judges saved artefacts on records that were not in their training. With --queries it
-    shows what the artefacts would choose, and how far these queries are from those that were measured.
+    shows what the artefacts would choose, and how far these queries are from those that were measured. With --log and
+    --feedback it says what another objective, algorithm or artefact would have brought on the traffic that was served.
     """
     from vsr.cli.comparison import ComparisonOptions, compare_records
 
@@ -125,6 +143,27 @@ def evaluate(
         "--baseline": baselines,
         "--report": report.directory,
     }
+    if log or feedback_file is not None:
+        from vsr.cli.logged import judge_log
+
+        if feedback_file is None or not log:
+            raise click.UsageError("--log and --feedback belong together: decisions, and how good their answers were.")
+        where = "with --log: logged decisions are judged"
+        others = {"--data-file": data_file, "--queries": queries_file, "--categories": categories}
+        _refuse({**others, "--embedding-file": embedding.file, **comparison_only, **objective.targets()}, where)
+        if click.get_current_context().get_parameter_source("seed") is ParameterSource.COMMANDLINE:
+            _refuse({"--seed": "given"}, where)
+        judge_log(
+            log,
+            feedback_file,
+            models_dir,
+            algorithms,
+            embedding,
+            objective,
+            skip_bad_lines=skip_bad_lines,
+            as_json=as_json,
+        )
+        return
     if queries_file is not None:
         from vsr.cli.deployed import foresee_choices
 

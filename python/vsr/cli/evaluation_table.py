@@ -141,9 +141,11 @@ def _write_notes(evaluation: "Evaluation", shown: list["MethodResult"]) -> None:
         terminal.write(_judged_sentence(evaluation.judged_labels))
     if evaluation.n_missing_cells:
         share = evaluation.n_missing_cells / (evaluation.n_held_out * evaluation.n_models)
+        basis = "weighs cells by the probabilities with which they were drawn"
+        if not evaluation.has_logged_draws:
+            basis = "assumes that cells are missing at random"
         terminal.write(
-            f"{share:.0%} of the cells were not measured: every line is an estimate over all queries, which assumes "
-            "that cells are missing at random."
+            f"{share:.0%} of the cells were not measured: every line is an estimate over all queries, which {basis}."
         )
 
 

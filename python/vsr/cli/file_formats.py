@@ -21,3 +21,12 @@ Records, one JSON object a line, one line per query and model:
   response_time, cost         Seconds and US dollars.
   error                       Why the call failed.
 `vsr-train doctor FILE` checks a file."""
+
+JUDGED = """\
+What is added to a record:
+  judged                      What judges say it is worth, 0 to 1.
+  judge, judge_mode           Who said so, and what they were asked.
+  judge_verdicts              What each of them said.
+  is_judged                   true where performance is what they say: only
+                              where nothing else was known of the record.
+Criteria for some categories, as YAML: `law: ...`, `default: ...`."""

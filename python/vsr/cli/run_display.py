@@ -60,7 +60,7 @@ class _LiveTable:
         for model in now.models:
             table.add_row(
                 Text(model.name),
-                f"{model.n_done:,}/{now.n_per_model:,}",
+                f"{model.n_done:,}/{model.n_calls:,}",
                 Text(f"{model.n_failed:,}" if model.n_failed else "-", style="red" if model.n_failed else ""),
                 "-" if model.latency_s is None else f"{model.latency_s:.2f} s",
                 f"${model.cost_usd:.4f}" if model.cost_usd else "-",
@@ -155,10 +155,15 @@ def write_summary(summary: BenchmarkSummary) -> None:
     _say_end(summary)
 
 
-def say_summary(summary: BenchmarkSummary) -> None:
-    """Say the same on stderr, where the data on stdout are about something else."""
+def say_summary(summary: BenchmarkSummary, noun: str = "records") -> None:
+    """Say the same on stderr, where the data on stdout are about something else.
+
+    Args:
+        summary: what the run has come to.
+        noun: what its lines are.
+    """
     terminal.say_table(_table(summary))
-    _say_end(summary)
+    _say_end(summary, noun)
 
 
 def _table(summary: BenchmarkSummary) -> terminal.Table:
@@ -170,20 +175,20 @@ def _table(summary: BenchmarkSummary) -> terminal.Table:
     return terminal.Table(columns, tuple(_row(model) for model in summary.models))
 
 
-def _say_end(summary: BenchmarkSummary) -> None:
+def _say_end(summary: BenchmarkSummary, noun: str = "records") -> None:
     for model in summary.models:
         if model.stopped is not None:
             terminal.warn(f"{model.name} was stopped, {model.n_not_asked:,} calls not asked: {model.stopped}")
-        for n, noun, what in (
+        for n, counted, what in (
             (model.n_unparsed, "response", "without a committed answer, counted as 0"),
             (model.n_unscored, "answer", "without a ground truth, not scored"),
         ):
             if n:
-                terminal.say(f"{model.name}: {terminal.counted(n, noun)} {what}.")
+                terminal.say(f"{model.name}: {terminal.counted(n, counted)} {what}.")
     cost = f", ${summary.cost_usd:.4f} in all" if summary.cost_usd else ""
     terminal.say(
         f"{summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed:,} of "
-        f"{summary.n_calls:,} failed{cost}; the records are in {summary.output}."
+        f"{summary.n_calls:,} failed{cost}; the {noun} are in {summary.output}."
     )
     if summary.max_cost_usd is not None:
         terminal.warn(

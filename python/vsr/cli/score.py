@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vsr.cli import terminal
+from vsr.cli.metric_option import metric_option
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the records there.")
 @option("--in-place", is_flag=True, help="Write them over FILE, which is replaced as a whole.")
-def score(file: Path, output: Path | None, in_place: bool) -> None:
+@metric_option()
+def score(file: Path, output: Path | None, in_place: bool, metric: str | None) -> None:
     """Score the records of FILE again, without asking any LLM again.
 
     A record without a response stays as it is, and so does every field that is not about the score. Without --output
@@ -29,9 +31,9 @@ def score(file: Path, output: Path | None, in_place: bool) -> None:
     if in_place and str(file) == "-":
         raise click.UsageError("--in-place needs a file to replace: name it instead of -.")
     if in_place or output is not None:
-        report = rescore_file(file, output)
+        report = rescore_file(file, output, metric)
     else:
-        rescoring = Rescoring(file)
+        rescoring = Rescoring(file, metric)
         for line in rescoring:
             terminal.write(line.decode())
         report = rescoring.report

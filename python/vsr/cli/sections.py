@@ -49,17 +49,21 @@ class SectionedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one block of options per heading, the general ones last."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                flags, text = record
-                # Padded, so that the texts of all blocks start in one column.
-                sections.setdefault(_section_of(parameter), []).append((flags.ljust(_FLAG_COLUMN), text))
-        general = sections.pop(GENERAL)
-        for heading, records in (*sections.items(), (GENERAL, general)):
+        for heading, records in options_by_section(self, ctx).items():
             with formatter.section(heading):
-                formatter.write_dl(records, col_max=_FLAG_COLUMN)
+                # Padded, so that the texts of all blocks start in one column.
+                padded = [(flags.ljust(_FLAG_COLUMN), text) for flags, text in records]
+                formatter.write_dl(padded, col_max=_FLAG_COLUMN)
+
+
+def options_by_section(command: click.Command, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+    """Give the options of a command under their headings, the general ones last: flags and what they do."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for parameter in command.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        if record is not None and isinstance(parameter, click.Option):
+            sections.setdefault(_section_of(parameter), []).append(record)
+    return {**sections, GENERAL: sections.pop(GENERAL)}
 
 
 def command(

@@ -43,9 +43,16 @@ _BENCHMARK = "Asking first"
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default=f"{RECORDS_NAME}; with --benchmark {QUERIES_NAME}",
-    help="Records, one line per query and model; with --benchmark the queries. Also .gz.",
+    help="Records, one line per query and model; with --benchmark the queries. Also .gz, .parquet.",
 )
 @artefacts_option("--output-dir", "Where the artefacts go.")
+@option(
+    "--keep-versions",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="one training; all where the folder keeps versions already",
+    help="Write to a folder of its own in --output-dir, let the link `current` lead there, and keep the last N.",
+)
 @config_option("Train on the models that its decisions offer, with its parameters.")
 @option("--analyze-only", is_flag=True, help="Say which decisions of the configuration need training; train nothing.")
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
@@ -90,6 +97,7 @@ _BENCHMARK = "Asking first"
 def train(
     data_file: Path | None,
     output_dir: Path | None,
+    keep_versions: int | None,
     config_path: Path | None,
     analyze_only: bool,
     skip_bad_lines: bool,
@@ -128,6 +136,8 @@ def train(
         raise click.UsageError("--splits has no effect with --holdout: queries are held out once.")
     if analyze_only and report.directory is not None:
         raise click.UsageError("--report has no effect with --analyze-only: nothing is compared.")
+    if analyze_only and keep_versions is not None:
+        raise click.UsageError("--keep-versions has no effect with --analyze-only: nothing is trained.")
     config = None if config_path is None else read_config(config_path)
     if analyze_only and config is not None:
         from vsr.cli.analyze import write_analysis
@@ -200,6 +210,7 @@ def train(
         preferences=learnt,
         classifier=classifier,
         artefact_format=artefact_format,
+        keep_versions=keep_versions,
     )
     with terminal.progress("Training", "steps") as show:
         result = compare_and_train(
@@ -210,7 +221,7 @@ def train(
             settings,
             progress=lambda what, done, total: show(done, total, note=what),
         )
-    _print(result, as_json=as_json)
+    _print(result, folder, as_json=as_json)
     report.write(result.evaluation, result.held, categories, records_path)
     exit_code = 0 if asked is None else asking.exit_code(asked)
     if asked is not None and exit_code == TOO_MANY_FAILED:
@@ -259,7 +270,7 @@ def _check_preferences(algorithms: Sequence[str], embedding: EmbeddingOptions) -
         raise click.UsageError("--preferences needs an embedding model: --embedding-file lacks vectors of its queries.")
 
 
-def _print(result: "TrainingResult", *, as_json: bool) -> None:
+def _print(result: "TrainingResult", folder: Path, *, as_json: bool) -> None:
     from vsr.evaluation.document import evaluation_document
 
     for note in result.notes:
@@ -296,3 +307,6 @@ def _print(result: "TrainingResult", *, as_json: bool) -> None:
         terminal.say(f"  {selector_label(selector)}: {path}")
     always = "" if result.always is None else f" (always {result.always})"
     terminal.say(f"Recommended, and the default of `vsr-train select`: {result.recommended}{always}.")
+    written = result.paths[0].parent
+    if written != folder:
+        terminal.say(f"Version {written.name} is current; `vsr-train use {folder}` lists all, and goes back.")

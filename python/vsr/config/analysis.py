@@ -43,7 +43,7 @@ class ConfigAnalysis:
     Attributes:
         decisions: in the order of the file.
         models: models that are asked and trained on: those on offer, or all where there are no decisions.
-        unused: models of `model_config` that no decision offers.
+        unused: models of `model_config` that no decision offers and that judge nothing.
         algorithms: trained algorithms that decisions want, with how many want them.
     """
 
@@ -67,7 +67,8 @@ def analyze(config: RouterConfig) -> ConfigAnalysis:
     config.algorithm_parameters()  # an error here would stop the training later
     decisions = tuple(map(_analysis, config.decisions))
     offered = {reference.model for decision in config.decisions for reference in decision.model_refs}
-    unused = tuple(name for name in config.models if name not in offered) if decisions else ()
+    used = offered | {judge.model for judge in config.judges}
+    unused = tuple(name for name in config.models if name not in used) if decisions else ()
     wanted = Counter(decision.algorithm for decision in decisions if decision.needs_training and decision.algorithm)
     return ConfigAnalysis(decisions, config.offered_models(), unused, dict(wanted))
 

@@ -32,7 +32,7 @@ _IN_PLACE_OF: dict[str, object] = {
     "int_type": 1,
 }
 
-SECTIONS = frozenset({"model_selection", "vllm_endpoints", "model_config", "decisions", "default_model"})
+SECTIONS = frozenset({"model_selection", "vllm_endpoints", "model_config", "decisions", "default_model", "judges"})
 
 
 def load_config(path: str | Path, *, environment: Mapping[str, str] | None = None) -> RouterConfig:

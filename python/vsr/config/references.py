@@ -45,6 +45,10 @@ def broken_references(config: RouterConfig, document: Document) -> Iterator[Prob
     yield from _taken_twice("decisions", tuple(decision.name for decision in config.decisions), document)
     if config.default_model is not None and config.default_model not in config.models:
         yield _at(("default_model",), _unknown("model", config.default_model, tuple(config.models)), document)
+    yield from _taken_twice("judges", tuple(judge.model for judge in config.judges), document, field="model")
+    for index, judge in enumerate(config.judges):
+        if judge.model not in config.models:
+            yield _at(("judges", index, "model"), _unknown("model", judge.model, tuple(config.models)), document)
     for index, decision in enumerate(config.decisions):
         yield from _broken_in_decision(("decisions", index), decision, tuple(config.models), document)
 
@@ -104,10 +108,10 @@ def _at(place: Location, message: str, document: Document) -> Problem:
     return Problem(document.line_of(place), f"{dotted(place)}: {message}")
 
 
-def _taken_twice(section: str, names: tuple[str, ...], document: Document) -> Iterator[Problem]:
+def _taken_twice(section: str, names: tuple[str, ...], document: Document, field: str = "name") -> Iterator[Problem]:
     lines: dict[str, int] = {}
     for index, name in enumerate(names):
-        place: Location = (section, index, "name")
+        place: Location = (section, index, field)
         if name in lines:
             yield _at(place, f"the name '{shortened(name)}' is taken on line {lines[name]}.", document)
         lines.setdefault(name, document.line_of(place))

@@ -165,6 +165,20 @@ class ModelEntry(Section):
         None, description="how much it can read; limits of requests ask for it"
     )
     context_window_size: Annotated[int, Field(ge=1)] | None = Field(None, description="the same, as the router says it")
+    family: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="who made it, for example llama: judges of one family may favour each other"
+    )
+
+
+class Judge(Section):
+    """An LLM that says what responses of others are worth."""
+
+    model: Annotated[str, Field(min_length=1)] = Field(
+        description="a name from model_config: where and how it is asked"
+    )
+    family: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="who made it; by default the family of the model"
+    )
 
 
 # What the router's documentation shows in the blocks of the trained algorithms, beside their parameters.
@@ -287,6 +301,7 @@ class RouterConfig(Section):
     default_model: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="the model that answers where no decision applies"
     )
+    judges: tuple[Judge, ...] = Field((), description="the LLMs that `vsr-train judge` asks what responses are worth")
 
     path: Path | None = Field(None, exclude=True, json_schema_extra={"internal": True})
     warnings: tuple[str, ...] = Field((), exclude=True, json_schema_extra={"internal": True})
@@ -296,12 +311,20 @@ class RouterConfig(Section):
 
         Returns:
             The union of the decisions' references (an adapter's name stands for its model); without decisions, every
-            model of `model_config`.
+            model of `model_config` that is no judge.
         """
         if not self.decisions:
-            return tuple(self.models)
+            judges = {judge.model for judge in self.judges}
+            return tuple(name for name in self.models if name not in judges)
         references = (reference for decision in self.decisions for reference in decision.model_refs)
         return tuple(dict.fromkeys(reference.asked_name for reference in references))
+
+    def family_of(self, model: str) -> str | None:
+        """Say who made a model, as far as the file says so; an adapter's is that of its model."""
+        if model in self.models:
+            return self.models[model].family
+        references = (reference for decision in self.decisions for reference in decision.model_refs)
+        return next((self.models[each.model].family for each in references if each.asked_name == model), None)
 
     def algorithm_parameters(self) -> dict[str, dict[str, object]]:
         """Join what the decisions say of each algorithm's parameters.

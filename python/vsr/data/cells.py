@@ -42,10 +42,12 @@ class Cells:
         self._rows, self._columns = array("q"), array("q")
         self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
         self._input_tokens, self._output_tokens = array("d"), array("d")
-        # By place of the record, for few files have any: seconds, judged qualities, and whether these are all there is.
+        # By place of the record, for few files have any: seconds, judged qualities, whether these are all there is,
+        # and with which probabilities calls were drawn.
         self._first_tokens: dict[int, float] = {}
         self._judged: dict[int, float] = {}
         self._stand_ins: set[int] = set()
+        self._probabilities: dict[int, float] = {}
         self.n_records = 0
         self._n_failed = self._n_timeouts = self._n_unavailable = 0
         self._n_unscored = self._n_scored = self._n_conflicts = 0
@@ -99,6 +101,8 @@ class Cells:
             add_output(_NAN if n_output is None or record.error else n_output)
             if record.time_to_first_token is not None and not record.error:
                 self._first_tokens[len(self._rows) - 1] = record.time_to_first_token
+            if record.probability is not None:
+                self._probabilities[len(self._rows) - 1] = record.probability
             if record.judged is not None and not record.error:
                 self._judged[len(self._rows) - 1] = record.judged
                 if record.is_judged:
@@ -202,9 +206,20 @@ class Cells:
             "tokens": self._tokens(cells, shape, kept),
             "judgements": None if judgements is None else judgements.with_models(kept.tolist()),
             "report": report,
+            "probability": self._probability(cells, shape, kept),
             "repeats": None if repeats is None else repeats.with_models(kept.tolist()),
             "groups": self._groups,
         }
+
+    def _probability(
+        self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]
+    ) -> NDArray[np.float64] | None:
+        if not self._probabilities:
+            return None
+        values = array("d", [_NAN]) * len(cells)
+        for place, probability in self._probabilities.items():
+            values[place] = probability
+        return _cell_means(cells, values, shape)[:, kept]
 
     def _tokens(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Tokens | None:
         first_token_s = array("d", [_NAN]) * len(cells)

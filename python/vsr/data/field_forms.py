@@ -1,9 +1,15 @@
 """What fields of queries and records may hold that is more than a text or a number."""
 
+from datetime import datetime
+
+import msgspec
+
 from vsr.data.fields import is_number
 from vsr.data.messages import Conversation
 from vsr.data.prompts import parse_choices
 from vsr.errors import RecordError
+
+EXPECTED_TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"
 
 
 def is_choices(value: object) -> bool:
@@ -33,3 +39,11 @@ def is_conversation(value: object) -> bool:
 def is_text_or_number(value: object) -> bool:
     """Tell whether a value is a text or a number."""
     return isinstance(value, str) or is_number(value)
+
+
+def is_time(value: object) -> bool:
+    """Tell whether a value is a time in ISO 8601 that says its zone."""
+    try:
+        return isinstance(value, str) and msgspec.convert(value, datetime).tzinfo is not None
+    except msgspec.ValidationError:
+        return False

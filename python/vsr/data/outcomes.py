@@ -41,6 +41,8 @@ class Outcomes:
             where no query has one.
         tokens: of prompts and answers; None where no record has any.
         judgements: what judges said of the answers; None where nobody was judged.
+        probability: float64 (n_queries, n_models) with which each cell was drawn to be measured, NaN = not known; None
+            where no record says.
     """
 
     queries: tuple[str, ...]
@@ -54,6 +56,7 @@ class Outcomes:
     groups: tuple[str | None, ...] | None = field(default=None)
     tokens: Tokens | None = field(default=None)
     judgements: Judgements | None = field(default=None)
+    probability: NDArray[np.float64] | None = field(default=None)
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Outcomes:
         groups: Sequence[str | None] | None = None,
         tokens: Tokens | None = None,
         judgements: Judgements | None = None,
+        probability: ArrayLike | None = None,
     ) -> None:
         """Check and copy what was measured.
 
@@ -84,6 +88,7 @@ class Outcomes:
                 template, has one name, and is held out together; None for a query that belongs to none.
             tokens: of prompts and answers, of the same shape.
             judgements: what judges said, of the same shape.
+            probability: (n_queries, n_models) in [0, 1] with which each cell was drawn to be measured, NaN = not known.
 
         Raises:
             RecordError: There is no query or no model, a query or a name occurs twice or is no text, a shape does not
@@ -91,8 +96,8 @@ class Outcomes:
         """
         queries = as_texts(queries, "queries", "a list of texts, one a row", RecordError)
         _require_different(queries)
-        parts = (categories, models, quality, latency_s, cost_usd, report, repeats, groups, tokens, judgements)
-        self._fill(queries, *parts)
+        parts = (categories, models, quality, latency_s, cost_usd, report, repeats, groups, tokens)
+        self._fill(queries, *parts, judgements, probability)
 
     def _fill(
         self,
@@ -107,6 +112,7 @@ class Outcomes:
         groups: Sequence[str | None] | None = None,
         tokens: Tokens | None = None,
         judgements: Judgements | None = None,
+        probability: ArrayLike | None = None,
     ) -> None:
         """Check and copy everything but the queries; arguments and errors as in `__init__`."""
         categories = as_list(categories, "categories", "a list of one name (or None) per query", RecordError)
@@ -133,7 +139,7 @@ class Outcomes:
             report = OutcomesReport(unknown_categories=unknown)
         held = {
             "queries": tuple(queries),
-            "categories": tuple(map(_category, categories)),
+            "categories": tuple(map(known_category, categories)),
             "models": models,
             "quality": _measured("quality", quality, shape, highest=1.0),
             "latency_s": _measured("latency_s", latency_s, shape),
@@ -143,6 +149,7 @@ class Outcomes:
             "groups": _groups(groups, len(queries)),
             "tokens": tokens,
             "judgements": judgements,
+            "probability": None if probability is None else _measured("probability", probability, shape, highest=1.0),
         }
         for name, value in held.items():
             object.__setattr__(self, name, value)
@@ -234,6 +241,7 @@ class Outcomes:
             groups=None if self.groups is None else [self.groups[row] for row in index],
             tokens=None if self.tokens is None else self.tokens.take(index),
             judgements=None if self.judgements is None else self.judgements.take(index),
+            probability=None if self.probability is None else self.probability[index],
         )
 
     def with_models(self, names: Sequence[str]) -> "Outcomes":
@@ -258,6 +266,7 @@ class Outcomes:
             groups=self.groups,
             tokens=None if self.tokens is None else self.tokens.with_models(columns),
             judgements=None if self.judgements is None else self.judgements.with_models(columns),
+            probability=None if self.probability is None else self.probability[:, columns],
         )
 
     def with_categories(self, categories: Sequence[str | None]) -> "Outcomes":
@@ -312,7 +321,8 @@ def _groups(groups: Sequence[str | None] | None, n_queries: int) -> tuple[str | 
     return names if any(name is not None for name in names) else None
 
 
-def _category(name: str | None) -> str | None:
+def known_category(name: str | None) -> str | None:
+    """Give the category as `CATEGORIES` has it; None for none, `other` for an unknown one."""
     if name is None or not name.strip():
         return None
     return normalise_category(name) or "other"

@@ -61,6 +61,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         messages: the conversation that was asked, in the place of the query.
         judged: quality in [0, 1] as an LLM judges it; None where none did.
         is_judged: the performance is the judged one, because nothing else is known.
+        probability: with which the call was drawn, where not all were asked.
     """
 
     query: _Filled = ""  # none where there are messages; that one of them is there is checked when a line is read
@@ -80,6 +81,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     messages: list[dict[str, Any]] | None = None
     judged: _Share | None = None
     is_judged: bool | None = None
+    probability: _Share | None = None
 
     @property
     def prompt(self) -> str:
@@ -207,6 +209,7 @@ _RECORD_FIELDS = (
         for name in ("input_tokens", "output_tokens")
     ),
     Field("time_to_first_token", "seconds, 0 to 1e9", partial(is_number, low=0, high=_MOST_S)),
+    Field("probability", "a number from 0 to 1", partial(is_number, low=0, high=1)),
     Field("judged", "a number from 0 to 1", partial(is_number, low=0, high=1)),
     *(Field(name, "true or false", lambda value: isinstance(value, bool)) for name in ("unscored", "is_judged")),
     Field("group", "a number or text", is_text_or_number),
@@ -249,7 +252,7 @@ def read_records(
     return Records(
         path,
         _read_record if watch is None else read_and_show,
-        _explain_record,
+        explain_record,
         noun="records",
         skip_bad_lines=skip_bad_lines,
     )
@@ -291,19 +294,31 @@ def read_prompts(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) 
 
 
 def read_objects(
-    path: str | os.PathLike[str], *, noun: str, skip_bad_lines: bool = False
+    path: str | os.PathLike[str],
+    *,
+    noun: str,
+    explain: Callable[[dict[str, object]], str | None] | None = None,
+    skip_bad_lines: bool = False,
 ) -> JsonLines[dict[str, object]]:
     """Open a JSON Lines file whose objects are wanted whole, with every field as it stands.
 
     Args:
         path: the file; `-` is standard input.
         noun: what it should hold, in the plural, for messages.
+        explain: says what is wrong with an object; None takes every one.
         skip_bad_lines: leave bad lines out and count them instead of raising.
 
     Raises:
-        RecordError: There is no such file; while iterating: a line is no object, or nothing is in the file.
+        RecordError: There is no such file; while iterating: a line is no such object, or nothing is in the file.
     """
-    return JsonLines(path, decode_object, lambda _value: None, noun=noun, skip_bad_lines=skip_bad_lines)
+
+    def decode(line: bytes) -> dict[str, object]:
+        value = decode_object(line)
+        if explain is not None and explain(value) is not None:
+            raise ValueError
+        return value
+
+    return JsonLines(path, decode, explain or (lambda _value: None), noun=noun, skip_bad_lines=skip_bad_lines)
 
 
 def _read_record(line: bytes) -> Record:
@@ -326,7 +341,8 @@ def _read_record(line: bytes) -> Record:
     return record
 
 
-def _explain_record(value: dict[str, object]) -> str | None:
+def explain_record(value: dict[str, object]) -> str | None:
+    """Say what is wrong with the object of a line that should be a record; None where it is one."""
     problem = problem_with(_wanted(_RECORD_FIELDS, value), value)
     if problem is not None:
         return problem
@@ -380,7 +396,7 @@ def _read_prompt(line: bytes) -> str:
 
 
 def _explain_prompt(value: dict[str, object]) -> str | None:
-    return _explain_query(value) if value.get("model_name") is None else _explain_record(value)
+    return _explain_query(value) if value.get("model_name") is None else explain_record(value)
 
 
 def _text_or_none(value: object) -> str | None:

@@ -1,5 +1,6 @@
 """What kind of file it is, told by what stands in it."""
 
+import contextlib
 import gzip
 import io
 import os
@@ -10,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from vsr.config import SECTIONS
+from vsr.data.parquet import is_parquet, parquet_lines
 from vsr.errors import RecordError
 
 Kind = Literal["queries", "records", "configuration"]
@@ -23,7 +25,7 @@ def kind_of(path: str | os.PathLike[str]) -> Kind:
     """Tell whether a file holds queries, records or a configuration; the name decides only where the text does not.
 
     Args:
-        path: the file; `.gz` is unpacked by name.
+        path: the file; `.gz` is unpacked and `.parquet` read by name.
 
     Raises:
         RecordError: There is no such file, it cannot be read, is empty, or holds something else.
@@ -63,6 +65,9 @@ def _other_kind(first: dict[str, object]) -> str | None:
 
 
 def _head(path: Path) -> bytes:
+    if is_parquet(path) and path.is_file():
+        with contextlib.closing(parquet_lines(str(path))) as rows:
+            return next(rows, b"")
     try:
         with path.open("rb") as stream:
             if path.suffix == ".gz":

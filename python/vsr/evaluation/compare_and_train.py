@@ -17,9 +17,9 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import conclude, hold_out
-from vsr.evaluation.deployed.novelty import Yardstick
 from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import CATEGORY_TABLE, Held
+from vsr.evaluation.held_reference import held_categories, held_models
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals.rival import RivalRouter
@@ -28,9 +28,12 @@ from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
 from vsr.evaluation.sliding.targets import instead_of, keeps
 from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
+from vsr.persistence.held_out import HeldOut
 from vsr.persistence.sidecar import ArtefactFormat
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
 from vsr.persistence.trainings import run_ids
+from vsr.persistence.versions import new_training
+from vsr.persistence.yardstick import Yardstick
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
@@ -79,6 +82,8 @@ class TrainingSettings:
         rivals: routers of others, to be baselines of the comparison.
         target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
         artefact_format: how artefacts are written, as in `save_selectors`.
+        keep_versions: write to a folder of its own, which becomes the current one, and keep so many of these; without
+            it to the folder itself, unless that keeps versions already.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -95,6 +100,7 @@ class TrainingSettings:
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
     artefact_format: ArtefactFormat = "auto"
+    keep_versions: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,20 +177,22 @@ def compare_and_train(
     selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
     recommended = recommended or _TABLE
     held_out = None if evaluation is None else evaluation_document(evaluation)
-    paths = save_selectors(
-        selectors,
-        output_dir,
-        fingerprint,
-        objective=settings.objective,
-        held_out=held_out,
-        artefact_format=settings.artefact_format,
-    )
-    by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
-    _keep_queries(output_dir, paths, prepared, comparison, settings, has_table=not is_single)
-    write_manifest(output_dir, by_name, recommended, settings.objective, held_out)
+    with new_training(output_dir, settings.keep_versions) as training:
+        folder = training.folder
+        paths = save_selectors(
+            selectors,
+            folder,
+            fingerprint,
+            objective=settings.objective,
+            held_out=held_out,
+            artefact_format=settings.artefact_format,
+        )
+        by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
+        _keep_queries(folder, paths, prepared, comparison, settings, has_table=not is_single)
+        write_manifest(folder, by_name, recommended, settings.objective, held_out)
     return TrainingResult(
         selectors=selectors,
-        paths=tuple(paths),
+        paths=tuple(training.path / path.name for path in paths),
         evaluation=evaluation,
         held=None if comparison is None else comparison.held,
         recommended=recommended,
@@ -210,7 +218,7 @@ def _keep_queries(
     """
     run_id = run_ids(paths).pop()
     yardstick = Yardstick.of(split_features(prepared.features).embeddings, settings.seed)
-    selection = {}
+    selection, models, categories = {}, {}, {}
     if comparison is not None:
         held = comparison.held
         for method, choices in held.choices.items():
@@ -218,9 +226,13 @@ def _keep_queries(
             if name in registry.names():
                 columns = choices.columns(settings.categories)[:, held.rows]
                 selection[name] = selection_by_category(columns, held.codes[held.rows], held.outcomes.models)
+                models[name] = held_models(held, method, settings.categories)
+        categories = held_categories(held)
+    n_held_out = 0 if comparison is None else len(comparison.held.rows)
+    held_out = HeldOut(n_held_out, yardstick.n_distances, categories, models)
     hashes = query_hashes(prepared.outcomes.queries, run_id)
     write_training_queries(
-        output_dir, TrainingQueries(run_id, hashes, yardstick.sample, yardstick.distances, selection)
+        output_dir, TrainingQueries(run_id, hashes, yardstick.sample, yardstick.distances, selection, held_out)
     )
 
 

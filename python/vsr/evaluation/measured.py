@@ -55,8 +55,8 @@ class Measured:
             parts = (
                 completed_qualities(outcomes, codes, seed, utility_of),
                 completed_qualities(outcomes, codes, seed),
-                completed(outcomes.latency_s, codes, seed),
-                completed(outcomes.cost_usd, codes, seed),
+                completed(outcomes.latency_s, codes, seed, outcomes.probability),
+                completed(outcomes.cost_usd, codes, seed, outcomes.probability),
             )
         return cls(
             *parts,

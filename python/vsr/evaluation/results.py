@@ -176,7 +176,7 @@ class Evaluation:
         n_splits: how often the queries were split into folds.
         n_held_out: queries that were predicted while held out.
         n_missing_cells: cells of the held-out queries that were not measured. Their values are estimated, so that all
-            lines are about the same queries; that assumes that cells are missing at random.
+            lines are about the same queries; unless draws were logged, that assumes that cells are missing at random.
         objective: what the choices maximised.
         best_single: the single model of highest utility on all queries.
         luck: what its utility owes to its having been picked; taken from it in every gain.
@@ -191,6 +191,7 @@ class Evaluation:
         target: how the objective was found; None where it was given.
         curve: what sliding the objective would do; None where nobody worked it out.
         judged_labels: what judged qualities are worth; None where none is only judged.
+        has_logged_draws: whether records say with which probability their calls were drawn.
     """
 
     n_queries: int
@@ -214,6 +215,7 @@ class Evaluation:
     target: MetTarget | None = None
     curve: Curve | None = None
     judged_labels: JudgedLabels | None = None
+    has_logged_draws: bool = False
 
     def method(self, name: str) -> MethodResult:
         """Give the line of a method by its name."""

@@ -85,5 +85,6 @@ def summarise(
         classifier_accuracy=held.classifier_accuracy,
         seed=seed,
         judged_labels=JudgedLabels.of(outcomes),
+        has_logged_draws=outcomes.probability is not None,
         learning_curve=() if series is None else series.points(lines.gain(lines.columns(JUDGED, categories))),
     )

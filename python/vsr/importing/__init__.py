@@ -1,5 +1,1 @@
-"""Files of other programs in our forms: one module a program."""
-
-from vsr.importing.semantic_router import ImportedFile, import_selectors
-
-__all__ = ["ImportedFile", "import_selectors"]
+"""Files of other programs in our forms: one module a program, one entry each in `formats`."""

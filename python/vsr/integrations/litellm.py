@@ -18,6 +18,7 @@ from vsr.errors import ConfigError
 from vsr.integrations.litellm_hook import make_hook
 from vsr.integrations.litellm_plugin import RoutingPlugin
 from vsr.routing import Router
+from vsr.routing.conversations import Conversations
 
 __all__ = ["RoutingPlugin", "make_hook", "plugin_from_environment"]
 
@@ -34,9 +35,10 @@ def plugin_from_environment() -> RoutingPlugin:
     timeout_s = _timeout_s(os.environ.get("VSR_LITELLM_TIMEOUT_S"))
     if config_path and not models_dir:
         config = load_config(config_path)
-        return RoutingPlugin(Router.from_config(config), timeout_s, names=_ids_of(config))
+        held = Conversations.shared(config_path)
+        return RoutingPlugin(Router.from_config(config), timeout_s, names=_ids_of(config), conversations=held)
     if models_dir and not config_path:
-        return RoutingPlugin(Router.load(models_dir), timeout_s)
+        return RoutingPlugin(Router.load(models_dir), timeout_s, conversations=Conversations.shared(models_dir))
     found = "both are" if config_path else "neither is"
     raise ConfigError(
         f"environment: {found} set of VSR_CONFIG and VSR_MODELS_DIR; expected one of them, the path of the gateway's "

@@ -10,8 +10,8 @@ from threading import BoundedSemaphore
 from typing import Any, Literal, Protocol
 
 from vsr.choice.chooser import Choice
-from vsr.integrations.conversations import LastModels
 from vsr.routing import DecisionRouter, DisabledRouter, ModelRouter, Request, Router
+from vsr.routing.conversations import Conversations
 from vsr.routing.parts import known_models, parts_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class RoutingPlugin:
         names: Mapping[str, str] | None = None,
         n_threads: int = 2,
         max_waiting: int = 32,
+        conversations: Conversations | None = None,
     ) -> None:
         """Warm the router up.
 
@@ -65,6 +66,7 @@ class RoutingPlugin:
             names: LiteLLM's names of models -> ours, where they differ by more than the provider in front.
             n_threads: how many texts are embedded at a time.
             max_waiting: how many requests wait for a thread before others are passed on.
+            conversations: where the last model of each is kept; without it, for this process and its forks alone.
 
         Raises:
             VsrError: The router cannot choose for a text.
@@ -75,7 +77,7 @@ class RoutingPlugin:
         self._models = known_models(router)
         warm_up_s = _warm_up_s(router)
         self.timeout_s = max(3 * warm_up_s, _SHORTEST_TIMEOUT_S) if timeout_s is None else timeout_s
-        self._last_models = LastModels()
+        self._conversations = Conversations() if conversations is None else conversations
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="vsr")
         self._places = BoundedSemaphore(n_threads + max_waiting)
 
@@ -121,7 +123,8 @@ class RoutingPlugin:
         if not self._places.acquire(blocking=False):
             return self._count("full")
         session, owner = _text(metadata.get("session_id")), _text(metadata.get("user_api_key_hash"))
-        previous = self._last_models.find(messages, session, owner)
+        conversation = self._conversations.key(messages, session, owner)
+        previous = self._conversations.find(conversation)
         future = self._threads.submit(self._choose, messages, tuple(theirs), previous)
         future.add_done_callback(lambda _: self._places.release())
         try:
@@ -137,7 +140,7 @@ class RoutingPlugin:
             return self._count("unknown")
         start = _n_retries(metadata) % len(order)
         order = order[start:] + order[:start]
-        self._last_models.remember(messages, session, owner, order[0])
+        self._conversations.remember(conversation, order[0])
         self._count("routed")
         return [(theirs[model], _said(choice, model)) for model in order]
 

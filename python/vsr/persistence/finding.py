@@ -7,6 +7,7 @@ from pathlib import Path
 from vsr._checks import require_path
 from vsr.errors import ArtefactError, TrainingError
 from vsr.persistence.artefact import Artefact
+from vsr.persistence.current import training_folder
 from vsr.persistence.manifest import MANIFEST_NAME, read_manifest, sha256_of
 from vsr.persistence.reading import load_artefact
 from vsr.selectors import registry
@@ -62,14 +63,18 @@ def said_without_manifest(directory: str | os.PathLike[str], algorithm: str, fou
         algorithm: what was asked for.
         found: what was found.
     """
-    if algorithm != RECOMMENDED or (Path(directory) / MANIFEST_NAME).exists():
+    if algorithm != RECOMMENDED or (training_folder(directory) / MANIFEST_NAME).exists():
         return None
     return f"{os.fspath(directory)}: has no {MANIFEST_NAME}; its only artefact, of {found}, is used"
 
 
 def find_artefacts(directory: str | os.PathLike[str]) -> dict[str, Path]:
-    """Find the files of all algorithms in a folder: registry name -> path."""
-    folder = Path(directory)
+    """Find the files of all algorithms in a folder: registry name -> path.
+
+    Raises:
+        ArtefactError: The folder keeps versions, and the link to the current one leads nowhere.
+    """
+    folder = training_folder(directory)
     found = {}
     for algorithm in registry.names():
         for name in registry.algorithm(algorithm).file_names:
@@ -82,7 +87,7 @@ def find_artefacts(directory: str | os.PathLike[str]) -> dict[str, Path]:
 def _find(directory: str | os.PathLike[str], algorithm: str) -> tuple[str, Path]:
     """Registry name and file."""
     require_path(directory, "directory", ArtefactError)
-    folder = Path(directory)
+    folder = training_folder(directory)
     if algorithm == RECOMMENDED:
         return _recommended(folder)
     name = registry.full_name(algorithm)

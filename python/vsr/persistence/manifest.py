@@ -13,6 +13,7 @@ from typing import Any
 
 from vsr.choice.objective import Objective
 from vsr.errors import ArtefactError
+from vsr.persistence.current import training_folder
 from vsr.persistence.document import read_fields, write_documents
 from vsr.persistence.objective import read_objective
 from vsr.persistence.trainings import run_ids, sidecar_of
@@ -117,12 +118,12 @@ def write_manifest(
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
-    """Read the manifest of a folder; None where it has none.
+    """Read the manifest of a folder, or of its current version; None where it has none.
 
     Raises:
         ArtefactError: It is damaged, newer than this version, or recommends what it does not list.
     """
-    path = Path(directory) / MANIFEST_NAME
+    path = training_folder(directory) / MANIFEST_NAME
     if not path.exists():
         return None
     fields = read_fields(path, {})

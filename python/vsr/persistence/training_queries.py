@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr.data.prompts import unique_key
+from vsr.persistence.current import training_folder
 from vsr.persistence.document import read_fields, write_documents
+from vsr.persistence.held_out import HeldOut, held_out_document, read_held_out
 from vsr.selectors.artefact_fields import Fields
 
 TRAINING_QUERIES_NAME = "training_queries.json"
@@ -51,6 +53,7 @@ class TrainingQueries:
         sample: (n_sample, dim) float32 vectors of some of the queries.
         distances: (n,) float64, ascending: quantiles of the distance of training queries to the sample.
         selection: by algorithm, which models were chosen for held-out queries, by category.
+        held_out: what else is known of held-out queries; None where an older version wrote the file.
     """
 
     run_id: str
@@ -58,6 +61,7 @@ class TrainingQueries:
     sample: npt.NDArray[np.float32]
     distances: npt.NDArray[np.float64]
     selection: Mapping[str, tuple[CategorySelection, ...]] = field(default_factory=dict)
+    held_out: HeldOut | None = None
 
     def are_known(self, prompts: Iterable[str]) -> npt.NDArray[np.bool_]:
         """Say of each prompt whether it was among the training queries; case and white space do not count.
@@ -102,6 +106,7 @@ def write_training_queries(directory: str | os.PathLike[str], queries: TrainingQ
             algorithm: {each.category: {"n_queries": each.n_queries, "shares": dict(each.shares)} for each in rows}
             for algorithm, rows in queries.selection.items()
         },
+        "held_out": None if queries.held_out is None else held_out_document(queries.held_out),
     }
     write_documents({path: document})
     return path
@@ -113,7 +118,7 @@ def read_training_queries(directory: str | os.PathLike[str]) -> TrainingQueries 
     Raises:
         ArtefactError: The file is damaged, or newer than this version.
     """
-    path = Path(directory) / TRAINING_QUERIES_NAME
+    path = training_folder(directory) / TRAINING_QUERIES_NAME
     if not path.exists():
         return None
     fields = read_fields(path, {"distances": "float64"})
@@ -137,6 +142,7 @@ def read_training_queries(directory: str | os.PathLike[str]) -> TrainingQueries 
         sample=sample.astype(np.float32),
         distances=distances,
         selection={algorithm: _selection(listed.object(algorithm)) for algorithm in listed.content},
+        held_out=read_held_out(fields.object("held_out")) if fields.maybe("held_out", dict) else None,
     )
 
 

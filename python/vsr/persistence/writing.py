@@ -18,6 +18,7 @@ from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError
 from vsr.features.classifier import CategoryClassifier
 from vsr.persistence.artefact import FORMAT_VERSION, JSON_FORMAT_VERSION
+from vsr.persistence.current import keeps_versions
 from vsr.persistence.document import null_for_nan, write_documents
 from vsr.persistence.sidecar import (
     ARTEFACT_FORMATS,
@@ -91,12 +92,17 @@ def save_selectors(
 
     Raises:
         OutputError: The folder or a file cannot be written.
-        ArtefactError: A selector came from a file of the documented fields alone, the embedder has another width, or an
-            argument is of another kind.
+        ArtefactError: A selector came from a file of the documented fields alone, the embedder has another width, the
+            folder keeps versions (`vsr.persistence.versions`), or an argument is of another kind.
         SelectionError: `objective` is none.
     """
     objective = as_objective(objective)
     require_path(directory, "directory", ArtefactError)
+    if keeps_versions(directory):
+        raise ArtefactError(
+            f"{os.fspath(directory)}: keeps versions, and what is loaded from it is the current one; save to a folder "
+            "of its own"
+        )
     for selector in selectors:
         require_kind(selector, TrainedSelector, "selector", "what vsr.train_selector(...) gives", ArtefactError)
     if embedder is not None:

@@ -13,6 +13,19 @@ LONGEST_MESSAGE = 400
 
 
 @dataclass(frozen=True)
+class AnswerSchema:
+    """A JSON schema that an answer has to follow, where the server can make it.
+
+    Attributes:
+        name: what the schema is called, in letters, digits and underscores.
+        schema: the schema itself, an object without further properties.
+    """
+
+    name: str
+    schema: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class ChatRequest:
     """One question with the settings that decide its answer.
 
@@ -24,6 +37,7 @@ class ChatRequest:
         use_reasoning: whether the model should think first; None says nothing about it.
         limit_field: under which name the limit is sent, where the protocol is OpenAI's.
         is_streamed: whether the answer is wanted piece by piece, so that it shows when it begins.
+        answer_schema: the form that the answer has to have; None leaves it free.
     """
 
     model_id: str
@@ -33,6 +47,7 @@ class ChatRequest:
     use_reasoning: bool | None = None
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     is_streamed: bool = False
+    answer_schema: AnswerSchema | None = None
 
     @property
     def messages(self) -> list[Mapping[str, object]]:
@@ -104,6 +119,7 @@ class FailedCall:
         retry_after_s: seconds that the server asked to wait.
         hopeless: what need not be asked again: this endpoint, or this model at this endpoint.
         wants_completion_tokens: the server asks for `max_completion_tokens` in place of `max_tokens`.
+        refuses_schema: the server cannot make an answer follow a schema.
     """
 
     kind: ErrorKind
@@ -112,6 +128,7 @@ class FailedCall:
     retry_after_s: float | None = None
     hopeless: Literal["endpoint", "model"] | None = None
     wants_completion_tokens: bool = False
+    refuses_schema: bool = False
 
     @property
     def text(self) -> str:

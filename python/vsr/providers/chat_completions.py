@@ -31,7 +31,7 @@ class ChatCompletions:
         return {}
 
     def body(self, request: ChatRequest) -> dict[str, object]:
-        """Write model, message, limit and temperature, and the wish for reasoning in the provider's form."""
+        """Write model, message, limit and temperature, the form of the answer, and the wish for reasoning."""
         body: dict[str, object] = {
             "model": request.model_id,
             "messages": request.messages,
@@ -42,6 +42,10 @@ class ChatCompletions:
             body["temperature"] = request.temperature
         if request.is_streamed:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
+        if request.answer_schema is not None:
+            wanted = request.answer_schema
+            schema = {"name": wanted.name, "strict": True, "schema": wanted.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if request.use_reasoning is not None:
             body |= self.reasoning(request.use_reasoning)
         return body

@@ -33,6 +33,9 @@ _FILTERED = re.compile(
 )
 _NO_QUOTA = re.compile(r"insufficient_quota|insufficient (?:credits|balance)|billing", re.IGNORECASE)
 _TOO_LARGE = re.compile(r"requires more system memory", re.IGNORECASE)
+_NO_SCHEMA = re.compile(
+    r"response_format|json_schema|structured[ _-]?outputs?|guided_json|(?:invalid|unsupported) format", re.IGNORECASE
+)
 _BAD_KEY = re.compile(r"invalid_api_key|api[ _-]?key.{0,20}(?:not valid|invalid|missing|required)", re.IGNORECASE)
 
 
@@ -64,6 +67,8 @@ def _by_text(status: int, said: str, searched: str) -> FailedCall | None:
     if status in (400, 422):
         if "max_completion_tokens" in searched and "max_tokens" in searched:
             return FailedCall(ErrorKind.BAD_REQUEST, said, wants_completion_tokens=True)
+        if _NO_SCHEMA.search(searched):
+            return FailedCall(ErrorKind.BAD_REQUEST, said, refuses_schema=True)
         if _NO_SUCH_MODEL.search(searched):
             return FailedCall(ErrorKind.MODEL_NOT_FOUND, said, hopeless="model")
         if _BAD_KEY.search(searched):

@@ -57,6 +57,8 @@ class Ollama:
             "stream": request.is_streamed,
             "options": options,
         }
+        if request.answer_schema is not None:
+            body["format"] = request.answer_schema.schema
         if request.use_reasoning is not None:
             body["think"] = request.use_reasoning
         return body

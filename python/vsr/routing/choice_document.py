@@ -14,6 +14,7 @@ def choice_document(choice: Choice) -> dict[str, Any]:
         "utility": choice.utility,
         "margin": choice.margin,
         "reason": choice.reason,
+        "propensity": choice.propensity,
         "category": choice.category,
         "category_source": choice.category_source,
         "scores": choice.scores,

@@ -10,6 +10,7 @@ import queue
 import secrets
 import stat
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,9 +19,11 @@ from pathlib import Path
 import msgspec
 
 from vsr.choice.chooser import Choice
+from vsr.choice.exploration import as_exploration
 from vsr.choice.objective import Objective
 from vsr.errors import OutputError
 from vsr.routing.decisions import DecisionRouter
+from vsr.routing.distances import Distance, Distances, Measurable
 from vsr.routing.parts import parts_of
 from vsr.routing.protocol import ModelRouter
 from vsr.routing.reloading import ReloadingRouter
@@ -34,9 +37,11 @@ _MOST_WAITING = 10_000
 _MOST_WAITING_BYTES = 64 << 20
 _MOST_BYTES = 256 << 20
 _MOST_AT_ONCE = 500  # lines of one write
+_MOST_MEASURED = 64  # of these: a server under load has better things to do than to measure distances
 _TAIL_BYTES = 1 << 20
 _OWN_MODE = 0o600
 _STOP = None
+_AGE_S = 86_400.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,8 +54,10 @@ class Decision:
         choice: what was answered.
         router: that chose.
         time_s: when, in seconds of Unix time.
-        duration_s: how long choosing took; of requests in one list, of all of them.
-        request_id: the caller's own name of the request.
+        duration_s: how long choosing took; of requests that were chosen for together, of all of them.
+        request_id: the caller's own name of the request, where the request itself does not say it.
+        answered: the model that was answered in place of the choice, which is logged alone; None where that reached
+            the caller.
     """
 
     id: str
@@ -60,6 +67,19 @@ class Decision:
     time_s: float
     duration_s: float
     request_id: str | None = None
+    answered: str | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Waiting:
+    """A line that waits to be written: all of it but the distance, and what that is measured from."""
+
+    line: bytes
+    query: Measurable | None
+
+    @property
+    def n_bytes(self) -> int:
+        return len(self.line) + (0 if self.query is None else self.query.vector.nbytes)
 
 
 class DecisionLog:
@@ -82,6 +102,7 @@ class DecisionLog:
         with_text: bool = False,
         most_waiting: int = _MOST_WAITING,
         most_bytes: int = _MOST_BYTES,
+        age_s: float = _AGE_S,
     ) -> None:
         """Open the file, with mode 0600, and start the thread that writes.
 
@@ -92,6 +113,8 @@ class DecisionLog:
             most_waiting: decisions that may wait to be written; further ones are dropped and counted.
             most_bytes: size above which the file is put aside, with the time in its name, and a new one is begun;
                 nothing is ever deleted.
+            age_s: likewise, a new file is begun with each period of so many seconds of Unix time; a day begins at
+                midnight UTC.
 
         Raises:
             OutputError: The file cannot be written, is no regular file, or another process logs to it.
@@ -105,8 +128,10 @@ class DecisionLog:
         self._key = given.encode() if given else secrets.token_bytes(32)
         self._with_text = with_text
         self._most_bytes = most_bytes
+        self._age_s = age_s
         self._descriptor = _open(self.path)
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(most_waiting)
+        self._waiting: queue.Queue[_Waiting | None] = queue.Queue(most_waiting)
+        self._distances = Distances()  # of the thread that writes
         self._n_waiting_bytes = 0
         self._lock = threading.Lock()  # of the counts
         self._is_closed = False
@@ -123,18 +148,18 @@ class DecisionLog:
         """Take decisions to be written; where too many wait, or after `close`, they are counted and dropped."""
         for decision in decisions:
             try:
-                line = _encode(self._line(decision)) + b"\n"
+                waiting = _Waiting(_encode(self._line(decision)), _measurable(decision))
             except Exception as error:  # a log that fails must not stop the choosing
                 self._lose(1, f"{type(error).__name__}: {error}")
                 continue
-            self._enqueue(line)
+            self._enqueue(waiting)
 
-    def _enqueue(self, line: bytes) -> None:
+    def _enqueue(self, waiting: _Waiting) -> None:
         with self._lock:
-            if not self._is_closed and self._n_waiting_bytes + len(line) <= _MOST_WAITING_BYTES:
+            if not self._is_closed and self._n_waiting_bytes + waiting.n_bytes <= _MOST_WAITING_BYTES:
                 with contextlib.suppress(queue.Full):
-                    self._waiting.put_nowait(line)
-                    self._n_waiting_bytes += len(line)
+                    self._waiting.put_nowait(waiting)
+                    self._n_waiting_bytes += waiting.n_bytes
                     return
             self._n_refused += 1
 
@@ -151,7 +176,7 @@ class DecisionLog:
     def _run(self) -> None:
         is_open = True
         while is_open:
-            taken: list[bytes] = []
+            taken: list[_Waiting] = []
             item = self._waiting.get()
             while item is not _STOP:
                 taken.append(item)
@@ -163,15 +188,27 @@ class DecisionLog:
                     break
             is_open = item is not _STOP
             if taken:
-                self._write(taken)
+                with self._lock:
+                    self._n_waiting_bytes -= sum(waiting.n_bytes for waiting in taken)
+                self._write(self._with_distances(taken))
+
+    def _with_distances(self, taken: Sequence[_Waiting]) -> list[bytes]:
+        """Complete lines by the distances of their queries, measured all at once."""
+        step = -(-len(taken) // _MOST_MEASURED)
+        try:
+            found = self._distances.of([None if row % step else waiting.query for row, waiting in enumerate(taken)])
+        except Exception as error:  # a line without its distance is better than none
+            _LOGGER.warning("%s: distances are not known (%s: %s)", self.path, type(error).__name__, error)
+            found = [None] * len(taken)
+        return [waiting.line[:-1] + _fields(distance) for waiting, distance in zip(taken, found, strict=True)]
 
     def _write(self, lines: Sequence[bytes]) -> None:
         """Write lines whole or not at all: half a line would spoil the next one."""
         content = memoryview(b"".join(lines))
-        with self._lock:
-            self._n_waiting_bytes -= len(content)
         before = -1
         try:
+            if self._is_of_another_period():
+                self._begin_anew()
             before = os.fstat(self._descriptor).st_size
             while content:
                 content = content[os.write(self._descriptor, content) :]
@@ -188,15 +225,20 @@ class DecisionLog:
         if before + sum(map(len, lines)) > self._most_bytes:
             self._begin_anew()
 
+    def _is_of_another_period(self) -> bool:
+        """Whether the file holds lines, and the last of them is of a day before."""
+        state = os.fstat(self._descriptor)
+        return state.st_size > 0 and state.st_mtime // self._age_s < time.time() // self._age_s
+
     def _begin_anew(self) -> None:
-        """Put a full file aside; where that fails the log goes on in it."""
+        """Put a full or old file aside; where that fails the log goes on in it."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         try:
             self.path.rename(self.path.with_name(f"{self.path.stem}-{stamp}{self.path.suffix}"))
             fresh = _open(self.path)
         except (OSError, OutputError) as error:
             self._most_bytes *= 2  # until the next try
-            _LOGGER.warning("%s: is full and cannot be put aside (%s); the log goes on in it", self.path, error)
+            _LOGGER.warning("%s: cannot be put aside (%s); the log goes on in it", self.path, error)
             return
         os.close(self._descriptor)
         self._descriptor = fresh
@@ -217,23 +259,26 @@ class DecisionLog:
         line: dict[str, object] = {
             "id": decision.id,
             "time": datetime.fromtimestamp(decision.time_s, UTC).isoformat(timespec="milliseconds"),
-            "request_id": decision.request_id,
+            "request_id": request.request_id if decision.request_id is None else decision.request_id,
             "decision": choice.decision,
             "category": choice.category,
             "category_source": choice.category_source,
             "candidates": _candidates(choice),
             "scores": choice.scores,
             "utilities": choice.utilities,
-            "model": choice.model,
+            "model": choice.model if decision.answered is None else decision.answered,
             "margin": choice.margin,
-            "reason": choice.reason,
+            "reason": choice.reason if decision.answered is None else "shadow",
             "excluded": choice.excluded,
             "previous": request.previous,
             "objective": _document(objective),
-            "propensity": 1.0,  # nothing is left to chance
+            "propensity": choice.propensity,
+            **_explored(request),
             "duration_ms": round(1e3 * decision.duration_s, 3),
             "run_id": None if chose is None or chose.artefact.header is None else chose.artefact.header.run_id,
         }
+        if decision.answered is not None:
+            line["shadow_model"] = choice.model
         if self._with_text:
             line["text"] = text
         else:
@@ -289,6 +334,23 @@ def _drop_torn_line(descriptor: int) -> None:
         os.ftruncate(descriptor, start + whole)
 
 
+def _fields(distance: Distance | None) -> bytes:
+    """Write the end of a line."""
+    if distance is None:
+        return b',"distance":null,"distance_rank":null}\n'
+    return b',"distance":%.4f,"distance_rank":%.5f}\n' % (distance.cosine, distance.rank)
+
+
+def _measurable(decision: Decision) -> Measurable | None:
+    """Find the vector that a choice rests on; None where it rests on none, or that is not kept."""
+    if not decision.choice.scores:
+        return None
+    own = decision.router.current if isinstance(decision.router, ReloadingRouter) else decision.router
+    parts = parts_of(own)  # of which the first embeds for all
+    vector = parts[0].vector_of(decision.request) if parts else None
+    return None if vector is None else Measurable(parts[0], vector)
+
+
 def _chose(router: ModelRouter, choice: Choice) -> Router | None:
     """Give the router of one training that a choice rests on; None where nothing was compared."""
     own = router.current if isinstance(router, ReloadingRouter) else router
@@ -301,6 +363,12 @@ def _candidates(choice: Choice) -> list[str]:
     """Name what was on offer: what was compared, what was left out, and the only one."""
     only = () if choice.reason == "default" else (choice.model,)
     return list(dict.fromkeys((*choice.utilities, *choice.excluded, *only)))
+
+
+def _explored(request: Request) -> dict[str, float]:
+    """Say within which margin others could have been drawn; nothing where nothing was left to chance."""
+    exploration = as_exploration(request.explore)
+    return {} if exploration is None else {"explore_margin": exploration.margin}
 
 
 def _document(objective: Objective | None) -> dict[str, object] | None:

@@ -24,3 +24,12 @@ def known_models(router: ModelRouter) -> frozenset[str]:
     else:
         names = set(getattr(router, "models", ()))  # a router of somebody's own may say them too
     return frozenset(name for name in names if name is not None)
+
+
+def answering_models(router: ModelRouter) -> frozenset[str]:
+    """Name the models that a choice of a router can name: those that it knows, and the adapters of its decisions."""
+    adapters: set[str] = set()
+    if isinstance(router, DecisionRouter):
+        offered = (reference for decision in router.config.decisions for reference in decision.model_refs)
+        adapters = {reference.asked_name for reference in offered}
+    return known_models(router) | adapters

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from vsr._checks import as_list
 from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Choice
+from vsr.choice.exploration import Exploration
 from vsr.choice.limits import Limits
 from vsr.choice.objective import Objective
 from vsr.data.messages import Conversation
@@ -36,6 +37,8 @@ class ModelRouter(Protocol):
         limits: Limits | None = None,
         objective: Objective | None = None,
         previous: str | None = None,
+        explore: Exploration | float | None = None,
+        request_id: str | None = None,
     ) -> Choice:
         """Choose the model for one query.
 
@@ -55,18 +58,33 @@ class ModelRouter(Protocol):
             objective: what is maximised; the router's own without it.
             previous: name of the model that has answered in this conversation so far; another one is chosen only where
                 that raises utility by more than the `switch_margin` of the objective.
+            explore: probability of drawing among the models that are nearly as good as the best, so that a log of
+                choices can tell what others would have brought; `vsr.Exploration(0.02, margin=0.05)` says what nearly
+                is. `choice.propensity` is how probable the choice was. Nothing is drawn with a `previous` model.
+            request_id: your own name of the request, for the decision log.
 
         Raises:
             SelectionError: No candidate is known and there is no default, none meets the limits and these say that it
-                is an error, the text is blank, text and vector are both
-                given or neither, or an argument is of another kind.
+                is an error, the text is blank, text and vector are both given or neither, or an argument is of another
+                kind.
             RecordError: The vector has another width or is not finite, or the category is no text.
             EmbeddingError: The text cannot be embedded.
         """
         if query is not None and embedding is not None:
             raise SelectionError("a query and an embedding were given; expected one of them")
         request = Request(
-            query, category, signals, candidates, default, objective, embedding, limits, previous, messages
+            query,
+            category,
+            signals,
+            candidates,
+            default,
+            objective,
+            embedding,
+            limits,
+            previous,
+            messages,
+            explore=explore,
+            request_id=request_id,
         )
         return self.route([request])[0]
 

@@ -1,5 +1,6 @@
 """The vectors of requests: given, remembered from an equal text, or embedded, all of a batch at once."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ Vectors = npt.NDArray[np.float32]
 QUERY_CACHE = 10_000
 """Texts whose vectors are kept unless somebody says otherwise: 30 MB at 768 dimensions, and the texts."""
 
-_LONGEST_KEPT = 8_000  # characters: longer texts hardly come twice, and ten thousand of them are a memory full
+_LONGEST_KEPT = 8_000  # characters: ten thousand longer texts are a memory full, so these are kept by their digests
 
 
 class QueryVectors:
@@ -50,7 +51,7 @@ class QueryVectors:
         self._path = path
         self._text: Text = text
         self._capacity = query_cache
-        self._kept: OrderedDict[str, Vectors] = OrderedDict()
+        self._kept: OrderedDict[str | bytes, Vectors] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, requests: Sequence[Request]) -> Vectors:
@@ -75,6 +76,13 @@ class QueryVectors:
         rows[given] = self.of([requests[row] for row in given])
         rows[asked] = self._of_texts([requests[row].text(self._text) for row in asked])
         return rows
+
+    def recall(self, request: Request) -> Vectors | None:
+        """Give the vector of a request that was just chosen for, (dim,) float32; None where it is not kept."""
+        if request.embedding is not None:
+            return np.asarray(request.embedding, dtype=np.float32)
+        text = request.text(self._text)
+        return None if text is None else self._kept.get(_key(text))
 
     def _of_texts(self, queries: Sequence[str | None]) -> Vectors:
         if self.embedder is None:
@@ -106,17 +114,25 @@ class QueryVectors:
         found = {}
         with self._lock:
             for text in texts:
-                vector = self._kept.get(text)
+                key = _key(text)
+                vector = self._kept.get(key)
                 if vector is not None:
-                    self._kept.move_to_end(text)
+                    self._kept.move_to_end(key)
                     found[text] = vector
         return found
 
     def _remember(self, texts: Sequence[str], vectors: Vectors) -> None:
         pairs = zip(texts[-self._capacity :], vectors[-self._capacity :], strict=True)
         # Copies: a row would keep its whole batch alive.
-        fresh = [(text, vector.copy()) for text, vector in pairs if len(text) <= _LONGEST_KEPT]
+        fresh = [(_key(text), vector.copy()) for text, vector in pairs]
         with self._lock:
             self._kept.update(fresh)
             while len(self._kept) > self._capacity:
                 self._kept.popitem(last=False)
+
+
+def _key(text: str) -> str | bytes:
+    """Give what a text is kept under."""
+    if len(text) <= _LONGEST_KEPT:
+        return text
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()

@@ -12,6 +12,7 @@ from vsr.choice.chooser import Choice
 from vsr.choice.objective import Objective
 from vsr.errors import ArtefactError, VsrError
 from vsr.persistence import RECOMMENDED, Artefact, find_artefacts, open_artefact
+from vsr.persistence.current import training_folder
 from vsr.persistence.manifest import MANIFEST_NAME, Manifest, read_manifest, sha256_of
 from vsr.routing.decisions import DecisionRouter
 from vsr.routing.parts import parts_of
@@ -46,7 +47,7 @@ class ReloadingRouter(ModelRouter):
     A request that runs meanwhile ends on the training that it began on.
 
     Attributes:
-        folder: where the artefacts lie; a link to a folder is followed anew each time.
+        folder: where the artefacts lie; links to a folder and to its current version are followed anew each time.
         reloads: what became of later trainings.
     """
 
@@ -164,8 +165,9 @@ class ReloadingRouter(ModelRouter):
             if self._telling(found) == self._telling(self._seen):
                 return False
             try:
-                manifest = self._require_whole()
-                router = self._again(manifest)
+                folder = training_folder(self.folder)
+                manifest = self._require_whole(folder)
+                router = self._again(folder, manifest)
             except (VsrError, OSError, MemoryError) as error:
                 if self._look() == found:
                     self._refuse(found, str(error) or type(error).__name__)
@@ -188,7 +190,11 @@ class ReloadingRouter(ModelRouter):
     def _look(self) -> _Signature:
         """Tell one state of the folder from another, by what the file system says of its files."""
         signature = []
-        for path in (self.folder / MANIFEST_NAME, *find_artefacts(self.folder).values()):
+        try:
+            folder = training_folder(self.folder)
+        except ArtefactError:  # a link that leads nowhere is a state too
+            return ()
+        for path in (folder / MANIFEST_NAME, *find_artefacts(folder).values()):
             try:
                 found = path.lstat()
             except OSError:
@@ -205,32 +211,32 @@ class ReloadingRouter(ModelRouter):
         of_manifest = tuple(each for each in signature if each[0] == MANIFEST_NAME)
         return signature if self.reloads.refusal is not None or not of_manifest else of_manifest
 
-    def _require_whole(self) -> Manifest | None:
+    def _require_whole(self, folder: Path) -> Manifest | None:
         """Refuse files that anybody else could have put there, and a folder that lost its manifest."""
-        manifest = read_manifest(self.folder)
+        manifest = read_manifest(folder)
         if manifest is None:
             if self._had_manifest:
-                raise ArtefactError(f"{self.folder}: has no {MANIFEST_NAME} any more; copy a whole training")
-            names = [path.name for path in find_artefacts(self.folder).values()]
+                raise ArtefactError(f"{folder}: has no {MANIFEST_NAME} any more; copy a whole training")
+            names = [path.name for path in find_artefacts(folder).values()]
         else:
             names = [MANIFEST_NAME, *(file.name for file in manifest.files.values())]
         # Sidecars are as `load_artefact` wants them: the files themselves, of the owner of the JSON file.
         for name in names:
-            _require_own(self.folder / name)
+            _require_own(folder / name)
         return manifest
 
-    def _again(self, manifest: Manifest | None) -> ModelRouter:
+    def _again(self, folder: Path, manifest: Manifest | None) -> ModelRouter:
         """Load from the folder what the router is made of, with the embedder that is loaded already."""
         old = self._router
         if isinstance(old, DecisionRouter):
-            routers = {name: self._one(each, name, manifest) for name, each in old.routers.items()}
+            routers = {name: self._one(each, folder, name, manifest) for name, each in old.routers.items()}
             # What requests lack has been said, or will be in their answers.
             return DecisionRouter(old.config, routers, self._algorithm, logs_missing_signals=False)
         assert isinstance(old, Router), "others have no artefacts"
-        return self._one(old, self._algorithm, manifest)
+        return self._one(old, folder, self._algorithm, manifest)
 
-    def _one(self, old: Router, algorithm: str, manifest: Manifest | None) -> Router:
-        artefact = open_artefact(self.folder, algorithm)  # which compares the digest of what is recommended itself
+    def _one(self, old: Router, folder: Path, algorithm: str, manifest: Manifest | None) -> Router:
+        artefact = open_artefact(folder, algorithm)  # which compares the digest of what is recommended itself
         if manifest is not None:
             _require_listed(artefact, manifest)
         _require_embedded_alike(old.artefact, artefact)

@@ -9,6 +9,7 @@ from vsr._checks import require_kind, require_whole_number
 from vsr.choice.candidates import Candidate
 from vsr.choice.chooser import Terms
 from vsr.choice.expectations import VISION, Demand
+from vsr.choice.exploration import Exploration, as_exploration
 from vsr.choice.limits import Limits, as_limits
 from vsr.choice.objective import Objective
 from vsr.data.messages import Conversation, Text
@@ -37,6 +38,9 @@ class Request:
         messages: the conversation in OpenAI's form, in the place of the text.
         input_tokens: length of the prompt, for the cost of this request; without it estimated from the characters, by
             the tokens for each of them in the training records.
+        explore: probability of drawing among the models that are nearly as good as the best, or an `Exploration` that
+            also says what nearly is; never in the middle of a conversation, that is with a `previous` model.
+        request_id: the caller's own name of the request, for the decision log.
     """
 
     query: str | None = None
@@ -50,13 +54,17 @@ class Request:
     previous: str | None = None
     messages: Messages | None = None
     input_tokens: int | None = None
+    explore: Exploration | float | None = None
+    request_id: str | None = None
 
     def __post_init__(self) -> None:
         """Read the messages once.
 
         Raises:
-            SelectionError: They are none, or there is a query as well.
+            SelectionError: They are none, or there is a query as well; or the name of the request is no text.
         """
+        if self.request_id is not None:
+            require_kind(self.request_id, str, "request_id", "a text", SelectionError)
         if self.messages is None:
             return
         if self.query is not None:
@@ -75,11 +83,14 @@ class Request:
         """What it sets beyond objective and candidates; None where that is nothing.
 
         Raises:
-            SelectionError: The limits are of another kind, the previous model is no name, or the number of tokens none.
+            SelectionError: The limits are of another kind, the previous model is no name, the number of tokens none, or
+                `explore` no probability.
         """
+        exploration = as_exploration(self.explore)
         conversation = self.messages if isinstance(self.messages, Conversation) else None
         has_images = conversation is not None and bool(conversation.images)
-        if self.limits is None and self.previous is None and not has_images and self.input_tokens is None:
+        own = (self.limits, self.previous, self.input_tokens, exploration)
+        if not has_images and all(each is None for each in own):
             return None
         if self.previous is not None:
             require_kind(self.previous, str, "previous", "the name of a model", SelectionError)
@@ -93,7 +104,7 @@ class Request:
             demand = Demand(conversation.n_characters, conversation.n_earlier_characters, needed, self.input_tokens)
         else:
             demand = Demand(None if self.query is None else len(self.query), n_input_tokens=self.input_tokens)
-        return Terms(as_limits(self.limits), self.previous, demand)
+        return Terms(as_limits(self.limits), self.previous, demand, exploration)
 
 
 def checked_signals(signals: Mapping[str, Collection[str]] | None) -> dict[str, frozenset[str]]:

@@ -278,6 +278,10 @@ class Router(ModelRouter):
             raise SelectionError(f"{len(rows)} embeddings but {len(categories)} categories; expected one each")
         return self._resolved(rows, categories)
 
+    def vector_of(self, request: Request) -> npt.NDArray[np.float32] | None:
+        """Give the vector of a request that was just chosen for: (dim,) float32; None where it is not kept."""
+        return self._vectors.recall(request)
+
     def _resolved(self, rows: npt.NDArray[np.float32], categories: Sequence[str | None]) -> Prepared:
         selector = self.artefact.selector
         resolved = resolve_categories(rows, category_codes(categories), selector.classifier)

@@ -12,7 +12,7 @@ from vsr.scoring.multiple_choice import score_multiple_choice
 from vsr.scoring.numeric import is_numeric_truth, score_numeric
 from vsr.scoring.options import DEFAULT_LABELS, Options, read_options
 from vsr.scoring.score import Kind, Score
-from vsr.scoring.text import score_contains, score_exact, score_text
+from vsr.scoring.text import is_short_answer, score_contains, score_exact, score_text
 
 Truth = str | int | float | None
 
@@ -47,7 +47,8 @@ def scoring_rule(
 ) -> Kind:
     """Tell by which rule a response would be scored.
 
-    A metric that is known by name decides; else the options, then what the ground truth is.
+    A metric that is known by name decides; else the options, then what the ground truth is: a number, a short answer
+    (`contains`), a text.
 
     Args:
         ground_truth: the right answer; None or blank where there is none.
@@ -130,7 +131,8 @@ def _rule(
         return _Rule("code")
     if is_numeric_truth(truth) or task in _NUMERIC_TASKS:
         return _Rule("numeric")
-    return _Rule("text")
+    # F1 says 0.33 to "The capital of France is Paris."
+    return _Rule("contains" if not folded_name(metric) and is_short_answer(truth) else "text")
 
 
 def _lettered(truth: str, options: Options | None) -> _Rule:

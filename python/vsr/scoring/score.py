@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-SCORER_VERSION = "3"
+SCORER_VERSION = "4"
 """Stands in every record's `vsr_scorer`: it grows with every change that gives some response another quality."""
 
 Kind = Literal["multiple_choice", "numeric", "text", "code", "exact", "contains", "coverage", "none"]

@@ -15,6 +15,17 @@ from vsr.scoring.committed_text import committed_text
 from vsr.scoring.score import Score
 
 _ARTICLES = frozenset({"a", "an", "the"})
+_MOST_WORDS = 5  # of a short answer
+_EITHER = (frozenset({"yes", "no"}), frozenset({"true", "false"}))
+_CLAUSE_END = re.compile(r"[.,;:!?]+(?=\s|$)|\n|\u2014")
+_NEGATIONS = frozenset(
+    {
+        "not", "no", "never", "neither", "nor", "cannot", "cant", "isnt", "arent", "wasnt", "werent", "doesnt", "dont",
+        "didnt", "without", "except",
+    }
+)  # fmt: skip
+_EMPHASES = frozenset({"only", "just", "doubt", "question", "wonder"})  # behind a negation: "not only Paris"
+_REACH = 3  # words from a negation to what it negates
 # Thousands separators go; decimal points and the sign in front of a number stay.
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _KEPT = re.compile(r"(?<=\d)\.(?=\d)|(?<![\w)])-(?=\.?\d)|(?<!\w)\.(?=\d)")
@@ -39,10 +50,30 @@ def score_exact(response: str, truth: str) -> Score:
 
 
 def score_contains(response: str, truth: str) -> Score:
-    """Score 1 where the ground truth occurs in the response, word for word, else 0."""
+    """Score 1 where the ground truth occurs in the response, word for word and not negated, else 0.
+
+    Of yes and no, and of true and false, the one counts that a clause begins or ends with first: "no" occurs in many
+    answers that do not say no.
+    """
     text = committed_text(response)
+    wanted = answer_tokens(truth)
+    either = next((pair for pair in _EITHER if wanted and wanted[0] in pair and len(wanted) == 1), None)
+    if either is not None:
+        said = (
+            clause[place]
+            for clause in _clauses(text)
+            for place in dict.fromkeys((0, len(clause) - 1) if clause else ())
+            if clause[place] in either and not _negation_before(clause, 0, place)
+        )
+        return Score(float(next(said, None) == wanted[0]), "contains")
     found = any(_occurs(tokens(truth), tokens(text)) for tokens in (_bare, _spaced))
-    return Score(float(found), "contains")
+    return Score(float(found and not _is_negated(wanted, text)), "contains")
+
+
+def is_short_answer(truth: str) -> bool:
+    """Tell whether a ground truth is so short that to contain it is to give it: one to five words, no lone letter."""
+    tokens = answer_tokens(truth)
+    return len(truth.split()) <= _MOST_WORDS and any(len(token) > 1 or not token.isascii() for token in tokens)
 
 
 def answer_tokens(text: str) -> list[str]:
@@ -72,6 +103,30 @@ def _bare(text: str) -> list[str]:
 def _spaced(text: str) -> list[str]:
     """Normalise with a space for every punctuation mark, so that New York is found in New-York."""
     return _words(_without_punctuation(text.lower(), " ")) or text.lower().split()
+
+
+def _clauses(text: str) -> list[list[str]]:
+    return [answer_tokens(clause) for clause in _CLAUSE_END.split(text)]
+
+
+def _is_negated(wanted: list[str], text: str) -> bool:
+    """Tell whether a short answer occurs and is negated wherever it does, as in "it is not Paris"."""
+    if not wanted or len(wanted) > _MOST_WORDS:
+        return False
+    tokens: list[str] = []
+    begins: list[int] = []  # of each token: where its clause begins
+    for clause in _clauses(text):
+        begins += [len(tokens)] * len(clause)
+        tokens += clause
+    places = [at for at, token in enumerate(tokens) if token == wanted[0] and tokens[at : at + len(wanted)] == wanted]
+    return bool(places) and all(_negation_before(tokens, begins[at], at) for at in places)
+
+
+def _negation_before(tokens: list[str], begin: int, at: int) -> bool:
+    return any(
+        tokens[place] in _NEGATIONS and tokens[place + 1] not in _EMPHASES
+        for place in range(max(begin, at - _REACH), at)
+    )
 
 
 def _occurs(wanted: list[str], tokens: list[str]) -> bool:

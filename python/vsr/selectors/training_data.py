@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from vsr.errors import TrainingError
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
+from vsr.prior.incomplete_rows import weighted_residuals
 
 if TYPE_CHECKING:
     from vsr.selectors.base import TrainedSelector
@@ -94,10 +95,17 @@ class TrainingData:
 
     def __post_init__(self) -> None:
         """Work out the residuals once; every algorithm needs them."""
-        object.__setattr__(self, "residual", self.prior.residuals(self.quality, self.codes))
+        freed, trust = weighted_residuals(self.prior, self.quality, self.codes)
+        object.__setattr__(self, "residual", freed if trust is None else self.prior.residuals(self.quality, self.codes))
+        object.__setattr__(self, "freed_residual", freed)
+        object.__setattr__(self, "trust", trust)
 
     #: (n, n_models) float64: quality less prior less the query's own difficulty, NaN = not measured.
     residual: FloatArray = field(init=False, repr=False)
+    #: The same where a row with few cells keeps what these say of its models (`vsr.prior.incomplete_rows`).
+    freed_residual: FloatArray = field(init=False, repr=False)
+    #: (n, n_models) float64 from 0 to 1: how much each of these counts; None where nothing is missing: all count alike.
+    trust: FloatArray | None = field(init=False, repr=False)
 
     @property
     def n_queries(self) -> int:

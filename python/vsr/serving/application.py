@@ -4,14 +4,18 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from vsr.errors import VsrError
+from vsr.errors import OutputError, VsrError
+from vsr.integrations.opentelemetry import trace_answer
+from vsr.serving.batches import Batches
+from vsr.serving.bodies import BodyOfSession
+from vsr.serving.openapi import FEEDBACK_CODES, SESSION_HEADER, openapi_document
 from vsr.serving.service import Service
 from vsr.serving.settings import ServeSettings
 
@@ -19,7 +23,9 @@ _LOGGER = logging.getLogger(__name__)
 _JSON = "application/json"
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 _FREE = frozenset({"/healthz", "/readyz"})
+_LONGEST_SESSION = 256
 _encode = msgspec.json.Encoder().encode
+_Answer = TypeVar("_Answer")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -47,13 +53,16 @@ class Application:
         self.service = service
         self.settings = settings
         self.is_draining = False
+        self._batches = Batches(service.pool, service.answer)
         self._n_in_flight = 0
         self._held_bytes = 0
         self._own_hosts = settings.own_hosts
         self._key = None if settings.key is None else settings.key.encode()
         self._paths: dict[str, tuple[str, Endpoint]] = {
             "/v1/select": ("POST", self._select),
+            "/v1/feedback": ("POST", self._feedback),
             "/v1/models": ("GET", self._models),
+            "/openapi.json": ("GET", self._openapi),
             "/healthz": ("GET", self._healthz),
             "/readyz": ("GET", self._readyz),
             "/metrics": ("GET", self._metrics),
@@ -100,6 +109,28 @@ class Application:
                 raise _RefusedError(401, "expected the key of this server: Authorization: Bearer KEY")
 
     async def _select(self, request: Request) -> Response:
+        session = request.headers.get(SESSION_HEADER) or None
+        if session is not None and len(session) > _LONGEST_SESSION:
+            raise _RefusedError(
+                400, f"{SESSION_HEADER} has {len(session):,} characters; expected at most {_LONGEST_SESSION}"
+            )
+        content = await self._work(request, lambda body: self._batches.answer(BodyOfSession.of(body, session)))
+        trace_answer(content)
+        return _response(content)
+
+    async def _feedback(self, request: Request) -> Response:
+        feedback = self.service.feedback
+        if feedback is None:
+            raise _RefusedError(404, "this server keeps no feedback; start it with --log DIR, where that is kept")
+        loop = asyncio.get_running_loop()
+        receipts, is_list = await self._work(
+            request,
+            lambda body: loop.run_in_executor(self.service.pool, self.service.take_feedback, feedback, body),
+        )
+        return _json(receipts) if is_list else _json(receipts[0], FEEDBACK_CODES[receipts[0].outcome])
+
+    async def _work(self, request: Request, work: Callable[[bytes], Awaitable[_Answer]]) -> _Answer:
+        """Read the body of a request and work on it, as far as there is room."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
             raise _RefusedError(415, f"expected Content-Type: {_JSON}")
         if self._n_in_flight >= self.settings.max_in_flight:
@@ -109,15 +140,15 @@ class Application:
         held = _Held(self)
         try:
             body = await self._body(request, held)
-            loop = asyncio.get_running_loop()
-            content = await loop.run_in_executor(self.service.pool, self.service.answer, body)
+            return await work(body)
+        except OutputError as error:
+            raise _RefusedError(503, str(error)) from error
         except VsrError as error:
             raise _RefusedError(400, str(error)) from error
         finally:
             held.release()
             self._n_in_flight -= 1
             self.service.metrics.in_flight.set(self._n_in_flight)
-        return _response(content)
 
     async def _body(self, request: Request, held: "_Held") -> bytes:
         """Read a body, and stop where it is too large, too slow, or more than all bodies together may be."""
@@ -152,11 +183,16 @@ class Application:
         names = sorted(self.service.known(self.service.current))
         return _json({"models": names, "default": self.service.default(), "run_id": run_id})
 
+    async def _openapi(self, _request: Request) -> Response:
+        return _json(openapi_document(has_key=self._key is not None))
+
     async def _healthz(self, _request: Request) -> Response:
         return _json({"status": "ok"})
 
     async def _readyz(self, _request: Request) -> Response:
-        return _json({"status": "draining"}, 503) if self.is_draining else _json({"status": "ok"})
+        state = self.service.switch.state
+        how = {"routing": state.routing, **({} if state.model is None else {"model": state.model})}
+        return _json({"status": "draining", **how}, 503) if self.is_draining else _json({"status": "ok", **how})
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(self.service.metrics.page(), media_type=None, headers={"content-type": _METRICS})

@@ -1,4 +1,4 @@
-"""The process of a server: its socket, its signals, the thread that looks for new trainings."""
+"""The process of a server: its signals, the thread that looks for new trainings and other orders."""
 
 import logging
 import signal
@@ -10,41 +10,48 @@ from types import FrameType
 
 import uvicorn
 
-from vsr.errors import ConfigError
 from vsr.routing.reloading import ReloadingRouter
 from vsr.serving.application import Application
 from vsr.serving.service import Service
 from vsr.serving.settings import ServeSettings
+from vsr.serving.workers import Worker
 
 _LOGGER = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.5
-_BACKLOG = 1024
 _KEEP_ALIVE_S = 30
 
 
-def serve(service: Service, settings: ServeSettings, announce: Callable[[str], None] = lambda _url: None) -> None:
+def serve(
+    service: Service,
+    settings: ServeSettings,
+    listening: socket.socket,
+    announce: Callable[[], None] = lambda: None,
+    worker: Worker | None = None,
+) -> None:
     """Answer requests until SIGTERM or SIGINT, then end what is under way and write the log out.
+
+    SIGHUP lets it look at once whether there is a new training, or another order in the file of the switch.
 
     Args:
         service: what answers.
-        settings: where, and whom.
-        announce: called with the address when the server listens.
+        settings: whom, and how long.
+        listening: socket to accept from; it is closed at the end.
+        announce: called when requests are about to be answered.
+        worker: what this process is, where it is one of several.
 
     Raises:
-        ConfigError: The address cannot be listened on.
         KeyboardInterrupt: SIGINT came; everything is tidied up as after SIGTERM.
     """
-    listening = _listen(settings)
-    application = Application(service, settings)
-    server = _Server(application, settings)
-    ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(service, ended), name="trainings", daemon=True)
+    server = _Server(Application(service, settings), settings)
+    watcher = threading.Thread(target=server.watch, args=(service, worker), name="orders", daemon=True)
     try:
-        watcher.start()
-        announce(settings.url(listening.getsockname()[1]))
-        server.run(sockets=[listening])
+        with server.signals():
+            watcher.start()
+            announce()
+            server.run(sockets=[listening])
     finally:
-        ended.set()
+        server.wake(for_good=True)
+        watcher.join()
         listening.close()
         service.close()
     if server.signal_number == signal.SIGINT:
@@ -70,45 +77,56 @@ class _Server(uvicorn.Server):
             )
         )
         self._application = application
+        self._woken = threading.Event()
+        self._woken.set()  # an order may have come while the artefacts were read
+        self._has_ended = False
         self.signal_number: int | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Let SIGTERM and SIGINT end the server in peace; uvicorn itself would raise them again afterwards."""
-        before = {number: signal.signal(number, self._end) for number in (signal.SIGTERM, signal.SIGINT)}
+        """Do nothing: uvicorn would take them later than `signals`, and raise them again at the end."""
+        yield
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Let SIGTERM and SIGINT end the server in peace, and SIGHUP wake whoever looks for orders."""
+        handlers = {signal.SIGTERM: self._end, signal.SIGINT: self._end, signal.SIGHUP: self._wake}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
+    def wake(self, *, for_good: bool = False) -> None:
+        """Let `watch` look at once, or end."""
+        self._has_ended = self._has_ended or for_good
+        self._woken.set()
+
+    def watch(self, service: Service, worker: Worker | None) -> None:
+        """Look again and again for a new training, for what `/metrics` shows, and whether anybody is left to obey."""
+        while not self._has_ended:
+            if self._woken.wait(_LOOK_EVERY_S):
+                self._woken.clear()
+                service.switch.read_again()
+            if worker is not None and worker.is_orphan and not self.should_exit:
+                _LOGGER.warning("the process that kept this one up has gone; it ends")
+                self._begin_to_end()
+            try:
+                if isinstance(service.router, ReloadingRouter):
+                    service.router.reload_if_changed()
+                service.metrics.refresh()
+            except Exception as error:
+                _LOGGER.error("looking for a new training: %s: %s", type(error).__name__, error)  # noqa: TRY400
+
+    def _wake(self, _number: int, _frame: FrameType | None) -> None:
+        self.wake()
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit and number == signal.SIGINT
         self.signal_number = number
+        self._begin_to_end()
+
+    def _begin_to_end(self) -> None:
         self._application.is_draining = True
-        self.handle_exit(number, frame)
-
-
-def _listen(settings: ServeSettings) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"--host {settings.host} --port {settings.port}: cannot be listened on ({why}); name another, --port 0 "
-            "takes a free one"
-        ) from error
-    listening.setblocking(False)
-    return listening
-
-
-def _watch(service: Service, ended: threading.Event) -> None:
-    """Look for a new training again and again."""
-    router = service.router
-    if not isinstance(router, ReloadingRouter):
-        return
-    while not ended.wait(_LOOK_EVERY_S):
-        try:
-            router.reload_if_changed()
-        except Exception as error:
-            _LOGGER.error("looking for a new training: %s: %s", type(error).__name__, error)  # noqa: TRY400
+        self.should_exit = True

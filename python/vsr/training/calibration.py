@@ -45,13 +45,16 @@ class Tally:
         self._parts: list[FloatArray] = []
         self.predicted_residuals: list[npt.NDArray[np.float32]] = []
 
-    def add(self, residual: FloatArray, predicted_residuals: FloatArray) -> None:
-        """Take in one fold: both (n_held_out, n_models) float64, NaN = not measured."""
+    def add(self, residual: FloatArray, predicted_residuals: FloatArray, trust: FloatArray | None = None) -> None:
+        """Take in one fold: all (n_held_out, n_models) float64, NaN = not measured; without trust all count alike."""
         observed = np.isfinite(residual)
         r = np.where(observed, residual, 0.0)
         # Both means of the centred error run over the same observed cells.
         d = np.nan_to_num(centred_rows(predicted_residuals, observed))
         self.predicted_residuals.append(predicted_residuals.astype(np.float32))
+        if trust is not None:
+            scale = np.sqrt(trust)
+            r, d = scale * r, scale * d
         self._parts.append(np.stack([(r * r).sum(1), (r * d).sum(1), (d * d).sum(1)]))
 
     def sums(self) -> FloatArray:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from vsr.data.categories import CATEGORIES
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
+from vsr.prior.incomplete_rows import weighted_residuals
 from vsr.selectors.training_data import Features, TrainingData
 
 N_INNER_FOLDS = 4
@@ -42,6 +43,8 @@ class InnerFold:
         features: (n_held_out, n_features) float32.
         prior: (n_held_out, n_models) float64, the data' table for the held-out queries.
         residual: (n_held_out, n_models) float64, quality less prior less the query's own difficulty; NaN = missing.
+        freed_residual: the same where a row with few cells keeps what these say of its models.
+        trust: (n_held_out, n_models) float64 from 0 to 1, how much each of them counts; None where all count alike.
         rows: (n_held_out,) int64 row numbers of the held-out queries.
     """
 
@@ -49,6 +52,8 @@ class InnerFold:
     features: Features
     prior: FloatArray
     residual: FloatArray
+    freed_residual: FloatArray
+    trust: FloatArray | None
     rows: IntArray
 
 
@@ -59,10 +64,13 @@ def inner_fold(data: TrainingData, train: IntArray, held_out: IntArray) -> Inner
         return None
     codes = data.codes[train]
     prior = MeanTable.fit(quality, codes, len(CATEGORIES), data.prior.shrinkage)
+    freed, trust = weighted_residuals(prior, data.quality[held_out], data.codes[held_out])
     return InnerFold(
         data=TrainingData(np.ascontiguousarray(data.features[train]), codes, quality, prior, data.preferences),
         features=np.ascontiguousarray(data.features[held_out]),
         prior=prior.rows(data.codes[held_out]),
-        residual=prior.residuals(data.quality[held_out], data.codes[held_out]),
+        residual=freed if trust is None else prior.residuals(data.quality[held_out], data.codes[held_out]),
+        freed_residual=freed,
+        trust=trust,
         rows=held_out,
     )

@@ -172,7 +172,7 @@ class Trainer:
         for fold in self._inner_folds(n_rows):
             folds.append(fold)
             for result in algorithm.sweep(fold.data, fold.features, fold.prior, settings, self.seed):
-                tallies[result.setting].add(fold.residual, result.predicted_residuals)
+                tallies[result.setting].add(fold.freed_residual, result.predicted_residuals, fold.trust)
         sums = [tallies[setting].sums() for setting in settings]
         slopes = [calibration_slope(each, algorithm.largest_slope) for each in sums]
         errors = [

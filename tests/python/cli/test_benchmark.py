@@ -180,3 +180,38 @@ def test_kill_9_loses_no_answer_and_repeats_none(tmp_path):
     calls = Counter(record["call_id"] for record in killed.records())
     assert set(calls.values()) == {1}
     assert without_times(killed.records()) == without_times(whole.records())
+
+
+def test_a_budget_makes_a_part_of_the_calls_and_a_second_run_none(tmp_path):
+    with Scripted(always("The answer is 4.")) as server:
+        setting = Setting(tmp_path, server)
+        _, stderr = setting.run("--budget", "0.5")
+        assert "--budget 0.5: 6 of the plan's calls are made; time and cost in proportion." in stderr
+        assert "Round 1 of " in stderr
+        n_records = len(setting.out.read_text().splitlines())
+        assert 5 <= n_records <= 7
+        _, stderr = setting.run("--budget", "0.5")
+    assert f"0 calls in 0.0 s, 0 of {n_records} failed" in stderr.replace("0 calls in 0.1 s", "0 calls in 0.0 s")
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (("--probe", "3"), "--probe needs --only-model NEW"),
+        (("--budget", "0.5", "--only-model", "a"), "--budget has no effect with --only-model"),
+        (("--use-fallback",), "Embedding flags have no effect without --budget or --probe"),
+    ],
+)
+def test_flags_of_fewer_calls_that_do_nothing(tmp_path, flags, problem):
+    with Scripted(always()) as server:
+        _, stderr = Setting(tmp_path, server).run(*flags, code=2)
+    assert problem in " ".join(stderr.split())
+
+
+def test_one_model_alone_and_its_probes(tmp_path):
+    with Scripted(always("The answer is 4.")) as server:
+        setting = Setting(tmp_path, server)
+        setting.run("--only-model", "a")
+        stdout, stderr = setting.run("--only-model", "b", "--probe", "3")
+    assert "3 calls to make." in stderr
+    assert stdout.splitlines()[1].split()[:2] == ["b", "3"]

@@ -12,8 +12,8 @@ from vsr.cli.run_display import run_display, say_estimate, status_line
 
 
 def snapshot(n_written=10, stopped=None, seconds=5.0):
-    models = (ModelProgress("a", 8, 1, 0.5, 0.25, None), ModelProgress("b", 4, 0, None, 0.0, stopped))
-    return Snapshot(models, 10, n_written, 8, 2, seconds, 0.25)
+    models = (ModelProgress("a", 10, 8, 1, 0.5, 0.25, None), ModelProgress("b", 10, 4, 0, None, 0.0, stopped))
+    return Snapshot(models, n_written, 8, 2, seconds, 0.25)
 
 
 def test_the_line_says_how_far_how_fast_how_long_and_how_dear():

@@ -127,7 +127,7 @@ def test_every_algorithm_routes(algorithm: str, trained: Path, vsr_train: Comman
     document = result.json
     assert document["model"] == "cicero"
     assert set(document) == {
-        *("model", "quality", "utility", "margin", "reason", "scores", "utilities"),
+        *("model", "quality", "utility", "margin", "reason", "propensity", "scores", "utilities"),
         *("category", "category_source", "ranking", "decision", "reference", "excluded", "missing_signals"),
     }
     assert document["scores"][document["model"]] == document["quality"]

@@ -79,7 +79,7 @@ def test_every_example_asks_as_its_providers_want_it(path, tmp_path):
 
 def test_there_is_an_example_of_each_documented_kind():
     names = {path.stem for path in CONFIGS.glob("*.yaml")}
-    assert names == {"ollama", "huggingface", "openai", "nvidia", "openrouter", "vllm", "mixed", "decisions"}
+    assert names == {"ollama", "huggingface", "openai", "nvidia", "openrouter", "vllm", "mixed", "decisions", "judge"}
 
 
 def test_four_models_with_decisions_ask_for_four_algorithms():

@@ -17,7 +17,7 @@ from vsr.exporting import FORMATS, ExportResult, ExportSettings, export_selector
 from vsr.exporting.readers import CHOOSERS
 from vsr.exporting.teacher import Teacher, UtilityTerms
 from vsr.features import split_features
-from vsr.importing import import_selectors
+from vsr.importing.semantic_router import import_selectors
 from vsr.persistence import load_artefact
 from vsr.selectors.svm import SvmPredictor
 

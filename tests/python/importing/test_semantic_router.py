@@ -11,7 +11,7 @@ import pytest
 from vsr.data.categories import FIRST_SEMANTIC_ROUTER_CATEGORIES, SEMANTIC_ROUTER_CATEGORIES
 from vsr.errors import ArtefactError
 from vsr.features import build_features
-from vsr.importing import import_selectors
+from vsr.importing.semantic_router import import_selectors
 from vsr.persistence import load_artefact
 
 WIDTH = 6

@@ -86,3 +86,23 @@ def test_a_configuration_with_decisions_narrows_to_their_models_and_maps_ids(env
     assert narrowed(plugin, *theirs) == [f"hosted_vllm/org/{choice.model}-it"]
     assert narrowed(plugin, "org/newton-it", "openai/gpt-9", "openai/fresh") == ["openai/fresh"]  # the default
     assert narrowed(plugin, "org/newton-it", "openai/gpt-9") == ["org/newton-it", "openai/gpt-9"]
+
+
+def test_the_workers_of_a_proxy_share_conversations(environment, folder):
+    environment.setenv("VSR_MODELS_DIR", str(folder))
+    environment.setenv("VSR_LITELLM_TIMEOUT_S", "20")
+    one, other = plugin_from_environment(), plugin_from_environment()
+    seen = []
+    for plugin in (one, other):
+
+        def watched(asked, route=plugin.router.route):
+            seen.extend(asked)
+            return route(asked)
+
+        environment.setattr(plugin.router, "route", watched)
+    messages = [{"role": "user", "content": QUERY}]
+    for plugin, session in ((one, "s"), (other, "s"), (other, "t")):
+        metadata = {"session_id": session, "user_api_key_hash": "of alice"}
+        asyncio.run(plugin.rank(messages, [f"openai/{model}" for model in MODELS], metadata))
+    first = Router.load(folder).select(QUERY).model
+    assert [request.previous for request in seen] == [None, first, None]

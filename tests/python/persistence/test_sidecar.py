@@ -27,6 +27,7 @@ from vsr.persistence.mapping import verify_sidecar
 from vsr.persistence.sidecar import MOST_JSON_ROWS
 from vsr.persistence.trainings import run_ids, sidecar_of
 from vsr.persistence.verification import differences
+from vsr.persistence.versions import list_versions, new_training, use_version
 from vsr.routing.reloading import ReloadingRouter
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.knn import KnnPredictor
@@ -420,6 +421,20 @@ def test_a_router_goes_over_to_a_new_pair(tmp_path: Path) -> None:
     assert "cannot be read" in str(router.reloads.refusal)
 
 
+def test_going_back_reads_sidecars_too(tmp_path: Path) -> None:
+    for n_queries in (90, 80):
+        with new_training(tmp_path, keep=5) as training:
+            path = save_selector(trained(n_queries)["knn"], training.folder, artefact_format="binary")
+            write_manifest(training.folder, {"knn": path}, "knn", Objective())
+    _, old = list_versions(tmp_path)
+    assert use_version(tmp_path, old.name).is_current
+    (sidecar,) = old.path.glob("*.safetensors")
+    content = sidecar.read_bytes()
+    sidecar.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ArtefactError, match=f"{sidecar.name}: is not the file that training"):
+        use_version(tmp_path, old.name)
+
+
 # Memory
 
 
@@ -459,6 +474,7 @@ def test_loading_maps_and_auto_is_binary_when_big(selectors: dict[str, TrainedSe
         setting=held.setting,
         measured=held.measured[tiled],
         residual=held.residual[tiled],
+        trust=None if held.trust is None else held.trust[tiled],
         best=held.best[tiled],
         queries=("",) * n_rows,
         index=_core.KnnIndex(features, len(CATEGORIES), "flat"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vsr.errors import ArtefactError
+from vsr.persistence.held_out import HeldModel, HeldOut, Moments
 from vsr.persistence.training_queries import (
     CategorySelection,
     TrainingQueries,
@@ -19,6 +20,11 @@ RUN_ID = "0123456789abcdef"
 QUERIES = ["What is a contract?", "What is a prime?", "Was ist ein Café?"]
 
 
+HELD_OUT = HeldOut(
+    7, 3, {"law": 6.5, "math": 0.5}, {"knn": {"cicero": HeldModel(0.75, 0.05, Moments(5.25, -0.1, 0.5), None, None)}}
+)
+
+
 def written(folder: Path) -> Path:
     queries = TrainingQueries(
         run_id=RUN_ID,
@@ -26,6 +32,7 @@ def written(folder: Path) -> Path:
         sample=np.eye(3, 4, dtype=np.float32),
         distances=np.array([0.1, 0.5, 0.5]),
         selection={"knn": (CategorySelection("law", 7, {"cicero": 0.75, "newton": 0.25}),)},
+        held_out=HELD_OUT,
     )
     return write_training_queries(folder, queries)
 
@@ -38,6 +45,7 @@ def test_it_reads_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.hashes, np.sort(query_hashes(QUERIES, RUN_ID)))
     np.testing.assert_array_equal(read.sample, np.eye(3, 4))
     np.testing.assert_array_equal(read.distances, [0.1, 0.5, 0.5])
+    assert read.held_out == HELD_OUT
     assert read.selection == {"knn": (CategorySelection("law", 7, {"cicero": 0.75, "newton": 0.25}),)}
 
 
@@ -75,6 +83,7 @@ def test_a_folder_of_an_older_version_keeps_nothing(tmp_path: Path) -> None:
         ("distances", [], "no"),
         ("selection", {"knn": {"law": {"n_queries": 1, "shares": {"cicero": "all"}}}}, "expected a number"),
         ("selection", [], "expected an object"),
+        ("held_out", {"n_queries": "all"}, "held_out"),
         ("run_id", None, "run_id"),
     ],
 )

@@ -72,6 +72,8 @@ def test_a_line_says_what_the_choice_rests_on(router, tmp_path):
         "duration_ms": 1.5,
         "run_id": router.run_id,
         "text_hash": hmac.new(b"k", LAW.encode(), hashlib.sha256).hexdigest(),
+        "distance": None,
+        "distance_rank": None,
     }
     assert LAW not in log.path.read_text()
     assert (log.n_written, log.n_dropped) == (1, 0)
@@ -214,7 +216,21 @@ def test_a_file_that_cannot_be_put_aside_is_written_to_further(router, tmp_path,
         log.add([decided(router, Request(LAW), number) for number in range(3)])
         log.close()
     assert len((tmp_path / "elsewhere" / "decisions.jsonl").read_text().splitlines()) == 3
-    assert "is full and cannot be put aside" in caplog.records[0].getMessage()
+    assert "cannot be put aside" in caplog.records[0].getMessage()
+
+
+def test_each_day_has_a_file(router, tmp_path):
+    log = DecisionLog(tmp_path / "decisions.jsonl", key="k")
+    for number in range(3):
+        log.add([decided(router, Request(LAW), number)])
+        while log.n_written <= number:
+            time.sleep(0.001)
+        if number == 0:
+            os.utime(log.path, (1_700_000_000, 1_700_000_000))
+    log.close()
+    [older] = tmp_path.glob("decisions-*Z.jsonl")
+    found = [[json.loads(line)["id"] for line in path.read_text().splitlines()] for path in (older, log.path)]
+    assert found == [["id0"], ["id1", "id2"]]
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "pipe"])

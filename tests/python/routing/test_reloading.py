@@ -9,6 +9,7 @@ import pytest
 
 from routing.trainings import write_training
 from vsr.persistence import load_artefact, read_manifest
+from vsr.persistence.versions import list_versions, new_training, use_version
 from vsr.routing import DecisionRouter, DisabledRouter, Router
 from vsr.routing.reloading import ReloadingRouter
 
@@ -220,3 +221,35 @@ def test_requests_during_a_reload_end_on_one_training(router, folder):
     assert old != new
     assert all(scores in (old, new) for scores in seen)
     assert router.select(LAW).scores == new
+
+
+# Versions
+
+
+def test_the_link_to_the_current_version_is_followed_there_and_back(tmp_path):
+    for n_queries in (120, 150):
+        with new_training(tmp_path, 5) as training:
+            write_training(training.folder, n_queries=n_queries)
+    new, old = (each.name for each in list_versions(tmp_path))
+    router = ReloadingRouter.load(tmp_path)
+    first = router.run_id
+    assert router.reload_if_changed() is False
+    use_version(tmp_path, old)
+    assert router.reload_if_changed() is True
+    assert router.run_id == old.split("-")[1] != first
+    use_version(tmp_path, new)
+    assert router.reload_if_changed() is True
+    assert router.run_id == first
+    assert (router.reloads.served, router.reloads.refused) == (2, 0)
+
+
+def test_a_link_that_leads_nowhere_is_refused_until_it_is_mended(tmp_path, caplog):
+    with new_training(tmp_path, 5) as training:
+        write_training(training.folder)
+    router = ReloadingRouter.load(tmp_path)
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("gone")
+    refused_with(router, caplog, "leads to gone, which is no version in this folder")
+    use_version(tmp_path, training.path.name)
+    assert router.reload_if_changed() is True
+    assert router.reloads.refusal is None

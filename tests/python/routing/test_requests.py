@@ -1,6 +1,7 @@
 """What a request may set: limits, the model before, and a text that comes again."""
 
 import json
+import random
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from routing.subjects import MODELS, WIDTH, text_outcomes
-from vsr.choice import Limits, Objective
+from vsr.choice import Exploration, Limits, Objective
 from vsr.embedding import Embedder, ProgressCallback, load_embedder
 from vsr.errors import ArtefactError, SelectionError
 from vsr.features import build_features
@@ -89,12 +90,13 @@ def test_without_a_cache_every_text_is_embedded(folder: Path) -> None:
             Router.load(folder, query_cache=wrong)  # type: ignore[arg-type]
 
 
-def test_long_texts_are_not_kept(folder: Path) -> None:
+def test_of_long_texts_the_vectors_are_kept_alone(folder: Path) -> None:
     router, embedder = counting(folder, query_cache=10)
     long = "a court " * 2_000
     for text in (long, long, "short", "short"):
         router.select(text)
-    assert embedder.asked == [long, long, "short"]
+    assert embedder.asked == [long, "short"]
+    assert all(len(key) < 100 for key in router._vectors._kept)
 
 
 def test_many_threads_share_the_cache(folder: Path) -> None:
@@ -131,6 +133,23 @@ def test_limits_and_the_model_before_go_through(folder: Path) -> None:
         router.select(LAW, limits=5)  # type: ignore[arg-type]
     with pytest.raises(SelectionError, match="previous is 5; expected the name of a model"):
         router.select(LAW, previous=5)  # type: ignore[arg-type]
+
+
+def test_exploration_goes_through_and_is_off_by_default(folder: Path) -> None:
+    router = Router.load(folder)
+    assert {router.select(LAW).propensity for _ in range(20)} == {1.0}
+    always = Exploration(1.0, margin=2.0, uniform=random.Random(0).random)
+    choices = [router.select(LAW, explore=always) for _ in range(60)]
+    assert {choice.model for choice in choices} == set(MODELS)
+    assert {choice.propensity for choice in choices} == {1 / 3}
+    assert all((choice.reason == "explored") == (choice.model != "cicero") for choice in choices)
+    assert router.select(LAW, explore=always, candidates=["newton"]).propensity == 1.0
+    assert router.select(LAW, explore=always, previous="cicero").model == "cicero"
+    assert router.select(LAW, explore=0.0) == router.select(LAW)
+    with pytest.raises(SelectionError, match="explore is 2"):
+        router.select(LAW, explore=2)
+    with pytest.raises(SelectionError, match="request_id is 5; expected a text"):
+        router.select(LAW, request_id=5)  # type: ignore[arg-type]
 
 
 def configured(folder: Path, path: Path, **more: Any) -> Router:

@@ -46,15 +46,15 @@ QUERY = "What is the capital of France?\nA) London\nB) Paris\nC) Berlin"
         ("18", {"metric": "GSM8K"}, "numeric"),
         ("18", {"metric": "numeric"}, "numeric"),
         ("x^2", {"task_name": "math"}, "numeric"),
-        ("3 Doors Down", {}, "text"),
-        ("July 4, 1776", {}, "text"),
-        ("Paris", {}, "text"),
+        ("3 Doors Down", {}, "contains"),
+        ("July 4, 1776", {}, "contains"),
+        ("Paris", {}, "contains"),
         ("18", {"metric": "f1_score"}, "text"),
         ("x = 1", {"metric": "code_eval"}, "code"),
         ("def f(x):\n    return x + 1", {"category": "computer science"}, "code"),
         ("def f(x):\n    return x + 1", {"category": "computer_science"}, "code"),
         ("def f(x):\n    return x + 1", {"category": "math"}, "text"),
-        ("a binary search tree", {"category": "computer_science"}, "text"),
+        ("a binary search tree", {"category": "computer_science"}, "contains"),
         ("Paris", {"metric": "exact_match"}, "exact"),
         ("Paris", {"metric": "em"}, "exact"),
         ("Paris", {"metric": "contains"}, "contains"),
@@ -108,7 +108,7 @@ def test_a_letter_beyond_the_options_is_still_compared():
 
 
 def test_options_that_cannot_be_read_count_as_none():
-    assert score_response("Paris", "Paris", choices=object()).kind == "text"
+    assert score_response("Paris", "Paris", choices=object()).kind == "contains"
 
 
 @pytest.mark.parametrize(
@@ -212,3 +212,44 @@ def test_long_repetitions_take_no_time(unit):
     started = time.process_time()
     score_response("B", text, query=text, category="computer science")
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("response", "truth", "value"),
+    [
+        ("The capital of France is Paris.", "Paris", 1),
+        ("It is Lyon, not Paris.", "Paris", 0),
+        ("It is not the city of Paris.", "Paris", 0),
+        ("It is not Lyon. It is Paris.", "Paris", 1),
+        ("I thought of Paris, but no, Paris isn't right; hmm, Paris it is.", "Paris", 1),
+        ("Not only Paris, but there is no doubt Paris it is.", "Paris", 1),
+        ("No, Paris.", "Paris", 1),
+        ("The jury found him not guilty.", "guilty", 0),
+        ("The jury found him not guilty.", "not guilty", 1),
+        ("Parisian art", "Paris", 0),
+        ("There is no doubt: yes.", "no", 0),
+        ("No, there is not.", "no", 1),
+        ("The answer is no.", "no", 1),
+        ("The statement is false since it is not true.", "true", 0),
+        ("He lives in Washington, D.C. today", "Washington, D.C.", 1),
+        ("\u5317\u4eac\u662f\u9996\u90fd", "\u5317\u4eac", 1),
+    ],
+)
+def test_a_short_answer_counts_where_it_is_given(response, truth, value):
+    score = score_response(response, truth)
+    assert (score.kind, score.value) == ("contains", value)
+
+
+@pytest.mark.parametrize("truth", ["a", "b", "The", "x", "one two three four five six"])
+def test_lone_letters_and_long_answers_are_no_short_ones(truth):
+    assert scoring_rule(truth) == "text"
+
+
+def test_a_metric_that_is_given_decides_about_short_answers():
+    assert score_response("The capital of France is Paris.", "Paris", metric="f1_score").value < 0.5
+    assert score_response("It has 15 of them", "5").value == 0  # numbers stay numbers
+
+
+def test_a_long_answer_that_repeats_the_truth_takes_no_longer():
+    """Linear: as quick for a hundred thousand places as the limits on scoring ask."""
+    assert score_response("not Paris " * 40_000, "Paris").value == 0

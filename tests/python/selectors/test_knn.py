@@ -34,16 +34,21 @@ def slow_neighbours(data: TrainingData, query: NDArray[np.float32], k: int) -> l
 
 
 def slow_means(
-    neighbours: list[tuple[int, float]], values: FloatArray, sharpness: float, shrinkage: float
+    neighbours: list[tuple[int, float]],
+    values: FloatArray,
+    sharpness: float,
+    shrinkage: float,
+    trust: FloatArray | None = None,
 ) -> FloatArray:
     """`sum of weight x value / (sum of weights + L)` over the measured cells of the neighbours, model by model."""
     means = []
-    for column in values.T:
+    for place, column in enumerate(values.T):
         total = mass = 0.0
         for row, cosine in neighbours:
             if np.isfinite(column[row]):
-                total += cosine**sharpness * column[row]
-                mass += cosine**sharpness
+                weight = cosine**sharpness * (1.0 if trust is None else trust[row, place])
+                total += weight * column[row]
+                mass += weight
         means.append(total / max(mass + shrinkage, 1e-12))
     return np.array(means)
 
@@ -58,7 +63,8 @@ def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing:
     predictor = Knn.of().fit(data, setting, seed=0)
     expected = []
     for query in unseen:
-        means = slow_means(slow_neighbours(data, query, setting.k), data.residual, setting.sharpness, setting.shrinkage)
+        neighbours = slow_neighbours(data, query, setting.k)
+        means = slow_means(neighbours, data.freed_residual, setting.sharpness, setting.shrinkage, data.trust)
         expected.append(means - means.mean())
     prior = data.prior.rows(np.zeros(len(unseen), dtype=np.int64))
     np.testing.assert_allclose(predictor.predicted_residuals(unseen, prior), expected, atol=2e-6)
@@ -82,7 +88,8 @@ def test_scores_are_the_parent_plus_what_is_believed() -> None:
     columns = unseen.features[:, -14:].argmax(axis=1)
     for query, code, score in zip(unseen.features, columns, selector.scores(unseen.features), strict=True):
         setting = predictor.setting
-        means = slow_means(slow_neighbours(data, query, setting.k), data.residual, setting.sharpness, setting.shrinkage)
+        neighbours = slow_neighbours(data, query, setting.k)
+        means = slow_means(neighbours, data.freed_residual, setting.sharpness, setting.shrinkage, data.trust)
         raw = selector.prior.by_category[code] + selector.slope * (means - means.mean())
         np.testing.assert_allclose(score, np.clip(raw, 0.0, 1.0), atol=2e-6)
 

@@ -14,8 +14,10 @@ from routing.subjects import MODELS
 from routing.trainings import write_training
 from serving.process import refused, served
 from vsr.cli import main
+from vsr.persistence.versions import list_versions, new_training
 from vsr.routing import Router
 from vsr.routing.choice_document import choice_document
+from vsr.traffic.decisions import read_decisions
 
 LAW = "Which court reads this contract, and which statute?"
 HEAD = "POST /v1/select HTTP/1.1\nHost: localhost\nContent-Type: application/json\n"
@@ -142,7 +144,7 @@ def test_models_health_and_readiness(server):
     assert models["models"] == sorted(MODELS)
     assert models["default"] in MODELS
     assert server.client.get("/healthz").json() == {"status": "ok"}
-    assert server.client.get("/readyz").json() == {"status": "ok"}
+    assert server.client.get("/readyz").json() == {"status": "ok", "routing": "on"}
 
 
 def test_metrics_count_choices_and_callers_make_none(server):
@@ -307,6 +309,8 @@ def test_one_model_answers_everything_where_routing_is_switched_off(tmp_path):
     ("arguments", "code", "said"),
     [
         (("--log-text",), 2, "--log-text has no effect without --log."),
+        (("--fixed", "x", "--explore", "0.1"), 2, "--explore has no effect with --fixed."),
+        (("--fixed", "x", "--explore-margin", "0.1"), 2, "--explore-margin has no effect with --fixed."),
         (("--embedding-file", "x.npy"), 2, "--embedding-file has no effect here"),
         (("--models-dir", "/nowhere"), 1, "no such folder"),
         (("--key-file", "/nowhere"), 1, "cannot be read"),
@@ -326,6 +330,24 @@ def test_a_port_that_is_taken_is_named(server, folder):
     code, said = refused("--models-dir", folder, "--port", server.port)
     assert code == 1
     assert f"--port {server.port}: cannot be listened on" in said
+
+
+def test_some_answers_are_drawn_and_the_log_says_how_probable_they_were(folder, tmp_path):
+    with served("--models-dir", folder, "--explore", "0.5", "--explore-margin", "2", "--log", tmp_path) as server:
+        answers = server.select([{"query": LAW, "request_id": "mine"}] * 200).json()
+        assert {answer["propensity"] for answer in answers} == {0.5 / 3, 0.5 + 0.5 / 3}
+        assert {answer["model"] for answer in answers if answer["reason"] == "explored"} == {"newton", "darwin"}
+        for unexplored in ({"explore": 0.0}, {"previous": "cicero"}):
+            answers = server.select([{"query": LAW, **unexplored}] * 50).json()
+            assert {(answer["model"], answer["propensity"]) for answer in answers} == {("cicero", 1.0)}
+        [answer] = server.select([{"query": LAW, "explore": 1.0}]).json()
+        assert answer["propensity"] == 1.0 / 3
+        assert server.select({"query": LAW, "explore": 2}).json()["error"].startswith("explore is 2")
+        server.end()
+    logged = list(read_decisions(tmp_path))
+    assert (len(logged), logged[0].request_id, logged[0].explore_margin) == (301, "mine", 2.0)
+    assert {each.explore_margin for each in logged[200:250]} == {None}
+    assert logged[-1].propensity == 1.0 / 3
 
 
 def test_decisions_of_a_configuration_are_served(folder, tmp_path):
@@ -416,3 +438,31 @@ def test_a_damaged_training_is_refused_and_shown_and_the_next_sound_one_is_serve
         server.wait_until_said("is served from now on")
         assert server.metric("vsr_training_refused") == 0
         assert server.client.get("/v1/models").json()["run_id"] != before
+
+
+def test_another_version_is_served_within_two_seconds_without_a_failed_request(tmp_path):
+    for n_queries in (120, 150):
+        with new_training(tmp_path, 5) as training:
+            write_training(training.folder, n_queries=n_queries)
+    run_ids = {each.name: each.name.split("-")[1] for each in list_versions(tmp_path)}
+    new, old = run_ids
+    with served("--models-dir", tmp_path) as server:
+        codes = []
+        ended = threading.Event()
+
+        def ask() -> None:
+            while not ended.is_set():
+                codes.append(server.select({"query": LAW}).status_code)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert server.client.get("/v1/models").json()["run_id"] == run_ids[new]
+        for version in (old, new, old):
+            assert main(["use", str(tmp_path), version]) == 0
+            switched_s = time.monotonic()
+            while server.client.get("/v1/models").json()["run_id"] != run_ids[version]:
+                assert time.monotonic() - switched_s < 2, server.said
+                time.sleep(0.02)
+        ended.set()
+        asking.join()
+        assert set(codes) == {200}

@@ -14,11 +14,12 @@ from vsr.data.outcomes import Outcomes
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import ArtefactError, RecordError
 from vsr.evaluation.deployed.judging import DeployedEvaluation, evaluate_deployed
-from vsr.evaluation.deployed.novelty import find_yardstick, novelty_of
+from vsr.evaluation.deployed.novelty import novelty_of
 from vsr.evaluation.results import CategorySource
 from vsr.persistence import Artefact, find_artefacts, open_artefact, read_manifest
 from vsr.persistence.training_queries import TRAINING_QUERIES_NAME, TrainingQueries, read_training_queries
 from vsr.persistence.trainings import run_ids
+from vsr.persistence.yardstick import find_yardstick
 
 
 def evaluate(

@@ -10,10 +10,11 @@ from vsr.choice.chooser import Chooser
 from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES, category_shares, most_probable, rows_of
 from vsr.embedding.vectors import as_embeddings, unit_rows
-from vsr.evaluation.deployed.novelty import Novelty, Yardstick, novelty_of
+from vsr.evaluation.deployed.novelty import Novelty, novelty_of
 from vsr.evaluation.selection import selection_by_category, shares_of
 from vsr.persistence import Artefact
 from vsr.persistence.training_queries import CategorySelection
+from vsr.persistence.yardstick import Yardstick
 from vsr.prior.category_means import FloatArray
 from vsr.routing import Router
 

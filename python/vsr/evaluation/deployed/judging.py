@@ -196,8 +196,8 @@ class _Judge:
 
         self.utility = completed_qualities(outcomes, self.codes, seed, utility_of)
         self.quality = completed_qualities(outcomes, self.codes, seed)
-        self.latency_s = completed(outcomes.latency_s, self.codes, seed)
-        self.cost_usd = completed(outcomes.cost_usd, self.codes, seed)
+        self.latency_s = completed(outcomes.latency_s, self.codes, seed, outcomes.probability)
+        self.cost_usd = completed(outcomes.cost_usd, self.codes, seed, outcomes.probability)
         self.best = int(self.utility.mean(axis=0).argmax())
         self.luck = luck_of_the_pick(self.utility, self.best)
         named = None if held_out is None else held_out.get("best_single")

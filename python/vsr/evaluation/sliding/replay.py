@@ -55,7 +55,7 @@ class Ledger:
         measured = np.flatnonzero(outcomes.observed.any(axis=0))
 
         def estimated(values: FloatArray) -> FloatArray:
-            return completed(values, codes, seed)[rows]
+            return completed(values, codes, seed, outcomes.probability)[rows]
 
         def known(values: FloatArray) -> FloatArray | None:
             return estimated(values) if all(known_columns(values[:, measured])) else None

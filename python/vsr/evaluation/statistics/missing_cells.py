@@ -36,7 +36,8 @@ def completed(
         codes: (n_queries,) category of each query, -1 where it is unknown.
         seed: seed of the folds.
         probabilities: (n_queries, n_models) with which each cell was measured, where whoever chose the cells logged
-            them; without them they are estimated by model and category, which assumes that cells are missing at random.
+            them; where they are NaN, or without them, they are estimated by model and category, which assumes that
+            cells are missing at random.
         predicted: (n_queries, n_models) what is expected of each cell, known without its value; NaN where the additive
             model has to say it.
 
@@ -49,7 +50,10 @@ def completed(
         return values
     result = np.full(values.shape, np.nan)
     own, seen = values[:, known], observed[:, known]
-    chance = _probabilities(seen, codes) if probabilities is None else probabilities[:, known]
+    chance = _probabilities(seen, codes)
+    if probabilities is not None:
+        logged = probabilities[:, known]
+        chance = np.where(np.isfinite(logged), logged, chance)
     expected = _predictions(own, seen, codes, seed)
     if predicted is not None:
         expected = np.where(np.isfinite(predicted[:, known]), predicted[:, known], expected)

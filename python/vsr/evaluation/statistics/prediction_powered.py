@@ -92,7 +92,7 @@ def completed_qualities(
     """
     judgements = outcomes.judgements
     if judgements is None or not is_prediction_powered(outcomes):
-        return completed(values_of(outcomes.quality), codes, seed)
+        return completed(values_of(outcomes.quality), codes, seed, outcomes.probability)
     true = judgements.true(outcomes.quality)
     return completed(
         values_of(true), codes, seed, predicted=values_of(_cross_fitted(judgements.quality, true, codes, seed))

@@ -33,7 +33,11 @@ def measuring(contents: ReportContents) -> tuple[str, ...]:
         of_all = evaluation.n_missing_cells / (evaluation.n_held_out * evaluation.n_models)
         said.append(
             f"{share(of_all)} of the answers were not measured: every figure is an estimate over all queries, which "
-            "assumes that answers are missing at random."
+            + (
+                "weighs answers by the probabilities with which they were drawn."
+                if evaluation.has_logged_draws
+                else "assumes that answers are missing at random."
+            )
         )
     return (*said, *contents.remarks)
 

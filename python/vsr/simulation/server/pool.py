@@ -12,7 +12,8 @@ import msgspec
 
 from vsr.data.prompts import unique_key
 from vsr.errors import ConfigError
-from vsr.simulation import SIMULATED_MODELS, DemoQuery, SimulatedModel, answer
+from vsr.simulation import SIMULATED_MODELS, DemoQuery, SimulatedJudge, SimulatedModel, answer
+from vsr.simulation.judges import Courtroom
 from vsr.simulation.models import n_tokens
 from vsr.simulation.server import protocols
 from vsr.simulation.server.faults import FAULTS_HEADER, Faults, parse_faults
@@ -20,14 +21,15 @@ from vsr.simulation.server.http import LoopbackServer, Request, Response
 from vsr.simulation.server.protocols import ChatCall, Spoken
 
 _REFUSED_KEY = "wrong-key"
+_DRAW_STEP = 1_000_003  # between the seeds of two answers to one query
 
 
 class SimulatedPool:
     """A server of simulated LLMs on the loopback interface, in a thread of its own; use it as a context.
 
     It knows the right answers to the queries it is given and answers each as the model's skill has it: the same seed,
-    model and query give the same answer. Prompts that it does not know get a short greeting. Any key is right but one
-    that begins with `wrong-key`.
+    model and query give the same answer, at a temperature above 0 the first time alone. Prompts that it does not know
+    get a short greeting. Any key is right but one that begins with `wrong-key`.
 
         with SimulatedPool(generate_queries(100)) as pool:
             print(pool.address, pool.port)
@@ -43,6 +45,7 @@ class SimulatedPool:
         queries: Iterable[DemoQuery],
         models: Iterable[SimulatedModel] = SIMULATED_MODELS,
         *,
+        judges: Iterable[SimulatedJudge] = (),
         seed: int = 0,
         port: int = 0,
         time_scale: float = 1.0,
@@ -53,6 +56,7 @@ class SimulatedPool:
         Args:
             queries: what it can answer.
             models: who answers.
+            judges: who says what answers of these models to these queries are worth.
             seed: decides who is right where.
             port: where it listens; 0 takes one that is free.
             time_scale: factor on all latencies.
@@ -61,7 +65,10 @@ class SimulatedPool:
         self.n_requests: Counter[str] = Counter()
         self.n_faults: Counter[str] = Counter()
         self._queries = {unique_key(query.prompt): query for query in queries}
-        self._models = {model.name: model for model in models}
+        self._models: dict[str, SimulatedModel | SimulatedJudge] = {model.name: model for model in models}
+        answering = [model for model in self._models.values() if isinstance(model, SimulatedModel)]
+        self._courtroom = Courtroom(self._queries, answering, seed)
+        self._models |= {judge.name: judge for judge in judges}
         self._seed = seed
         self._time_scale = time_scale
         self._faults = faults or Faults()
@@ -115,7 +122,9 @@ class SimulatedPool:
             return _json(404, spoken.error(f"The model `{call.model}` does not exist.", "model_not_found"))
         return await self._answer(spoken, call, model, request)
 
-    async def _answer(self, spoken: Spoken, call: ChatCall, model: SimulatedModel, request: Request) -> Response:
+    async def _answer(
+        self, spoken: Spoken, call: ChatCall, model: SimulatedModel | SimulatedJudge, request: Request
+    ) -> Response:
         try:
             wished = request.headers.get(FAULTS_HEADER.lower())
             faults = self._faults if wished is None else parse_faults(wished, self._faults)
@@ -123,7 +132,10 @@ class SimulatedPool:
             return _json(400, spoken.error(str(error), "invalid_request_error"))
         self.n_asked[model.name, call.prompt] += 1
         fault = faults.draw(self._seed, model.name, call.prompt, self.n_asked[model.name, call.prompt])
-        text, latency_s, n_input, n_output = self._said(model, call.prompt)
+        if call.has_schema and isinstance(model, SimulatedJudge) and not model.takes_schema:
+            return _json(400, spoken.error("response_format is not supported here.", "invalid_request_error"))
+        draw = self.n_asked[model.name, call.prompt] - 1 if call.temperature > 0 else 0
+        text, latency_s, n_input, n_output = self._said(model, call, draw)
         if call.max_tokens is not None and n_output > call.max_tokens:
             words = text.split()
             text, n_output = " ".join(words[: call.max_tokens]), call.max_tokens
@@ -147,14 +159,18 @@ class SimulatedPool:
             return Response(200, body[: len(body) // 2], headers)
         return Response(200, body, headers, is_cut=fault == "cut")
 
-    def _said(self, model: SimulatedModel, prompt: str) -> tuple[str, float, int, int]:
+    def _said(self, model: SimulatedModel | SimulatedJudge, call: ChatCall, draw: int) -> tuple[str, float, int, int]:
+        prompt = call.prompt
+        if isinstance(model, SimulatedJudge):
+            text = self._courtroom.verdict(model, prompt, as_json=call.has_schema) or "Ready."
+            return text, model.latency_s, n_tokens(prompt), n_tokens(text)
         query = self._queries.get(unique_key(prompt))
         if query is None:
             # A wish for the bare answer may stand in a line of its own at the end.
             query = self._queries.get(unique_key(prompt.rpartition("\n\n")[0]))
         if query is None:
             return "Ready.", model.first_token_s, n_tokens(prompt), 1
-        said = answer(model, query, self._seed)
+        said = answer(model, query, self._seed + _DRAW_STEP * draw)
         return said.text, said.latency_s, said.input_tokens, said.output_tokens
 
     def _rate_limited(self, spoken: Spoken, faults: Faults) -> Response:

@@ -21,12 +21,16 @@ class ChatCall:
         prompt: the text of the last message of the user.
         max_tokens: longest answer; None for no limit.
         is_streamed: whether the answer is wanted piece by piece.
+        temperature: above 0, asking again gives another answer.
+        has_schema: whether the answer is wanted in the form of a JSON schema.
     """
 
     model: str
     prompt: str
     max_tokens: int | None
     is_streamed: bool = False
+    temperature: float = 0.0
+    has_schema: bool = False
 
 
 class Spoken(Protocol):
@@ -65,7 +69,14 @@ def spoken_at(path: str) -> Spoken | None:
     return _Ollama() if path == "/api/chat" else None
 
 
-def _read(payload: object, max_tokens: object, *, is_streamed: bool) -> ChatCall:
+def _read(
+    payload: object,
+    max_tokens: object,
+    temperature: object = None,
+    *,
+    is_streamed: bool,
+    has_schema: bool = False,
+) -> ChatCall:
     if not isinstance(payload, dict) or not isinstance(payload.get("model"), str):
         raise ValueError("`model` is missing")  # noqa: TRY004 one error for all that can be wrong
     messages = payload.get("messages")
@@ -77,7 +88,9 @@ def _read(payload: object, max_tokens: object, *, is_streamed: bool) -> ChatCall
     if not texts:
         raise ValueError("`messages` holds no message of the user")
     is_limit = isinstance(max_tokens, int) and not isinstance(max_tokens, bool) and max_tokens > 0
-    return ChatCall(payload["model"], texts[-1], int(str(max_tokens)) if is_limit else None, is_streamed)
+    longest = int(str(max_tokens)) if is_limit else None
+    heat = float(temperature) if isinstance(temperature, int | float) else 0.0
+    return ChatCall(payload["model"], texts[-1], longest, is_streamed, heat, has_schema)
 
 
 def _text(content: object) -> str:
@@ -101,7 +114,8 @@ class _OpenAI:
         if not isinstance(payload, dict):
             return _read(payload, None, is_streamed=False)
         limit = payload.get("max_completion_tokens", payload.get("max_tokens"))
-        return _read(payload, limit, is_streamed=bool(payload.get("stream")))
+        temperature, has_schema = payload.get("temperature"), bool(payload.get("response_format"))
+        return _read(payload, limit, temperature, is_streamed=bool(payload.get("stream")), has_schema=has_schema)
 
     def answer(
         self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, _latency_s: float
@@ -153,8 +167,10 @@ class _Ollama:
         if not isinstance(payload, dict):
             return _read(payload, None, is_streamed=False)
         options = payload.get("options")
-        limit = options.get("num_predict") if isinstance(options, dict) else None
-        return _read(payload, limit, is_streamed=bool(payload.get("stream", True)))
+        wishes = options if isinstance(options, dict) else {}
+        limit, temperature = wishes.get("num_predict"), wishes.get("temperature")
+        is_streamed, has_schema = bool(payload.get("stream", True)), bool(payload.get("format"))
+        return _read(payload, limit, temperature, is_streamed=is_streamed, has_schema=has_schema)
 
     def answer(
         self, call: ChatCall, text: str, n_input: int, n_output: int, is_long: bool, latency_s: float

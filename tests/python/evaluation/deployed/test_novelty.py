@@ -12,9 +12,10 @@ from pools import DIM, planted_pool
 from vsr.embedding import Fingerprint
 from vsr.embedding.vectors import unit_rows
 from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
-from vsr.evaluation.deployed.novelty import Yardstick, find_yardstick, novelty_of
+from vsr.evaluation.deployed.novelty import novelty_of
 from vsr.persistence import open_artefact
 from vsr.persistence.training_queries import TRAINING_QUERIES_NAME
+from vsr.persistence.yardstick import Yardstick, find_yardstick
 
 
 def directions(n: int, generator: np.random.Generator, middle: int = 0) -> npt.NDArray[np.float32]:

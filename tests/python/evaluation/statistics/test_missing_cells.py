@@ -73,3 +73,28 @@ def test_a_model_that_was_measured_once() -> None:
     values, codes, _ = qualities(20, np.random.default_rng(4))
     values[1:, 0] = np.nan
     assert np.isfinite(completed(values, codes, 0)).all()
+
+
+def test_probabilities_that_nobody_logged_are_estimated() -> None:
+    values, codes, _ = qualities(200, np.random.default_rng(3))
+    gapped = values.copy()
+    gapped[::2, 0] = np.nan
+    nobody = np.full(values.shape, np.nan)
+    np.testing.assert_array_equal(completed(gapped, codes, 0, nobody), completed(gapped, codes, 0))
+
+
+def test_rounds_that_follow_what_was_seen_leave_means_unbiased() -> None:
+    generator = np.random.default_rng(4)
+    errors, naive = [], []
+    for seed in range(60):
+        values, codes, _ = qualities(400, generator)
+        # The first half decides who is asked in the second, as the rounds of a benchmark do.
+        first = np.arange(400) < 200
+        best = int(values[first].mean(axis=0).argmax())
+        chance = np.where(first[:, None], 1.0, 0.1) * np.ones(4)
+        chance[~first, best] = 0.8
+        gapped = np.where(generator.random(values.shape) < chance, values, np.nan)
+        errors.append(completed(gapped, codes, seed, chance).mean(axis=0) - values.mean(axis=0))
+        naive.append(np.abs(np.nanmean(gapped, axis=0) - values.mean(axis=0)).mean())
+    assert np.abs(np.mean(errors, axis=0)).max() < 0.004
+    assert np.abs(errors).mean() < 0.5 * np.mean(naive) + 0.01

@@ -1,0 +1,108 @@
+"""A run that asks a part of the calls: in rounds, each planned from the records of those before it; or a few probes."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vsr.benchmark.allocation import Allocation, costs_of, probe
+from vsr.benchmark.display import Display, NoDisplay
+from vsr.benchmark.plan import Plan
+from vsr.benchmark.resume import held_quality, nothing_yet, open_output, summarise_output
+from vsr.benchmark.runner import RunSettings, run_benchmark
+from vsr.benchmark.summary import BenchmarkSummary
+
+# An answer of usual length, to compare prices where nothing else is known yet.
+_USUAL_TOKENS = (200, 300)
+
+
+def run_in_rounds(
+    plan: Plan,
+    output: str | os.PathLike[str],
+    allocation: Allocation,
+    settings: RunSettings | None = None,
+    display: Display | None = None,
+) -> BenchmarkSummary:
+    """Ask a random core, then where the choice is open, in rounds.
+
+    A round is planned from the records of the rounds before it alone, and begins when those have all their calls: a run
+    that was killed draws the same calls again and asks those that are missing.
+
+    Args:
+        plan: every query and every model.
+        output: the records file; it is made, or taken up where an earlier run left it.
+        allocation: the rounds, of the plan's questions and models.
+        settings: how the run goes about it.
+        display: shows how it goes; nothing by default.
+
+    Returns:
+        What was asked and what came of it, in all rounds.
+
+    Raises:
+        BenchmarkError: As in `run_benchmark`.
+    """
+    settings, display = settings or RunSettings(), display or NoDisplay()
+    costs = costs_of([model.cost_usd(*_USUAL_TOKENS) for model in plan.models])
+    shape = (len(plan.questions), len(plan.models))
+    is_asked, probability = np.zeros(shape, dtype=bool), np.full(shape, np.nan)
+    summary: BenchmarkSummary | None = None
+    n_asked, seconds, n_before = 0, 0.0, None
+    for number, own in enumerate(allocation.rounds):
+        probability[own.rows] = allocation.probabilities(number, held_quality(output, plan), costs)
+        is_asked[own.rows] = allocation.draw(number, probability[own.rows])
+        now = _drawn(plan, is_asked, probability)
+        is_last = number == len(allocation.rounds) - 1
+        n_missing = _n_missing(now, output, settings)
+        if not n_missing and not is_last:
+            continue
+        display.say(f"Round {number + 1} of {len(allocation.rounds)}: {n_missing:,} calls.")
+        summary = run_benchmark(now, output, settings, display, is_continued=summary is not None)
+        n_asked, seconds = n_asked + summary.n_asked, seconds + summary.seconds
+        n_before = summary.n_before if n_before is None else n_before
+        # What failed before is asked again once, not in every round.
+        settings = replace(settings, retry_failed=False)
+        if summary.n_missing:  # interrupted, out of money, or a model was stopped: the next round would not be the same
+            break
+    assert summary is not None and n_before is not None, "there is a last round"
+    return replace(summary, n_asked=n_asked, seconds=seconds, n_before=n_before)
+
+
+def probing(plan: Plan, name: str, output: str | os.PathLike[str], allocation: Allocation, n_queries: int) -> Plan:
+    """Plan the calls of a new model on the queries that say most about it.
+
+    Args:
+        plan: every query and every model, the new one included.
+        name: the new model.
+        output: the records of the others.
+        allocation: knows the clusters of the queries.
+        n_queries: how many the new model is asked.
+
+    Raises:
+        BenchmarkError: There is no such model, or the output cannot be read.
+    """
+    alone = plan.only(name)
+    column = [model.name for model in plan.models].index(name)
+    others = np.delete(held_quality(output, plan), column, axis=1)
+    rows = probe(allocation.clusters, others, n_queries, allocation.seed)
+    is_asked = np.zeros((len(plan.questions), 1), dtype=bool)
+    is_asked[rows] = True
+    return _drawn(alone, is_asked, np.full(is_asked.shape, len(rows) / len(plan.questions)))
+
+
+def _drawn(plan: Plan, is_asked: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64]) -> Plan:
+    left_out = {
+        model.name: frozenset(np.flatnonzero(~own).tolist()) for model, own in zip(plan.models, is_asked.T, strict=True)
+    }
+    return replace(plan, left_out=left_out, probabilities=probability.copy())
+
+
+def _n_missing(plan: Plan, output: str | os.PathLike[str], settings: RunSettings) -> int:
+    held = nothing_yet(plan)
+    if Path(output).exists():
+        with open_output(output, is_read_only=True) as journal:
+            held = summarise_output(journal, plan)
+    if settings.retry_failed:
+        held.ask_failed_again()
+    return sum(len(held.missing(model.name)) for model in plan.models)
