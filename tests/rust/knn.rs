@@ -167,7 +167,7 @@ fn an_index_of_stored_parts_is_the_same() {
         let again = stored.parts().unwrap();
         assert_eq!((&*again.codes, &*again.scalings), (&*parts.codes, &*parts.scalings));
     }
-    let tree = KnnIndex::new(data::features(300, 8, 0, 0).view(), 0, Engine::BallTree).unwrap();
+    let tree = KnnIndex::new(data::normal(300, 8, 0).view(), 0, Engine::BallTree).unwrap();
     assert!(tree.parts().is_none());
 }
 
