@@ -171,6 +171,7 @@ for _ in sys.stdin:  # a process for every line, which writes until it is killed
             save_selectors(each, sys.argv[1], artefact_format="binary")
     print(child, flush=True)
     os.waitpid(child, 0)
+    print("dead", flush=True)
 """
 
 
@@ -198,13 +199,14 @@ def test_kill_nine_leaves_the_old_pair_or_the_new(tmp_path: Path) -> None:
             child = int(process.stdout.readline())
             time.sleep(float(generator.uniform(0.0, 0.05)))
             os.kill(child, signal.SIGKILL)
+            assert process.stdout.readline() == "dead\n"
             for name in known[90]:
                 artefact = load_artefact(folder / f"{name}_model.json")
                 assert artefact.sidecar is not None
                 verify_sidecar(artefact.path, artefact.sidecar)
                 scores = artefact.selector.scores(queries()).tobytes()
                 found |= {number for number, each in known.items() if each[name] == scores} or {0}
-    assert found == {90, 80}
+    assert found <= {90, 80}  # never 0: of neither; how often of which one is up to the machine
     save_selectors(list(trained(90).values()), folder, artefact_format="binary")
     assert len([name for name in sidecars(folder) if not name.endswith(".tmp")]) == 3
 
