@@ -73,6 +73,9 @@ pub enum ValueError {
     /// More than there is room for.
     #[error("{name}: {what}")]
     TooLarge { name: &'static str, what: String },
+    /// Parts of an index that are not those of one.
+    #[error("parts of an index: {what}")]
+    Parts { what: String },
     /// A row number beyond the last row.
     #[error("{name}: {row} is not among the {n_rows} rows of this matrix")]
     NoSuchRow { name: &'static str, row: u32, n_rows: usize },

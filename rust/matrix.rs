@@ -31,12 +31,18 @@ pub fn check_width(name: &'static str, found: usize, expected: usize) -> Result<
     Err(ValueError::Width { name, found, expected }.into())
 }
 
+/// How wide [`with_padded_rows`] makes rows of `width` columns.
+#[must_use]
+pub fn padded_width(width: usize) -> usize {
+    width.next_multiple_of(8)
+}
+
 /// A contiguous copy, its rows filled up with zeros to a multiple of eight columns.
 ///
 /// Zeros change neither a distance nor a product, and a width of 784 spares the kernels the slow tail of 782.
 #[must_use]
 pub fn with_padded_rows(matrix: ArrayView2<'_, f32>) -> Array2<f32> {
-    let mut padded = Array2::zeros((matrix.nrows(), matrix.ncols().next_multiple_of(8)));
+    let mut padded = Array2::zeros((matrix.nrows(), padded_width(matrix.ncols())));
     padded.slice_mut(ndarray::s![.., ..matrix.ncols()]).assign(&matrix);
     padded
 }

@@ -60,6 +60,34 @@ class KnnIndex:
         n_category_columns: int,
         engine: str = "auto",
     ) -> KnnIndex: ...
+    @staticmethod
+    def of_parts(
+        rows: NDArray[np.float32],
+        n_features: int,
+        origin: NDArray[np.float32],
+        group_sizes: NDArray[np.uint32],
+        order: NDArray[np.uint32],
+        codes: NDArray[np.int8],
+        scalings: NDArray[np.float32],
+    ) -> KnnIndex:
+        """Take an index as `parts` gave it, without a copy and without reading rows and codes.
+
+        The arrays are read where they lie and must never change: those over a file that is mapped for reading.
+
+        Args:
+            rows: (n, d filled up to a multiple of 8) float32.
+            n_features: d.
+            origin: (width of what is encoded,) float32, what codes are relative to.
+            group_sizes: (groups,) uint32.
+            order: (n,) uint32, the row of each place in the groups.
+            codes: (n, that width filled up to a multiple of 32) int8, of any shape.
+            scalings: (3, n) float32, of any shape.
+
+        Raises:
+            ValueError: They do not fit together, or an array may be written to.
+        """
+    def parts(self) -> dict[str, NDArray[Any]] | None:
+        """Give the arrays that `of_parts` takes, by its argument, some of them flat; None for a tree."""
     @property
     def features(self) -> NDArray[np.float32]:
         """(n, d) the rows as they were given: a view of the index's own, read-only."""

@@ -40,13 +40,14 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replaced_file(path: str | os.PathLike[str], like: str | os.PathLike[str] | None = None) -> Iterator[Path]:
     """Give the name of an empty temporary file whose content replaces `path` at the end of the block.
 
     For writers that open files themselves; otherwise as `atomic_writer`, but never compressed.
 
     Args:
         path: the file to write.
+        like: the file whose permissions it gets; those of the one that it replaces without it.
 
     Raises:
         OutputError: The folder cannot be written, `path` is a folder, or the disk is full.
@@ -64,7 +65,7 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(descriptor)
         yield temporary
         with temporary.open("rb+") as written:
-            os.fchmod(written.fileno(), _mode_of(target))
+            os.fchmod(written.fileno(), _mode_of(target if like is None else Path(like)))
             sync(written.fileno())
         temporary.replace(target)
         sync_folder(target.parent)

@@ -10,6 +10,7 @@ use ndarray::{ArrayView2, Axis};
 
 use super::bounds::{Bounds, LANES, ROWS_A_TILE};
 use super::products::{BLOCK, QUERIES, products};
+use super::stored::Stored;
 use crate::cpu::for_each_cpu;
 
 /// The largest byte used; -128 stays unused so that the range is symmetric.
@@ -25,6 +26,16 @@ impl Origin {
     /// How many columns are encoded.
     pub(super) fn width(&self) -> usize {
         self.0.len()
+    }
+
+    /// A point that was the mean of rows, which its codes are relative to.
+    pub(super) fn at(point: &[f32]) -> Self {
+        Self(point.to_vec())
+    }
+
+    /// The point itself.
+    pub(super) fn point(&self) -> &[f32] {
+        &self.0
     }
 
     /// The mean of the rows (n, width), n > 0: removing it makes the codes of real embeddings finer.
@@ -121,16 +132,26 @@ impl QueryCodes {
 #[derive(Debug)]
 pub(super) struct Codes {
     width: usize,
-    codes: Vec<i8>,
-    scale: Vec<f32>,
-    squared_norm: Vec<f32>,
-    error: Vec<f32>,
+    pub(super) codes: Stored<i8>,
+    pub(super) scale: Stored<f32>,
+    pub(super) squared_norm: Stored<f32>,
+    pub(super) error: Stored<f32>,
 }
 
 impl Codes {
+    /// How many bytes a row of so many encoded columns takes.
+    pub(super) fn width_of(n_columns: usize) -> usize {
+        n_columns.next_multiple_of(BLOCK)
+    }
+
+    /// Takes codes of `n_columns` columns that were computed before.
+    pub(super) fn stored(n_columns: usize, codes: Stored<i8>, [scale, squared_norm, error]: [Stored<f32>; 3]) -> Self {
+        Self { width: Self::width_of(n_columns), codes, scale, squared_norm, error }
+    }
+
     /// Encodes the given `rows` of `heads` (n, width).
     pub(super) fn of(heads: ArrayView2<'_, f32>, rows: &[u32], origin: &Origin) -> Self {
-        let width = heads.ncols().next_multiple_of(BLOCK);
+        let width = Self::width_of(heads.ncols());
         let mut codes = Vec::with_capacity(rows.len() * width);
         let mut scalings = Vec::with_capacity(rows.len());
         let mut row_codes = vec![0.0; width];
@@ -140,12 +161,13 @@ impl Codes {
             #[expect(clippy::cast_possible_truncation, reason = "integers up to 127")]
             codes.extend(row_codes.iter().map(|code| *code as i8));
         }
+        let column = |get: fn(&Scaling) -> f32| scalings.iter().map(get).collect::<Vec<_>>().into();
         Self {
             width,
-            codes,
-            scale: scalings.iter().map(|scaling: &Scaling| scaling.scale).collect(),
-            squared_norm: scalings.iter().map(|scaling| scaling.squared_norm).collect(),
-            error: scalings.iter().map(|scaling| scaling.error).collect(),
+            codes: codes.into(),
+            scale: column(|scaling| scaling.scale),
+            squared_norm: column(|scaling| scaling.squared_norm),
+            error: column(|scaling| scaling.error),
         }
     }
 
@@ -158,10 +180,11 @@ impl Codes {
         if self.width == 0 {
             return;
         }
+        let all_codes: &[i8] = &self.codes;
         let mut sums = [[0; ROWS_A_TILE]; QUERIES];
         for first in (0..n_rows).step_by(ROWS_A_TILE) {
             let rows = first..n_rows.min(first + ROWS_A_TILE);
-            let codes = &self.codes[rows.start * self.width..rows.end * self.width];
+            let codes = &all_codes[rows.start * self.width..rows.end * self.width];
             for queries in queries.chunks_mut(QUERIES) {
                 match queries {
                     [(a, _), (b, _), (c, _), (d, _)] => {

@@ -7,6 +7,7 @@ use super::bounds::Bounds;
 use super::codes::{Codes, Origin, QueryCodes};
 use super::engine::Engine;
 use super::nearest::Nearest;
+use super::stored::Stored;
 use crate::Result;
 use crate::distance::{relative_error, squared_l2};
 
@@ -21,7 +22,7 @@ enum Store {
 #[derive(Debug)]
 pub(super) struct Group {
     /// Position in the index's matrix of each row here, ascending.
-    rows: Vec<u32>,
+    rows: Stored<u32>,
     /// Columns before the trailing ones.
     head_width: usize,
     tail: Vec<f32>,
@@ -99,7 +100,20 @@ impl Group {
             Some(tree) => Store::Tree(tree),
             None => Store::Scan(Codes::of(heads, &rows, origin)),
         };
-        Ok(Self { rows, head_width, tail, store })
+        Ok(Self { rows: rows.into(), head_width, tail, store })
+    }
+
+    /// A group whose codes were computed before; its columns from `head_width` on are `tail`.
+    pub(super) fn stored(rows: Stored<u32>, head_width: usize, tail: Vec<f32>, codes: Codes) -> Self {
+        Self { rows, head_width, tail, store: Store::Scan(codes) }
+    }
+
+    /// Its rows and their codes; none where a tree stands for them.
+    pub(super) fn scanned(&self) -> Option<(&[u32], &Codes)> {
+        match &self.store {
+            Store::Scan(codes) => Some((&self.rows, codes)),
+            Store::Tree(_) => None,
+        }
     }
 
     /// Offers to each search every row of this group, out of the index's padded `features`, that can be among its

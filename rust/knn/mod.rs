@@ -14,6 +14,7 @@ mod engine;
 mod group;
 mod nearest;
 mod products;
+mod stored;
 
 use std::collections::HashMap;
 
@@ -21,11 +22,12 @@ use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use crate::error::ValueError;
-use crate::matrix::{check_finite, check_width, matrix, with_padded_rows};
+use crate::matrix::{check_finite, check_width, matrix, padded_width, with_padded_rows};
 use crate::{Result, threads};
-use codes::Origin;
+use codes::{Codes, Origin};
 pub use engine::Engine;
 use group::{Group, Search};
+pub use stored::{Numbers, Parts, Stored};
 
 /// With more patterns of trailing columns than this, the rows stay one group.
 const MOST_GROUPS: usize = 256;
@@ -39,8 +41,9 @@ const QUERIES_A_TASK: usize = 8;
 pub struct KnnIndex {
     engine: Engine,
     n_features: usize,
+    n_rows: usize,
     /// All rows in the caller's order, padded.
-    features: Array2<f32>,
+    features: Stored<f32>,
     origin: Origin,
     groups: Vec<Group>,
 }
@@ -95,7 +98,58 @@ impl KnnIndex {
         let origin = Origin::mean_of(features.slice(s![.., ..head_width]));
         let build = |rows: Vec<u32>| Group::new(features, head_width, rows, &origin, engine);
         let groups = threads::install(|| members.into_par_iter().map(build).collect::<Result<_>>())??;
-        Ok(Self { engine, n_features, features: padded, origin, groups })
+        let features = if padded.is_standard_layout() { padded } else { padded.as_standard_layout().into_owned() };
+        let (features, _) = features.into_raw_vec_and_offset();
+        Ok(Self { engine, n_features, n_rows, features: features.into(), origin, groups })
+    }
+
+    /// Takes an index for the scan as it lies in a file; what its rows and codes hold is believed.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for parts that do not fit together.
+    pub fn of_parts(parts: &Parts) -> Result<Self> {
+        let (n_rows, n_features, head_width) = (parts.order.len(), parts.n_features, parts.origin.len());
+        let (padded_width, code_width) = (padded_width(n_features), Codes::width_of(head_width));
+        parts.check(padded_width, code_width)?;
+        let mut groups = Vec::with_capacity(parts.group_sizes.len());
+        let mut start = 0;
+        for size in parts.group_sizes.iter() {
+            let end = start + *size as usize;
+            let scaling = |number| parts.scalings.part(number * n_rows + start..number * n_rows + end);
+            let codes = parts.codes.part(start * code_width..end * code_width);
+            let codes = Codes::stored(head_width, codes, [scaling(0), scaling(1), scaling(2)]);
+            let first = parts.order[start] as usize * padded_width;
+            let tail = parts.rows[first + head_width..first + n_features].to_vec();
+            groups.push(Group::stored(parts.order.part(start..end), head_width, tail, codes));
+            start = end;
+        }
+        let (features, origin) = (parts.rows.clone(), Origin::at(&parts.origin));
+        Ok(Self { engine: Engine::Flat, n_features, n_rows, features, origin, groups })
+    }
+
+    /// Gives what [`KnnIndex::of_parts`] takes; nothing where a tree stands for a group.
+    #[must_use]
+    pub fn parts(&self) -> Option<Parts> {
+        let groups: Vec<_> = self.groups.iter().map(Group::scanned).collect::<Option<_>>()?;
+        let columns = [
+            |codes: &Codes| codes.scale.clone(),
+            |codes: &Codes| codes.squared_norm.clone(),
+            |codes: &Codes| codes.error.clone(),
+        ];
+        let mut scalings = Vec::with_capacity(3 * self.n_rows);
+        for column in columns {
+            groups.iter().for_each(|(_, codes)| scalings.extend_from_slice(&column(codes)));
+        }
+        let sizes: Vec<_> = groups.iter().filter_map(|(rows, _)| u32::try_from(rows.len()).ok()).collect();
+        Some(Parts {
+            rows: self.features.clone(),
+            n_features: self.n_features,
+            origin: self.origin.point().to_vec().into(),
+            group_sizes: sizes.into(),
+            order: groups.iter().flat_map(|(rows, _)| rows.iter().copied()).collect::<Vec<_>>().into(),
+            codes: groups.iter().map(|(_, codes)| &*codes.codes).collect::<Vec<_>>().concat().into(),
+            scalings: scalings.into(),
+        })
     }
 
     /// The engine in use.
@@ -107,7 +161,7 @@ impl KnnIndex {
     /// How many rows are indexed.
     #[must_use]
     pub fn n_rows(&self) -> usize {
-        self.features.nrows()
+        self.n_rows
     }
 
     /// How wide a row is.
@@ -117,9 +171,20 @@ impl KnnIndex {
     }
 
     /// The rows, (n, d), in the order in which they were given.
-    #[must_use]
-    pub fn features(&self) -> ArrayView2<'_, f32> {
-        self.features.slice(s![.., ..self.n_features])
+    ///
+    /// # Errors
+    /// None: the shape was checked when the index was made.
+    pub fn features(&self) -> Result<ArrayView2<'_, f32>> {
+        Ok(self.padded()?.slice_move(s![.., ..self.n_features]))
+    }
+
+    /// The rows, filled up with zeros: (n, padded width).
+    ///
+    /// # Errors
+    /// As [`KnnIndex::features`].
+    pub fn padded(&self) -> Result<ArrayView2<'_, f32>> {
+        ArrayView2::from_shape((self.n_rows, padded_width(self.n_features)), &self.features)
+            .map_err(|error| ValueError::Refused { library: "matrix", cause: error.into() }.into())
     }
 
     /// Finds the `k` nearest rows of every query in `queries` (m, d).
@@ -163,6 +228,7 @@ impl KnnIndex {
         rows: &mut [u32],
         distances: &mut [f32],
     ) -> Result<()> {
+        let features = self.padded()?;
         let start = |query| Search::new(query, self.n_features, k, &self.groups, &self.origin);
         let mut searches: Vec<_> = queries.outer_iter().filter_map(|query| query.to_slice()).map(start).collect();
         let mut open: Vec<_> = searches.iter_mut().collect();
@@ -176,7 +242,7 @@ impl KnnIndex {
             for visits in visits.chunk_by_mut(|(a, _), (b, _)| a == b) {
                 let group = visits[0].0;
                 let mut together: Vec<_> = visits.iter_mut().map(|(_, search)| &mut **search).collect();
-                self.groups[group].visit(self.features.view(), &mut together)?;
+                self.groups[group].visit(features, &mut together)?;
             }
             open = visits.into_iter().map(|(_, search)| search).collect();
         }

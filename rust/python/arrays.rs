@@ -1,9 +1,13 @@
 //! Arrays from Python, copied before the interpreter is let go: other threads may write to theirs.
 
-use ndarray::{Array1, Array2};
-use numpy::{PyReadonlyArray1, PyReadonlyArray2};
-use pyo3::FromPyObject;
+use std::sync::Arc;
 
+use ndarray::{Array1, Array2};
+use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+
+use crate::error::ValueError;
+use crate::knn::Stored;
 use crate::matrix::with_padded_rows;
 
 /// A float32 matrix in C order.
@@ -56,4 +60,34 @@ impl Vector64<'_> {
     pub(super) fn copied(&self) -> Array1<f64> {
         self.0.as_array().to_owned()
     }
+}
+
+/// Numbers of an array that nobody writes to, such as one over a file that is mapped for reading.
+struct Held<T: Element> {
+    _array: Py<PyArrayDyn<T>>,
+    start: *const T,
+    len: usize,
+}
+
+// SAFETY: the numbers are never written to (`stored` lets no other array in) and are plain values; the reference to the
+// array is only kept, and given up as PyO3 does it on any thread.
+unsafe impl<T: Element> Send for Held<T> {}
+// SAFETY: as above.
+unsafe impl<T: Element> Sync for Held<T> {}
+
+impl<T: Element> AsRef<[T]> for Held<T> {
+    fn as_ref(&self) -> &[T] {
+        // SAFETY: the array is contiguous, of this length, never written to, and kept alive by `_array`.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+/// Keeps an array of any shape as the run of its numbers, without a copy.
+pub(super) fn stored<T: Element + Send + Sync + 'static>(array: &Bound<'_, PyArrayDyn<T>>) -> PyResult<Stored<T>> {
+    if !array.is_c_contiguous() || array.getattr("flags")?.getattr("writeable")?.is_truthy()? {
+        let what = "an array is not in C order, or may be written to".to_owned();
+        return Err(crate::Error::from(ValueError::Parts { what }).into());
+    }
+    let held = Held { _array: array.clone().unbind(), start: array.data().cast_const(), len: array.len() };
+    Ok(Stored::of(Arc::new(held)))
 }

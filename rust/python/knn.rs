@@ -1,9 +1,10 @@
 //! `KnnIndex` and `squared_distances`.
 
-use numpy::{IntoPyArray, PyArray2};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayDyn};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-use super::arrays::Matrix32;
+use super::arrays::{Matrix32, stored};
 use crate::{Result, distance, knn};
 
 /// Exact nearest neighbours of feature rows.
@@ -20,10 +21,48 @@ impl KnnIndex {
         py.detach(|| knn::KnnIndex::of_padded(padded, width, n_category_columns, engine)).map(Self)
     }
 
+    #[staticmethod]
+    fn of_parts(
+        rows: &Bound<'_, PyArrayDyn<f32>>,
+        n_features: usize,
+        origin: &Bound<'_, PyArrayDyn<f32>>,
+        group_sizes: &Bound<'_, PyArrayDyn<u32>>,
+        order: &Bound<'_, PyArrayDyn<u32>>,
+        codes: &Bound<'_, PyArrayDyn<i8>>,
+        scalings: &Bound<'_, PyArrayDyn<f32>>,
+    ) -> PyResult<Self> {
+        let parts = knn::Parts {
+            rows: stored(rows)?,
+            n_features,
+            origin: stored(origin)?,
+            group_sizes: stored(group_sizes)?,
+            order: stored(order)?,
+            codes: stored(codes)?,
+            scalings: stored(scalings)?,
+        };
+        Ok(knn::KnnIndex::of_parts(&parts).map(Self)?)
+    }
+
+    fn parts<'py>(this: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let (py, index) = (this.py(), &this.get().0);
+        let Some(parts) = py.detach(|| index.parts()) else { return Ok(None) };
+        // SAFETY: as in `features`.
+        let rows = unsafe { PyArray2::borrow_from_array(&index.padded()?, this.clone().into_any()) };
+        rows.getattr("flags")?.setattr("writeable", false)?;
+        let arrays = PyDict::new(py);
+        arrays.set_item("rows", rows)?;
+        arrays.set_item("origin", PyArray1::from_slice(py, &parts.origin))?;
+        arrays.set_item("group_sizes", PyArray1::from_slice(py, &parts.group_sizes))?;
+        arrays.set_item("order", PyArray1::from_slice(py, &parts.order))?;
+        arrays.set_item("codes", PyArray1::from_slice(py, &parts.codes))?;
+        arrays.set_item("scalings", PyArray1::from_slice(py, &parts.scalings))?;
+        Ok(Some(arrays))
+    }
+
     #[getter]
     fn features<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         // SAFETY: the class is frozen and neither moves nor changes its rows; the array keeps it alive.
-        let rows = unsafe { PyArray2::borrow_from_array(&this.get().0.features(), this.clone().into_any()) };
+        let rows = unsafe { PyArray2::borrow_from_array(&this.get().0.features()?, this.clone().into_any()) };
         rows.getattr("flags")?.setattr("writeable", false)?;
         Ok(rows)
     }

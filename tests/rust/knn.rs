@@ -1,7 +1,7 @@
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use rand::Rng;
 use vsr_core::distance::squared_l2;
-use vsr_core::knn::{Engine, KnnIndex, Neighbours};
+use vsr_core::knn::{Engine, KnnIndex, Neighbours, Parts};
 use vsr_core::threads;
 
 use crate::data;
@@ -153,6 +153,42 @@ fn large_batches_use_all_threads_and_give_the_same() {
         assert_eq!(index.search(queries.view(), 10).unwrap(), expected);
     }
     threads::set_n_threads(0);
+}
+
+#[test]
+fn an_index_of_stored_parts_is_the_same() {
+    for n_category_columns in [0, 4] {
+        let (features, queries) = (data::features(300, 48, 4, 0), data::features(9, 48, 4, 1));
+        let index = KnnIndex::new(features.view(), n_category_columns, Engine::Flat).unwrap();
+        let parts = index.parts().unwrap();
+        let stored = KnnIndex::of_parts(&parts).unwrap();
+        assert_eq!(stored.features().unwrap(), features);
+        assert_eq!(stored.search(queries.view(), 7).unwrap(), index.search(queries.view(), 7).unwrap());
+        let again = stored.parts().unwrap();
+        assert_eq!((&*again.codes, &*again.scalings), (&*parts.codes, &*parts.scalings));
+    }
+    let tree = KnnIndex::new(data::normal(300, 8, 0).view(), 0, Engine::BallTree).unwrap();
+    assert!(tree.parts().is_none());
+}
+
+#[test]
+fn parts_that_do_not_fit_are_refused() {
+    let parts = KnnIndex::new(data::features(20, 5, 3, 0).view(), 3, Engine::Flat).unwrap().parts().unwrap();
+    let message = |parts: Parts| KnnIndex::of_parts(&parts).unwrap_err().to_string();
+    let order = |change: fn(&mut Vec<u32>)| {
+        let mut order = parts.order.to_vec();
+        change(&mut order);
+        message(Parts { order: order.into(), ..parts.clone() })
+    };
+    assert!(order(|order| order[0] = order[1]).contains("occurs twice"));
+    assert!(order(|order| order[0] = 20).contains("row 20 occurs twice in the order, or there is none"));
+    assert!(order(Vec::clear).contains("at least one row"));
+    assert!(order(|order| order.truncate(19)).contains("numbers in the rows"));
+    assert!(message(Parts { codes: vec![].into(), ..parts.clone() }).contains("0 numbers in the codes"));
+    assert!(message(Parts { origin: vec![0.0; 9].into(), ..parts.clone() }).contains("the origin has 9 columns"));
+    let mut sizes = parts.group_sizes.to_vec();
+    sizes.push(0);
+    assert!(message(Parts { group_sizes: sizes.into(), ..parts.clone() }).contains("a group is empty"));
 }
 
 #[test]

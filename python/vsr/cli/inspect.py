@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @command("inspect")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--models", metavar="A,B,...", help="Names of the models in order, for artefacts that lack them.")
+@option("--verify", is_flag=True, help="Read every file whole, and compare all digests.")
 @json_option
-def inspect(paths: tuple[Path, ...], models: str | None, as_json: bool) -> int:
+def inspect(paths: tuple[Path, ...], models: str | None, verify: bool, as_json: bool) -> int:
     """Say what artefacts are: algorithm, models, embedder, data, date, held-out result.
 
     PATHS are artefact files or folders of them. What a folder recommends, and why, comes first. A file that
@@ -27,6 +28,7 @@ def inspect(paths: tuple[Path, ...], models: str | None, as_json: bool) -> int:
     from vsr.cli.model_names import split_names
     from vsr.errors import ArtefactError
     from vsr.persistence import MANIFEST_NAME, find_artefacts, read_manifest
+    from vsr.persistence.verification import differences, verify_artefact
 
     files: list[Path] = []
     manifests: list[Manifest] = []
@@ -49,6 +51,16 @@ def inspect(paths: tuple[Path, ...], models: str | None, as_json: bool) -> int:
         else:
             files.append(path)
     artefacts, errors = _loaded(files, split_names(models))
+    verified: list[Path] = []
+    if verify:
+        for artefact in artefacts:
+            try:
+                verified += verify_artefact(artefact)
+            except ArtefactError as damage:
+                errors.append(str(damage))
+        for manifest in manifests:
+            errors += differences(manifest)
+            verified.append(manifest.path)
     runs = {artefact.header.run_id for artefact in artefacts if artefact.header is not None}
     if as_json:
         terminal.write_json(
@@ -56,6 +68,7 @@ def inspect(paths: tuple[Path, ...], models: str | None, as_json: bool) -> int:
                 "recommended": [_recommended(manifest) for manifest in manifests],
                 "artefacts": [_document(artefact) for artefact in artefacts],
                 "n_trainings": len(runs),
+                **({"verified": [str(path) for path in verified]} if verify else {}),
                 "errors": errors,
             }
         )
@@ -68,6 +81,10 @@ def inspect(paths: tuple[Path, ...], models: str | None, as_json: bool) -> int:
         if number:
             terminal.write("")
         _print(artefact)
+    if verified:
+        size = sum(path.stat().st_size for path in verified)
+        terminal.write("")
+        terminal.write(f"verified     {', '.join(path.name for path in verified)} ({size / 1e6:,.1f} MB)")
     if len(runs) > 1:
         terminal.warn(f"these artefacts come from {len(runs)} different trainings")
     for error in errors:
@@ -94,6 +111,7 @@ def _document(artefact: "Artefact") -> dict[str, Any]:
     document: dict[str, Any] = {
         "path": str(artefact.path),
         "size_bytes": artefact.path.stat().st_size,
+        "sidecar": None if artefact.sidecar is None else artefact.sidecar.document(),
         "algorithm": selector.name,
         "models": list(selector.models),
         "n_features": selector.n_features,
@@ -144,6 +162,8 @@ def _print(artefact: "Artefact") -> None:
         ("algorithm", f"{selector.name} ({parameters or 'no parameters'}), calibration slope {selector.slope:.2f}"),
         ("models", f"{len(selector.models)}: {', '.join(selector.models)}"),
     ]
+    if artefact.sidecar is not None:
+        rows.insert(1, ("arrays", f"{artefact.sidecar.file} ({artefact.sidecar.size_bytes / 1e6:,.1f} MB)"))
     if header is None:
         rows.append(("features", f"{selector.n_features} wide"))
         rows += [("lacks", line) for line in artefact.lacking]

@@ -86,6 +86,13 @@ _BENCHMARK = "Asking first"
     show_default="all",
     help="Train this one; may be repeated.",
 )
+@option(
+    "--artefact-format",
+    type=click.Choice(("auto", "json", "binary")),
+    default="auto",
+    show_default="auto: binary above 20,000 rows",
+    help="Artefacts as JSON alone, or with their big arrays in a safetensors file beside it.",
+)
 @embedding_options
 @objective_options("0.9", with_targets=True)
 @engine_options
@@ -107,6 +114,7 @@ def train(
     benchmark: bool,
     asking: AskingOptions,
     algorithms: tuple[str, ...],
+    artefact_format: Literal["auto", "json", "binary"],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
     engine: EngineOptions,
@@ -147,6 +155,7 @@ def train(
 
         write_analysis(config, as_json=as_json)
         return 0
+    _check_format(chosen, artefact_format)
     parameters = given_parameters(chosen, flags, {} if config is None else config.algorithm_parameters())
     folder = artefact_folder(output_dir, config)
     if config is not None:
@@ -219,6 +228,7 @@ def train(
         categories=categories,
         preferences=learnt,
         classifier=classifier,
+        artefact_format=artefact_format,
         keep_versions=keep_versions,
     )
     with engine.folds() as works_on_folds, terminal.progress("Training", "steps") as show:
@@ -247,6 +257,16 @@ def _check_combination(config_path: Path | None, *, analyze_only: bool, benchmar
     if not benchmark:
         for flag in asking.given():
             raise click.UsageError(f"{flag} has no effect without --benchmark.")
+
+
+def _check_format(algorithms: Sequence[str], artefact_format: str) -> None:
+    """Refuse to write apart what nobody has."""
+    able = [name for name in registry.names() if registry.algorithm(name).stored_patterns()]
+    if artefact_format == "binary" and not set(able) & set(algorithms):
+        raise click.UsageError(
+            f"--artefact-format binary has no effect here: only {', '.join(able)} have big arrays, and none of them is "
+            "trained (--algorithm)."
+        )
 
 
 def _require_prices(config: "RouterConfig") -> None:

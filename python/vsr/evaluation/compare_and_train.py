@@ -30,6 +30,7 @@ from vsr.evaluation.sliding.targets import instead_of, keeps
 from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
 from vsr.persistence.held_out import HeldOut
+from vsr.persistence.sidecar import ArtefactFormat
 from vsr.persistence.training_queries import TrainingQueries, query_hashes, write_training_queries
 from vsr.persistence.trainings import run_ids
 from vsr.persistence.versions import new_training
@@ -81,6 +82,7 @@ class TrainingSettings:
         classifier: of categories, fitted on the labelled ones of the measured queries already; fitted without it.
         rivals: routers of others, to be baselines of the comparison.
         target: what choices may need at most; the objective that meets it is found, and takes the place of `objective`.
+        artefact_format: how artefacts are written, as in `save_selectors`.
         keep_versions: write to a folder of its own, which becomes the current one, and keep so many of these; without
             it to the folder itself, unless that keeps versions already.
         engine: what works on the folds.
@@ -99,6 +101,7 @@ class TrainingSettings:
     classifier: CategoryClassifier | None = None
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
+    artefact_format: ArtefactFormat = "auto"
     keep_versions: int | None = None
     engine: FoldEngine = in_this_process
 
@@ -181,7 +184,14 @@ def compare_and_train(
     held_out = None if evaluation is None else evaluation_document(evaluation)
     with new_training(output_dir, settings.keep_versions) as training:
         folder = training.folder
-        paths = save_selectors(selectors, folder, fingerprint, objective=settings.objective, held_out=held_out)
+        paths = save_selectors(
+            selectors,
+            folder,
+            fingerprint,
+            objective=settings.objective,
+            held_out=held_out,
+            artefact_format=settings.artefact_format,
+        )
         by_name = {selector.name: path for selector, path in zip(selectors, paths, strict=True)}
         _keep_queries(folder, paths, prepared, comparison, settings, has_table=not is_single)
         write_manifest(folder, by_name, recommended, settings.objective, held_out)

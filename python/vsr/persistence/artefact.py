@@ -8,9 +8,12 @@ from vsr.choice.objective import Objective
 from vsr.data.messages import TEXTS, Text
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError
+from vsr.persistence.sidecar import Sidecar
 from vsr.selectors.base import TrainedSelector
 
-FORMAT_VERSION = 2
+#: The newest that is read; what is written as JSON alone is as it was before there were sidecars.
+FORMAT_VERSION = 3
+JSON_FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class Artefact:
         selector: the selector in it.
         header: what it says of itself; None for a file of the documented fields alone.
         lacking: what such a file lacks, one line each.
+        sidecar: the file with its big arrays; None where the JSON file holds them.
     """
 
     path: Path
     selector: TrainedSelector
     header: Header | None
     lacking: tuple[str, ...]
+    sidecar: Sidecar | None = None
 
     @property
     def text(self) -> Text:

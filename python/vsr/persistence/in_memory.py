@@ -39,7 +39,7 @@ def selector_to_dict(
         SelectionError: `objective` is none.
     """
     with tempfile.TemporaryDirectory(prefix="vsr-") as folder:
-        path = save_selector(selector, folder, embedder, objective=objective, held_out=held_out)
+        path = save_selector(selector, folder, embedder, objective=objective, held_out=held_out, artefact_format="json")
         document: dict[str, Any] = json.loads(path.read_bytes())
     return document
 

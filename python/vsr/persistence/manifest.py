@@ -16,7 +16,7 @@ from vsr.errors import ArtefactError
 from vsr.persistence.current import training_folder
 from vsr.persistence.document import read_fields, write_documents
 from vsr.persistence.objective import read_objective
-from vsr.persistence.trainings import run_ids
+from vsr.persistence.trainings import run_ids, sidecar_of
 from vsr.persistence.writing import now, version
 from vsr.selectors import registry
 from vsr.selectors.artefact_fields import Fields
@@ -33,10 +33,17 @@ class ManifestFile:
     Attributes:
         name: its file name in the folder of the manifest.
         sha256: hexadecimal digest of its content.
+        sidecar: the file with its big arrays; None where it holds them itself.
     """
 
     name: str
     sha256: str
+    sidecar: "ManifestFile | None" = None
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in the manifest."""
+        document: dict[str, Any] = {"name": self.name, "sha256": self.sha256}
+        return document if self.sidecar is None else document | {"sidecar": self.sidecar.document()}
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def write_manifest(
         "run_id": runs.pop(),
         "recommended": recommended,
         "verdict": None if held_out is None else held_out.get("verdict"),
-        "files": {name: {"name": each.name, "sha256": sha256_of(each)} for name, each in paths.items()},
+        "files": {name: _file(each).document() for name, each in paths.items()},
         "objective": objective.document(),
         "held_out": None if held_out is None else dict(held_out),
     }
@@ -148,13 +155,19 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
     )
 
 
+def _file(path: Path) -> ManifestFile:
+    """An artefact as it lies there; the digest of its sidecar was taken when that was written."""
+    sidecar = sidecar_of(path)
+    return ManifestFile(path.name, sha256_of(path), None if sidecar is None else ManifestFile(*sidecar))
+
+
 def _read_file(fields: Fields) -> ManifestFile:
     name, digest = fields.get("name", str), fields.get("sha256", str)
     if not name or Path(name).name != name:
         raise fields.error("name", f"is {name!r}; expected the name of a file in the same folder")
     if len(digest) != _SHA256_DIGITS or not set(digest) <= set("0123456789abcdef"):
         raise fields.error("sha256", f"is {digest!r}; expected {_SHA256_DIGITS} hexadecimal digits")
-    return ManifestFile(name, digest)
+    return ManifestFile(name, digest, _read_file(fields.object("sidecar")) if fields.has("sidecar") else None)
 
 
 def sha256_of(path: Path) -> str:

@@ -17,7 +17,9 @@ from vsr.errors import ArtefactError, TrainingError, VsrError
 from vsr.features.classifier import CategoryClassifier
 from vsr.persistence.artefact import FORMAT_VERSION, Artefact, Header
 from vsr.persistence.document import read_fields
+from vsr.persistence.mapping import map_sidecar
 from vsr.persistence.objective import read_objective
+from vsr.persistence.sidecar import Sidecar
 from vsr.prior.category_means import MeanTable
 from vsr.prior.statistics import Statistics
 from vsr.prior.token_statistics import TokenStatistics
@@ -60,6 +62,24 @@ def load_artefact(
     """
     names = None if models is None else as_texts(models, "models", "a list of names", ArtefactError)
     path = Path(path)
+    before = _identity(path)
+    try:
+        return _load(path, names, algorithm)
+    except ArtefactError:
+        if _identity(path) == before:
+            raise
+        return _load(path, names, algorithm)  # it was replaced meanwhile, and the arrays of the old one are gone
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _load(path: Path, names: tuple[str, ...] | None, algorithm: str | None) -> Artefact:
     expected = algorithm or _algorithm_of(path)
     # A file may hold another algorithm than its name says: then the fields below are read again.
     fields = _read(path, _algorithm(expected).array_patterns() if expected else {})
@@ -125,6 +145,10 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         raise block.error(
             "format_version", f"is {version}; this version reads up to {FORMAT_VERSION}. Upgrade vsr-train"
         )
+    sidecar = Sidecar.read(block.object("sidecar")) if block.has("sidecar") else None
+    if sidecar is not None:
+        fields = fields.joined(map_sidecar(path, sidecar, registry.algorithm(name).stored_patterns()))
+        block = fields.object("vsr")
     models = block.strings("models")
     if not models or len(set(models)) != len(models):
         raise block.error("models", "is empty or names a model twice")
@@ -186,7 +210,7 @@ def _load_full(path: Path, name: str, fields: Fields) -> Artefact:
         objective=read_objective(block),
         held_out=block.nullable("held_out", dict),
     )
-    return Artefact(path, selector, header, ())
+    return Artefact(path, selector, header, (), sidecar)
 
 
 def _load_documented(path: Path, name: str, fields: Fields, models: tuple[str, ...] | None) -> Artefact:

@@ -141,7 +141,8 @@ def require_sound(path: Path) -> None:
     manifest = read_manifest(path)
     if manifest is None:
         raise ArtefactError(f"{path}: has no {MANIFEST_NAME}; it is no whole training")
-    for file in manifest.files.values():
+    sidecars = [file.sidecar for file in manifest.files.values() if file.sidecar is not None]
+    for file in [*manifest.files.values(), *sidecars]:
         if sha256_of(path / file.name) != file.sha256:
             raise ArtefactError(
                 f"{path / file.name}: is not the file that training {manifest.run_id} wrote; the version is damaged"

@@ -17,12 +17,21 @@ from vsr.data.categories import CATEGORIES
 from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError
 from vsr.features.classifier import CategoryClassifier
-from vsr.persistence.artefact import FORMAT_VERSION
+from vsr.persistence.artefact import FORMAT_VERSION, JSON_FORMAT_VERSION
 from vsr.persistence.current import keeps_versions
 from vsr.persistence.document import null_for_nan, write_documents
+from vsr.persistence.sidecar import (
+    ARTEFACT_FORMATS,
+    MOST_JSON_ROWS,
+    ArtefactFormat,
+    Sidecar,
+    remove_new,
+    remove_others,
+    write_sidecar,
+)
 from vsr.prior.token_statistics import TokenStatistics
 from vsr.selectors import registry
-from vsr.selectors.base import TrainedSelector
+from vsr.selectors.base import FileFields, TrainedSelector
 
 
 def save_selector(
@@ -32,6 +41,7 @@ def save_selector(
     *,
     objective: Objective | None = None,
     held_out: Mapping[str, Any] | None = None,
+    artefact_format: ArtefactFormat = "auto",
 ) -> Path:
     """Write a selector to its file in a folder, whole or not at all.
 
@@ -41,6 +51,8 @@ def save_selector(
         embedder: fingerprint of what made the features; without it the artefact says `external`.
         objective: the default objective of choices; `Objective()` without it.
         held_out: held-out result as plain JSON values.
+        artefact_format: `json`, `binary` (big arrays in a safetensors file beside it), or `auto`: `binary` above 20,000
+            rows.
 
     Returns:
         Path of the file.
@@ -51,7 +63,9 @@ def save_selector(
             an argument is of another kind.
         SelectionError: `objective` is none.
     """
-    return save_selectors([selector], directory, embedder, objective=objective, held_out=held_out)[0]
+    return save_selectors(
+        [selector], directory, embedder, objective=objective, held_out=held_out, artefact_format=artefact_format
+    )[0]
 
 
 def save_selectors(
@@ -61,6 +75,7 @@ def save_selectors(
     *,
     objective: Objective | None = None,
     held_out: Mapping[str, Any] | None = None,
+    artefact_format: ArtefactFormat = "auto",
 ) -> list[Path]:
     """Write selectors to their files in a folder, all of them or none.
 
@@ -70,6 +85,7 @@ def save_selectors(
         embedder: fingerprint of what made the features.
         objective: the default objective of choices.
         held_out: held-out result as plain JSON values.
+        artefact_format: how each of them is written, as in `save_selector`.
 
     Returns:
         Paths of the files, in the order of the selectors.
@@ -93,20 +109,33 @@ def save_selectors(
         require_kind(embedder, Fingerprint, "embedder", "the fingerprint of one: embedder.fingerprint", ArtefactError)
     if held_out is not None:
         require_kind(held_out, Mapping, "held_out", "a mapping of plain JSON values", ArtefactError)
+    if artefact_format not in ARTEFACT_FORMATS:
+        raise ArtefactError(f"artefact_format is {artefact_format!r}; expected one of {', '.join(ARTEFACT_FORMATS)}")
     paths = [Path(directory) / registry.algorithm(selector.name).file_names[0] for selector in selectors]
     # What is saved together comes from one training, whatever was asked of each.
     requested = {name: own for selector in selectors for name, own in selector.requested.items()}
-    documents = [
-        _document(replace(selector, requested=requested), embedder, objective, held_out) for selector in selectors
-    ]
-    write_documents(dict(zip(paths, documents, strict=True)))
+    embedders = [_fitting_embedder(selector, embedder) for selector in selectors]
+    documents: dict[Path, dict[str, Any]] = {}
+    sidecars: dict[Path, Sidecar | None] = {}
+    new: list[Path] = []
+    try:
+        for path, selector, each in zip(paths, selectors, embedders, strict=True):
+            written = _written(selector, artefact_format)
+            sidecars[path] = sidecar = write_sidecar(path, written.stored, new) if written.stored else None
+            documents[path] = _document(
+                replace(selector, requested=requested), each, objective, held_out, written, sidecar
+            )
+        write_documents(documents)
+    except BaseException:
+        remove_new(new)
+        raise
+    for path, kept in sidecars.items():
+        remove_others(path, kept)
     return paths
 
 
-def _document(
-    selector: TrainedSelector, embedder: Fingerprint | None, objective: Objective, held_out: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Everything that a file holds."""
+def _fitting_embedder(selector: TrainedSelector, embedder: Fingerprint | None) -> Fingerprint:
+    """What made the features; whatever cannot be saved is refused before anything is written."""
     if selector.prior is None:
         raise ArtefactError(
             f"this {selector.name} selector came from a file of the documented fields alone, which lack what a full "
@@ -116,12 +145,34 @@ def _document(
     embedder = Fingerprint.external(dim) if embedder is None else embedder
     if embedder.width != dim:
         raise ArtefactError(f"the embedder gives {embedder.width} dimensions but the selector was trained on {dim}")
-    written = registry.algorithm(selector.name).to_fields(selector.predictor, selector.models)
+    return embedder
+
+
+def _written(selector: TrainedSelector, artefact_format: ArtefactFormat) -> FileFields:
+    """The fields of its predictor, big arrays apart where they are to be."""
+    algorithm = registry.algorithm(selector.name)
+    is_big = algorithm.n_stored_rows(selector.predictor) > MOST_JSON_ROWS
+    if artefact_format == "binary" or (artefact_format == "auto" and is_big):
+        return algorithm.to_stored_fields(selector.predictor, selector.models)
+    return algorithm.to_fields(selector.predictor, selector.models)
+
+
+def _document(
+    selector: TrainedSelector,
+    embedder: Fingerprint,
+    objective: Objective,
+    held_out: Mapping[str, Any] | None,
+    written: FileFields,
+    sidecar: Sidecar | None,
+) -> dict[str, Any]:
+    """Everything that a file holds."""
+    assert selector.prior is not None, "refused before"
     header: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
+        "format_version": JSON_FORMAT_VERSION if sidecar is None else FORMAT_VERSION,
         "vsr_version": version(),
         "created_at": now(),
         "run_id": _run_id(selector, embedder, objective),
+        **({} if sidecar is None else {"sidecar": sidecar.document()}),
         "models": list(selector.models),
         "embedder": embedder.to_json(),
         "n_features": selector.n_features,

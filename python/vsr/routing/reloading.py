@@ -220,6 +220,7 @@ class ReloadingRouter(ModelRouter):
             names = [path.name for path in find_artefacts(folder).values()]
         else:
             names = [MANIFEST_NAME, *(file.name for file in manifest.files.values())]
+        # Sidecars are as `load_artefact` wants them: the files themselves, of the owner of the JSON file.
         for name in names:
             _require_own(folder / name)
         return manifest

@@ -47,6 +47,10 @@ class Fields:
                 arrays[name + path.removeprefix(former)] = arrays.pop(path)
         return replace(self, arrays=arrays)
 
+    def joined(self, arrays: Mapping[str, npt.NDArray[Any]]) -> "Fields":
+        """Give the fields with arrays of another file beside its own, by their path in the document."""
+        return replace(self, arrays={**self.arrays, **arrays})
+
     def path(self, name: str) -> str:
         """Path of a field in the document."""
         return f"{self.where}.{name}" if self.where else name

@@ -141,10 +141,12 @@ class FileFields:
     Attributes:
         documented: the algorithm's documented fields.
         own: what goes beyond them, in the block `vsr.predictor`.
+        stored: arrays that a file beside it holds instead, by their path in the document.
     """
 
     documented: dict[str, Any]
     own: dict[str, Any] = field(default_factory=dict)
+    stored: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 class Algorithm(ABC, Generic[ParametersT, SettingT]):
@@ -154,6 +156,7 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
         name: registry name, module name and value in files.
         file_names: names that its artefact may have; the first one is written.
         arrays: path of an array in its artefact -> `float32` or `float64`; `*` is any key, `[]` every item of a list.
+        stored: of the arrays that a file beside its artefact can hold, path -> NumPy's name of their type.
         parameters_model: its parameters.
         max_tuning_rows: training rows on which settings are compared; more are sampled.
         largest_slope: largest calibration slope: 1, or infinity where predictions are not in units of quality.
@@ -168,6 +171,7 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
     name: ClassVar[str]
     file_names: ClassVar[tuple[str, ...]]
     arrays: ClassVar[Mapping[str, str]]
+    stored: ClassVar[Mapping[str, str]] = {}
     parameters_model: ClassVar[type[Parameters]]
     max_tuning_rows: ClassVar[int] = 20_000
     largest_slope: ClassVar[float] = 1.0
@@ -218,6 +222,21 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
     @abstractmethod
     def to_fields(cls, predictor: Any, models: Sequence[str]) -> FileFields:  # noqa: ANN401 -- its own predictor
         """Write a predictor, whose columns have these names, into the fields of a file."""
+
+    @classmethod
+    def stored_patterns(cls) -> Mapping[str, str]:
+        """`stored`, unless its artefact holds the fields of other algorithms too."""
+        return cls.stored
+
+    @classmethod
+    def n_stored_rows(cls, predictor: Any) -> int:  # noqa: ANN401, ARG003 -- its own predictor; most have no big arrays
+        """How many rows the arrays would have that a file beside its artefact can hold; 0 without any."""
+        return 0
+
+    @classmethod
+    def to_stored_fields(cls, predictor: Any, models: Sequence[str]) -> FileFields:  # noqa: ANN401 -- likewise
+        """Write a predictor as `to_fields` does, its big arrays aside; `from_fields` reads both."""
+        return cls.to_fields(predictor, models)
 
     @classmethod
     def models_in(cls, fields: Fields) -> tuple[str, ...] | None:  # noqa: ARG003 -- most have such a field

@@ -16,6 +16,7 @@ from vsr.prior.incomplete_rows import weighted_residuals
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
+from vsr.selectors.stored_texts import StoredTexts
 from vsr.selectors.training_data import Features, TrainingData
 
 _K = (400, 200, 100, 50, 25)
@@ -23,6 +24,22 @@ _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
 _SHARPNESS = (1.0, 4.0, 8.0)
 # Rows whose neighbours' outcomes are gathered at once: 128 x 400 x 30 float64 are 12 MB, which stays near the cache.
 _BLOCK_ROWS = 128
+# What a file beside the artefact holds. The last six are the index: its rows, padded, and their bytes for the scan.
+_STORED = {
+    "features": "float32",
+    "quality": "float64",
+    "residual": "float64",
+    "trust": "float64",
+    "best": "int64",
+    "query_bytes": "uint8",
+    "query_ends": "int64",
+    "rows": "float32",
+    "origin": "float32",
+    "group_sizes": "uint32",
+    "order": "uint32",
+    "codes": "int8",
+    "scalings": "float32",
+}
 _N_EXPLAINED = 5
 _SHOWN_CHARACTERS = 60
 
@@ -63,6 +80,7 @@ class KnnPredictor(Predictor):
         best: (n,) int64 column of the best model of each training query.
         queries: the beginning of each training query's text; empty where it is not known.
         index: holds the features of the training queries and finds the nearest of them.
+        is_complete: every model was measured on every query, so that all count alike.
     """
 
     setting: KnnSetting
@@ -70,8 +88,9 @@ class KnnPredictor(Predictor):
     residual: FloatArray
     trust: FloatArray | None
     best: IntArray
-    queries: tuple[str, ...]
+    queries: Sequence[str]
     index: KnnIndex
+    is_complete: bool
 
     @property
     def features(self) -> Features:
@@ -86,13 +105,13 @@ class KnnPredictor(Predictor):
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
         rows, weights = self.neighbours(features)
-        sums, masses = _weighted_sums(rows, weights, self.residual, self.trust)
+        sums, masses = _weighted_sums(rows, weights, self.residual, self.trust, complete=self.is_complete)
         return _shrunk(sums, masses, self.setting.shrinkage)
 
     def quality(self, features: Features) -> FloatArray:
         """Weighted mean quality of the neighbours, 0 where none was measured: (n, n_features) -> (n, n_models)."""
         rows, weights = self.neighbours(features)
-        sums, masses = _weighted_sums(rows, weights, self.measured)
+        sums, masses = _weighted_sums(rows, weights, self.measured, complete=self.is_complete)
         return np.asarray(sums / np.maximum(masses, 1e-12))
 
     def neighbours(self, features: Features) -> tuple[npt.NDArray[np.uint32], FloatArray]:
@@ -123,6 +142,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
     name = "knn"
     file_names = ("knn_model.json",)
     arrays: ClassVar = {"training_records[].embedding": "float32", "vsr.predictor.quality": "float64"}
+    stored: ClassVar = {f"vsr.predictor.{name}": kind for name, kind in _STORED.items()}
     parameters_model = KnnParameters
 
     def settings(self, n_rows: int) -> Sequence[KnnSetting]:
@@ -145,6 +165,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         ks = sorted({setting.k for setting in settings})
         rows, squared = index.search(features, min(ks[-1], data.n_queries))
         similarity = _weights(squared, _squared_norm(features))
+        complete = data.trust is None and bool(np.isfinite(data.freed_residual).all())
         for sharpness in sorted({setting.sharpness for setting in settings}):
             weights = similarity**sharpness
             sums = np.zeros((len(features), data.n_models))
@@ -152,7 +173,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             start = 0
             for k in ks:
                 more_sums, more_masses = _weighted_sums(
-                    rows[:, start:k], weights[:, start:k], data.freed_residual, data.trust
+                    rows[:, start:k], weights[:, start:k], data.freed_residual, data.trust, complete=complete
                 )
                 sums = sums + more_sums
                 masses = masses + more_masses
@@ -171,6 +192,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             best=data.best,
             queries=data.queries,
             index=KnnIndex(data.features, len(CATEGORIES), self.parameters.index),
+            is_complete=bool(np.isfinite(data.quality).all()),
         )
 
     @classmethod
@@ -183,7 +205,11 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             "training_records": [
                 {"embedding": row, "best_model": models[best], "category": category or "other", "query": query}
                 for row, best, category, query in zip(
-                    predictor.features, predictor.best.tolist(), categories, predictor.queries, strict=True
+                    predictor.features,
+                    predictor.best.tolist(),
+                    categories,
+                    predictor.queries or [""] * len(predictor.best),
+                    strict=True,
                 )
             ],
         }
@@ -197,6 +223,40 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         return FileFields(documented, own)
 
     @classmethod
+    def n_stored_rows(cls, predictor: KnnPredictor) -> int:
+        """How many training queries there are."""
+        return predictor.index.n_rows
+
+    @classmethod
+    def to_stored_fields(cls, predictor: KnnPredictor, models: Sequence[str]) -> FileFields:  # noqa: ARG003 -- as columns
+        """Write all that there is of every training query apart, and the index over them."""
+        engine = predictor.index.engine
+        parts = predictor.index.parts() if engine == "flat" else None
+        stored: dict[str, npt.NDArray[Any]] = {
+            "quality": predictor.measured,
+            "residual": predictor.residual,
+            "best": predictor.best,
+            # A tree is built again; it was never the faster one.
+            **({"features": predictor.features} if parts is None else parts),
+        }
+        if predictor.trust is not None:
+            stored["trust"] = predictor.trust
+        if parts is not None:
+            n_rows = predictor.index.n_rows
+            stored |= {"codes": parts["codes"].reshape(n_rows, -1), "scalings": parts["scalings"].reshape(3, n_rows)}
+        if any(predictor.queries):
+            texts = StoredTexts.of(predictor.queries)
+            stored |= {"query_bytes": texts.content, "query_ends": texts.ends}
+        own = {
+            "shrinkage": predictor.setting.shrinkage,
+            "sharpness": predictor.setting.sharpness,
+            "index": engine,
+            "is_complete": predictor.is_complete,
+        }
+        arrays = {f"vsr.predictor.{name}": array for name, array in stored.items()}
+        return FileFields({"k": predictor.setting.k}, own, arrays)
+
+    @classmethod
     def models_in(cls, fields: Fields) -> tuple[str, ...] | None:
         """Names of the models that are best somewhere."""
         return tuple(sorted(set(_best_models(fields))))
@@ -207,6 +267,8 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
 
         Without measured qualities the best model of each counts what its field `quality` says, else 1, the others 0.
         """
+        if context.own is not None and context.own.path("best") in fields.arrays:
+            return _mapped(fields, context.own, context)
         features = fields.matrix("training_records[].embedding", context.n_features)
         k = fields.get("k", int)
         if k < 1:
@@ -226,7 +288,45 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             residual, trust = weighted_residuals(context.prior, quality, split_features(features).codes)
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
         index = KnnIndex(features, len(CATEGORIES), engine)
-        return KnnPredictor(setting, quality, residual, trust, best, queries if any(queries) else (), index)
+        shown = queries if any(queries) else ()
+        return KnnPredictor(setting, quality, residual, trust, best, shown, index, bool(np.isfinite(quality).all()))
+
+
+def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
+    """Take the arrays of a file beside the artefact as they lie there: next to none of their numbers is read."""
+    k, engine = fields.get("k", int), own.get("index", str)
+    if k < 1:
+        raise fields.error("k", f"is {k}; expected 1 or more")
+    n_models = len(context.models)
+    best = own.array("best", (None,))
+    n_rows = len(best)
+    if best.min() < 0 or best.max() >= n_models:
+        raise own.error("best", "names a column that no model has")
+    if own.has("rows"):
+        index = KnnIndex.of_parts(
+            rows=own.array("rows", (n_rows, None)),
+            n_features=context.n_features or 0,
+            origin=own.array("origin", (None,)),
+            group_sizes=own.array("group_sizes", (None,)),
+            order=own.array("order", (n_rows,)),
+            codes=own.array("codes", (n_rows, None)),
+            scalings=own.array("scalings", (3, n_rows)),
+        )
+    else:
+        index = KnnIndex(own.array("features", (n_rows, context.n_features)), len(CATEGORIES), engine)
+    queries: Sequence[str] = ()
+    if own.has("query_ends"):
+        queries = StoredTexts(own.array("query_bytes", (None,)), own.array("query_ends", (n_rows,)))
+    return KnnPredictor(
+        setting=KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float)),
+        measured=own.array("quality", (n_rows, n_models)),
+        residual=own.array("residual", (n_rows, n_models)),
+        trust=own.array("trust", (n_rows, n_models)) if own.has("trust") else None,
+        best=best,
+        queries=queries,
+        index=index,
+        is_complete=own.get("is_complete", bool),
+    )
 
 
 def _vote(record: dict[str, Any]) -> float:
@@ -258,22 +358,27 @@ def _weights(squared: npt.NDArray[np.float32], squared_norm: FloatArray) -> Floa
 
 
 def _weighted_sums(
-    rows: npt.NDArray[np.uint32], weights: FloatArray, residual: FloatArray, trust: FloatArray | None = None
+    rows: npt.NDArray[np.uint32],
+    weights: FloatArray,
+    residual: FloatArray,
+    trust: FloatArray | None = None,
+    *,
+    complete: bool,
 ) -> tuple[FloatArray, FloatArray]:
     """Sum of weight x residual and of weights over the observed cells of the neighbours: both (n, n_models)."""
-    observed = np.isfinite(residual)
-    complete = trust is None and bool(observed.all())
-    filled = residual if complete else np.where(observed, residual, 0.0)
-    counted = observed.astype(np.float64) if trust is None else trust
-    if trust is not None:
-        filled = trust * filled
     sums = np.empty((len(rows), residual.shape[1]))
     masses = np.empty_like(sums)
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
-        weight = weights[block, None, :]
-        sums[block] = (weight @ filled[rows[block]])[:, 0]
-        masses[block] = weight.sum(axis=2) if complete else (weight @ counted[rows[block]])[:, 0]
+        weight, values = weights[block, None, :], residual[rows[block]]
+        if complete:
+            masses[block] = weight.sum(axis=2)
+        else:
+            observed = np.isfinite(values)
+            counted = observed.astype(np.float64) if trust is None else trust[rows[block]]
+            values = np.where(observed, values, 0.0) * (1.0 if trust is None else counted)
+            masses[block] = (weight @ counted)[:, 0]
+        sums[block] = (weight @ values)[:, 0]
     return sums, masses
 
 

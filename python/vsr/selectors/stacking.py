@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from vsr.errors import TrainingError
 from vsr.prior.category_means import FloatArray, centred_rows
@@ -144,18 +145,36 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
         }
 
     @classmethod
+    def stored_patterns(cls) -> Mapping[str, str]:
+        """Those of every algorithm, inside its part."""
+        return {
+            f"parts.{name}.{path}": kind
+            for name in _able()
+            for path, kind in registry.algorithm(name).stored_patterns().items()
+        }
+
+    @classmethod
+    def n_stored_rows(cls, predictor: StackingPredictor) -> int:
+        """The most that any part has."""
+        return max((registry.algorithm(name).n_stored_rows(part) for name, part in predictor.parts.items()), default=0)
+
+    @classmethod
     def to_fields(cls, predictor: StackingPredictor, models: Sequence[str]) -> FileFields:
         """Write every part as its own file would have it, without what all parts share."""
-        parts: dict[str, Any] = {}
-        for name, part in predictor.parts.items():
-            written = registry.algorithm(name).to_fields(part, models)
-            parts[name] = {
-                "weight": predictor.setting.weights[name],
-                "scale": predictor.scales[name],
-                **written.documented,
-                "vsr": {"predictor": written.own},
-            }
-        return FileFields({"models": list(models), "input_dim": predictor.n_features, "parts": parts})
+        return _with_parts(
+            predictor,
+            models,
+            {name: registry.algorithm(name).to_fields(part, models) for name, part in predictor.parts.items()},
+        )
+
+    @classmethod
+    def to_stored_fields(cls, predictor: StackingPredictor, models: Sequence[str]) -> FileFields:
+        """Write the big arrays of every part apart."""
+        return _with_parts(
+            predictor,
+            models,
+            {name: registry.algorithm(name).to_stored_fields(part, models) for name, part in predictor.parts.items()},
+        )
 
     @classmethod
     def models_in(cls, fields: Fields) -> tuple[str, ...] | None:
@@ -188,6 +207,21 @@ class Stacking(Algorithm[Parameters, StackingSetting]):
             if parts[name].n_features != input_dim:
                 raise holder.error(name, f"is {parts[name].n_features} features wide; expected {input_dim}")
         return StackingPredictor(StackingSetting(weights), parts, scales, len(context.models), input_dim)
+
+
+def _with_parts(predictor: StackingPredictor, models: Sequence[str], written: Mapping[str, FileFields]) -> FileFields:
+    """Put the fields of all parts together."""
+    parts: dict[str, Any] = {}
+    stored: dict[str, npt.NDArray[Any]] = {}
+    for name, fields in written.items():
+        parts[name] = {
+            "weight": predictor.setting.weights[name],
+            "scale": predictor.scales[name],
+            **fields.documented,
+            "vsr": {"predictor": fields.own},
+        }
+        stored |= {f"parts.{name}.{path}": array for path, array in fields.stored.items()}
+    return FileFields({"models": list(models), "input_dim": predictor.n_features, "parts": parts}, stored=stored)
 
 
 def _able() -> list[str]:

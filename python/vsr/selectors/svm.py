@@ -125,6 +125,7 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
         "vsr.predictor.usual_decision": "float64",
         "vsr.predictor.usual_decision_overall": "float64",
     }
+    stored: ClassVar = {"support_vectors[]": "float32"}
     parameters_model = SvmParameters
     max_tuning_rows = 3_000
     largest_slope = math.inf
@@ -205,6 +206,18 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
                 "usual_decision_overall": predictor.usual_decision.overall,
             }
         return FileFields(documented, own)
+
+    @classmethod
+    def n_stored_rows(cls, predictor: SvmPredictor) -> int:
+        """How many support vectors there are."""
+        return len(predictor.vectors)
+
+    @classmethod
+    def to_stored_fields(cls, predictor: SvmPredictor, models: Sequence[str]) -> FileFields:
+        """Write the support vectors apart."""
+        written = cls.to_fields(predictor, models)
+        del written.documented["support_vectors"]
+        return FileFields(written.documented, written.own, {"support_vectors[]": predictor.vectors})
 
     @classmethod
     def from_fields(cls, fields: Fields, context: FileContext) -> SvmPredictor:

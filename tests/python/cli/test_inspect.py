@@ -94,6 +94,33 @@ def test_a_file_without_names_says_that_it_lacks_them(name: str, tmp_path: Path,
     assert f"{path}: names no models" in result.err
 
 
+def test_verifying_reads_sidecars_too(records: Path, tmp_path: Path, vsr_train: Command) -> None:
+    folder = tmp_path / "models"
+    flags = ("--use-fallback", "--embedding-dim", "16", "--algorithm", "knn", "--knn-k", "5", "--holdout", "0.3")
+    trained = vsr_train("train", "--data-file", records, *flags, "--artefact-format", "binary", "--output-dir", folder)
+    assert trained.code == 0
+    (sidecar,) = folder.glob("*.safetensors")
+    shown = vsr_train("inspect", "--verify", folder)
+    assert (shown.code, shown.err) == (0, "")
+    assert f"arrays      {sidecar.name} (" in shown.out
+    files = ["knn_model.json", sidecar.name, "table_model.json", "recommended.json"]
+    assert shown.out.splitlines()[-1].startswith(f"verified     {', '.join(files)} (")
+    document = vsr_train("inspect", "--verify", "--json", folder).json
+    assert [Path(path).name for path in document["verified"]] == files
+    assert document["artefacts"][0]["sidecar"]["file"] == sidecar.name
+    content = sidecar.read_bytes()
+    sidecar.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert vsr_train("inspect", folder).code == 0
+    damaged = vsr_train("inspect", "--verify", folder)
+    assert damaged.code == 1
+    assert damaged.err.startswith(f"Error: {sidecar}: is damaged")
+    with (folder / "table_model.json").open("a") as file:
+        file.write("\n")
+    assert (
+        "table_model.json: is not the file that recommended.json lists" in vsr_train("inspect", "--verify", folder).err
+    )
+
+
 def test_what_cannot_be_read_is_named(trained: Path, tmp_path: Path, vsr_train: Command) -> None:
     damaged = tmp_path / "knn_model.json"
     damaged.write_text((trained / "knn_model.json").read_text()[:500])

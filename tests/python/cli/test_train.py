@@ -506,3 +506,10 @@ def test_an_interrupt_at_any_step_leaves_older_artefacts(
         assert (result.code, result.out) == (130, "")
         assert result.err.splitlines()[-1] == "Error: Interrupted."
         assert contents(tmp_path) == before
+
+
+def test_arrays_apart_of_algorithms_that_have_none(records: Path, tmp_path: Path, vsr_train: Command) -> None:
+    flags = ("--algorithm", "kmeans", "--artefact-format", "binary", "--output-dir", tmp_path / "out")
+    result = vsr_train("train", "--data-file", records, *flags)
+    assert (result.code, result.out) == (2, "")
+    assert "--artefact-format binary has no effect here: only knn, svm, stacking have big arrays" in result.err

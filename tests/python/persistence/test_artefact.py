@@ -19,7 +19,7 @@ from vsr.embedding import Fingerprint
 from vsr.errors import ArtefactError, OutputError
 from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
 from vsr.persistence import document, find_artefacts, load_artefact, load_selector, save_selector, save_selectors
-from vsr.persistence.artefact import FORMAT_VERSION
+from vsr.persistence.artefact import FORMAT_VERSION, JSON_FORMAT_VERSION
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.training.trainer import Trainer
@@ -134,7 +134,7 @@ def test_documented_shapes(trained_folder: Path, selectors: dict[str, TrainedSel
 def test_what_the_block_says(name: str, trained_folder: Path, selectors: dict[str, TrainedSelector]) -> None:
     block = read(trained_folder / FILE_NAMES[name][0])["vsr"]
     selector = selectors[name]
-    assert block["format_version"] == FORMAT_VERSION
+    assert block["format_version"] == JSON_FORMAT_VERSION
     assert block["models"] == list(selector.models)
     assert block["categories"] == list(CATEGORIES)
     assert block["embedder"]["name"] == "external"
