@@ -1,7 +1,7 @@
 """What lies before a run: how many calls, how long, how dear."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vsr.asking.budget import TEMPLATE_TOKENS, highest_cost_usd
 from vsr.asking.models import AskedModel
@@ -32,6 +32,23 @@ class Estimate:
     shortest_s: float
     likely_s: float | None
     unpriced: tuple[str, ...]
+
+    def of_part(self, n_in_all: int) -> "Estimate":
+        """Give what is left where only so many calls of the plan are made in all, of usual length each."""
+        n_calls = min(max(n_in_all - self.n_there, 0), self.n_calls)
+        share = n_calls / max(self.n_calls, 1)
+
+        def part(whole: float | None) -> float | None:
+            return None if whole is None else share * whole
+
+        return replace(
+            self,
+            n_calls=n_calls,
+            highest_usd=part(self.highest_usd),
+            likely_usd=part(self.likely_usd),
+            shortest_s=share * self.shortest_s,
+            likely_s=part(self.likely_s),
+        )
 
 
 def estimate(plan: Plan, held: OutputSummary, *, concurrency: int, delay_s: float) -> Estimate:

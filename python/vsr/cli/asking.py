@@ -289,11 +289,11 @@ def ask(
         rounds = _allocation(everybody, embedding or EmbeddingOptions(), n_cells, seed)
         if draw.probe is not None:
             plan = probing(everybody, str(draw.only_model), records_path, rounds, draw.probe)
-    say_estimate(preview(plan, records_path, settings))
+    before = preview(plan, records_path, settings)
     if draw.budget is not None:
-        terminal.say(
-            f"--budget {draw.budget:g}: {n_cells:,} of the plan's calls are made; time and cost in proportion."
-        )
+        terminal.say(f"Budget: about {n_cells:,} of {everybody.n_calls:,} calls.")
+        before = before.of_part(n_cells)
+    say_estimate(before)
     if is_dry_run:
         check_before_asking(config, queries, plan, is_dry_run=True)
         return None

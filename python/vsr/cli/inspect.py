@@ -80,7 +80,7 @@ def inspect(paths: tuple[Path, ...], models: str | None, verify: bool, as_json: 
     for number, artefact in enumerate(artefacts):
         if number:
             terminal.write("")
-        _print(artefact)
+        _print(artefact, says_verdict=not manifests)
     if verified:
         size = sum(path.stat().st_size for path in verified)
         terminal.write("")
@@ -152,7 +152,8 @@ def _print_manifest(manifest: "Manifest") -> None:
     terminal.write(f"because      {why}")
 
 
-def _print(artefact: "Artefact") -> None:
+def _print(artefact: "Artefact", *, says_verdict: bool) -> None:
+    """Print an artefact; the verdict of its training where no manifest has said it."""
     from vsr.selectors.parameters import shown
 
     selector, header = artefact.selector, artefact.header
@@ -182,22 +183,22 @@ def _print(artefact: "Artefact") -> None:
                 else f"{selector.classifier.accuracy:.0%} of {selector.classifier.n_labelled:,} labelled queries right",
             ),
             ("objective", objective_label(header.objective)),
-            ("held out", _held_out(selector.name, header.held_out)),
+            ("held out", _held_out(selector.name, header.held_out, says_verdict=says_verdict)),
         ]
     width = max(len(name) for name, _ in rows) + 2
     for name, text in rows:
         terminal.write(f"{name:<{width}}{text}")
 
 
-def _held_out(name: str, held_out: dict[str, Any] | None) -> str:
+def _held_out(name: str, held_out: dict[str, Any] | None, *, says_verdict: bool) -> str:
     if held_out is None:
         return "not measured"
     line = next((method for method in held_out.get("methods", []) if method.get("name") == name), None)
-    verdict = held_out.get("verdict", {}).get("sentence", "")
+    verdict = f" {held_out.get('verdict', {}).get('sentence', '')}" if says_verdict else ""
     if line is None or line.get("gain") is None:
-        return str(verdict)
+        return f"no gain of its own: it is the baseline, or makes no choice.{verdict}"
     gain = line["gain"]
     return (
         f"{points(gain['mean'])} points over {held_out.get('best_single')} "
-        f"({points(gain['low'])} .. {points(gain['high'])}). {verdict}"
+        f"({points(gain['low'])} .. {points(gain['high'])}).{verdict}"
     )

@@ -186,7 +186,7 @@ def test_a_budget_makes_a_part_of_the_calls_and_a_second_run_none(tmp_path):
     with Scripted(always("The answer is 4.")) as server:
         setting = Setting(tmp_path, server)
         _, stderr = setting.run("--budget", "0.5")
-        assert "--budget 0.5: 6 of the plan's calls are made; time and cost in proportion." in stderr
+        assert "Budget: about 6 of 12 calls.\n6 calls to make.\n" in stderr
         assert "Round 1 of " in stderr
         n_records = len(setting.out.read_text().splitlines())
         assert 5 <= n_records <= 7

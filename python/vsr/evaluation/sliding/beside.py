@@ -149,6 +149,7 @@ class Reference:
         sign, what = (1.0, "less") if saving.mean >= 0.0 else (-1.0, "more")
         ends = sorted((sign * saving.low, sign * saving.high))
         mean, low, high = (round(100.0 * value) for value in (sign * saving.mean, *ends))
+        high = min(high, 100) if sign > 0.0 else high  # nobody saves more than all
         return f"{mean} % (95 % {low} .. {high}) {what} {self.unit}"
 
 

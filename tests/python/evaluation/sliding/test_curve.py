@@ -15,9 +15,11 @@ from vsr.evaluation.document import evaluation_document
 from vsr.evaluation.held import JUDGED, Held
 from vsr.evaluation.results import Curve
 from vsr.evaluation.settings import ComparisonSettings
+from vsr.evaluation.sliding.beside import Reference
 from vsr.evaluation.sliding.curve import COST_SHARES, QUALITY_WEIGHTS, curve_of, slid
 from vsr.evaluation.sliding.replay import Ledger, Replay
 from vsr.evaluation.sliding.sentences import sentences_of
+from vsr.evaluation.statistics.intervals import Interval
 
 WITH_BOTH = ComparisonSettings(("knn",), splits=2)
 
@@ -181,3 +183,10 @@ def test_the_conclusion_without_a_target_is_under_the_given_objective(held: Held
     assert same is held
     assert evaluation.target is None
     assert evaluation.objective == Objective()
+
+
+def test_nobody_saves_more_than_all(held: Held) -> None:
+    ledger = Ledger.of(held.outcomes, held.codes, held.rows, 0)
+    reference = Reference.of(Replay(held, ledger, JUDGED, "predicted"), 0)
+    assert reference.less(Interval(0.75, -0.09, 1.58, 90)) == "75 % (95 % -9 .. 100) less money"
+    assert reference.less(Interval(-0.75, -1.58, 0.09, 90)) == "75 % (95 % -9 .. 158) more money"
