@@ -345,8 +345,8 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     "empty": (lambda _: "", "cut off"),
     "another algorithm": (lambda text: text.replace('"knn"', '"svm"', 1), "'algorithm' is 'svm'; expected 'knn'"),
     "newer": (
-        lambda text: text.replace('"format_version": 2', '"format_version": 3'),
-        "'vsr.format_version' is 3; this",
+        lambda text: text.replace('"format_version": 2', '"format_version": 4'),
+        "'vsr.format_version' is 4; this",
     ),
     "untrained": (lambda text: text.replace('"trained": true', '"trained": false'), "'trained' is false"),
     "ragged": (lambda text: text.replace('"embedding": [', '"embedding": [0.5,', 1), "training_records[1].embedding"),
