@@ -90,7 +90,7 @@ def main() -> None:
             finally:
                 server.terminate()
             ended = server.wait()
-        n_lines = sum(1 for _ in (folder / "log" / "decisions.jsonl").open("rb"))
+        n_lines = sum(1 for path in (folder / "log").glob("decisions*.jsonl") for _ in path.open("rb"))
         print(f"exit code {ended}, {n_lines:,} lines logged", file=sys.stderr)
 
 
