@@ -13,6 +13,7 @@ from vsr.benchmark.plan import Plan
 from vsr.benchmark.resume import held_quality, nothing_yet, open_output, summarise_output
 from vsr.benchmark.runner import RunSettings, run_benchmark
 from vsr.benchmark.summary import BenchmarkSummary
+from vsr.errors import BenchmarkError
 
 # An answer of usual length, to compare prices where nothing else is known yet.
 _USUAL_TOKENS = (200, 300)
@@ -80,11 +81,16 @@ def probing(plan: Plan, name: str, output: str | os.PathLike[str], allocation: A
         n_queries: how many the new model is asked.
 
     Raises:
-        BenchmarkError: There is no such model, or the output cannot be read.
+        BenchmarkError: There is no such model, the output cannot be read, or holds no answer of another model.
     """
     alone = plan.only(name)
     column = [model.name for model in plan.models].index(name)
     others = np.delete(held_quality(output, plan), column, axis=1)
+    if not np.isfinite(others).any():
+        raise BenchmarkError(
+            f"{os.fspath(output)}: holds no scored answer of another model to these queries; the probes of {name} are "
+            "drawn from what the others answered. Ask these first, or leave --probe out"
+        )
     rows = probe(allocation.clusters, others, n_queries, allocation.seed)
     is_asked = np.zeros((len(plan.questions), 1), dtype=bool)
     is_asked[rows] = True

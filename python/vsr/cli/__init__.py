@@ -15,6 +15,7 @@ from typing import TextIO
 
 import click
 
+from vsr._spelling import nearest
 from vsr.cli import terminal
 from vsr.cli.sections import verbosity_options
 from vsr.errors import VsrError
@@ -51,6 +52,15 @@ class _LazyGroup(click.Group):
         command = getattr(import_module(f"vsr.cli.{module}"), module)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, names = args[0], self.list_commands(ctx)
+        meant = None if name in names or name.startswith("-") else nearest(name, names)
+        if meant is not None:
+            ctx.fail(f"No such command '{name}'. Did you mean {meant}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.list_commands(ctx)))

@@ -212,6 +212,8 @@ def test_flags_of_fewer_calls_that_do_nothing(tmp_path, flags, problem):
 def test_one_model_alone_and_its_probes(tmp_path):
     with Scripted(always("The answer is 4.")) as server:
         setting = Setting(tmp_path, server)
+        _, nobody = setting.run("--only-model", "b", "--probe", "3", code=1)
+        assert "holds no scored answer of another model" in " ".join(nobody.split())
         setting.run("--only-model", "a")
         stdout, stderr = setting.run("--only-model", "b", "--probe", "3")
     assert "3 calls to make." in stderr

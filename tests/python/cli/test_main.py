@@ -9,6 +9,7 @@ from importlib.metadata import version
 import click
 import pytest
 
+from cli.conftest import Command
 from vsr.cli import _LazyGroup, cli, main, terminal
 from vsr.errors import ArtefactError
 
@@ -186,3 +187,10 @@ def test_a_reader_that_leaves_is_no_error(name):
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_mistyped_command_is_told_what_it_may_mean(vsr_train: Command) -> None:
+    result = vsr_train("trian")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith("Error: No such command 'trian'. Did you mean train?\n")
+    assert "Did you mean" not in vsr_train("xyzzy").err
