@@ -33,6 +33,7 @@ from vsr.evaluation.held import JUDGED
 from vsr.evaluation.settings import ComparisonSettings
 from vsr.evaluation.summary import summarise
 from vsr.features import join_features, resolve_categories
+from vsr.selectors.base import TrainedSelector
 from vsr.training.trainer import Trainer
 
 Float = npt.NDArray[np.float64]
@@ -141,14 +142,14 @@ def _deployed(
     objective: Objective,
     run: int,
     recommended: str,
-    selectors: tuple[object, ...],
+    selectors: tuple[TrainedSelector, ...],
 ) -> Float:
     """True quality of what the selector chooses for the remaining queries."""
     table = Trainer.prepare(features, outcomes, run, objective)
-    selector = next(each for each in selectors if each.name == recommended)  # type: ignore[attr-defined]
+    selector = next(each for each in selectors if each.name == recommended)
     unknown = np.full(len(world.rest), MISSING)
     arrived = resolve_categories(pool.vectors[world.rest], unknown, table.classifier).categories
-    scores = selector.scores(join_features(pool.vectors[world.rest], arrived, 1.0))  # type: ignore[attr-defined]
+    scores = selector.scores(join_features(pool.vectors[world.rest], arrived, 1.0))
     chosen = Chooser.prepare(table.statistics(), objective).best(scores, arrived)
     return np.asarray(world.quality[world.rest, chosen])
 

@@ -88,9 +88,14 @@ def _mode_of(target: Path) -> int:
     try:
         return target.stat().st_mode & 0o7777
     except FileNotFoundError:
-        umask = os.umask(0)
-        os.umask(umask)
-        return 0o666 & ~umask
+        return 0o666 & ~umask()
+
+
+def umask() -> int:
+    """Say what the process takes from the permissions of new files; the system tells only by setting another one."""
+    taken = os.umask(0)
+    os.umask(taken)
+    return taken
 
 
 def open_to_add(path: Path) -> int:

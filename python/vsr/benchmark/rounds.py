@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +9,8 @@ import numpy.typing as npt
 from vsr.benchmark.allocation import Allocation, costs_of, probe
 from vsr.benchmark.display import Display, NoDisplay
 from vsr.benchmark.plan import Plan
-from vsr.benchmark.resume import held_quality, nothing_yet, open_output, summarise_output
-from vsr.benchmark.runner import RunSettings, run_benchmark
+from vsr.benchmark.resume import held_quality
+from vsr.benchmark.runner import RunSettings, held_before, run_benchmark
 from vsr.benchmark.summary import BenchmarkSummary
 from vsr.errors import BenchmarkError
 
@@ -55,7 +54,8 @@ def run_in_rounds(
         is_asked[own.rows] = allocation.draw(number, probability[own.rows])
         now = _drawn(plan, is_asked, probability)
         is_last = number == len(allocation.rounds) - 1
-        n_missing = _n_missing(now, output, settings)
+        held = held_before(now, output, settings)
+        n_missing = sum(len(held.missing(model.name)) for model in now.models)
         if not n_missing and not is_last:
             continue
         display.say(f"Round {number + 1} of {len(allocation.rounds)}: {n_missing:,} calls.")
@@ -102,13 +102,3 @@ def _drawn(plan: Plan, is_asked: npt.NDArray[np.bool_], probability: npt.NDArray
         model.name: frozenset(np.flatnonzero(~own).tolist()) for model, own in zip(plan.models, is_asked.T, strict=True)
     }
     return replace(plan, left_out=left_out, probabilities=probability.copy())
-
-
-def _n_missing(plan: Plan, output: str | os.PathLike[str], settings: RunSettings) -> int:
-    held = nothing_yet(plan)
-    if Path(output).exists():
-        with open_output(output, is_read_only=True) as journal:
-            held = summarise_output(journal, plan)
-    if settings.retry_failed:
-        held.ask_failed_again()
-    return sum(len(held.missing(model.name)) for model in plan.models)

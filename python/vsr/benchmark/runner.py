@@ -53,13 +53,23 @@ def preview(plan: Plan, output: str | os.PathLike[str], settings: RunSettings | 
         BenchmarkError: The output cannot be read, is no file of records, or another run is writing to it.
     """
     settings = settings or RunSettings()
+    held = held_before(plan, output, settings)
+    return estimate(plan, held, concurrency=settings.policy.concurrency, delay_s=settings.policy.delay_s)
+
+
+def held_before(plan: Plan, output: str | os.PathLike[str], settings: RunSettings) -> OutputSummary:
+    """Say what the records file holds of a plan before a run; nothing is opened for writing.
+
+    Raises:
+        BenchmarkError: As in `preview`.
+    """
     held = nothing_yet(plan)
     if Path(output).exists():
         with open_output(output, is_read_only=True) as journal:
             held = summarise_output(journal, plan)
     if settings.retry_failed:
         held.ask_failed_again()
-    return estimate(plan, held, concurrency=settings.policy.concurrency, delay_s=settings.policy.delay_s)
+    return held
 
 
 def run_benchmark(

@@ -233,11 +233,11 @@ class Chooser:
 
     def _under(self, terms: Terms, free: Choice, offer: Offer, category: Categories, default: str | None) -> Choice:
         """Choose again under the terms of a request; `free` is the choice without any."""
-        explores = terms.exploration is not None and terms.previous is None  # never in the middle of a conversation
+        exploration = terms.exploration if terms.previous is None else None  # never in the middle of a conversation
         if (
             terms.limits is NO_LIMITS
             and not terms.demand.capabilities
-            and not explores
+            and exploration is None
             and (terms.previous == free.model or terms.previous not in offer.names)
         ):
             return free  # what most requests of a conversation come to
@@ -265,9 +265,9 @@ class Chooser:
                 saved = self._worth_of_cache(offer.columns[stay], facts[stay], terms.demand, category)
                 if utility[best] - utility[stay] - saved <= self.objective.switch_margin:
                     best, reason = stay, "stayed"
-        if not explores or terms.exploration is None:
+        if exploration is None:
             return _taking(choice, best, offer, quality, utility, left, reason)
-        taken, propensity = terms.exploration.draw(utility, left, best)
+        taken, propensity = exploration.draw(utility, left, best)
         reason = reason if taken == best else "explored"
         return replace(_taking(choice, taken, offer, quality, utility, left, reason), propensity=propensity)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsr._checks import require_path
-from vsr._files import sync_folder
+from vsr._files import sync_folder, umask
 from vsr.errors import ArtefactError, OutputError
 from vsr.persistence.current import CURRENT_NAME, keeps_versions, training_folder
 from vsr.persistence.finding import open_artefact
@@ -180,7 +180,7 @@ def _named(folder: Path, written: Path) -> Path:
     if manifest is None:
         raise ArtefactError(f"{written}: holds no {MANIFEST_NAME}; expected a whole training")
     name = f"{re.sub('[-:]', '', manifest.created_at)}-{manifest.run_id}"
-    written.chmod(0o777 & ~_umask())  # what mkdtemp makes is for one user alone
+    written.chmod(0o777 & ~umask())  # what mkdtemp makes is for one user alone
     for number in range(1, 10_000):
         path = folder / (name if number == 1 else f"{name}-{number}")
         if not path.exists():
@@ -222,9 +222,3 @@ def _remove_abandoned(folder: Path) -> None:
     for left in folder.glob(f"{_BEING_WRITTEN}*"):
         if time.time() - left.stat().st_mtime > _ABANDONED_S:
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

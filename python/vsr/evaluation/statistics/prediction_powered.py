@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from vsr.data.judgements import Judgements
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.statistics.missing_cells import completed
 from vsr.prior.category_means import FloatArray, IntArray
@@ -52,7 +54,7 @@ class JudgedLabels:
         if judgements is None or not judgements.stand_in.any():
             return None
         true = judgements.true(outcomes.quality)
-        both = np.isfinite(true) & np.isfinite(judgements.quality)
+        both = _both(outcomes.quality, judgements)
         said, was = judgements.quality[both], true[both]
         is_enough = len(said) >= FEW_LABELS
         varies = is_enough and said.std() > 0.0 and was.std() > 0.0
@@ -69,8 +71,15 @@ class JudgedLabels:
 
 def is_prediction_powered(outcomes: Outcomes) -> bool:
     """Tell whether some qualities are only judged, and enough true ones say what that is worth."""
-    labels = JudgedLabels.of(outcomes)
-    return labels is not None and labels.is_corrected
+    judgements = outcomes.judgements
+    if judgements is None or not judgements.stand_in.any():
+        return False
+    return int(_both(outcomes.quality, judgements).sum()) >= FEW_LABELS
+
+
+def _both(quality: FloatArray, judgements: Judgements) -> npt.NDArray[np.bool_]:
+    """Cells that are judged and whose truth is known."""
+    return np.isfinite(quality) & ~judgements.stand_in & np.isfinite(judgements.quality)
 
 
 def completed_qualities(
