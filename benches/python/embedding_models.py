@@ -86,6 +86,7 @@ _RANDOM: Final = {
     "embeddinggemma-300m": (_GEMMA, "mean", "float32"),
     "bert-base": (_BERT, "mean", "float32"),
 }
+_TOKENIZER_CONFIG: Final = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "w0"}
 MODELS: Final = ("qwen3-0.6b", "embeddinggemma-300m", "bert-base", "minilm")
 
 
@@ -97,7 +98,8 @@ def cache_folder() -> Path:
 def model_folder(name: str) -> Path:
     """Give the folder of a model of `MODELS`, after writing it if it is not there."""
     folder = cache_folder() / name
-    if not (folder / "modules.json").is_file():  # written last
+    # The first is written last; the second is younger than some folders.
+    if not all((folder / file).is_file() for file in ("modules.json", "tokenizer_config.json")):
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "1_Pooling").mkdir(parents=True)
         if name == "minilm":
@@ -106,8 +108,13 @@ def model_folder(name: str) -> Path:
             config, pooling, dtype = _RANDOM[name]
             _write_weights(folder / "model.safetensors", config, dtype)
             _write_json(folder / "config.json", {**config, "torch_dtype": dtype})
-            _write_json(folder / "1_Pooling" / "config.json", {"pooling_mode": pooling})
+            _write_json(
+                folder / "1_Pooling" / "config.json",
+                {"embedding_dimension": config["hidden_size"], "pooling_mode": pooling},
+            )
             _write_json(folder / "tokenizer.json", _tokenizer())
+            # Without it, others build the tokenizer that usually goes with the architecture.
+            _write_json(folder / "tokenizer_config.json", _TOKENIZER_CONFIG)
             _write_modules(folder)
     return folder
 
