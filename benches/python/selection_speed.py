@@ -260,7 +260,7 @@ def measure(comparison: Comparison) -> Measured:
                 long |= elapsed > 20.0
                 if round_number > 0 or elapsed > 20.0:  # a run of many seconds needs no warming up
                     own_times.append(elapsed / comparison.n_inside)
-            if long and round_number + 1 >= comparison.n_rounds:
+            if long and round_number + 1 >= comparison.n_rounds and all(times):
                 break
         ours_s, theirs_s = (statistics.median(own) for own in times)
         return Measured(comparison, ours_s, theirs_s)
