@@ -22,7 +22,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 CARGO_FLAGS := --profile quick --locked
 
 .PHONY: help setup demo test test-python test-rust lint lint-python lint-rust docs docs-serve format bench peers \
-	bench-peers check-cuda schema wheel clean
+	bench-peers bench-cuda check-cuda schema wheel clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,11 @@ peers: $(PEERS)/.built ## make .venv-peers with torch, scikit-learn, faiss and o
 bench-peers: peers ## compare with peers in 40 minutes and write the tables in benches/README.md; QUICK=1 only tries
 	cargo build --release --locked --example stock_candle
 	$(PEERS)/bin/python benches/python/peers.py $(if $(QUICK),--quick)
+
+bench-cuda: peers ## on a machine with an NVIDIA GPU: vectors, speed and a training on it (nobody has run this on one yet)
+	@rm -f $(VENV)/.built $(PEERS)/.built # the next target that needs the package builds it without CUDA again
+	VIRTUAL_ENV=$(abspath $(PEERS)) $(BIN)/maturin develop --release --features python,cuda --quiet
+	$(PEERS)/bin/python benches/python/cuda.py
 
 check-cuda: $(CUDA)/.installed ## check that the feature cuda compiles (minutes; no GPU needed, and nothing runs on one)
 	@home="$$($(CUDA)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nvidia/cu13" && \

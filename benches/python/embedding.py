@@ -77,11 +77,11 @@ def on_better(n_threads: int, runs_on: Callable[[int], Callable[[int], float]]) 
 class Ours:
     """The encoder of this project."""
 
-    def __init__(self, folder: Path, n_threads: int, dtype: str = "float32") -> None:
+    def __init__(self, folder: Path, n_threads: int, dtype: str = "float32", device: str = "cpu") -> None:
         """Load it."""
         _core.set_n_threads(n_threads)
         self._folder = folder
-        self._encoder = _core.TextEncoder(folder, dtype=dtype)
+        self._encoder = _core.TextEncoder(folder, dtype=dtype, device=device)
 
     def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
         """Cut the text into tokens beforehand."""
@@ -111,14 +111,14 @@ class Torch:
 
     _dtype = torch.float32
 
-    def __init__(self, folder: Path, n_threads: int) -> None:
+    def __init__(self, folder: Path, n_threads: int, device: str = "cpu") -> None:
         """Load it."""
-        self._folder, self._n_threads = folder, n_threads
-        self._model = load_torch(folder, self._dtype)
+        self._folder, self._n_threads, self._device = folder, n_threads, device
+        self._model = load_torch(folder, self._dtype).to(device)
 
     def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
         """Find the better number of threads."""
-        ids = token_ids(self._folder, n_texts, n_tokens)
+        ids = token_ids(self._folder, n_texts, n_tokens).to(self._device)
         causal = self._model.config.model_type == "qwen3"
         arguments = {"use_cache": False} if causal else {}
 
@@ -126,7 +126,7 @@ class Torch:
         def work() -> torch.Tensor:
             hidden = self._model(input_ids=ids, attention_mask=torch.ones_like(ids), **arguments).last_hidden_state
             pooled = hidden[:, -1] if causal else hidden.mean(1)
-            return torch.nn.functional.normalize(pooled)
+            return torch.nn.functional.normalize(pooled).cpu()  # waits for another device
 
         return on_better(self._n_threads, lambda n: torch_runs(work, n))
 
@@ -150,13 +150,13 @@ class TorchBfloat16(Torch):
 class SentenceTransformers:
     """What most people call, from texts: the tokenizer's work counts too."""
 
-    def __init__(self, folder: Path, n_threads: int) -> None:
+    def __init__(self, folder: Path, n_threads: int, device: str = "cpu") -> None:
         """Load it."""
         import sentence_transformers  # noqa: PLC0415  # only this peer needs it
 
         self._folder, self._n_threads = folder, n_threads
         self._model = sentence_transformers.SentenceTransformer(
-            str(folder), device="cpu", model_kwargs={"dtype": torch.float32}
+            str(folder), device=device, model_kwargs={"dtype": torch.float32}
         )
 
     def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
