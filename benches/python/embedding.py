@@ -299,6 +299,11 @@ def compare(contestants: dict[str, Contestant], n_texts: int, n_tokens: int, n_r
     return {name: statistics.median(own) for name, own in times.items()}
 
 
+def milliseconds(value: float) -> str:
+    """Write a time with three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def main() -> None:
     """Print the table, row by row."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -325,9 +330,10 @@ def main() -> None:
             medians = compare(contestants, n_texts, n_tokens, arguments.rounds)
             ours = medians["ours"]
             cells = [
-                f"{medians[p]:.3g} | {ours / medians[p]:.2f}" if p in medians else "- | -" for p in arguments.peers
+                f"{milliseconds(medians[p])} | {ours / medians[p]:.2f}" if p in medians else "- | -"
+                for p in arguments.peers
             ]
-            print(f"| {model} | {shape} | {ours:.3g} | {' | '.join(cells)} |", flush=True)
+            print(f"| {model} | {shape} | {milliseconds(ours)} | {' | '.join(cells)} |", flush=True)
     print(f"load after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
 
 
