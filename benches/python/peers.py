@@ -59,12 +59,12 @@ PARTS = (
         "knn",
         "selection_speed.py --only knn",
         "selection_speed.py --only knn --named ' 1,000 rows' --rounds 1",
-        2,
+        1.5,
         ("faiss-cpu", "numpy"),
     ),
     Part("corpus", "corpus.py", "corpus.py --queries 200 --parts 2", 3, ("sentence-transformers", "torch")),
     Part("memory", "embedding_memory.py", "embedding_memory.py --model minilm", 2, ()),
-    _encoder("minilm", 2),
+    _encoder("minilm", 1.5),
     _encoder("bert-base", 4),
     _encoder("embeddinggemma-300m", 4),
     Part("bfloat16", _BFLOAT16, f"{_BFLOAT16} --shapes 1x16 --rounds 1", 4, ("torch", "transformers")),
@@ -75,7 +75,7 @@ PARTS = (
         8,
         ("scikit-learn", "numpy"),
     ),
-    _encoder("qwen3-0.6b", 11),
+    _encoder("qwen3-0.6b", 12),
 )
 
 
