@@ -82,7 +82,7 @@ bench-peers: peers ## compare with peers in 40 minutes and write the tables in b
 bench-cuda: peers ## on a machine with an NVIDIA GPU: vectors, speed and a training on it (nobody has run this on one yet)
 	@rm -f $(VENV)/.built $(PEERS)/.built # the next target that needs the package builds it without CUDA again
 	VIRTUAL_ENV=$(abspath $(PEERS)) $(BIN)/maturin develop --release --features python,cuda --quiet
-	$(PEERS)/bin/python benches/python/cuda.py
+	$(PEERS)/bin/python benches/python/embedding_cuda.py
 
 check-cuda: $(CUDA)/.installed ## check that the feature cuda compiles (minutes; no GPU needed, and nothing runs on one)
 	@home="$$($(CUDA)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nvidia/cu13" && \

@@ -1,7 +1,7 @@
 """Does the embedding network give the same vectors on a GPU, how fast is it beside torch there, does `train` use it?
 
     make bench-cuda    # on a machine with an NVIDIA GPU and its toolkit
-    .venv-peers/bin/python benches/python/cuda.py --device cpu --quick    # the same steps anywhere
+    .venv-peers/bin/python benches/python/embedding_cuda.py --device cpu --quick    # the same steps anywhere
 
 First the reference models of `VSR_SHARED` in float32 and bfloat16, against the vectors of their own libraries; then
 tokens per second, everybody on the same device in turn, medians; then a whole `vsr-train train --device`. The exit code
