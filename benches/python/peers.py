@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import tables
+import readme_tables
 
 FOLDER = Path(__file__).parent
 GOAL_MINUTES = 40
@@ -79,7 +79,7 @@ PARTS = (
 )
 
 
-def run(command: str) -> tuple[str, tables.Conditions]:
+def run(command: str) -> tuple[str, readme_tables.Conditions]:
     """Run a script, show what it prints, and give that with the conditions.
 
     Raises:
@@ -87,7 +87,7 @@ def run(command: str) -> tuple[str, tables.Conditions]:
     """
     script, *arguments = shlex.split(command)
     started, load = dt.datetime.now(tz=dt.UTC), os.getloadavg()[0]
-    start, busy, own = time.perf_counter(), tables.busy_s(), _own_s()
+    start, busy, own = time.perf_counter(), readme_tables.busy_s(), _own_s()
     lines = []
     with subprocess.Popen(
         [sys.executable, FOLDER / script, *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ, **_QUIET}
@@ -98,11 +98,11 @@ def run(command: str) -> tuple[str, tables.Conditions]:
             lines.append(line)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    took_s, busy_after = time.perf_counter() - start, tables.busy_s()
+    took_s, busy_after = time.perf_counter() - start, readme_tables.busy_s()
     others = None
     if busy is not None and busy_after is not None:
         others = max(0.0, busy_after - busy - (_own_s() - own)) / took_s
-    return "".join(lines), tables.Conditions(started, load, took_s, others)
+    return "".join(lines), readme_tables.Conditions(started, load, took_s, others)
 
 
 def _own_s() -> float:
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small shapes, once; writes no table")
     parser.add_argument("--readme", type=Path, help="where the tables are [benches/README.md; with --quick nowhere]")
     arguments = parser.parse_args()
-    readme = arguments.readme or (None if arguments.quick else tables.README)
+    readme = arguments.readme or (None if arguments.quick else readme_tables.README)
     summary, failed, total_s = [], [], 0.0
     for part in PARTS:
         if arguments.only and part.name not in arguments.only:
@@ -129,7 +129,7 @@ def main() -> None:
         try:
             output, conditions = run(command)
             if readme is not None:
-                tables.put(readme, part.name, f"{tables.described(conditions, part.peers)}\n\n{output}")
+                readme_tables.put(readme, part.name, f"{readme_tables.described(conditions, part.peers)}\n\n{output}")
             said = ""
         except (subprocess.CalledProcessError, LookupError, OSError) as error:
             failed.append(part.name)

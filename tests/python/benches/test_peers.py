@@ -95,7 +95,7 @@ def test_a_table_without_a_place_is_a_failure(run, readme, capfd):
 
 
 def test_a_quick_run_writes_nothing(run, module, monkeypatch, readme, capfd):
-    monkeypatch.setattr(module("tables"), "README", readme)
+    monkeypatch.setattr(module("readme_tables"), "README", readme)
     assert run({"one": SAYS, "two": SAYS}, "--quick", "--only", "two") == 0
     assert capfd.readouterr().out == "| ran | quick |\n"
     assert readme.read_text() == README
