@@ -233,7 +233,7 @@ def mlp(n_threads: int, n_rounds: int) -> Iterator[Comparison]:
     yield Comparison(
         name=f"MLP 256,128, 10,000 rows, 4 models, {n_epochs} epochs",
         peer="scikit-learn MLPClassifier",
-        ours=lambda: our_mlp.Mlp().fit(data, our_mlp.MlpSetting((256, 128)), 0),
+        ours=lambda: our_mlp.Mlp.of().fit(data, our_mlp.MlpSetting((256, 128)), 0),
         theirs=theirs,
         goal=1.0,
         n_threads=n_threads,
