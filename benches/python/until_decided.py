@@ -4,10 +4,10 @@
     python benches/python/until_decided.py RESULTS.jsonl --minutes 0     # print what was pooled so far
 
 Every repeat draws models and a sample (`verdict_worlds.py`; `best` makes one model right wherever another is), deals
-the sample to four looks as the command does, and asks for the verdict after each, with intervals of 98.75 % as the command
-has and of 95 % as somebody has who looks again and again. What the verdict says is deployed on all remaining queries.
-In `shuffled`, `ties` (the same, all models equally good) and `best` routing cannot bring anything: whatever says there
-that it pays is wrong. MiniLM vectors, quality alone, KNN.
+the sample to four looks as the command does, and asks for the verdict after each, with intervals of 98.75 % as the
+command has and of 95 % as somebody has who looks again and again. What the verdict says is deployed on all remaining
+queries. In `shuffled`, `ties` (the same, all models equally good) and `best` routing cannot bring anything: whatever
+says there that it pays is wrong. MiniLM vectors, quality alone, KNN.
 """
 
 import argparse

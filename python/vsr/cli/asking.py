@@ -202,7 +202,7 @@ def ask(
     from vsr.benchmark.rounds_file import RoundsFile
     from vsr.benchmark.runner import preview, run_benchmark
     from vsr.choice.objective import Objective
-    from vsr.cli.deciding import decide_by
+    from vsr.cli.deciding import decide_by, require_truth
     from vsr.cli.run_display import run_display, say_estimate
     from vsr.data.records import read_queries
 
@@ -224,6 +224,8 @@ def ask(
         check_before_asking(config, queries, plan)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
+    if draw.until_decided:
+        require_truth(plan)
     if options.max_cost is not None and all(model.pricing is None for model in plan.models):
         raise click.UsageError("--max-cost has no effect: no model in the configuration has prices (pricing).")
     n_queries, n_models = terminal.counted(plan.n_queries, "query", "queries"), len(plan.models)
@@ -253,7 +255,7 @@ def ask(
         draw.say(rounds, n_cells, everybody.n_calls)
         is_ended = draw.until_decided and RoundsFile(records_path, plan, rounds).is_ended
         before = before.of_part(0 if is_ended else n_cells)
-        if draw.budget is not None and draw.budget.is_usd:
+        if draw.budget is not None and draw.budget.is_usd and options.max_cost is None:
             settings = replace(settings, max_cost_usd=draw.budget.amount)
     say_estimate(before)
     if is_dry_run:

@@ -78,7 +78,7 @@ def benchmark(
         raise click.UsageError("--judge has no effect with --dry-run: there is no answer yet to judge.")
     if dry_run and asking.max_failures is not None:
         raise click.UsageError("--max-failures has no effect with --dry-run: nothing is asked, so nothing can fail.")
-    draw.check(asking.samples, asking.max_cost)
+    draw.check(asking.samples)
     embedding = _embedding_in_force(draw, embedding, objective)
     if judge_mode is not None and draw.until_decided:
         raise click.UsageError("--until-decided contradicts --judge: the verdict needs qualities while calls are made.")

@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from vsr.evaluation.statistics.intervals import Interval
 
 
+def require_truth(plan: "Plan") -> None:
+    """Refuse to ask for a verdict that nothing can give.
+
+    Raises:
+        BenchmarkError: Too few queries can be scored.
+    """
+    from vsr.errors import BenchmarkError
+    from vsr.training.folds import FEW_QUERIES
+
+    n_known = sum(question.query.ground_truth is not None for question in plan.questions)
+    if n_known < FEW_QUERIES:
+        raise BenchmarkError(
+            f"--until-decided: {n_known} of {plan.n_queries:,} queries have a ground truth; expected {FEW_QUERIES} at "
+            "least. Add some, or leave the flag out and judge the answers (`vsr-train judge`)"
+        )
+
+
 def decide_by(
     plan: "Plan",
     records_path: Path,
@@ -61,7 +78,8 @@ def decide_by(
         if seen is None:
             why = f"fewer than {FEW_QUERIES} can be compared" if len(rows) < FEW_QUERIES else "nothing to compare"
             return Look(f"{head}: {why}. {_ASKED_ALL if is_last else 'Goes on.'}", ends=is_last)
-        return Look(f"{head}: {_seen(seen)} {_what_next(seen, is_last=is_last)}", ends=is_last or seen.end is not None)
+        said = f"{head}, {100 * seen.level:.4g} % intervals: {_seen(seen)}\n  {_what_next(seen, is_last=is_last)}"
+        return Look(said, ends=is_last or seen.end is not None)
 
     return decide
 
@@ -70,11 +88,10 @@ _ASKED_ALL = "Ends: all that --until-decided may ask is asked."
 
 
 def _seen(seen: "Seen") -> str:
-    over = f"over always {seen.best_single}"
-    rise = "" if seen.rise is None else f"; the rest would add {_points(seen.rise)}"
+    rise = "" if seen.rise is None else f"; the rest would add {_points(seen.rise)} points"
     return (
-        f"{seen.recommended} {_gain(seen.gain)} points {over}, a table by category {_gain(seen.table)} "
-        f"({seen.level:.2%} intervals){rise}."
+        f"over always {seen.best_single}\n"
+        f"  {seen.recommended} {_gain(seen.gain)} points, table by category {_gain(seen.table)}{rise}."
     )
 
 

@@ -69,12 +69,11 @@ class DrawOptions:
         """Whether vectors decide which calls are made."""
         return self.budget is not None or self.until_decided or self.probe is not None
 
-    def check(self, samples: int | None, max_cost: float | None) -> None:
+    def check(self, samples: int | None) -> None:
         """Refuse flags that would do nothing.
 
         Args:
             samples: of `--samples`.
-            max_cost: of `--max-cost`.
 
         Raises:
             click.UsageError: One of them has no effect beside the others.
@@ -89,8 +88,6 @@ class DrawOptions:
             raise click.UsageError(
                 "--samples contradicts --budget, --until-decided and --probe: ask few cells, or every cell often."
             )
-        if max_cost is not None and self.budget is not None and self.budget.is_usd:
-            raise click.UsageError("--max-cost has no effect with --budget in USD, which stops the run as well.")
 
     def n_cells(self, plan: "Plan") -> int:
         """Say how many calls of all that lets.
@@ -146,8 +143,8 @@ def draw_options(section: str) -> Callable[[Callable[..., Any]], Callable[..., A
             section=section,
             type=_Budget(),
             metavar="SHARE|$USD",
-            help="Make this share of the calls, or as many as cost that much with answers of 300 tokens: a random core "
-            "first, then where it is open which model is best.",
+            help="Make this share of the calls, or those that cost so much with answers of 300 tokens (and stop there, "
+            "but for --max-cost): a random core first, then where it is open which model is best.",
         ),
         option(
             "--until-decided",

@@ -276,7 +276,7 @@ def _check_combination(
     if not benchmark:
         for flag in (*asking.given(), *draw.given()):
             raise click.UsageError(f"{flag} has no effect without --benchmark.")
-    draw.check(asking.samples, asking.max_cost)
+    draw.check(asking.samples)
 
 
 def _check_format(algorithms: Sequence[str], artefact_format: str) -> None:
