@@ -179,6 +179,7 @@ def main() -> None:
     parser.add_argument("--kind", action="append", choices=KINDS)
     parser.add_argument("--models", action="append", type=int)
     parser.add_argument("--queries", action="append", type=int)
+    parser.add_argument("--first-run", type=int, default=0, help="Number of the first repeat, which is its seed.")
     options = parser.parse_args()
     names = options.pool or ["LLMRouter 9", "MMLU-Pro 28"]
     rows = []
@@ -192,7 +193,7 @@ def main() -> None:
     if options.minutes > 0.0:
         pools = {pool.name: pool for pool in read_pools(options.data)}
         with options.results.open("a") as results:
-            for run in itertools.count():
+            for run in itertools.count(options.first_run):
                 for n_queries, n_models, kind, name in sizes:
                     if (name, kind, n_models, n_queries, run) in done or time.monotonic() >= end:
                         continue

@@ -78,8 +78,10 @@ def decide_by(
         if seen is None:
             why = f"fewer than {FEW_QUERIES} can be compared" if len(rows) < FEW_QUERIES else "nothing to compare"
             return Look(f"{head}: {why}. {_ASKED_ALL if is_last else 'Goes on.'}", ends=is_last)
-        said = f"{head}, {100 * seen.level:.4g} % intervals: {_seen(seen)}\n  {_what_next(seen, is_last=is_last)}"
-        return Look(said, ends=is_last or seen.end is not None)
+        return Look(
+            f"{head}, {100 * seen.level:.4g} % intervals: {_seen(seen)}\n  {_what_next(seen, is_last=is_last)}",
+            ends=is_last or seen.end is not None,
+        )
 
     return decide
 
@@ -88,10 +90,10 @@ _ASKED_ALL = "Ends: all that --until-decided may ask is asked."
 
 
 def _seen(seen: "Seen") -> str:
-    rise = "" if seen.rise is None else f"; the rest would add {_points(seen.rise)} points"
+    rise = "" if seen.rise is None else f", to come {_points(seen.rise)}"
     return (
-        f"over always {seen.best_single}\n"
-        f"  {seen.recommended} {_gain(seen.gain)} points, table by category {_gain(seen.table)}{rise}."
+        f"points over always {seen.best_single}\n"
+        f"  {seen.recommended} {_gain(seen.gain)}, category table {_gain(seen.table)}{rise}"
     )
 
 
@@ -109,8 +111,8 @@ def _what_next(seen: "Seen", *, is_last: bool) -> str:
         return f"Not decided. {_ASKED_ALL}"
     if seen.end == "flat":
         return (
-            f"Stops: do not route. The learning curve is flat (less than {100 * FLAT_RISE:g} points to come), and the "
-            "rest is unlikely to decide otherwise."
+            f"Stops: do not route. The learning curve is flat (less than {100 * FLAT_RISE:g} points to come),\n"
+            "  and the rest is unlikely to decide otherwise."
         )
     return "Goes on: not decided."
 

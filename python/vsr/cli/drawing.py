@@ -43,8 +43,8 @@ class _Budget(click.ParamType[DrawBudget]):
         """Read it."""
         text = str(value)
         if text.startswith("$"):
-            return DrawBudget(_USD.convert(text[1:], param, ctx), is_usd=True)
-        return DrawBudget(_SHARE.convert(text, param, ctx), is_usd=False)
+            return DrawBudget(_USD(text[1:], param, ctx), is_usd=True)
+        return DrawBudget(_SHARE(text, param, ctx), is_usd=False)
 
 
 @dataclass(frozen=True)

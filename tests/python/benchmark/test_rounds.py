@@ -139,8 +139,12 @@ def test_rounds_stay_as_they_were_drawn_when_records_are_scored_again(tmp_path: 
 def test_what_stands_beside_the_records_is_for_one_plan_and_checked(tmp_path: Path) -> None:
     out, beside = tmp_path / "out.jsonl", tmp_path / "out.rounds.json"
     said: list[str] = []
-    display = NoDisplay()
-    display.say = said.append  # type: ignore[method-assign]
+
+    class Said(NoDisplay):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    display = Said()
     with Scripted(reply) as server:
         plan = plan_at(server, N_QUERIES, models=MODELS)
         run_in_rounds(plan, out, allocation_of(plan, 96), settings(), display)

@@ -63,7 +63,7 @@ def test_specialists_pay_and_a_killed_run_comes_to_the_same_end(place: Place, vs
     whole = vsr_train(*place.flags(SPECIALISTS), "--until-decided", *HASH)
     assert whole.code == 0
     assert f"at most {N_QUERIES} queries, 1,200 of 1,200 calls." in whole.err
-    assert "Look 1 of 4, 100 queries, 98.75 % intervals: over always " in whole.err
+    assert "Look 1 of 4, 100 queries, 98.75 % intervals: points over always " in whole.err
     ending = whole.err[whole.err.rindex("Look ") :]
     assert " pays.\n" in ending
     n_asked = len(place.records())
