@@ -146,6 +146,10 @@ def train(
         raise click.UsageError(
             f"--embedding-file contradicts {draw.given()[0]}: its rows are those of records that are not drawn yet."
         )
+    if draw.until_decided and objective.target is not None:
+        raise click.UsageError(
+            f"--until-decided contradicts {next(iter(objective.targets()))}: the objective is found when all is asked."
+        )
     if splits is not None and holdout is not None:
         raise click.UsageError("--splits has no effect with --holdout: queries are held out once.")
     if analyze_only and engine.is_ray:

@@ -21,6 +21,8 @@ N_QUERIES = 400
 SPECIALISTS = ("sim-maths-8b", "sim-scholar-8b", "sim-medic-8b")
 ONE_IS_BEST = ("sim-small-1b", "sim-large-70b")
 HASH = ("--use-fallback", "--embedding-dim", 64)
+# Quality alone: a busy machine changes latencies.
+DECIDED = ("--until-decided", *HASH, "--quality-weight", 1)
 QUICK = ("--concurrency", 32, "--rate-limit-delay", 0)
 
 
@@ -60,28 +62,27 @@ def cells(records: list[dict[str, object]]) -> Counter[tuple[object, ...]]:
 
 
 def test_specialists_pay_and_a_killed_run_comes_to_the_same_end(place: Place, vsr_train: Command) -> None:
-    whole = vsr_train(*place.flags(SPECIALISTS), "--until-decided", *HASH)
+    whole = vsr_train(*place.flags(SPECIALISTS), *DECIDED)
     assert whole.code == 0
     assert f"at most {N_QUERIES} queries, 1,200 of 1,200 calls." in whole.err
     assert "Look 1 of 4, 100 queries, 98.75 % intervals: points over always " in whole.err
     ending = whole.err[whole.err.rindex("Look ") :]
     assert " pays.\n" in ending
     n_asked = len(place.records())
-    assert n_asked % 300 == 0
-    assert n_asked < 1200
+    assert n_asked in (600, 900)
     assert set(cells(place.records()).values()) == {1}
     assert {record["probability"] for record in place.records()} == {1.0}
 
-    again = vsr_train(*place.flags(SPECIALISTS), "--until-decided", *HASH)
+    again = vsr_train(*place.flags(SPECIALISTS), *DECIDED)
     assert "0 calls to make" in again.err
     assert ending.splitlines()[:3] == again.err[again.err.rindex("Look ") :].splitlines()[:3]
     assert len(place.records()) == n_asked
 
     before = sum(place.pool.n_requests.values())
-    flags = (*place.flags(SPECIALISTS, "killed.jsonl"), "--until-decided", *HASH)
+    flags = (*place.flags(SPECIALISTS, "killed.jsonl"), *DECIDED)
     command = [sys.executable, "-m", "vsr", *map(str, flags)]
     with subprocess.Popen(command, env=os.environ | {"VSR_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL) as process:
-        while sum(place.pool.n_requests.values()) - before < 350:  # in the second part
+        while sum(place.pool.n_requests.values()) - before < 350 and process.poll() is None:  # in the second part
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     n_killed = len(place.records("killed.jsonl"))
@@ -91,7 +92,7 @@ def test_specialists_pay_and_a_killed_run_comes_to_the_same_end(place: Place, vs
 
 
 def test_one_model_that_is_best_is_not_asked_about_to_the_end(place: Place, vsr_train: Command) -> None:
-    result = vsr_train(*place.flags(ONE_IS_BEST), "--until-decided", *HASH, "--quality-weight", 1)
+    result = vsr_train(*place.flags(ONE_IS_BEST), *DECIDED)
     assert result.code == 0
     assert "  Stops: do not route" in result.err
     assert len(place.records()) < 2 * N_QUERIES
@@ -158,6 +159,10 @@ def test_flags_that_do_nothing(place: Place, vsr_train: Command, flags: tuple[ob
         (("--until-decided",), "--until-decided has no effect without --benchmark"),
         (("--budget", 0.5), "--budget has no effect without --benchmark"),
         (("--benchmark", "--config", "c.yaml", "--probe", 5), "--probe needs --only-model NEW"),
+        (
+            ("--benchmark", "--config", "c.yaml", "--until-decided", "--target-cost", 0.01),
+            "--until-decided contradicts --target-cost",
+        ),
         (
             ("--benchmark", "--config", "c.yaml", "--budget", 0.5, "--embedding-file", "v.npy"),
             "--embedding-file contradicts --budget",
