@@ -21,6 +21,7 @@ from vsr.prior.incomplete_rows import weighted_residuals
 
 LEAST_PROBABILITY = 0.05
 N_ROUNDS = 6
+N_LOOKS = 4
 _CORE_SHARE = 0.2  # of all calls
 _FEWEST_CORE = 10
 _CLUSTERS = 32
@@ -89,6 +90,24 @@ class Allocation:
             for part, own in zip(parts, cells, strict=True)
             if len(part)
         ]
+        return cls(n_models, clusters, codes, tuple(rounds), seed)
+
+    @classmethod
+    def in_looks(
+        cls, vectors: npt.NDArray[np.float32], codes: IntArray, n_models: int, n_cells: int, seed: int
+    ) -> "Allocation":
+        """Deal the queries to parts that are asked every model: a core in four parts of one size.
+
+        Args:
+            vectors: (n_queries, dim) float32 of unit length.
+            codes: (n_queries,) category of each query, -1 where it is unknown.
+            n_models: models that are asked.
+            n_cells: calls in all; queries that these do not reach are in no part.
+            seed: of the order.
+        """
+        clusters = clusters_of(vectors, seed)
+        order = _dealt(clusters, np.random.default_rng(seed))[: max(n_cells // n_models, 1)]
+        rounds = (Round(part, len(part) * n_models) for part in np.array_split(order, N_LOOKS) if len(part))
         return cls(n_models, clusters, codes, tuple(rounds), seed)
 
     def probabilities(self, number: int, quality: FloatArray, cost: FloatArray | None = None) -> FloatArray:

@@ -9,6 +9,8 @@ from vsr.benchmark.plan import Plan
 from vsr.benchmark.resume import Measured, OutputSummary
 
 _BYTES_PER_TOKEN = 4
+#: An answer of usual length, where nothing else is known yet.
+USUAL_TOKENS = 300
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,18 @@ def estimate(plan: Plan, held: OutputSummary, *, concurrency: int, delay_s: floa
     )
 
 
+def usual_cost_usd(plan: Plan) -> float:
+    """Say what all calls of a plan would cost with answers of usual length; 0 where no model has prices."""
+    everything = range(len(plan.questions))
+    return sum(
+        _cost_of(model, plan, everything, min(USUAL_TOKENS, model.max_tokens or USUAL_TOKENS)) for model in plan.models
+    )
+
+
 def _likely(model: AskedModel, plan: Plan, questions: Iterable[int], measured: Measured) -> float:
-    n_output = round(measured.output_tokens / max(measured.n_answers, 1))
+    return _cost_of(model, plan, questions, round(measured.output_tokens / max(measured.n_answers, 1)))
+
+
+def _cost_of(model: AskedModel, plan: Plan, questions: Iterable[int], n_output: int) -> float:
     n_inputs = (len(plan.questions[index].prompt.encode()) // _BYTES_PER_TOKEN + TEMPLATE_TOKENS for index in questions)
     return sum(model.cost_usd(n_input, n_output) or 0.0 for n_input in n_inputs)

@@ -1,6 +1,7 @@
 """A run that asks a part of the calls: in rounds, each planned from the records of those before it; or a few probes."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,14 +9,20 @@ import numpy.typing as npt
 
 from vsr.benchmark.allocation import Allocation, costs_of, probe
 from vsr.benchmark.display import Display, NoDisplay
+from vsr.benchmark.estimate import USUAL_TOKENS
 from vsr.benchmark.plan import Plan
 from vsr.benchmark.resume import held_quality
+from vsr.benchmark.rounds_file import Drawn, Look, RoundsFile
 from vsr.benchmark.runner import RunSettings, held_before, run_benchmark
 from vsr.benchmark.summary import BenchmarkSummary
 from vsr.errors import BenchmarkError
 
-# An answer of usual length, to compare prices where nothing else is known yet.
-_USUAL_TOKENS = (200, 300)
+# A prompt of usual length, to compare prices where nothing else is known yet.
+_USUAL_PROMPT_TOKENS = 200
+
+
+#: Looks at the verdict after a round: told which, from 0, and the places of the queries that were asked.
+Decide = Callable[[int, npt.NDArray[np.int64]], Look]
 
 
 def run_in_rounds(
@@ -24,11 +31,12 @@ def run_in_rounds(
     allocation: Allocation,
     settings: RunSettings | None = None,
     display: Display | None = None,
+    decide: Decide | None = None,
 ) -> BenchmarkSummary:
-    """Ask a random core, then where the choice is open, in rounds.
+    """Ask a random core, then where the choice is open, in rounds; or parts of a core until the verdict is decided.
 
-    A round is planned from the records of the rounds before it alone, and begins when those have all their calls: a run
-    that was killed draws the same calls again and asks those that are missing.
+    A round is planned from the records of the rounds before it, and begins when those have all their calls. What was
+    planned is kept beside the records (`RoundsFile`): a run that was killed makes the calls that are missing.
 
     Args:
         plan: every query and every model.
@@ -36,37 +44,61 @@ def run_in_rounds(
         allocation: the rounds, of the plan's questions and models.
         settings: how the run goes about it.
         display: shows how it goes; nothing by default.
+        decide: looks at the verdict after every round, and may end the run.
 
     Returns:
         What was asked and what came of it, in all rounds.
 
     Raises:
-        BenchmarkError: As in `run_benchmark`.
+        BenchmarkError: As in `run_benchmark`, or what stands beside the records is damaged.
+        OutputError: What is to stand there cannot be written.
     """
     settings, display = settings or RunSettings(), display or NoDisplay()
-    costs = costs_of([model.cost_usd(*_USUAL_TOKENS) for model in plan.models])
+    kept = RoundsFile(output, plan, allocation)
+    if kept.is_of_another_plan:
+        display.say(
+            f"The rounds in {kept.path} are of other queries, models, settings or flags: planned anew from the records."
+        )
+    costs = costs_of([model.cost_usd(_USUAL_PROMPT_TOKENS, USUAL_TOKENS) for model in plan.models])
     shape = (len(plan.questions), len(plan.models))
     is_asked, probability = np.zeros(shape, dtype=bool), np.full(shape, np.nan)
     summary: BenchmarkSummary | None = None
     n_asked, seconds, n_before = 0, 0.0, None
+    name = "Round" if decide is None else "Part"
     for number, own in enumerate(allocation.rounds):
-        probability[own.rows] = allocation.probabilities(number, held_quality(output, plan), costs)
-        is_asked[own.rows] = allocation.draw(number, probability[own.rows])
+        drawn = kept.drawn(number)
+        if drawn is None:
+            probabilities = allocation.probabilities(number, held_quality(output, plan), costs)
+            drawn = Drawn(probabilities, allocation.draw(number, probabilities))
+            if not drawn.is_drawn.all():  # a part that is asked every model is the same whatever was measured
+                kept.keep_drawn(number, drawn)
+        probability[own.rows], is_asked[own.rows] = drawn.probabilities, drawn.is_drawn
         now = _drawn(plan, is_asked, probability)
-        is_last = number == len(allocation.rounds) - 1
+        seen = kept.look(number) if decide is not None else None
+        is_last = number == len(allocation.rounds) - 1 or (seen is not None and seen.ends)
         held = held_before(now, output, settings)
         n_missing = sum(len(held.missing(model.name)) for model in now.models)
-        if not n_missing and not is_last:
-            continue
-        display.say(f"Round {number + 1} of {len(allocation.rounds)}: {n_missing:,} calls.")
-        summary = run_benchmark(now, output, settings, display, is_continued=summary is not None)
-        n_asked, seconds = n_asked + summary.n_asked, seconds + summary.seconds
-        n_before = summary.n_before if n_before is None else n_before
-        # What failed before is asked again once, not in every round.
-        settings = replace(settings, retry_failed=False)
-        if summary.n_missing:  # interrupted, out of money, or a model was stopped: the next round would not be the same
-            break
-    assert summary is not None and n_before is not None, "there is a last round"
+        if n_missing or is_last:
+            display.say(f"{name} {number + 1} of {len(allocation.rounds)}: {n_missing:,} calls.")
+            summary = run_benchmark(now, output, settings, display, is_continued=summary is not None)
+            n_asked, seconds = n_asked + summary.n_asked, seconds + summary.seconds
+            n_before = summary.n_before if n_before is None else n_before
+            # What failed before is asked again once, not in every round.
+            settings = replace(settings, retry_failed=False)
+            # Interrupted, out of money, or a model was stopped: the next round would be another.
+            if summary.n_missing or summary.is_interrupted:
+                break
+        if decide is not None:
+            if seen is None:
+                seen = decide(number, np.flatnonzero(is_asked.any(axis=1)))
+                kept.keep_look(number, seen)
+            display.say(seen.said)
+            if seen.ends:
+                break
+    if summary is None:  # the look that ends it came after a part that was complete
+        summary = run_benchmark(now, output, settings, display)
+        n_before = summary.n_before
+    assert n_before is not None, "some round was run"
     return replace(summary, n_asked=n_asked, seconds=seconds, n_before=n_before)
 
 

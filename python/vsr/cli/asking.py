@@ -2,23 +2,24 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vsr.cli import terminal
+from vsr.cli.drawing import DrawOptions, vectors_of
 from vsr.cli.metric_option import metric_option
-from vsr.cli.options import SHARE, EmbeddingOptions, FiniteRange, collected
+from vsr.cli.options import SHARE, EmbeddingOptions, FiniteRange
 from vsr.cli.sections import option
 
 if TYPE_CHECKING:
     from vsr.asking.models import AskedModels
-    from vsr.benchmark.allocation import Allocation
     from vsr.benchmark.plan import Plan
     from vsr.benchmark.runner import RunSettings
     from vsr.benchmark.summary import BenchmarkSummary
+    from vsr.choice.objective import Objective
     from vsr.config import RouterConfig
     from vsr.data.records import Queries
     from vsr.diagnosis import Finding
@@ -164,57 +165,6 @@ def asking_options(section: str, *, but: Sequence[str] = ()) -> Callable[[Callab
     return decorate
 
 
-@dataclass(frozen=True)
-class DrawOptions:
-    """Which of the calls are made, as the flags say; None where a flag was not given."""
-
-    budget: float | None = None
-    only_model: str | None = None
-    probe: int | None = None
-
-    def check(self, embedding: "EmbeddingOptions", asking: AskingOptions) -> None:
-        """Refuse flags that would do nothing.
-
-        Raises:
-            click.UsageError: One of them has no effect beside the others.
-        """
-        if self.probe is not None and self.only_model is None:
-            raise click.UsageError("--probe needs --only-model NEW: who is asked these queries.")
-        if self.budget is not None and self.only_model is not None:
-            raise click.UsageError("--budget has no effect with --only-model: --probe N says how many it is asked.")
-        if asking.samples is not None and (self.budget is not None or self.probe is not None):
-            raise click.UsageError("--samples contradicts --budget and --probe: ask few cells, or every cell often.")
-        given = embedding.names_embedder or embedding.file is not None or embedding.text is not None
-        if given and self.budget is None and self.probe is None:
-            raise click.UsageError("Embedding flags have no effect without --budget or --probe: nothing is embedded.")
-
-
-def draw_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the flags that leave calls out; the command gets them as `draw: DrawOptions`."""
-    section = "Fewer calls"
-    declarations = (
-        option(
-            "--budget",
-            "draw_budget",
-            section=section,
-            type=FiniteRange(0.0, 1.0, min_open=True),
-            metavar="SHARE",
-            help="Make this share of the calls: a random core first, then where it is open which model is best. "
-            "Without an embedding flag hashing tells the kinds of queries.",
-        ),
-        option("--only-model", "draw_only_model", section=section, metavar="NAME", help="Ask this model alone."),
-        option(
-            "--probe",
-            "draw_probe",
-            section=section,
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Ask it N queries that were asked of the other models, some of every kind.",
-        ),
-    )
-    return collected(command, "draw", "draw_", DrawOptions, declarations)
-
-
 def ask(
     config: "RouterConfig",
     queries_path: Path,
@@ -227,6 +177,7 @@ def ask(
     is_dry_run: bool = False,
     draw: DrawOptions | None = None,
     embedding: EmbeddingOptions | None = None,
+    objective: "Objective | None" = None,
 ) -> "BenchmarkSummary | None":
     """Say what lies before, ask every LLM every query, and append the records to a file.
 
@@ -240,17 +191,22 @@ def ask(
         is_concise: ask for the bare answer.
         is_dry_run: stop after saying what lies before.
         draw: which of the calls are made; all without it.
-        embedding: makes the vectors by which some of the calls are chosen.
+        embedding: makes the vectors by which some of the calls are chosen, and the verdict is looked at.
+        objective: what the verdict is about that ends the asking.
 
     Returns:
         What came of it; None after a dry run.
     """
     from vsr.benchmark.plan import make_plan
     from vsr.benchmark.rounds import probing, run_in_rounds
+    from vsr.benchmark.rounds_file import RoundsFile
     from vsr.benchmark.runner import preview, run_benchmark
+    from vsr.choice.objective import Objective
+    from vsr.cli.deciding import decide_by, require_truth
     from vsr.cli.run_display import run_display, say_estimate
     from vsr.data.records import read_queries
 
+    draw = draw or DrawOptions()
     queries = read_queries(queries_path, skip_bad_lines=skip_bad_lines)
     plan = make_plan(
         queries,
@@ -261,7 +217,6 @@ def ask(
         metric=options.metric,
         n_draws=options.samples or 1,
     )
-    draw = draw or DrawOptions()
     everybody = plan
     if draw.only_model is not None:
         plan = plan.only(draw.only_model)
@@ -269,6 +224,8 @@ def ask(
         check_before_asking(config, queries, plan)
     if queries.n_bad_lines:
         terminal.warn(f"{queries.n_bad_lines:,} lines of {queries_path} cannot be read and are left out.")
+    if draw.until_decided:
+        require_truth(plan)
     if options.max_cost is not None and all(model.pricing is None for model in plan.models):
         raise click.UsageError("--max-cost has no effect: no model in the configuration has prices (pricing).")
     n_queries, n_models = terminal.counted(plan.n_queries, "query", "queries"), len(plan.models)
@@ -282,43 +239,34 @@ def ask(
     if plan.n_repeated:
         terminal.say(f"{plan.n_repeated:,} lines repeat a query; each query is asked once.")
     settings = options.settings(seed)
-    rounds: Allocation | None = None
-    n_cells = 0
-    if draw.budget is not None or draw.probe is not None:
-        n_cells = everybody.n_calls if draw.budget is None else max(round(draw.budget * everybody.n_calls), 1)
-        rounds = _allocation(everybody, embedding or EmbeddingOptions(), n_cells, seed)
-        if draw.probe is not None:
-            plan = probing(everybody, str(draw.only_model), records_path, rounds, draw.probe)
+    if not draw.makes_part:
+        say_estimate(preview(plan, records_path, settings))
+        if is_dry_run:
+            check_before_asking(config, queries, plan, is_dry_run=True)
+            return None
+        return run_benchmark(plan, records_path, settings, run_display())
+    n_cells = draw.n_cells(everybody)
+    vectors = vectors_of(everybody, embedding or EmbeddingOptions(use_fallback=True))
+    rounds = draw.allocation(everybody, vectors, n_cells, seed)
+    if draw.probe is not None:
+        plan = probing(everybody, str(draw.only_model), records_path, rounds, draw.probe)
     before = preview(plan, records_path, settings)
-    if draw.budget is not None:
-        terminal.say(f"Budget: about {n_cells:,} of {everybody.n_calls:,} calls.")
-        before = before.of_part(n_cells)
+    if draw.probe is None:
+        draw.say(rounds, n_cells, everybody.n_calls)
+        is_ended = draw.until_decided and RoundsFile(records_path, plan, rounds).is_ended
+        before = before.of_part(0 if is_ended else n_cells)
+        if draw.budget is not None and draw.budget.is_usd and options.max_cost is None:
+            settings = replace(settings, max_cost_usd=draw.budget.amount)
     say_estimate(before)
     if is_dry_run:
         check_before_asking(config, queries, plan, is_dry_run=True)
         return None
-    if draw.budget is not None and rounds is not None:
-        return run_in_rounds(plan, records_path, rounds, settings, run_display())
-    return run_benchmark(plan, records_path, settings, run_display())
-
-
-def _allocation(plan: "Plan", embedding: EmbeddingOptions, n_cells: int, seed: int) -> "Allocation":
-    """Embed the queries and deal them to rounds; without a word about the embedder, hashing is good enough for that."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    from vsr.benchmark.allocation import Allocation
-    from vsr.cli.embedding import embed_queries
-    from vsr.data.categories import category_codes
-    from vsr.data.outcomes import known_category
-    from vsr.embedding.vectors import unit_rows
-
-    if not embedding.names_embedder and embedding.file is None:
-        embedding = replace(embedding, use_fallback=True)
-    vectors = unit_rows(embed_queries([question.prompt for question in plan.questions], embedding).embeddings)
-    codes = category_codes([known_category(question.query.category) for question in plan.questions])
-    return Allocation.make(np.asarray(vectors), codes, len(plan.models), n_cells, seed)
+    if draw.probe is not None:
+        return run_benchmark(plan, records_path, settings, run_display())
+    decide = None
+    if draw.until_decided:
+        decide = decide_by(plan, records_path, vectors, rounds, objective or Objective(), seed)
+    return run_in_rounds(plan, records_path, rounds, settings, run_display(), decide)
 
 
 def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan", *, is_dry_run: bool = False) -> None:
@@ -354,8 +302,6 @@ def findings_of_asked(config: "RouterConfig", asked: "AskedModels", *, probes: b
         asked: who is asked.
         probes: try the endpoints by a connection.
     """
-    from dataclasses import replace
-
     from vsr.diagnosis import check_asked
 
     found = check_asked(str(config.path or "configuration"), asked, probes=probes)

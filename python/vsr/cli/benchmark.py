@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vsr.cli import terminal
-from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, DrawOptions, ask, asking_options, draw_options
+from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
+from vsr.cli.drawing import DrawOptions, draw_options
 from vsr.cli.file_formats import QUERIES
 from vsr.cli.judge import MODES
-from vsr.cli.options import EmbeddingOptions, embedding_options, seed_option
+from vsr.cli.options import EmbeddingOptions, ObjectiveOptions, embedding_options, objective_options, seed_option
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
     help="Then have the judges of the configuration say what answers are worth, into OUTPUT with .judged in its name.",
 )
 @asking_options("Run")
-@draw_options
+@draw_options("Fewer calls")
+@objective_options()
 @embedding_options
 @option("--dry-run", section="Run", is_flag=True, help="Say how many calls, how long and how dear; ask nothing.")
 @seed_option
@@ -58,6 +60,7 @@ def benchmark(
     judge_mode: str | None,
     asking: AskingOptions,
     draw: DrawOptions,
+    objective: ObjectiveOptions,
     embedding: EmbeddingOptions,
     dry_run: bool,
     seed: int,
@@ -67,6 +70,7 @@ def benchmark(
     Every answer is written at once: after an interruption, a crash or a power cut the same command goes on where it
     stopped. A failed call is a record with its error.
     """
+    from vsr.choice.objective import Objective
     from vsr.cli.run_display import write_summary
     from vsr.config import load_config
 
@@ -74,7 +78,10 @@ def benchmark(
         raise click.UsageError("--judge has no effect with --dry-run: there is no answer yet to judge.")
     if dry_run and asking.max_failures is not None:
         raise click.UsageError("--max-failures has no effect with --dry-run: nothing is asked, so nothing can fail.")
-    draw.check(embedding, asking)
+    draw.check(asking.samples)
+    embedding = _embedding_in_force(draw, embedding, objective)
+    if judge_mode is not None and draw.until_decided:
+        raise click.UsageError("--until-decided contradicts --judge: the verdict needs qualities while calls are made.")
     if output.exists() and data_file.exists() and output.samefile(data_file):
         raise click.UsageError("--output is the file of --data-file: name another file for the records.")
     config = load_config(config_path)
@@ -93,6 +100,7 @@ def benchmark(
         is_dry_run=dry_run,
         draw=draw,
         embedding=embedding,
+        objective=objective.over(Objective()),
     )
     if summary is None:
         return 0
@@ -103,6 +111,25 @@ def benchmark(
     if judge_mode is None or summary.is_interrupted:
         return code
     return _judge(config, output, judge_mode, asking, summary, seed=seed) or code
+
+
+def _embedding_in_force(
+    draw: DrawOptions, embedding: EmbeddingOptions, objective: ObjectiveOptions
+) -> EmbeddingOptions:
+    """Say what embeds: as in `train` where there is a verdict; to tell the kinds of queries, hashing is good enough.
+
+    Raises:
+        click.UsageError: A flag has no effect.
+    """
+    is_given = embedding.names_embedder or embedding.file is not None
+    if (is_given or embedding.text is not None) and not draw.makes_part:
+        raise click.UsageError(
+            "Embedding flags have no effect without --budget, --until-decided or --probe: nothing is embedded."
+        )
+    if not draw.until_decided and objective != ObjectiveOptions():
+        flag = "--cost-share" if objective.quality_weight is None else "--quality-weight"
+        raise click.UsageError(f"{flag} has no effect without --until-decided: no verdict is asked for.")
+    return embedding if is_given or draw.until_decided else replace(embedding, use_fallback=True)
 
 
 def _judged_name(output: Path) -> Path:

@@ -1,5 +1,6 @@
 """What the screen says while LLMs are asked: a moving table on a terminal, plain lines elsewhere, nothing with -q."""
 
+import math
 import os
 import sys
 import time
@@ -19,6 +20,12 @@ from vsr.cli import terminal
 
 _LINE_EVERY_S = 10.0
 _LONGEST_REASON = 60
+
+
+def dollars(usd: float) -> str:
+    """Write a sum with four decimals, a small one with as many as show two of its digits."""
+    digits = 4 if usd <= 0.0 else min(max(4, 1 - math.floor(math.log10(usd))), 12)
+    return f"${usd:.{digits}f}"
 
 
 def run_display() -> Display:
@@ -63,7 +70,7 @@ class _LiveTable:
                 f"{model.n_done:,}/{model.n_calls:,}",
                 Text(f"{model.n_failed:,}" if model.n_failed else "-", style="red" if model.n_failed else ""),
                 "-" if model.latency_s is None else f"{model.latency_s:.2f} s",
-                f"${model.cost_usd:.4f}" if model.cost_usd else "-",
+                dollars(model.cost_usd) if model.cost_usd else "-",
                 Text(f"stopped: {_shortened(model.stopped)}", style="red") if model.stopped else "",
             )
         # A bar ends without a line break: in a row of a grid it has one. Bar and status stand on top: of more models
@@ -122,7 +129,7 @@ def status_line(now: Snapshot) -> str:
         parts.append(f"about {terminal.duration(now.left_s)} left")
     parts.append(f"{now.n_failed:,} failed")
     if now.cost_usd:
-        parts.append(f"${now.cost_usd:.4f}")
+        parts.append(dollars(now.cost_usd))
     return ", ".join(parts)
 
 
@@ -143,8 +150,8 @@ def say_estimate(estimate: Estimate) -> None:
     else:
         terminal.say("Time: unknown before the first answers.")
     if estimate.highest_usd is not None:
-        likely = "" if estimate.likely_usd is None else f"about ${estimate.likely_usd:.4f}, "
-        terminal.say(f"Cost: {likely}at most ${estimate.highest_usd:.4f} if every answer has its full length.")
+        likely = "" if estimate.likely_usd is None else f"about {dollars(estimate.likely_usd)}, "
+        terminal.say(f"Cost: {likely}at most {dollars(estimate.highest_usd)} if every answer has its full length.")
         if estimate.unpriced:
             terminal.say(f"No prices for {', '.join(estimate.unpriced)}: counted as free.")
 
@@ -185,7 +192,7 @@ def _say_end(summary: BenchmarkSummary, noun: str = "records") -> None:
         ):
             if n:
                 terminal.say(f"{model.name}: {terminal.counted(n, counted)} {what}.")
-    cost = f", ${summary.cost_usd:.4f} in all" if summary.cost_usd else ""
+    cost = f", {dollars(summary.cost_usd)} in all" if summary.cost_usd else ""
     terminal.say(
         f"{summary.n_asked:,} calls in {terminal.duration(summary.seconds)}, {summary.n_failed:,} of "
         f"{summary.n_calls:,} failed{cost}; the {noun} are in {summary.output}."
@@ -193,7 +200,7 @@ def _say_end(summary: BenchmarkSummary, noun: str = "records") -> None:
     if summary.max_cost_usd is not None:
         terminal.warn(
             f"--max-cost stopped the run, {summary.n_missing:,} calls were not asked: the next one could have cost "
-            f"more than is left of ${summary.max_cost_usd:g} after ${summary.cost_usd:.4f}."
+            f"more than is left of ${summary.max_cost_usd:g} after {dollars(summary.cost_usd)}."
         )
         terminal.say("The same command with a higher --max-cost goes on from here.")
     elif summary.n_missing:
@@ -214,6 +221,6 @@ def _row(model: ModelSummary) -> tuple[str, ...]:
         f"{model.n_failed:,}" if model.n_failed else "-",
         "-" if model.quality is None else f"{model.quality:.3f}",
         "-" if model.latency_s is None else f"{model.latency_s:.2f} s",
-        f"${model.cost_usd:.4f}" if model.cost_usd else "-",
+        dollars(model.cost_usd) if model.cost_usd else "-",
         ", ".join(reasons) or "-",
     )

@@ -12,6 +12,7 @@ from vsr.cli.algorithm_options import ALGORITHMS, AlgorithmChoice, AlgorithmsCom
 from vsr.cli.asking import TOO_MANY_FAILED, AskingOptions, ask, asking_options
 from vsr.cli.configured import artefact_folder, artefacts_option, config_option, read_config, with_config
 from vsr.cli.curve_table import write_sentences, write_target
+from vsr.cli.drawing import DrawOptions, draw_options
 from vsr.cli.embedding import embed_queries
 from vsr.cli.engine import EngineOptions, engine_options
 from vsr.cli.evaluation_table import selector_label, write_evaluation
@@ -77,6 +78,7 @@ _BENCHMARK = "Asking first"
 @feedback_options
 @option("--benchmark", is_flag=True, section=_BENCHMARK, help="Ask every LLM of the configuration every query first.")
 @asking_options(_BENCHMARK)
+@draw_options(_BENCHMARK)
 @option(
     "--algorithm",
     "algorithms",
@@ -113,6 +115,7 @@ def train(
     feedback: FeedbackOptions,
     benchmark: bool,
     asking: AskingOptions,
+    draw: DrawOptions,
     algorithms: tuple[str, ...],
     artefact_format: Literal["auto", "json", "binary"],
     embedding: EmbeddingOptions,
@@ -138,7 +141,15 @@ def train(
     from vsr.features.classifier import CategoryClassifier
     from vsr.training.pairs import GradedQueries, learnt_features
 
-    _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking)
+    _check_combination(config_path, analyze_only=analyze_only, benchmark=benchmark, asking=asking, draw=draw)
+    if draw.makes_part and embedding.file is not None:
+        raise click.UsageError(
+            f"--embedding-file contradicts {draw.given()[0]}: its rows are those of records that are not drawn yet."
+        )
+    if draw.until_decided and objective.target is not None:
+        raise click.UsageError(
+            f"--until-decided contradicts {next(iter(objective.targets()))}: the objective is found when all is asked."
+        )
     if splits is not None and holdout is not None:
         raise click.UsageError("--splits has no effect with --holdout: queries are held out once.")
     if analyze_only and engine.is_ray:
@@ -175,7 +186,17 @@ def train(
             embedding.load()  # what is missing there is better said before hours of asking than behind them
         records_path = folder / RECORDS_NAME
         queries_path = data_file or Path(QUERIES_NAME)
-        asked = ask(config, queries_path, records_path, asking, seed=seed, skip_bad_lines=skip_bad_lines)
+        asked = ask(
+            config,
+            queries_path,
+            records_path,
+            asking,
+            seed=seed,
+            skip_bad_lines=skip_bad_lines,
+            draw=draw,
+            embedding=embedding,
+            objective=wanted,
+        )
     else:
         records_path = data_file or Path(RECORDS_NAME)
     if asked is not None:
@@ -248,15 +269,18 @@ def train(
     return exit_code
 
 
-def _check_combination(config_path: Path | None, *, analyze_only: bool, benchmark: bool, asking: AskingOptions) -> None:
+def _check_combination(
+    config_path: Path | None, *, analyze_only: bool, benchmark: bool, asking: AskingOptions, draw: DrawOptions
+) -> None:
     """Refuse flags that would do nothing beside the others."""
     if config_path is None and (analyze_only or benchmark):
         raise click.UsageError(f"{'--analyze-only' if analyze_only else '--benchmark'} needs --config FILE.")
     if analyze_only and benchmark:
         raise click.UsageError("--benchmark has no effect with --analyze-only: nothing is asked.")
     if not benchmark:
-        for flag in asking.given():
+        for flag in (*asking.given(), *draw.given()):
             raise click.UsageError(f"{flag} has no effect without --benchmark.")
+    draw.check(asking.samples)
 
 
 def _check_format(algorithms: Sequence[str], artefact_format: str) -> None:

@@ -17,9 +17,9 @@ from vsr.prior.category_means import FloatArray, IntArray
 class Lines:
     """Makes the lines; knows what all of them are compared with."""
 
-    def __init__(self, held: Held, objective: Objective, seed: int) -> None:
+    def __init__(self, held: Held, objective: Objective, seed: int, level: float = 0.95) -> None:
         everything = Measured.of(held.outcomes, held.codes, objective, seed)
-        self.held = held
+        self.held, self.level = held, level
         self.all_measured = everything
         self.measured = everything.take(held.rows)
         means = everything.utility.mean(axis=0)
@@ -47,7 +47,7 @@ class Lines:
 
     def interval(self, differences: FloatArray, luck: float = 0.0) -> Interval:
         """Put the interval around differences of the held-out queries."""
-        return gain_interval(differences, luck, self.groups, is_judged=self.measured.is_judged)
+        return gain_interval(differences, luck, self.groups, level=self.level, is_judged=self.measured.is_judged)
 
     def luck_in(self, columns: IntArray) -> float:
         """How much of the named model's luck stands in the gain of some choices over it."""

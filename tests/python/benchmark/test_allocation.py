@@ -89,3 +89,18 @@ def test_probes_cover_the_clusters_and_prefer_what_others_were_asked(allocation:
     assert len(set(rows.tolist())) == 100
     assert rows.max() < 200
     assert len(set(allocation.clusters[rows])) == len(set(allocation.clusters[:200]))
+
+
+def test_looks_are_parts_of_one_random_order_with_every_model() -> None:
+    vectors = np.random.default_rng(0).standard_normal((N_QUERIES, 8)).astype(np.float32)
+    codes = np.zeros(N_QUERIES, dtype=np.int64)
+    looks = Allocation.in_looks(vectors, codes, N_MODELS, 1200, 0)
+    assert [len(own.rows) for own in looks.rounds] == [50, 50, 50, 50]
+    rows = np.concatenate([own.rows for own in looks.rounds])
+    assert len(set(rows.tolist())) == 200
+    assert len(set(looks.clusters[looks.rounds[0].rows])) >= 0.8 * len(set(looks.clusters))
+    for number in range(4):
+        probabilities = looks.probabilities(number, quality())
+        assert (probabilities == 1.0).all()
+        assert looks.draw(number, probabilities).all()
+    assert [len(own.rows) for own in Allocation.in_looks(vectors, codes, N_MODELS, 3 * N_MODELS, 0).rounds] == [1, 1, 1]

@@ -199,7 +199,7 @@ def test_a_budget_makes_a_part_of_the_calls_and_a_second_run_none(tmp_path):
     [
         (("--probe", "3"), "--probe needs --only-model NEW"),
         (("--budget", "0.5", "--only-model", "a"), "--budget has no effect with --only-model"),
-        (("--use-fallback",), "Embedding flags have no effect without --budget or --probe"),
+        (("--use-fallback",), "Embedding flags have no effect without --budget, --until-decided or --probe"),
         (("--budget", "0"), "0.0 is not in the range 0.0<x<=1.0"),
     ],
 )

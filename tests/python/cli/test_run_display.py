@@ -8,7 +8,7 @@ from servers.scripted import Scripted, always
 from vsr.benchmark.display import ModelProgress, NoDisplay, Snapshot
 from vsr.benchmark.estimate import Estimate
 from vsr.cli import terminal
-from vsr.cli.run_display import run_display, say_estimate, status_line
+from vsr.cli.run_display import dollars, run_display, say_estimate, status_line
 
 
 def snapshot(n_written=10, stopped=None, seconds=5.0):
@@ -96,3 +96,16 @@ def test_a_terminal_gets_a_table_that_moves(tmp_path):
     bars = [line for line in re.split(r"[\r\n]+", text) if "━" in line]
     assert bars
     assert not any("calls" in line for line in bars)  # a bar has its line to itself, so that nothing is cut off
+
+
+def test_a_small_sum_shows_two_of_its_digits():
+    sums = (0.0, 2.5, 0.00321, 0.00104, 0.000321, 0.0000004567, 1e-30)
+    assert [dollars(usd) for usd in sums] == [
+        "$0.0000",
+        "$2.5000",
+        "$0.0032",
+        "$0.0010",
+        "$0.00032",
+        "$0.00000046",
+        "$0.000000000000",
+    ]
