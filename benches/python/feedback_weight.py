@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default_folder())
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--algorithm", action="append", help="May be repeated; knn and kmeans without it.")
+    parser.add_argument("--pool", action="append", help="Part of a name; all three without it.")
     parser.add_argument("--measured", type=int, nargs="+", default=[100, 500])
     parser.add_argument("--graded", type=int, nargs="+", default=[500, 2_000])
     parser.add_argument("--flipped", type=float, nargs="+", default=[0.2])
@@ -45,6 +46,8 @@ def main() -> None:
     print(f"| pool | algorithm | measured | graded | flipped | without | {' | '.join(names)} |")
     print("|---" * (6 + len(names)) + "|")
     for pool in read_pools(options.data):
+        if options.pool and not any(each in pool.name for each in options.pool):
+            continue
         for algorithm in options.algorithm or ["knn", "kmeans"]:
             for n_measured in options.measured:
                 for n_graded in options.graded:
