@@ -105,7 +105,5 @@ def _repeat(
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-
-
 if __name__ == "__main__":
     main()

@@ -47,9 +47,7 @@ class ReportOptions:
             return
         missing = [name for name in _NEEDED if find_spec(name) is None]
         if missing:
-            raise OutputError(
-                f"--report needs {' and '.join(missing)}, which are not installed: {install('report')}"
-            )
+            raise OutputError(f"--report needs {' and '.join(missing)}, which are not installed: {install('report')}")
         from vsr._files import require_writable
 
         require_writable(self.directory)

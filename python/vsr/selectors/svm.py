@@ -279,7 +279,7 @@ def _support_vectors(fields: Fields, n_models: int, n_features: int | None) -> t
 
 
 def _suits_linfa(data: TrainingData) -> bool:
-    """Whether there are few rows, all alike, and no grades, which it takes as up to ten copies of a row or not at all."""
+    """Whether there are few rows, all of one weight, and no grades, which it takes as copies of a row or not at all."""
     is_graded = np.any((data.quality > 0.0) & (data.quality < 1.0))
     return data.n_queries <= _LINFA_MAX_ROWS and data.weights is None and not is_graded
 

@@ -169,7 +169,7 @@ class TrainingData:
     residual: FloatArray = field(init=False, repr=False)
     #: The same where a row with few cells keeps what these say of its models (`vsr.prior.incomplete_rows`).
     freed_residual: FloatArray = field(init=False, repr=False)
-    #: (n, n_models) float64 from 0 to 1: how much each of these counts, the query's weight included; None where all count
+    #: (n, n_models) float64 from 0 to 1: how much each of these counts, the query's weight included; None where all are
     #: alike.
     trust: FloatArray | None = field(init=False, repr=False)
 

@@ -1,7 +1,7 @@
 """What feedback says of decisions: one rule for everybody who joins the two.
 
 Of a decision the first word holds, once for each thing that can be said: a quality, a preference, how long the answer
-took, what it cost; in one line or several. A line that names another model than the one that answered is counted and not
+took, what it cost; in one line or several. A line that names another model than the one that answered is counted, not
 used, and takes no other line's place. A decision that stands in the log twice is told once.
 """
 

@@ -1,10 +1,11 @@
 """Means over all queries where many answers were judged and the truth of some is known.
 
 Prediction-powered inference (Angelopoulos, Bates, Fannjiang, Jordan and Zrnic 2023): the judgement predicts the truth
-everywhere, and the labels say by how much it errs: `m + known / p * (truth - m)`, so that its mean is right however bad
-the judge is, and the better the judge, the narrower the interval. Where not every cell was asked, `m` is the estimate of
-`missing_cells` and a label stands for `1 / (probability of the call * share of labelled answers)` cells. How far the judgement is believed is learnt from labels (power tuning, Angelopoulos, Duchi
-and Zrnic 2023), those of other folds: a label never calibrates its own fold.
+everywhere, and the labels say by how much it errs, `m + known / p * (truth - m)`, so that the mean is right however bad
+the judge is, and the better the judge, the narrower the interval. Where not every cell was asked, the mean of `m` is
+estimated as in `missing_cells`, and a label stands for `1 / (probability of the call * share of labelled answers)`
+cells. How far the judgement is believed is learnt from labels (power tuning, Angelopoulos, Duchi and Zrnic 2023), those
+of other folds: a label never calibrates its own fold.
 """
 
 from collections.abc import Callable
