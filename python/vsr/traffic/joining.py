@@ -74,7 +74,7 @@ class Joined:
 
 
 def join(decisions: Iterable[LoggedDecision], feedback: Iterable[Feedback]) -> Joined:
-    """Join feedback to decisions: by the decision's id (`vsr.traffic.told`), else by the text of the query and the model.
+    """Join feedback to decisions by the id of the decision (`vsr.traffic.told`), else by text and model.
 
     A decision is judged where there was something to choose, at the beginning of a conversation (what comes later
     depends on the choices before), and where feedback says how good the answer of the chosen model was.
