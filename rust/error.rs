@@ -88,6 +88,9 @@ pub enum ValueError {
     /// Another number of qualities than of rows.
     #[error("quality: {found} rows, expected one for each of {expected}")]
     QualityRows { found: usize, expected: usize },
+    /// Another number of weights than of rows.
+    #[error("weights: {found} numbers, expected one for each of {expected} rows")]
+    WeightRows { found: usize, expected: usize },
     /// A quality that is none.
     #[error("quality: row {row}, column {column} is {value}; expected 0 to 1, or NaN where it was not measured")]
     Quality { row: usize, column: usize, value: f64 },

@@ -20,7 +20,9 @@ fn training(criterion: &mut Criterion) {
         group.sample_size(10);
         group.bench_function("kernel matrix", |b| b.iter(|| KernelMatrix::new(features.view(), RBF, &stop)));
         let Ok(matrix) = KernelMatrix::new(features.view(), RBF, &stop) else { return };
-        group.bench_function("shared-gram", |b| b.iter(|| matrix.fit(rows.view(), quality.view(), &PARAMS, &stop)));
+        group.bench_function("shared-gram", |b| {
+            b.iter(|| matrix.fit(rows.view(), quality.view(), None, &PARAMS, &stop))
+        });
         if n_rows == 500 {
             group.bench_function("linfa", |b| {
                 b.iter(|| fit_linfa(features.view(), quality.view(), RBF, &PARAMS, &stop));

@@ -181,6 +181,7 @@ class KernelMatrix:
         c: float,
         tolerance: float = 1e-3,
         max_iterations: int = 10_000_000,
+        weights: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Train one support vector machine per model, each "does this model succeed".
 
@@ -193,12 +194,14 @@ class KernelMatrix:
             c: Weight of a row, above 0.
             tolerance: Largest violation of optimality that is accepted (libsvm's eps).
             max_iterations: Upper limit of pair updates for each model.
+            weights: (r,) above 0, what c is multiplied by for each row; without it all count alike.
 
         Returns:
             Signed coefficients (r, m) and biases (m,), float64: decision = sum of coefficient * kernel + bias.
 
         Raises:
-            ValueError: For rows that the matrix does not have, qualities out of range or shapes that do not fit.
+            ValueError: For rows that the matrix does not have, qualities or weights out of range or shapes that do not
+                fit.
         """
     def decisions(
         self,

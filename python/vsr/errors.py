@@ -39,3 +39,8 @@ class OutputError(VsrError):
 
 class ClusterError(VsrError):
     """A cluster that cannot be reached, or that cannot do the work."""
+
+
+def install(extra: str) -> str:
+    """Say how to install an extra: the package is on no index, so out of a checkout."""
+    return f"`pip install '.[{extra}]'` in a checkout of vsr-train"

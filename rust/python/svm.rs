@@ -36,7 +36,8 @@ impl KernelMatrix {
         self.0.n_rows()
     }
 
-    #[pyo3(signature = (rows, quality, c, tolerance = 1e-3, max_iterations = 10_000_000))]
+    #[pyo3(signature = (rows, quality, c, tolerance = 1e-3, max_iterations = 10_000_000, weights = None))]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn fit<'py>(
         &self,
         py: Python<'py>,
@@ -45,10 +46,13 @@ impl KernelMatrix {
         c: f64,
         tolerance: f64,
         max_iterations: usize,
+        weights: Option<Vector64<'py>>,
     ) -> PyResult<PyMachines<'py>> {
         let (rows, quality) = (rows.copied(), quality.copied());
+        let weights = weights.map(|weights| weights.copied());
+        let weights = weights.as_ref().map(|weights| weights.view());
         let params = SvmParams { c, tolerance, max_iterations };
-        let machines = interruptible(py, |stop| self.0.fit(rows.view(), quality.view(), &params, stop))?;
+        let machines = interruptible(py, |stop| self.0.fit(rows.view(), quality.view(), weights, &params, stop))?;
         Ok(give(py, machines))
     }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::kernel::rbf_of_products;
 use super::smo::{self, Problem};
-use super::{Kernel, Machines, SvmParams, add_weighted_rows, check_quality, constant_decision};
+use super::{Kernel, Machines, SvmParams, add_weighted_rows, check_quality, check_weights, constant_decision};
 use crate::error::ValueError;
 use crate::matrix::{check_finite, matrix, with_padded_rows};
 use crate::product::{Matrix, multiply};
@@ -69,23 +69,27 @@ impl KernelMatrix {
         self.n_rows
     }
 
-    /// Trains one machine per column of `quality` (r, m) on the matrix's `rows` (r,).
+    /// Trains one machine per column of `quality` (r, m) on the matrix's `rows` (r,), whose C is multiplied by
+    /// `weights` (r,) where these are given.
     ///
     /// Only one class seen: coefficients 0 and a bias of 1 or -1 (0 with nothing seen).
     ///
     /// # Errors
-    /// [`Error::Value`] for rows that the matrix does not have, qualities outside [0, 1], shapes that do not fit or
-    /// parameters out of range; [`Error::Interrupted`].
+    /// [`Error::Value`] for rows that the matrix does not have, qualities outside [0, 1], weights that are not finite and
+    /// above 0, shapes that do not fit or parameters out of range; [`Error::Interrupted`].
     pub fn fit(
         &self,
         rows: ArrayView1<'_, u32>,
         quality: ArrayView2<'_, f64>,
+        weights: Option<ArrayView1<'_, f64>>,
         params: &SvmParams,
         stop: &Stop,
     ) -> Result<Machines> {
         params.check()?;
         self.check_rows("rows", rows)?;
         check_quality(quality, rows.len())?;
+        let weights = weights.map(|weights| weights.to_vec());
+        check_weights(weights.as_deref(), rows.len())?;
         threads::install(|| {
             let values = self.part(rows);
             let n_rows = rows.len();
@@ -94,8 +98,13 @@ impl KernelMatrix {
                 if let Some(bias) = constant_decision(column.iter().copied()) {
                     return Ok((vec![0.0; n_rows], bias));
                 }
-                let problem =
-                    Problem { kernel: &values, diagonal: &diagonal, quality: &column.to_vec(), params: *params };
+                let problem = Problem {
+                    kernel: &values,
+                    diagonal: &diagonal,
+                    quality: &column.to_vec(),
+                    weights: weights.as_deref(),
+                    params: *params,
+                };
                 smo::solve(&problem, stop)
             };
             let columns: Vec<_> = quality.axis_iter(Axis(1)).collect();

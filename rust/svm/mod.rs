@@ -2,7 +2,8 @@
 //!
 //! A row's quality q in [0, 1] enters a model's machine as a positive example of weight `C q` and a negative one of
 //! weight `C (1 - q)`; a missing quality (NaN) does not enter. Two solvers give the same decisions: linfa-svm, which
-//! computes a kernel matrix for each model, and an SMO of our own on one matrix that all models and folds share.
+//! computes a kernel matrix for each model, and an SMO of our own on one matrix that all models and folds share, and
+//! which alone knows rows that count less than others.
 
 mod kernel;
 mod kernel_matrix;
@@ -60,6 +61,18 @@ fn check_quality(quality: ArrayView2<'_, f64>, n_rows: usize) -> Result<()> {
     }
     match quality.indexed_iter().find(|(_, q)| !(q.is_nan() || (0.0..=1.0).contains(*q))) {
         Some(((row, column), &value)) => Err(ValueError::Quality { row, column, value }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses weights of rows that are not finite numbers above 0, and another number of them than of rows.
+fn check_weights(weights: Option<&[f64]>, n_rows: usize) -> Result<()> {
+    let Some(weights) = weights else { return Ok(()) };
+    if weights.len() != n_rows {
+        return Err(ValueError::WeightRows { found: weights.len(), expected: n_rows }.into());
+    }
+    match weights.iter().find(|weight| !(**weight > 0.0 && weight.is_finite())) {
+        Some(&weight) => Err(ValueError::not_above_zero("weights", weight).into()),
         None => Ok(()),
     }
 }

@@ -4,7 +4,8 @@
 //! upwards, and the row whose pairing with it reduces the objective most (Fan, Chen and Lin 2005, "Working set
 //! selection using second order information", WSS 2, equations 10 and 11).
 //!
-//! A row has up to two examples, a positive one with bound `C q` and a negative one with bound `C (1 - q)`. They share
+//! A row has up to two examples, a positive one with bound `C q` and a negative one with bound `C (1 - q)`, both times
+//! the row's weight where rows have one. They share
 //! the kernel row and `f = K b`, so all that an iteration needs of them is one number per direction and row: the label
 //! of the example that could move its coefficient up (or down) and violates most.
 
@@ -27,6 +28,8 @@ pub(super) struct Problem<'a> {
     pub(super) diagonal: &'a [f32],
     /// (r,), in [0, 1]; NaN rows take no part.
     pub(super) quality: &'a [f64],
+    /// (r,), what each row's bounds are multiplied by; without it all count alike.
+    pub(super) weights: Option<&'a [f64]>,
     pub(super) params: SvmParams,
 }
 
@@ -100,10 +103,12 @@ pub(super) fn solve(problem: &Problem<'_>, stop: &Stop) -> Result<(Vec<f64>, f64
     let mut pairs: Vec<Pair> = problem
         .quality
         .iter()
-        .map(|quality| {
+        .enumerate()
+        .map(|(row, quality)| {
             if quality.is_nan() {
                 return Pair::default();
             }
+            let c = problem.weights.map_or(c, |weights| c * weights[row]);
             let (positive_bound, negative_bound) = (c * quality, c * (1.0 - quality));
             // Both examples of a graded row pull against each other at the same place: while the decision stays
             // within the margin, the lesser is at its bound in the solution, and such a start needs no steps.

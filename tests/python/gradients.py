@@ -63,8 +63,8 @@ def finite_differences(
     return slopes
 
 
-def cross_entropy(target: FloatArray, logits: FloatArray) -> float:
-    """Summed over the measured cells, a row's mean; written with the logarithms of the definition."""
+def cross_entropy(target: FloatArray, logits: FloatArray, weights: npt.ArrayLike = 1.0) -> float:
+    """Summed over the measured cells, each times its weight, a row's mean; with the logarithms of the definition."""
     chance = 1.0 / (1.0 + np.exp(-logits))
-    cells = -(target * np.log(chance) + (1.0 - target) * np.log(1.0 - chance))
+    cells = -np.asarray(weights) * (target * np.log(chance) + (1.0 - target) * np.log(1.0 - chance))
     return float(np.where(np.isfinite(target), cells, 0.0).sum() / len(target))

@@ -16,7 +16,7 @@ fn matrix(features: &Array2<f32>, kernel: Kernel) -> KernelMatrix {
 
 fn fit(matrix: &KernelMatrix, quality: &Array2<f64>, params: &SvmParams) -> Machines {
     let rows = data::numbers_to(quality.nrows());
-    matrix.fit(rows.view(), quality.view(), params, &Stop::default()).unwrap()
+    matrix.fit(rows.view(), quality.view(), None, params, &Stop::default()).unwrap()
 }
 
 /// Kernel values in float64.
@@ -205,12 +205,34 @@ fn a_part_of_a_matrix_is_the_matrix_of_a_part() {
     let part = quality.select(Axis(0), &positions);
     let params = SvmParams { tolerance: 1e-5, ..PARAMS };
     let whole = matrix(&features, RBF);
-    let by_rows = whole.fit(rows.view(), part.view(), &params, &Stop::default()).unwrap();
+    let by_rows = whole.fit(rows.view(), part.view(), None, &params, &Stop::default()).unwrap();
     let alone = fit(&matrix(&features.select(Axis(0), &positions), RBF), &part, &params);
     let held_out: Array1<u32> = (0..120).filter(|row| row % 3 == 1).collect();
     let by_rows = whole.decisions(held_out.view(), rows.view(), &by_rows).unwrap();
     let alone = whole.decisions(held_out.view(), rows.view(), &alone).unwrap();
     assert!((by_rows - alone).iter().all(|difference| difference.abs() < 1e-3));
+}
+
+#[test]
+fn a_row_of_weight_three_is_three_rows() {
+    let features = data::features(90, 12, 3, 20);
+    let quality = data::outcomes(&features, 2, 21);
+    let weights = Array1::from_shape_fn(90, |row| if row < 30 { 3.0 } else { 1.0 });
+    let params = SvmParams { tolerance: 1e-5, ..PARAMS };
+    let whole = matrix(&features, RBF);
+    let rows = data::numbers_to(90);
+    let weighted = whole.fit(rows.view(), quality.view(), Some(weights.view()), &params, &Stop::default()).unwrap();
+    let copied: Array1<u32> = (0..90).flat_map(|row| vec![row; if row < 30 { 3 } else { 1 }]).collect();
+    let positions: Vec<usize> = copied.iter().map(|row| *row as usize).collect();
+    let of_copies = quality.select(Axis(0), &positions);
+    let by_copies = whole.fit(copied.view(), of_copies.view(), None, &params, &Stop::default()).unwrap();
+    let decisions = |rows_of_fit: ArrayView1<'_, u32>, machines: &Machines| {
+        whole.decisions(rows.view(), rows_of_fit, machines).unwrap()
+    };
+    let unweighted = decisions(rows.view(), &fit(&whole, &quality, &params));
+    let (weighted, by_copies) = (decisions(rows.view(), &weighted), decisions(copied.view(), &by_copies));
+    assert!((&weighted - by_copies).iter().all(|difference| difference.abs() < 1e-3));
+    assert!((weighted - unweighted).iter().any(|difference| difference.abs() > 0.1));
 }
 
 #[test]
@@ -253,7 +275,7 @@ fn ends_at_the_iteration_limit_and_when_asked() {
     stop.request();
     assert!(matches!(KernelMatrix::new(features.view(), RBF, &stop), Err(Error::Interrupted)));
     let rows = data::numbers_to(100);
-    let stopped = matrix(&features, RBF).fit(rows.view(), quality.view(), &PARAMS, &stop);
+    let stopped = matrix(&features, RBF).fit(rows.view(), quality.view(), None, &PARAMS, &stop);
     assert!(matches!(stopped, Err(Error::Interrupted)));
     let linfas = fit_linfa(features.view(), quality.view(), RBF, &PARAMS, &stop);
     assert!(matches!(linfas, Err(Error::Interrupted)));
@@ -265,7 +287,7 @@ fn refuses_what_does_not_fit() {
     let matrix = matrix(&features, RBF);
     let rows = data::numbers_to(4);
     let message = |quality: Array2<f64>, params: SvmParams| {
-        matrix.fit(rows.view(), quality.view(), &params, &Stop::default()).unwrap_err().to_string()
+        matrix.fit(rows.view(), quality.view(), None, &params, &Stop::default()).unwrap_err().to_string()
     };
     let quality = array![[0.0], [1.0], [0.5], [1.0]];
     assert_eq!(message(quality.clone(), SvmParams { c: 0.0, ..PARAMS }), "c: 0, expected a finite number above 0");
@@ -279,8 +301,14 @@ fn refuses_what_does_not_fit() {
         "quality: row 1, column 0 is 2; expected 0 to 1, or NaN where it was not measured"
     );
     let wrong_rows =
-        matrix.fit(array![0, 1, 2, 4].view(), quality.view(), &PARAMS, &Stop::default()).unwrap_err().to_string();
+        matrix.fit(array![0, 1, 2, 4].view(), quality.view(), None, &PARAMS, &Stop::default()).unwrap_err().to_string();
     assert_eq!(wrong_rows, "rows: 4 is not among the 4 rows of this matrix");
+    let weighted = |weights: Array1<f64>| {
+        let weights = Some(weights.view());
+        matrix.fit(rows.view(), quality.view(), weights, &PARAMS, &Stop::default()).unwrap_err().to_string()
+    };
+    assert_eq!(weighted(array![1.0, 1.0]), "weights: 2 numbers, expected one for each of 4 rows");
+    assert_eq!(weighted(array![1.0, 0.0, 1.0, 1.0]), "weights: 0, expected a finite number above 0");
     let machines = Machines { coefficients: Array2::zeros((3, 2)), biases: Array1::zeros(2) };
     let wrong_shape = matrix.decisions(rows.view(), rows.view(), &machines).unwrap_err().to_string();
     assert_eq!(wrong_shape, "coefficients: shape (3, 2), expected (4, 2) as of fit_rows and biases");

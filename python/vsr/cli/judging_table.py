@@ -51,6 +51,10 @@ def _write_judges(report: "JudgingReport") -> None:
         rows.append(("flips with the order", *(_share(judge.position) for judge in report.judges)))
     rows += [
         ("gain of its own family", *(_gain(judge.own_family) for judge in report.judges)),
+    ]
+    if any(judge.own_family is not None and judge.own_family.basis != "truth" for judge in report.judges):
+        rows.append(("  of like quality by", *(_basis(judge.own_family) for judge in report.judges)))
+    rows += [
         ("gain by twice the length", *(_length(judge.length) for judge in report.judges)),
         ("  correlation with length", *(_correlation(judge.length) for judge in report.judges)),
     ]
@@ -98,6 +102,12 @@ def _share(share: "Share | None") -> str:
 
 def _gain(gain: "Difference | None") -> str:
     return "-" if gain is None else _interval(gain.value, gain.low, gain.high)
+
+
+def _basis(gain: "Difference | None") -> str:
+    if gain is None:
+        return "-"
+    return "truth" if gain.basis == "truth" else f"{gain.basis} (truth unknown)"
 
 
 def _length(length: "LengthBias | None") -> str:

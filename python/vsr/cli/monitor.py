@@ -12,10 +12,8 @@ from vsr.cli.options import json_option
 from vsr.cli.sections import command, option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from vsr.data.feedback import Feedback
     from vsr.traffic.next_queries import NextQuery
+    from vsr.traffic.told import FeedbackByDecision
 
 ALARM = 4
 _FEEDBACK_DAYS = 28
@@ -115,14 +113,14 @@ def monitor(
     return ALARM if verdict.alarms else 0
 
 
-def _feedback(path: Path | None, *, skip_bad_lines: bool) -> "Mapping[str, Feedback]":
+def _feedback(path: Path | None, *, skip_bad_lines: bool) -> "FeedbackByDecision":
     from vsr.data.feedback import read_feedback
-    from vsr.traffic.counting import feedback_by_decision
+    from vsr.traffic.told import FeedbackByDecision
 
     if path is None:
-        return {}
+        return FeedbackByDecision()
     lines = read_feedback(path, skip_bad_lines=skip_bad_lines)
-    found = feedback_by_decision(lines)
+    found = FeedbackByDecision(lines)
     if lines.n_bad_lines:
         terminal.warn(f"{terminal.counted(lines.n_bad_lines, 'bad line')} left out; the first: {lines.bad_lines[0]}")
     return found

@@ -1,6 +1,6 @@
 """`--feedback` of `train`: the flags, and what feedback from production teaches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from vsr.traffic.labels import FeedbackLabels
 
 _SECTION = "Feedback from production"
-_WEIGHT = 1.0
+# With thumbs of which a fifth are wrong, 1 cost more than feedback brought (`benches/python/feedback_weight.py`).
+_WEIGHT = 0.25
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class FeedbackOptions:
 
     @property
     def weight(self) -> float:
-        """How far a grade moves a label away from the model's mean."""
+        """What a graded query counts beside a measured one."""
         return _WEIGHT if self.given_weight is None else self.given_weight
 
     def check(self, algorithms: Sequence[str], embedding: EmbeddingOptions, *, analyze_only: bool) -> None:
@@ -59,6 +60,18 @@ class FeedbackOptions:
         if embedding.file is not None:
             raise click.UsageError(
                 "--feedback needs an embedding model: --embedding-file lacks vectors of its queries."
+            )
+
+    def check_solver(self, parameters: Mapping[str, Mapping[str, object]]) -> None:
+        """Refuse a solver that knows no weights, before anything is trained.
+
+        Raises:
+            click.UsageError: It is to fit the SVM.
+        """
+        weighs = self.file is not None and self.weight not in (0.0, 1.0)
+        if weighs and parameters.get("svm", {}).get("solver") == "linfa":
+            raise click.UsageError(
+                "--svm-solver linfa knows no weights of queries: use shared-gram, or --feedback-weight 1."
             )
 
     def read(self, outcomes: "Outcomes", *, skip_bad_lines: bool) -> "FeedbackLabels | None":
@@ -119,7 +132,7 @@ def feedback_options(command: Callable[..., object]) -> Callable[..., object]:
             type=FiniteRange(0.0, 1.0),
             metavar="0..1",
             show_default=str(_WEIGHT),
-            help="How far a grade moves a label away from the model's mean.",
+            help="What a graded query, or a preference, counts beside a measured one.",
         ),
     )
     return collected(command, "feedback", "feedback_", FeedbackOptions, declarations)

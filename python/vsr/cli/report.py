@@ -11,7 +11,7 @@ import click
 from vsr.cli import terminal
 from vsr.cli.options import collected
 from vsr.cli.sections import option
-from vsr.errors import OutputError
+from vsr.errors import OutputError, install
 
 if TYPE_CHECKING:
     from vsr.evaluation.held import Held
@@ -47,9 +47,7 @@ class ReportOptions:
             return
         missing = [name for name in _NEEDED if find_spec(name) is None]
         if missing:
-            raise OutputError(
-                f"--report needs {' and '.join(missing)}, which are not installed: pip install 'vsr-train[report]'"
-            )
+            raise OutputError(f"--report needs {' and '.join(missing)}, which are not installed: {install('report')}")
         from vsr._files import require_writable
 
         require_writable(self.directory)

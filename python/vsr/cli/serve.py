@@ -262,7 +262,9 @@ def _require_extra() -> None:
     """
     from importlib.util import find_spec
 
+    from vsr.errors import install
+
     missing = [name for name in ("prometheus_client", "starlette", "uvicorn") if find_spec(name) is None]
     if missing:
         listed = ", ".join(missing)
-        raise click.ClickException(f"serve needs {listed}: install the extra with `pip install 'vsr-train[serve]'`")
+        raise click.ClickException(f"serve needs {listed}: install the extra with {install('serve')}")

@@ -168,6 +168,7 @@ def train(
         return 0
     _check_format(chosen, artefact_format)
     parameters = given_parameters(chosen, flags, {} if config is None else config.algorithm_parameters())
+    feedback.check_solver(parameters)
     folder = artefact_folder(output_dir, config)
     if config is not None:
         embedding = with_config(embedding, config)

@@ -53,7 +53,8 @@ def _row(version: "Version") -> tuple[str, ...]:
     manifest = version.manifest
     if manifest is None:
         return version.name, mark, "-", "cannot be read"
-    verdict = "-" if manifest.verdict is None else str(manifest.verdict.get("kind", "-")).replace("_", " ")
+    # The beginning of the verdict's sentence: "Routing pays", "Do not route yet", ...
+    verdict = "-" if manifest.verdict is None else str(manifest.verdict.get("sentence", "-")).partition(":")[0]
     return version.name, mark, manifest.recommended, verdict
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from vsr.errors import ClusterError
+from vsr.errors import ClusterError, install
 
 _PATIENCE_S = 10.0  # for a connection to the head of a cluster
 
@@ -39,7 +39,7 @@ def require_ray() -> Any:  # noqa: ANN401 (a module that has types where it is i
     try:
         import ray  # noqa: PLC0415 -- an extra
     except ImportError as error:
-        raise ClusterError("--engine ray needs the extra `ray`: `pip install 'vsr-train[ray]'`") from error
+        raise ClusterError(f"--engine ray needs the extra `ray`: {install('ray')}") from error
     return ray
 
 

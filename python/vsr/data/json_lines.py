@@ -228,7 +228,7 @@ class JsonLines(Generic[Item]):
         if problem is not None:
             return problem
         if parsed.has_constant:
-            return "holds NaN or Infinity, which JSON does not have; expected a number or null"
+            return "holds NaN or Infinity; expected a number or null"
         # Half of a pair of surrogates, as Python's json writes for a text that was cut there, is not a character.
         clean = _LONE_SURROGATE.sub("\ufffd", json.dumps(parsed.value, ensure_ascii=False))
         try:

@@ -3,6 +3,7 @@
 The library is imported when a name ends in `.parquet`; it comes with the extra `parquet`.
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import msgspec
 
 from vsr._files import replaced_file
-from vsr.errors import OutputError, RecordError, VsrError
+from vsr.errors import OutputError, RecordError, VsrError, install
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,13 +56,24 @@ def parquet_lines(path: str) -> Generator[bytes]:
                         row[name] = None if row[name] is None else float(row[name])
                     yield _encode(
                         {
-                            name: msgspec.Raw(value.encode()) if name in packed else value
+                            name: msgspec.Raw(value.encode()) if name in packed else _said(value)
                             for name, value in row.items()
                             if value is not None
                         }
                     )
     except (pa.ArrowException, OSError, TypeError, ValueError) as error:
         raise RecordError(f"{path}: cannot be read as parquet ({_first_line(error)}); is it whole?") from error
+
+
+def _said(value: object) -> object:
+    """Keep what is no number as JSON's readers know it, so that it is refused as there; the encoder would say null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return msgspec.Raw(b"NaN" if math.isnan(value) else b"Infinity" if value > 0.0 else b"-Infinity")
+    if isinstance(value, list):
+        return [_said(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _said(each) for name, each in value.items()}
+    return value
 
 
 def write_parquet(path: str | os.PathLike[str], rows: Iterable[Mapping[str, object]]) -> None:
@@ -174,8 +186,7 @@ def _require_library(path: str | os.PathLike[str], error_class: type[VsrError]) 
         import pyarrow.parquet  # noqa: F401, PLC0415 -- an extra
     except ImportError as error:
         raise error_class(
-            f"{os.fspath(path)}: parquet needs the extra `parquet`: `pip install 'vsr-train[parquet]'`, or name a "
-            ".jsonl file"
+            f"{os.fspath(path)}: parquet needs the extra `parquet`: {install('parquet')}, or name a .jsonl file"
         ) from error
 
 

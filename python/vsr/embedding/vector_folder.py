@@ -20,7 +20,7 @@ import numpy.typing as npt
 from vsr._files import atomic_writer
 from vsr.embedding.fingerprint import Fingerprint
 from vsr.embedding.vectors import as_embeddings
-from vsr.errors import EmbeddingError, OutputError, RecordError
+from vsr.errors import EmbeddingError, OutputError, RecordError, install
 
 ROWS_PER_SHARD = 512
 LIST_NAME = "embeddings.json"
@@ -294,7 +294,7 @@ def _require_library(address: str | os.PathLike[str]) -> None:
         import pyarrow.parquet  # noqa: F401, PLC0415 -- an extra
     except ImportError as error:
         raise OutputError(
-            f"{os.fspath(address)}: a folder of Parquet needs the extra `parquet`: `pip install 'vsr-train[parquet]'`"
+            f"{os.fspath(address)}: a folder of Parquet needs the extra `parquet`: {install('parquet')}"
         ) from error
 
 

@@ -1,4 +1,7 @@
-"""KNN with k = 1: condensed rows with our own choices as labels. One neighbour leaves no ties for a reader to break."""
+"""KNN with k = 1: condensed rows with our own choices as labels. One neighbour leaves no ties for a reader to break.
+
+Readers know no weights of rows. What graded queries weighed in training is in our choices, and so in the labels.
+"""
 
 import numpy as np
 

@@ -7,7 +7,7 @@ values); else it is the first one. C, P and I count as 1, 0.5 and 0, as Inspect 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from vsr.errors import RecordError
+from vsr.errors import RecordError, install
 from vsr.importing import chats
 from vsr.importing.imported import Imported, ImportedRecord, LeftOut, known_category, n_tokens, quality, seconds, usd
 from vsr.importing.imported import text as filled
@@ -52,7 +52,7 @@ def _eval_parts(path: Path) -> Iterator[tuple[bool, object]]:
         from inspect_ai.log import read_eval_log, read_eval_log_samples  # noqa: PLC0415 -- many have no Inspect
     except ImportError as error:
         raise RecordError(
-            f"{path}: an .eval is read by Inspect itself, which is not installed: `pip install inspect_ai`, or write "
+            f"{path}: an .eval is read by Inspect itself, which is not installed: {install('inspect')}, or write "
             f"the log as JSON where Inspect is: `inspect log convert --to json --output-dir json {path.name}`"
         ) from error
     try:

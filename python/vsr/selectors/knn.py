@@ -80,7 +80,7 @@ class KnnPredictor(Predictor):
         best: (n,) int64 column of the best model of each training query.
         queries: the beginning of each training query's text; empty where it is not known.
         index: holds the features of the training queries and finds the nearest of them.
-        is_complete: every model was measured on every query, so that all count alike.
+        is_complete: every model was measured on every query, and all count alike.
     """
 
     setting: KnnSetting
@@ -141,7 +141,11 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
 
     name = "knn"
     file_names = ("knn_model.json",)
-    arrays: ClassVar = {"training_records[].embedding": "float32", "vsr.predictor.quality": "float64"}
+    arrays: ClassVar = {
+        "training_records[].embedding": "float32",
+        "vsr.predictor.quality": "float64",
+        "vsr.predictor.trust": "float64",
+    }
     stored: ClassVar = {f"vsr.predictor.{name}": kind for name, kind in _STORED.items()}
     parameters_model = KnnParameters
 
@@ -165,7 +169,6 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         ks = sorted({setting.k for setting in settings})
         rows, squared = index.search(features, min(ks[-1], data.n_queries))
         similarity = _weights(squared, _squared_norm(features))
-        complete = data.trust is None and bool(np.isfinite(data.freed_residual).all())
         for sharpness in sorted({setting.sharpness for setting in settings}):
             weights = similarity**sharpness
             sums = np.zeros((len(features), data.n_models))
@@ -173,7 +176,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             start = 0
             for k in ks:
                 more_sums, more_masses = _weighted_sums(
-                    rows[:, start:k], weights[:, start:k], data.freed_residual, data.trust, complete=complete
+                    rows[:, start:k], weights[:, start:k], data.freed_residual, data.trust, complete=data.trust is None
                 )
                 sums = sums + more_sums
                 masses = masses + more_masses
@@ -192,7 +195,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             best=data.best,
             queries=data.queries,
             index=KnnIndex(data.features, len(CATEGORIES), self.parameters.index),
-            is_complete=bool(np.isfinite(data.quality).all()),
+            is_complete=data.trust is None,
         )
 
     @classmethod
@@ -220,6 +223,8 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             "quality": np.where(missing, 0.0, predictor.measured),
             "missing_cells": np.flatnonzero(missing).tolist(),
         }
+        if predictor.trust is not None:
+            own["trust"] = predictor.trust
         return FileFields(documented, own)
 
     @classmethod
@@ -286,10 +291,12 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             setting = KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float))
             engine = own.get("index", str)
             residual, trust = weighted_residuals(context.prior, quality, split_features(features).codes)
+            if own.has("trust"):  # with the weights of queries, which nothing else in the file says
+                trust = own.array("trust", quality.shape)
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
         index = KnnIndex(features, len(CATEGORIES), engine)
         shown = queries if any(queries) else ()
-        return KnnPredictor(setting, quality, residual, trust, best, shown, index, bool(np.isfinite(quality).all()))
+        return KnnPredictor(setting, quality, residual, trust, best, shown, index, trust is None)
 
 
 def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:

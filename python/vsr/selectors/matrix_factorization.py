@@ -147,9 +147,9 @@ class MatrixFactorization(Algorithm[MatrixFactorizationParameters, MatrixFactori
             projected = rows @ p
             delta = sigmoid(projected @ f.T + b).astype(np.float32, copy=False)
             delta -= split.target[batch]
-            mask = split.mask(batch)
-            if mask is not None:
-                delta *= mask
+            weights = split.cell_weights(batch)
+            if weights is not None:
+                delta *= weights
             delta /= np.float32(len(batch))
             np.matmul(rows.T, delta @ f, out=adam.gradients[0])
             np.matmul(delta.T, projected, out=adam.gradients[1])

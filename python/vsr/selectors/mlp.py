@@ -163,7 +163,7 @@ def _train(data: TrainingData, hidden: Sequence[int], generator: np.random.Gener
     weights, biases = adam.parameters[:n_layers], adam.parameters[n_layers:]
 
     def fill_gradients(batch: npt.NDArray[np.int64]) -> None:
-        _fill_gradients(split.features[batch], split.target[batch], split.mask(batch), weights, biases, adam)
+        _fill_gradients(split.features[batch], split.target[batch], split.cell_weights(batch), weights, biases, adam)
 
     best = descend(
         adam,
@@ -235,7 +235,7 @@ def _forward(features: Features, weights: list[Matrix], biases: list[Matrix]) ->
 def _fill_gradients(
     features: Features,
     target: Matrix,
-    mask: Matrix | None,
+    cell_weights: Matrix | None,
     weights: list[Matrix],
     biases: list[Matrix],
     adam: Adam,
@@ -245,8 +245,8 @@ def _fill_gradients(
     outputs = _forward(features, weights, biases)
     delta = sigmoid(outputs[-1]).astype(np.float32, copy=False)
     delta -= target
-    if mask is not None:
-        delta *= mask
+    if cell_weights is not None:
+        delta *= cell_weights
     delta /= np.float32(len(features))
     for layer in range(n_layers - 1, -1, -1):
         inputs = features if layer == 0 else outputs[layer - 1]

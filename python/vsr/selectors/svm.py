@@ -156,7 +156,7 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
         gamma = settings[0].gamma or default_gamma(data.features)  # the same in all settings
         matrix = KernelMatrix(stacked, settings[0].kernel, gamma)
         for setting in settings:
-            coefficients, biases = matrix.fit(train, data.quality, setting.c, _SWEEP_TOLERANCE)
+            coefficients, biases = matrix.fit(train, data.quality, setting.c, _SWEEP_TOLERANCE, weights=data.weights)
             usual = _usual_decision(
                 data, matrix.decisions(train, train, coefficients, biases), coefficients, setting.kernel
             )
@@ -170,12 +170,17 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
         matrix = KernelMatrix(data.features, setting.kernel, gamma)
         solver = self.parameters.solver
         if solver == "linfa" or (solver == "auto" and _suits_linfa(data)):
+            if data.weights is not None:
+                raise TrainingError(
+                    "solver is 'linfa': linfa-svm has no weights of rows; use the solver shared-gram, or a feedback "
+                    "weight of 1"
+                )
             try:
                 coefficients, biases = svm_fit_linfa(data.features, data.quality, setting.kernel, gamma, setting.c)
             except ValueError as error:
                 raise TrainingError(f"solver is 'linfa': {error}") from error
         else:
-            coefficients, biases = matrix.fit(rows, data.quality, setting.c, _FINAL_TOLERANCE)
+            coefficients, biases = matrix.fit(rows, data.quality, setting.c, _FINAL_TOLERANCE, weights=data.weights)
         usual = _usual_decision(data, matrix.decisions(rows, rows, coefficients, biases), coefficients, setting.kernel)
         kept = np.any(coefficients != 0.0, axis=1)
         if not kept.any():
@@ -274,8 +279,9 @@ def _support_vectors(fields: Fields, n_models: int, n_features: int | None) -> t
 
 
 def _suits_linfa(data: TrainingData) -> bool:
-    """Whether there are few rows and no grades, which linfa-svm takes as up to ten copies of a row or not at all."""
-    return data.n_queries <= _LINFA_MAX_ROWS and not np.any((data.quality > 0.0) & (data.quality < 1.0))
+    """Whether there are few rows, all of one weight, and no grades, which it takes as copies of a row or not at all."""
+    is_graded = np.any((data.quality > 0.0) & (data.quality < 1.0))
+    return data.n_queries <= _LINFA_MAX_ROWS and data.weights is None and not is_graded
 
 
 def default_gamma(features: Features) -> float:

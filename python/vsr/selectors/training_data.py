@@ -27,7 +27,7 @@ class Grades:
         features: (n, n_features) float32.
         codes: (n,) int64, category of each query, -1 where its features hold none.
         quality: (n, n_models) float64 in [0, 1], NaN = not graded.
-        weight: above 0, up to 1: how far a grade moves a label away from the model's mean.
+        weight: above 0, up to 1: what such a query counts beside a measured one.
         queries: the text of each query.
     """
 
@@ -67,11 +67,6 @@ class Grades:
         own = replace(self, quality=np.ascontiguousarray(self.quality[:, columns]))
         rows = np.flatnonzero(np.isfinite(own.quality).any(axis=1))
         return own.take(rows) if rows.size else None
-
-    def labels(self, prior: MeanTable) -> FloatArray:
-        """(n, n_models) what a selector is to learn: the model's mean, moved towards the grade by its weight."""
-        mean = prior.rows(self.codes)
-        return np.asarray(mean + self.weight * (self.quality - mean))
 
     def digest(self) -> str:
         """SHA-256 of all of it."""
@@ -148,6 +143,7 @@ class TrainingData:
         best: (n,) int64 column of the best model of each query under the objective; empty where nobody asks for it.
         queries: the beginning of each query's text; empty likewise.
         parts: selectors of the same training, for an algorithm that combines them; empty for all others.
+        weights: (n,) float64 above 0, up to 1: what each query counts; None where all count alike.
     """
 
     features: Features
@@ -158,11 +154,14 @@ class TrainingData:
     best: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     queries: tuple[str, ...] = ()
     parts: "tuple[TrainedSelector, ...]" = ()
+    weights: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Work out the residuals once; every algorithm needs them."""
         freed, trust = weighted_residuals(self.prior, self.quality, self.codes)
         object.__setattr__(self, "residual", freed if trust is None else self.prior.residuals(self.quality, self.codes))
+        if self.weights is not None:
+            trust = self.weights[:, None] * (np.ones(freed.shape) if trust is None else trust)
         object.__setattr__(self, "freed_residual", freed)
         object.__setattr__(self, "trust", trust)
 
@@ -170,7 +169,8 @@ class TrainingData:
     residual: FloatArray = field(init=False, repr=False)
     #: The same where a row with few cells keeps what these say of its models (`vsr.prior.incomplete_rows`).
     freed_residual: FloatArray = field(init=False, repr=False)
-    #: (n, n_models) float64 from 0 to 1: how much each of these counts; None where nothing is missing: all count alike.
+    #: (n, n_models) float64 from 0 to 1: how much each of these counts, the query's weight included; None where all are
+    #: alike.
     trust: FloatArray | None = field(init=False, repr=False)
 
     @property

@@ -1,15 +1,14 @@
 """Decisions and feedback counted, a tally for each day."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from vsr.data.feedback import Feedback
 from vsr.errors import RecordError
 from vsr.persistence.yardstick import USUAL
 from vsr.traffic.decisions import Decisions, LoggedDecision
 from vsr.traffic.tally import Sums, Tally
+from vsr.traffic.told import FeedbackByDecision, Told
 from vsr.traffic.watched import WatchedTraining
 
 _DAY_S = 86_400.0
@@ -38,25 +37,8 @@ class Counted:
     n_fed_back: int
 
 
-def feedback_by_decision(feedback: Iterable[Feedback]) -> dict[str, Feedback]:
-    """Take what is first said of every decision: how good, slow and dear its answer was, in one line or several."""
-    found: dict[str, Feedback] = {}
-    for each in feedback:
-        if each.id is None or (each.quality is None and each.latency_s is None and each.cost_usd is None):
-            continue
-        first = found.setdefault(each.id, each)
-        if first is not each and each.model in (None, first.model):
-            found[each.id] = replace(
-                first,
-                quality=each.quality if first.quality is None else first.quality,
-                latency_s=each.latency_s if first.latency_s is None else first.latency_s,
-                cost_usd=each.cost_usd if first.cost_usd is None else first.cost_usd,
-            )
-    return found
-
-
 def count_days(
-    decisions: Decisions, feedback: Mapping[str, Feedback], training: WatchedTraining, most_days: int
+    decisions: Decisions, feedback: FeedbackByDecision, training: WatchedTraining, most_days: int
 ) -> Counted:
     """Count the decisions of a training by day. The log is read twice: first for when it ends.
 
@@ -64,7 +46,7 @@ def count_days(
 
     Args:
         decisions: the log.
-        feedback: by the id of the decision.
+        feedback: about them.
         training: whose decisions are counted.
         most_days: days that are counted.
 
@@ -98,8 +80,8 @@ def count_days(
         tally = days.setdefault(ago, Tally())
         is_comparable = _is_comparable(each, training)
         n_otherwise += not is_comparable
-        told = feedback.get(each.id)
-        n_fed_back += told is not None
+        told = feedback.take(each)
+        n_fed_back += told is not None and told.is_measured
         _count(tally, each, told, is_comparable=is_comparable, is_new=_is_new(each, seen.setdefault(ago, set())))
     n_days = max(days) + 1
     return Counted(
@@ -140,7 +122,7 @@ def _is_new(decision: LoggedDecision, seen: set[int]) -> bool:
     return True
 
 
-def _count(tally: Tally, decision: LoggedDecision, told: Feedback | None, *, is_comparable: bool, is_new: bool) -> None:
+def _count(tally: Tally, decision: LoggedDecision, told: Told | None, *, is_comparable: bool, is_new: bool) -> None:
     tally.n_decisions += 1
     if is_new:
         if decision.distance_rank is not None:
@@ -150,7 +132,7 @@ def _count(tally: Tally, decision: LoggedDecision, told: Feedback | None, *, is_
             (tally.given if decision.category_source == "given" else tally.predicted)[decision.category] += 1
         if is_comparable:
             tally.models[preferred(decision)] += 1
-    if told is None or (told.model is not None and told.model != decision.model):
+    if told is None:
         return
     model = decision.model
     # Of a model that is not the best by prediction, the prediction is not flattered as that of the best one is.

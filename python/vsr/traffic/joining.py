@@ -1,7 +1,7 @@
 """Feedback joined to the decisions that it is about."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from vsr.data.prompts import unique_key
 from vsr.errors import RecordError
 from vsr.traffic.decisions import LoggedDecision
 from vsr.traffic.table import LoggedTable
+from vsr.traffic.told import FeedbackByDecision, Told
 
 _NOTHING_CHOSEN = frozenset({"single_candidate", "default", "relaxed"})
 
@@ -30,9 +31,9 @@ class JoinReport:
         n_judged: what is left.
         n_feedback: lines read.
         n_preferences: preferences, which say which of two models is better but not how good; left out.
-        n_repeated_feedback: lines about a decision that had one before, which holds; left out.
-        n_other_model: decisions with feedback for another model than was chosen; left out.
-        n_unknown_ids: lines about a decision that is not in the log.
+        n_repeated_feedback: grades and preferences after the first of a decision; left out.
+        n_other_model: decisions with feedback for another model than was chosen alone; left out.
+        n_unknown_ids: grades of a decision that is not in the log.
     """
 
     n_decisions: int = 0
@@ -72,48 +73,8 @@ class Joined:
     report: JoinReport
 
 
-@dataclass(eq=False)
-class _Known:
-    """What feedback says, by decision and by query."""
-
-    by_id: dict[str, Feedback] = field(default_factory=dict)
-    by_query: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    n_lines: int = 0
-    n_preferences: int = 0
-    n_repeated: int = 0
-
-    @classmethod
-    def of(cls, feedback: Iterable[Feedback]) -> "_Known":
-        known = cls()
-        for each in feedback:
-            known.n_lines += 1
-            if each.quality is None:
-                known.n_preferences += each.preferred is not None
-            elif each.id is not None:
-                known.n_repeated += each.id in known.by_id
-                known.by_id.setdefault(each.id, each)
-            else:
-                assert each.query is not None and each.model is not None, "the reader refuses other lines"
-                known.by_query.setdefault((unique_key(each.query), each.model), []).append(each.quality)
-        return known
-
-    def quality(self, decision: LoggedDecision) -> float | None:
-        """Give the quality of the answer to a decision; of several about its query the mean."""
-        own = self.by_id.get(decision.id)
-        if own is not None:
-            return own.quality
-        if decision.text is None or not self.by_query:
-            return None
-        found = self.by_query.get((unique_key(decision.text), decision.model))
-        return None if found is None else sum(found) / len(found)
-
-    def is_about_another(self, decision: LoggedDecision) -> bool:
-        own = self.by_id.get(decision.id)
-        return own is not None and own.model not in (None, decision.model)
-
-
 def join(decisions: Iterable[LoggedDecision], feedback: Iterable[Feedback]) -> Joined:
-    """Join feedback to decisions: by the decision's id, once; else by the text of the query and the model.
+    """Join feedback to decisions by the id of the decision (`vsr.traffic.told`), else by text and model.
 
     A decision is judged where there was something to choose, at the beginning of a conversation (what comes later
     depends on the choices before), and where feedback says how good the answer of the chosen model was.
@@ -125,7 +86,10 @@ def join(decisions: Iterable[LoggedDecision], feedback: Iterable[Feedback]) -> J
     Raises:
         RecordError: No decision is left; the message says what became of them.
     """
-    known = _Known.of(feedback)
+    lines = list(feedback)
+    told = FeedbackByDecision(lines)
+    by_query = _qualities_by_query(told.of_queries)
+    n_repeated_feedback = 0
     counts = dict.fromkeys(
         ("decisions", "repeated", "in_conversation", "nothing_chosen", "without_feedback", "without_propensity",
          "other_model"),
@@ -141,12 +105,14 @@ def join(decisions: Iterable[LoggedDecision], feedback: Iterable[Feedback]) -> J
             counts["repeated"] += 1
             continue
         seen.add(decision.id)
-        quality = known.quality(decision)
+        own = told.take(decision) or Told()
+        n_repeated_feedback += own.n_repeated
+        quality = _by_text(decision, by_query) if own.grade is None else own.quality
         if decision.previous is not None:
             counts["in_conversation"] += 1
         elif _chose_nothing(decision):
             counts["nothing_chosen"] += 1
-        elif known.is_about_another(decision):
+        elif own.grade is None and own.n_other_model:
             counts["other_model"] += 1
         elif quality is None:
             counts["without_feedback"] += 1
@@ -157,16 +123,31 @@ def join(decisions: Iterable[LoggedDecision], feedback: Iterable[Feedback]) -> J
     report = JoinReport(
         **{f"n_{name}": count for name, count in counts.items()},
         n_judged=len(judged),
-        n_feedback=known.n_lines,
-        n_preferences=known.n_preferences,
-        n_repeated_feedback=known.n_repeated,
-        n_unknown_ids=sum(each not in seen for each in known.by_id),
+        n_feedback=len(lines),
+        n_preferences=sum(line.preferred is not None for line in lines),
+        n_repeated_feedback=n_repeated_feedback,
+        n_unknown_ids=sum(line.quality is not None for line in told.waiting()),
     )
     if not judged:
         said = "; ".join(report.lines())
-        by_text = "; feedback by query needs a log with texts" if known.by_query and not has_texts else ""
+        by_text = "; feedback by query needs a log with texts" if by_query and not has_texts else ""
         raise RecordError(f"no decision can be judged: {said}{by_text}. Expected feedback about decisions of this log")
     return Joined(_table(judged), report)
+
+
+def _qualities_by_query(lines: Iterable[Feedback]) -> dict[tuple[str, str], float]:
+    """Mean of what is said of a model's answers to a query."""
+    said: dict[tuple[str, str], list[float]] = {}
+    for line in lines:
+        if line.quality is not None and line.query is not None and line.model is not None:
+            said.setdefault((unique_key(line.query), line.model), []).append(line.quality)
+    return {about: sum(qualities) / len(qualities) for about, qualities in said.items()}
+
+
+def _by_text(decision: LoggedDecision, by_query: Mapping[tuple[str, str], float]) -> float | None:
+    if decision.text is None or not by_query:
+        return None
+    return by_query.get((unique_key(decision.text), decision.model))
 
 
 def _chose_nothing(decision: LoggedDecision) -> bool:

@@ -1,7 +1,8 @@
 """Feedback as labels: grades and preferences from production with the texts of their queries, to train on."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from vsr.data.prompts import unique_key
 from vsr.errors import RecordError
 from vsr.prior.category_means import FloatArray
 from vsr.traffic.decisions import LoggedDecision
+from vsr.traffic.told import FeedbackByDecision, has_label
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,10 @@ class LabelReport:
         n_grades: lines with a quality that are trained on.
         n_preferences: lines with a preference that are trained on.
         n_without_label: lines that say how long an answer took, or what it cost, and no more.
-        n_repeated: lines about a decision that had one before, which holds.
+        n_repeated: grades and preferences after the first of a decision, which holds.
         n_unknown_ids: lines about a decision that is in no log.
         n_without_text: lines about a decision whose text the log does not hold.
-        n_other_model: grades of another model than the decision chose.
+        n_other_model: grades and preferences that name another model than the decision chose.
         n_unknown_models: lines that name a model of which there are no records.
         n_measured: lines about queries that were measured; records say more.
     """
@@ -48,7 +50,7 @@ class LabelReport:
             (self.n_repeated, "their decision had one before"),
             (self.n_unknown_ids, "no log holds their decision; name it with --log"),
             (self.n_without_text, "the log holds no text of their decision; log with `serve --log-text`"),
-            (self.n_other_model, "they grade another model than was chosen"),
+            (self.n_other_model, "they name another model than was chosen"),
             (self.n_unknown_models, "there are no records of their model; measure it, or leave it out"),
             (self.n_measured, "records of their queries say more"),
         )
@@ -78,22 +80,13 @@ class FeedbackLabels:
     report: LabelReport
 
 
-@dataclass(frozen=True)
-class _About:
-    """What a line is about, once its decision was found."""
-
-    text: str
-    category: str | None
-    chosen: str | None
-
-
 def feedback_labels(
     feedback: Iterable[Feedback],
     decisions: Iterable[LoggedDecision],
     models: Sequence[str],
     measured_queries: Collection[str] = (),
 ) -> FeedbackLabels:
-    """Turn feedback into labels: by the text of the query, or by the decision, whose text a log holds.
+    """Turn feedback into labels: by the decision, whose text a log holds (`vsr.traffic.told`), or by the query's text.
 
     Args:
         feedback: all of it.
@@ -105,39 +98,27 @@ def feedback_labels(
         RecordError: No label is left; the message says what became of the lines.
     """
     lines = list(feedback)
-    wanted = {each.id for each in lines if each.id is not None}
-    found: dict[str, LoggedDecision] = {}
+    told = FeedbackByDecision(lines)
+    gathered = _Gathered({name: column for column, name in enumerate(models)}, set(map(unique_key, measured_queries)))
     for decision in decisions:
-        if decision.id in wanted:
-            found.setdefault(decision.id, decision)
-    measured = {unique_key(query) for query in measured_queries}
-    column_of = {name: column for column, name in enumerate(models)}
-    counts = dict.fromkeys(
-        ("without_label", "repeated", "unknown_ids", "without_text", "other_model", "unknown_models", "measured"), 0
-    )
-    seen: set[str] = set()
-    graded: dict[str, _Graded] = {}
-    preferred: list[tuple[_About, str, str]] = []
-    n_grades = 0
-    for line in lines:
-        about = _about(line, found)
-        why = about if isinstance(about, str) else _refusal(line, about, seen, column_of, measured)
-        if line.id is not None and _has_label(line):
-            seen.add(line.id)
-        if isinstance(about, str) or why is not None:
-            counts[str(why)] += 1
-        elif line.quality is None:
-            preferred.append((about, str(line.preferred), str(line.other)))
+        own = told.take(decision)
+        if own is None:
+            continue
+        gathered.counts["repeated"] += own.n_repeated
+        gathered.counts["other_model"] += own.n_other_model
+        category = decision.category if decision.category_source == "given" else None
+        for line in filter(None, (own.grade, own.preference)):
+            gathered.add(line, decision.text or line.query, category, decision.model)
+    for line in (*told.of_queries, *told.waiting()):
+        if not has_label(line):
+            continue
+        if line.query is None or (line.quality is not None and line.model is None):
+            gathered.counts["unknown_ids"] += 1
         else:
-            n_grades += 1
-            query = graded.setdefault(unique_key(about.text), _Graded(about, {}))
-            query.grades.setdefault(column_of[str(line.model or about.chosen)], []).append(line.quality)
-    report = LabelReport(
-        n_lines=len(lines),
-        n_grades=n_grades,
-        n_preferences=len(preferred),
-        **{f"n_{name}": count for name, count in counts.items()},
-    )
+            gathered.add(line, line.query, None, line.model)
+    graded, preferred = gathered.graded, gathered.preferred
+    gathered.counts["without_label"] = sum(not has_label(line) for line in lines)
+    report = LabelReport(len(lines), **{f"n_{name}": count for name, count in gathered.counts.items()})
     if not graded and not preferred:
         raise RecordError(f"no feedback can be trained on: {'; '.join(report.lines())}")
     quality = np.full((len(graded), len(models)), np.nan)
@@ -145,14 +126,14 @@ def feedback_labels(
         for column, grades in query.grades.items():
             quality[row, column] = sum(grades) / len(grades)
     return FeedbackLabels(
-        queries=tuple(each.about.text for each in graded.values()),
-        categories=tuple(each.about.category for each in graded.values()),
+        queries=tuple(each.text for each in graded.values()),
+        categories=tuple(each.category for each in graded.values()),
         quality=quality,
         pairs=PreferencePairs(
-            queries=tuple(about.text for about, _, _ in preferred),
-            categories=tuple(about.category for about, _, _ in preferred),
-            preferred=tuple(better for _, better, _ in preferred),
-            other=tuple(worse for _, _, worse in preferred),
+            queries=tuple(text for text, _, _, _ in preferred),
+            categories=tuple(category for _, category, _, _ in preferred),
+            preferred=tuple(better for _, _, better, _ in preferred),
+            other=tuple(worse for _, _, _, worse in preferred),
             confidence=(1.0,) * len(preferred),
             n_measured=0,
             n_bad_lines=0,
@@ -163,40 +144,36 @@ def feedback_labels(
 
 @dataclass(frozen=True)
 class _Graded:
-    """A query, and the grades of each column's model."""
+    """A query, its category where the request gave one, and the grades of each column's model."""
 
-    about: _About
-    grades: dict[int, list[float]]
-
-
-def _has_label(line: Feedback) -> bool:
-    return line.quality is not None or line.preferred is not None
+    text: str
+    category: str | None
+    grades: dict[int, list[float]] = field(default_factory=dict)
 
 
-def _about(line: Feedback, found: dict[str, LoggedDecision]) -> _About | str:
-    """Say what a line is about, or why nobody knows."""
-    if not _has_label(line):
-        return "without_label"
-    decision = None if line.id is None else found.get(line.id)
-    if decision is None:
-        if line.query is None or (line.quality is not None and line.model is None):
-            return "unknown_ids"
-        return _About(line.query, None, line.model)
-    text = decision.text or line.query
-    if text is None or not text.strip():
-        return "without_text"
-    return _About(text, decision.category if decision.category_source == "given" else None, decision.model)
+@dataclass(frozen=True)
+class _Gathered:
+    """Labels so far, and why other lines are none."""
 
+    column_of: Mapping[str, int]
+    measured: Collection[str]
+    graded: dict[str, _Graded] = field(default_factory=dict)
+    preferred: list[tuple[str, str | None, str, str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
 
-def _refusal(
-    line: Feedback, about: _About, seen: Collection[str], column_of: dict[str, int], measured: Collection[str]
-) -> str | None:
-    """Say why a line of known text is no label; None where it is one."""
-    names = (line.preferred, line.other) if line.quality is None else (line.model or about.chosen,)
-    if line.id is not None and line.id in seen:
-        return "repeated"
-    if line.quality is not None and line.model not in (None, about.chosen):
-        return "other_model"
-    if any(name not in column_of for name in names):
-        return "unknown_models"
-    return "measured" if unique_key(about.text) in measured else None
+    def add(self, line: Feedback, text: str | None, category: str | None, answered: str | None) -> None:
+        """Take a grade or a preference, or count why not."""
+        names = [answered] if line.quality is not None else [line.preferred, line.other]
+        if text is None or not text.strip():
+            self.counts["without_text"] += 1
+        elif any(name not in self.column_of for name in names):
+            self.counts["unknown_models"] += 1
+        elif unique_key(text) in self.measured:
+            self.counts["measured"] += 1
+        elif line.quality is None:
+            self.counts["preferences"] += 1
+            self.preferred.append((text, category, str(line.preferred), str(line.other)))
+        else:
+            self.counts["grades"] += 1
+            query = self.graded.setdefault(unique_key(text), _Graded(text, category))
+            query.grades.setdefault(self.column_of[str(answered)], []).append(line.quality)

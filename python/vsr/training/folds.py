@@ -83,18 +83,20 @@ def inner_fold(
 
 
 def with_grades(data: TrainingData, grades: Grades, best: IntArray | None = None) -> TrainingData:
-    """Append graded queries as further rows; the table stays as it is.
+    """Append graded queries as further rows, which count what grades weigh; the table stays as it is.
 
     Args:
         data: measured queries.
         grades: of the same models.
         best: (n_graded,) column of the best model of each graded query, where the data names that of its queries.
     """
+    weights = np.concatenate([np.ones(data.n_queries), np.full(grades.n_queries, grades.weight)])
     return replace(
         data,
         features=np.concatenate([data.features, grades.features]),
         codes=np.concatenate([data.codes, grades.codes]),
-        quality=np.concatenate([data.quality, grades.labels(data.prior)]),
+        quality=np.concatenate([data.quality, grades.quality]),
         best=data.best if best is None else np.concatenate([data.best, best]),
         queries=(*data.queries, *grades.queries) if data.queries else (),
+        weights=None if grades.weight == 1.0 else weights,
     )

@@ -150,7 +150,7 @@ class GradedQueries:
         queries: their texts.
         categories: None where it is not known.
         quality: (n_queries, n_models) float64 in [0, 1], NaN = not graded.
-        weight: above 0, up to 1: how far a grade moves a label away from the model's mean.
+        weight: above 0, up to 1: what such a query counts beside a measured one.
     """
 
     queries: tuple[str, ...]

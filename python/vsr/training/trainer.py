@@ -179,9 +179,10 @@ class Trainer:
         grades = self.grades
         if grades is None:
             return self.data
-        # What was not graded counts as the model's mean: a bad grade is no vote for the model that was asked.
-        labels = grades.labels(self.data.prior)
-        known = np.where(np.isfinite(labels), labels, self.data.prior.rows(grades.codes))
+        # What was not graded counts as the model's mean: a bad grade is no vote for the model that was asked. Votes
+        # have no weights: the less grades weigh, the more it takes for one to name another model than usual.
+        mean = self.data.prior.rows(grades.codes)
+        known = mean + grades.weight * np.nan_to_num(grades.quality - mean)
         best = Chooser.prepare(self.statistics(), self.objective).best(known, grades.codes)
         return with_grades(
             self.data, replace(grades, queries=tuple(q[:_QUERY_CHARACTERS] for q in grades.queries)), best

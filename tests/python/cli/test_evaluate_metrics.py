@@ -111,7 +111,7 @@ def test_litellm_is_said_to_be_missing_where_it_is(
     )
     result = vsr_train("evaluate", "--data-file", priced, *FAST, "--baseline", "litellm")
     assert result.code == 1
-    assert "pip install 'vsr-train[litellm]'" in result.err
+    assert "pip install '.[litellm]'" in result.err
     result = vsr_train("evaluate", "--data-file", priced, *FAST)
     assert result.code == 0
     assert "LiteLLM" not in result.out

@@ -106,6 +106,7 @@ def test_grades_by_the_ids_of_a_log_teach_what_few_records_do_not(tmp_path: Path
         ("--feedback f --algorithm table", "--feedback has no effect here: no algorithm that learns is trained"),
         ("--feedback f --embedding-file e.npy", "--feedback needs an embedding model: --embedding-file lacks vectors"),
         ("--feedback f --analyze-only --config c", "--feedback has no effect with --analyze-only: nothing is trained."),
+        ("--feedback f --svm-solver linfa", "--svm-solver linfa knows no weights of queries: use shared-gram, or"),
         ("--feedback f --feedback-weight 1.5", "1.5 is not in the range 0.0<=x<=1.0."),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_missing_library_is_said_before_the_work_with_the_way_to_get_it(vsr_tr
     result = vsr_train("evaluate", "--data-file", tmp_path / "missing", "--report", tmp_path / "report")
     assert result.code == 1
     assert "--report needs altair" in result.err
-    assert "pip install 'vsr-train[report]'" in result.err
+    assert "pip install '.[report]'" in result.err
 
 
 def test_one_model_gives_no_report_and_a_warning(vsr_train, records, tmp_path):

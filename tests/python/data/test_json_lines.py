@@ -173,7 +173,7 @@ def test_a_file_that_ends_inside_an_object_says_so(cut: str, first: str, tmp_pat
             b"[\n{}\n]\n",
             "FILE:1: is a JSON array; expected one object a line. `jq -c '.[]' FILE` writes it in that form",
         ),
-        (b'{"a": NaN}\n', "FILE:1: holds NaN or Infinity, which JSON does not have; expected a number or null"),
+        (b'{"a": NaN}\n', "FILE:1: holds NaN or Infinity; expected a number or null"),
         (b'{"a": "\xe9"}\n', "FILE:1: is not UTF-8 (byte 0xe9 at column 8); expected UTF-8 text"),
         ('{"a": 1}'.encode("utf-16"), "FILE:1: is UTF-16; expected UTF-8. `iconv -f UTF-16 -t UTF-8 FILE` converts it"),
         (

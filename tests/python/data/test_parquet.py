@@ -3,6 +3,7 @@
 import builtins
 import datetime as dt
 import json
+import math
 from decimal import Decimal
 
 import pyarrow as pa
@@ -50,7 +51,7 @@ def test_the_types_of_other_writers_are_read(tmp_path):
         {
             "query": ["one", "two"],
             "model_name": pa.array(["m", "m"]).dictionary_encode(),
-            "performance": [1.0, float("nan")],
+            "performance": [1.0, None],
             "error": [None, "broken"],
             "cost": pa.array([Decimal("0.25"), None], type=pa.decimal128(5, 2)),
             "timestamp": [dt.datetime(2026, 1, 1, tzinfo=dt.UTC), None],
@@ -59,6 +60,22 @@ def test_the_types_of_other_writers_are_read(tmp_path):
     pq.write_table(table, tmp_path / "r.parquet")
     first, second = read_records(tmp_path / "r.parquet")
     assert (first.performance, first.cost, second.performance, second.error) == (1.0, 0.25, None, "broken")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["performance", "elsewhere"])
+def test_what_is_no_number_is_refused_as_in_json(name, value, tmp_path):
+    good = {"query": "one", "model_name": "m", "performance": 0.5, "elsewhere": 0.5}
+    rows = [good, {**good, name: value}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "r.parquet")
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    messages = []
+    for file in ("r.parquet", "r.jsonl"):
+        with pytest.raises(RecordError) as error:
+            list(read_records(tmp_path / file))
+        messages.append(str(error.value).partition(file)[2])
+    assert messages[0] == messages[1]
+    assert messages[0].startswith(":2: ")
 
 
 def test_a_bad_row_is_named_by_its_number(tmp_path):
@@ -85,7 +102,7 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
         return real(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(RecordError, match=r"needs the extra `parquet`: `pip install 'vsr-train\[parquet\]'`"):
+    with pytest.raises(RecordError, match=r"needs the extra `parquet`: `pip install '.\[parquet\]'`"):
         read_queries(tmp_path / "r.parquet")
     with pytest.raises(OutputError, match="needs the extra `parquet`"):
         write_rows(tmp_path / "new.parquet", [{"a": 1}])

@@ -1,5 +1,7 @@
 """KMeans against loops over queries and clusters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,12 +14,16 @@ from vsr.training.trainer import Trainer
 SETTING = KMeansSetting(num_clusters=6, shrinkage=4.0, bandwidth=0.1)
 
 
-@pytest.fixture(scope="module", params=[0.0, 0.4], ids=["complete", "with gaps"])
+@pytest.fixture(scope="module", params=["complete", "with gaps", "weighted"])
 def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(120)
     quality = pool.outcomes.quality.copy()
-    quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    generator = np.random.default_rng(9)
+    if request.param == "with gaps":
+        quality[generator.random(quality.shape) < 0.4] = np.nan
+    data = Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    weights = generator.uniform(0.1, 1.0, pool.n_queries)
+    return replace(data, weights=weights) if request.param == "weighted" else data
 
 
 def nearest(row: NDArray[np.float32], centroids: NDArray[np.float32]) -> int:

@@ -53,12 +53,15 @@ def slow_means(
     return np.array(means)
 
 
+@pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("share_missing", [0.0, 0.4])
 @pytest.mark.parametrize(
     "setting", [KnnSetting(1, 0.0, 1.0), KnnSetting(7, 2.0, 1.0), KnnSetting(25, 20.0, 4.0), KnnSetting(500, 5.0, 1.0)]
 )
-def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing: float) -> None:
+def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing: float, is_weighted: bool) -> None:
     data = examples_of(with_gaps(planted_pool(90), share_missing))
+    if is_weighted:
+        data = replace(data, weights=np.random.default_rng(4).uniform(0.1, 1.0, data.n_queries))
     unseen = planted_pool(12, seed=1).features
     predictor = Knn.of().fit(data, setting, seed=0)
     expected = []

@@ -1,5 +1,7 @@
 """The gradients of the factorization against finite differences, its scores against their formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,12 +18,16 @@ FloatArray = NDArray[np.float64]
 SETTING = MatrixFactorizationSetting(num_factors=3, weight_decay=0.3)
 
 
-@pytest.fixture(params=[0.0, 0.4], ids=["complete", "with gaps"])
+@pytest.fixture(params=["complete", "with gaps", "weighted"])
 def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
-    quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    generator = np.random.default_rng(9)
+    if request.param == "with gaps":
+        quality[generator.random(quality.shape) < 0.4] = np.nan
+    data = Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    weights = generator.uniform(0.1, 1.0, pool.n_queries)
+    return replace(data, weights=weights) if request.param == "weighted" else data
 
 
 def test_gradients_are_those_of_finite_differences(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,8 +37,8 @@ def test_gradients_are_those_of_finite_differences(data: TrainingData, monkeypat
     split = StoppingSplit.draw(data, np.random.default_rng(3))
     batch = np.array([0, 7, 12, 40])
     features = split.features[batch].astype(np.float64)
-    observed = np.ones((4, 3), dtype=bool) if split.observed is None else split.observed[batch] > 0
-    target = np.where(observed, split.target[batch].astype(np.float64), np.nan)
+    weights = np.ones((4, 3)) if split.weight is None else split.weight[batch].astype(np.float64)
+    target = np.where(weights > 0.0, split.target[batch].astype(np.float64), np.nan)
 
     def loss(parameters: list[FloatArray]) -> float:
         projection, factors, biases = parameters
@@ -40,7 +46,7 @@ def test_gradients_are_those_of_finite_differences(data: TrainingData, monkeypat
             [float((row @ projection) @ factor + bias) for factor, bias in zip(factors, biases, strict=True)]
             for row in features
         ]
-        return cross_entropy(target, np.array(logits))
+        return cross_entropy(target, np.array(logits), weights)
 
     parameters, gradients = descent.gradients_of(batch)
     assert [part.shape for part in parameters] == [(data.features.shape[1], 3), (3, 3), (3,)]

@@ -1,5 +1,7 @@
 """The gradients of the MLP against finite differences, its layers against a loop over them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,12 +18,16 @@ from vsr.training.trainer import Trainer, train_selector
 FloatArray = NDArray[np.float64]
 
 
-@pytest.fixture(params=[0.0, 0.4], ids=["complete", "with gaps"])
+@pytest.fixture(params=["complete", "with gaps", "weighted"])
 def data(request: pytest.FixtureRequest) -> TrainingData:
     pool = planted_pool(60)
     quality = pool.outcomes.quality.copy()
-    quality[np.random.default_rng(9).random(quality.shape) < request.param] = np.nan
-    return Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    generator = np.random.default_rng(9)
+    if request.param == "with gaps":
+        quality[generator.random(quality.shape) < 0.4] = np.nan
+    data = Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    weights = generator.uniform(0.1, 1.0, pool.n_queries)
+    return replace(data, weights=weights) if request.param == "weighted" else data
 
 
 def plain_logits(features: FloatArray, weights: list[FloatArray], biases: list[FloatArray]) -> FloatArray:
@@ -47,12 +53,12 @@ def test_gradients_are_those_of_finite_differences(
     assert descent.n_rows == len(split.features) == data.n_queries - round(0.15 * data.n_queries)
     batch = np.array([0, 7, 12, 40])
     features = split.features[batch].astype(np.float64)
-    observed = np.ones((4, 3), dtype=bool) if split.observed is None else split.observed[batch] > 0
-    target = np.where(observed, split.target[batch].astype(np.float64), np.nan)
+    weights = np.ones((4, 3)) if split.weight is None else split.weight[batch].astype(np.float64)
+    target = np.where(weights > 0.0, split.target[batch].astype(np.float64), np.nan)
     n = len(layers) + 1
 
     def loss(parameters: list[FloatArray]) -> float:
-        return cross_entropy(target, plain_logits(features, parameters[:n], parameters[n:]))
+        return cross_entropy(target, plain_logits(features, parameters[:n], parameters[n:]), weights)
 
     parameters, gradients = descent.gradients_of(batch)
     for got, expected in zip(gradients, finite_differences(loss, parameters), strict=True):

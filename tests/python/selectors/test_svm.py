@@ -1,5 +1,6 @@
 """SVM against the plain sum over its support vectors, and its two solvers against each other."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -101,6 +102,28 @@ def test_both_solvers_decide_alike(kernel: Kernel, c: float, grades: bool) -> No
     decisions = [matrix.decisions(rows, rows, *solution) for solution in (shared, linfa)]
     np.testing.assert_allclose(decisions[0], decisions[1], atol=1e-3)
     assert (shared[0][5:10, 1] == 0.0).all()
+
+
+def test_a_query_of_half_the_weight_and_again_counts_as_one() -> None:
+    pool, unseen = planted_pool(60), planted_pool(30, seed=1).features
+    data = examples_of(pool)
+    setting = SvmSetting(0.3, 1.0, "rbf")
+    twice = replace(
+        data,
+        features=np.repeat(data.features, 2, axis=0),
+        codes=np.repeat(data.codes, 2),
+        quality=np.repeat(data.quality, 2, axis=0),
+        weights=np.full(120, 0.5),
+    )
+    svm = Svm.of()
+    none = np.zeros((30, 3))
+    expected = svm.fit(data, setting, 0).quality(unseen)
+    fitted = svm.fit(twice, setting, 0)
+    np.testing.assert_allclose(fitted.quality(unseen), expected, atol=2e-3)
+    swept = next(iter(svm.sweep(twice, unseen, none, [setting], 0))).predicted_residuals
+    np.testing.assert_allclose(swept, fitted.predicted_residuals(unseen, none), atol=5e-2)
+    with pytest.raises(TrainingError, match="solver is 'linfa': linfa-svm has no weights of rows"):
+        Svm.of(solver="linfa").fit(twice, setting, 0)
 
 
 def test_both_solvers_give_the_same_selector() -> None:

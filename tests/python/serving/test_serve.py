@@ -254,7 +254,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
     assert main(["serve"]) == 1
-    advice = "install the extra with `pip install 'vsr-train[serve]'`"
+    advice = "install the extra with `pip install '.[serve]'` in a checkout of vsr-train"
     assert capsys.readouterr().err == f"Error: serve needs uvicorn: {advice}\n"
 
 

@@ -58,7 +58,7 @@ def test_what_is_no_label_is_counted_with_what_to_do(logs: tuple[Path, Path, dic
         "1 line of feedback left out: they say nothing of quality",
         "2 lines of feedback left out: their decision had one before",
         "1 line of feedback left out: no log holds their decision; name it with --log",
-        "1 line of feedback left out: they grade another model than was chosen",
+        "1 line of feedback left out: they name another model than was chosen",
         "2 lines of feedback left out: there are no records of their model; measure it, or leave it out",
         "1 line of feedback left out: records of their queries say more",
     ]

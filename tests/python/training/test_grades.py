@@ -1,5 +1,6 @@
 """Grades from production: what selectors learn from them, and what nothing learns from them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from vsr.errors import TrainingError
 from vsr.evaluation.fold import Fold
 from vsr.features import split_features
 from vsr.persistence import load_selector, save_selector
+from vsr.persistence.sidecar import ArtefactFormat
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Grades, Preferences
+from vsr.training.folds import with_grades
 from vsr.training.trainer import Trainer
 
 SMALL: dict[str, dict[str, Any]] = {"mlp": {"hidden_layers": (16,)}, "matrix_factorization": {"num_factors": 4}}
@@ -53,15 +56,39 @@ def test_many_grades_choose_better_than_few_measured_queries_alone(name: str) ->
     assert worth(by_grades) > worth(without) + 0.09
 
 
-def test_the_weight_says_how_far_a_label_leaves_the_mean_of_the_model() -> None:
-    more = planted_pool(600, seed=2)
-    own = trainer(graded(more, 0.25))
-    labels = own.grades.labels(own.data.prior) if own.grades is not None else np.zeros(0)
-    mean = own.data.prior.rows(split_features(more.features).codes)
-    seen = np.isfinite(labels)
-    assert (seen.sum(axis=1) == 1).all()
-    np.testing.assert_allclose(labels[seen], (0.75 * mean + 0.25 * more.outcomes.quality)[seen])
-    assert worth(trainer(graded(more, 1.0)).train("knn")) > worth(own.train("knn")) + 0.1
+@pytest.mark.parametrize("name", ["knn", "kmeans", "svm", "mlp", "matrix_factorization"])
+def test_wrong_grades_do_the_less_harm_the_less_they_weigh(name: str) -> None:
+    measured, more = planted_pool(120, seed=6), planted_pool(600, seed=2)
+    wrong = graded(more.with_quality(1.0 - more.outcomes.quality), 1.0)
+    worths = []
+    for grades in (None, replace(wrong, weight=0.02), wrong):
+        riders = None if grades is None else riding(grades)
+        own = Trainer.prepare(measured.features, measured.outcomes, preferences=riders)
+        worths.append(worth(own.train(name, **SMALL.get(name, {}))))
+    without, light, heavy = worths
+    assert light > without - 0.1
+    assert light > heavy + 0.05
+
+
+def test_a_graded_query_counts_its_weight() -> None:
+    own = trainer(graded(planted_pool(90, seed=2), 0.25))
+    assert own.grades is not None
+    light, heavy = with_grades(own.data, own.grades), with_grades(own.data, replace(own.grades, weight=1.0))
+    assert heavy.weights is None
+    assert light.weights is not None
+    assert light.weights.tolist() == 40 * [1.0] + 90 * [0.25]
+    np.testing.assert_array_equal(light.quality, heavy.quality)
+    np.testing.assert_array_equal(light.freed_residual, heavy.freed_residual)
+    assert light.trust is not None
+    assert heavy.trust is not None
+    np.testing.assert_array_equal(light.trust, heavy.trust * light.weights[:, None])
+
+
+def test_queries_that_all_models_were_graded_on_count_no_more() -> None:
+    pool = planted_pool(90, seed=2)
+    complete = replace(graded(pool, 0.25), quality=pool.outcomes.quality)
+    data = with_grades(trainer(complete).data, complete)
+    np.testing.assert_array_equal(data.trust, np.repeat([1.0, 0.25], [40, 90])[:, None] * np.ones(3))
 
 
 def test_means_statistics_and_what_is_held_out_come_from_records_alone() -> None:
@@ -90,12 +117,19 @@ def test_grades_follow_the_models_of_a_fold() -> None:
     assert nothing.among(np.array([0, 1])) is None
 
 
-def test_an_artefact_with_grades_gives_the_same_scores(tmp_path: Path) -> None:
-    own = trainer(graded(planted_pool(200, seed=2)))
-    selector = own.train("knn")
-    fingerprint = Fingerprint("external", 16, "test")
-    save_selector(selector, tmp_path, fingerprint)
-    np.testing.assert_array_equal(load_selector(tmp_path, "knn").scores(NEW.features), selector.scores(NEW.features))
+@pytest.mark.parametrize("form", ["json", "binary"])
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_an_artefact_with_grades_gives_the_same_scores(form: ArtefactFormat, is_complete: bool, tmp_path: Path) -> None:
+    pool = planted_pool(200, seed=2)
+    grades = graded(pool)
+    own = trainer(replace(grades, quality=pool.outcomes.quality) if is_complete else grades)
+    assert own.grades is not None
+    selector, fingerprint = own.train("knn"), Fingerprint("external", 16, "test")
+    scores = selector.scores(NEW.features)
+    save_selector(selector, tmp_path, fingerprint, artefact_format=form)
+    np.testing.assert_array_equal(load_selector(tmp_path, "knn").scores(NEW.features), scores)
+    heavy = trainer(replace(own.grades, weight=1.0)).train("knn").scores(NEW.features)
+    assert np.abs(scores - heavy).max() > 0.01
 
 
 def test_a_bad_grade_is_no_vote_for_the_model_that_was_asked() -> None:

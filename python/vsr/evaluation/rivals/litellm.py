@@ -13,7 +13,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from vsr.data.outcomes import Outcomes
-from vsr.errors import TrainingError
+from vsr.errors import TrainingError, install
 from vsr.evaluation.rivals.rival import RivalFold
 from vsr.prior.category_means import IntArray
 
@@ -51,7 +51,7 @@ class LiteLlmComplexity:
         if not cls.is_installed():
             raise TrainingError(
                 "the baseline litellm needs the package litellm, which is not installed; "
-                "`pip install 'vsr-train[litellm]'`, or leave the baseline out"
+                f"{install('litellm')}, or leave the baseline out"
             )
 
     def prepare(self, outcomes: Outcomes) -> float:

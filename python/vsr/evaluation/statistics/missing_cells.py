@@ -7,10 +7,13 @@ right if either of the two is; where all was measured it is the value itself.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from vsr.data.categories import CATEGORIES
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
 from vsr.training.folds import stratified_folds
+
+Cells = npt.NDArray[np.bool_]
 
 _N_FOLDS = 5
 # A cell that was hardly ever measured would otherwise count a hundredfold.
@@ -27,7 +30,6 @@ def completed(
     codes: IntArray,
     seed: int,
     probabilities: FloatArray | None = None,
-    predicted: FloatArray | None = None,
 ) -> FloatArray:
     """Estimate every cell, so that means over all queries are unbiased; single cells may lie outside their range.
 
@@ -38,8 +40,6 @@ def completed(
         probabilities: (n_queries, n_models) with which each cell was measured, where whoever chose the cells logged
             them; where they are NaN, or without them, they are estimated by model and category, which assumes that
             cells are missing at random.
-        predicted: (n_queries, n_models) what is expected of each cell, known without its value; NaN where the additive
-            model has to say it.
 
     Returns:
         (n_queries, n_models) float64; NaN only for models that were never measured. `values` itself if complete.
@@ -50,29 +50,53 @@ def completed(
         return values
     result = np.full(values.shape, np.nan)
     own, seen = values[:, known], observed[:, known]
-    chance = _probabilities(seen, codes)
-    if probabilities is not None:
-        logged = probabilities[:, known]
-        chance = np.where(np.isfinite(logged), logged, chance)
-    expected = _predictions(own, seen, codes, seed)
-    if predicted is not None:
-        expected = np.where(np.isfinite(predicted[:, known]), predicted[:, known], expected)
-    weight = seen / np.maximum(chance, _LEAST_PROBABILITY)
-    result[:, known] = expected + weight * np.where(seen, own - expected, 0.0)
+    chance = chances(seen, codes, None if probabilities is None else probabilities[:, known])
+    expected = predictions(own, codes, seed)
+    result[:, known] = expected + seen / chance * np.where(seen, own - expected, 0.0)
     return result
 
 
-def _probabilities(observed: FloatArray, codes: IntArray) -> FloatArray:
-    """Share of each model's cells that were measured, by category, shrunk to its share over all queries."""
-    overall = observed.mean(axis=0)
+def chances(observed: Cells, codes: IntArray, logged: FloatArray | None = None) -> FloatArray:
+    """Say with which probability each cell was measured, at least 0.05.
+
+    Args:
+        observed: (n_queries, n_models) bool, whether it was.
+        codes: (n_queries,) category of each query, -1 where it is unknown.
+        logged: (n_queries, n_models) as whoever chose the cells logged it; elsewhere it is estimated.
+    """
+    estimated = shares(observed, np.ones(observed.shape, dtype=bool), codes)
+    chance = estimated if logged is None else np.where(np.isfinite(logged), logged, estimated)
+    return np.maximum(chance, _LEAST_PROBABILITY)
+
+
+def shares(chosen: Cells, among: Cells, codes: IntArray) -> FloatArray:
+    """Share of a model's cells that were chosen among others, by category, shrunk to its share over all queries.
+
+    Args:
+        chosen: (n_queries, n_models) bool, some of the others.
+        among: (n_queries, n_models) bool.
+        codes: (n_queries,) category of each query, -1 where it is unknown.
+
+    Returns:
+        (n_queries, n_models) float64.
+    """
+    overall = chosen.sum(axis=0) / np.maximum(among.sum(axis=0), 1)
     members = (codes == np.arange(len(CATEGORIES))[:, None]).astype(np.float64)
-    counts = members.sum(axis=1)[:, None]
-    by_category = (members @ observed + _PROBABILITY_SHRINKAGE * overall) / (counts + _PROBABILITY_SHRINKAGE)
+    by_category = (members @ chosen + _PROBABILITY_SHRINKAGE * overall) / (members @ among + _PROBABILITY_SHRINKAGE)
     return np.asarray(np.vstack([by_category, overall])[codes])
 
 
-def _predictions(values: FloatArray, observed: FloatArray, codes: IntArray, seed: int) -> FloatArray:
-    """Model's mean in the category, fitted on other queries, plus the query's own effect from its other cells."""
+def predictions(values: FloatArray, codes: IntArray, seed: int) -> FloatArray:
+    """Predict every cell without its own value: model's mean in the category, plus the query's own effect.
+
+    The means are fitted on other queries, the effect is that of the query's other cells.
+
+    Args:
+        values: (n_queries, n_models) float64, NaN = not measured; every model was measured somewhere.
+        codes: (n_queries,) category of each query, -1 where it is unknown.
+        seed: seed of the folds.
+    """
+    observed = np.isfinite(values)
     n_queries = len(values)
     folds = stratified_folds(codes, min(_N_FOLDS, n_queries), np.random.default_rng(seed))
     expected = np.empty(values.shape)

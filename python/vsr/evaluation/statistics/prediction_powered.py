@@ -1,10 +1,11 @@
 """Means over all queries where many answers were judged and the truth of some is known.
 
 Prediction-powered inference (Angelopoulos, Bates, Fannjiang, Jordan and Zrnic 2023): the judgement predicts the truth
-everywhere, and the labels say by how much it errs. It is the estimate of `missing_cells` with the judgement as the
-prediction: `m + known / p * (truth - m)`, so that its mean is right however bad the judge is, and the better the judge,
-the narrower the interval. How far the judgement is believed is learnt from labels (power tuning, Angelopoulos, Duchi
-and Zrnic 2023), those of other folds: a label never calibrates its own fold.
+everywhere, and the labels say by how much it errs, `m + known / p * (truth - m)`, so that the mean is right however bad
+the judge is, and the better the judge, the narrower the interval. Where not every cell was asked, the mean of `m` is
+estimated as in `missing_cells`, and a label stands for `1 / (probability of the call * share of labelled answers)`
+cells. How far the judgement is believed is learnt from labels (power tuning, Angelopoulos, Duchi and Zrnic 2023), those
+of other folds: a label never calibrates its own fold.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from vsr.data.judgements import Judgements
 from vsr.data.outcomes import Outcomes
-from vsr.evaluation.statistics.missing_cells import completed
+from vsr.evaluation.statistics.missing_cells import chances, completed, predictions, shares
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.training.folds import stratified_folds
 from vsr.training.judged_labels import FEW_LABELS, worth_of
@@ -103,9 +104,35 @@ def completed_qualities(
     if judgements is None or not is_prediction_powered(outcomes):
         return completed(values_of(outcomes.quality), codes, seed, outcomes.probability)
     true = judgements.true(outcomes.quality)
-    return completed(
-        values_of(true), codes, seed, predicted=values_of(_cross_fitted(judgements.quality, true, codes, seed))
-    )
+    worth = _cross_fitted(judgements.quality, true, codes, seed)
+    return _corrected(values_of(worth), values_of(true), codes, seed, outcomes.probability)
+
+
+def _corrected(
+    worth: FloatArray, true: FloatArray, codes: IntArray, seed: int, logged: FloatArray | None
+) -> FloatArray:
+    """Estimate every cell from judgements of those that were asked, and correct that by those whose truth is known.
+
+    Two phases (Neyman 1938): of all cells some were asked, of these some were labelled.
+
+    Args:
+        worth: (n_queries, n_models) what follows from judgements, NaN = not judged.
+        true: the same of known qualities, NaN = not known.
+        codes: (n_queries,) category of each query, -1 where it is unknown.
+        seed: of the folds.
+        logged: (n_queries, n_models) with which probability each cell was asked, NaN = not known.
+    """
+    known = np.isfinite(true)
+    without = known & ~np.isfinite(worth)
+    if without.any():  # known and not judged: predicted as a cell that nobody asked
+        columns = known.any(axis=0)
+        expected = np.full(true.shape, np.nan)
+        expected[:, columns] = predictions(true[:, columns], codes, seed)
+        worth = np.where(without, expected, worth)
+    asked = np.isfinite(worth)
+    chance = np.ones(true.shape) if asked[:, asked.any(axis=0)].all() else chances(asked, codes, logged)
+    labelled = np.where(known, shares(known, asked, codes), 1.0)
+    return completed(worth, codes, seed, logged) + np.where(known, (true - worth) / (chance * labelled), 0.0)
 
 
 def _cross_fitted(judged: FloatArray, true: FloatArray, codes: IntArray, seed: int) -> FloatArray:

@@ -18,18 +18,21 @@ class StoppingSplit:
     Attributes:
         features: (n_train, n_features) float32.
         target: (n_train, n_models) float32, quality at usual difficulty; 0 where it was not measured.
-        observed: (n_train, n_models) float32 of 0 and 1, None where all was measured.
+        weight: (n_train, n_models) float32, what each cell counts, 0 where it was not measured; None where all count
+            alike.
         held_out_features: (n_held_out, n_features) float32.
         held_out_residual: (n_held_out, n_models) float64, NaN = not measured.
         held_out_prior: (n_held_out, n_models) float64.
+        held_out_weight: (n_held_out, 1) float64, what each query counts; None where all count alike.
     """
 
     features: Features
     target: npt.NDArray[np.float32]
-    observed: npt.NDArray[np.float32] | None
+    weight: npt.NDArray[np.float32] | None
     held_out_features: Features
     held_out_residual: FloatArray
     held_out_prior: FloatArray
+    held_out_weight: FloatArray | None
 
     @classmethod
     def draw(cls, data: TrainingData, generator: np.random.Generator) -> "StoppingSplit":
@@ -41,21 +44,29 @@ class StoppingSplit:
             train = held_out
         target = data.adjusted_quality[train]
         observed = np.isfinite(target)
+        of_query = None if data.weights is None else data.weights[:, None]
+        weight = None if of_query is None and observed.all() else observed.astype(np.float32)
+        if weight is not None and of_query is not None:
+            weight *= of_query[train].astype(np.float32)
         return cls(
             features=data.features[train],
             target=np.where(observed, target, 0.0).astype(np.float32),
-            observed=None if observed.all() else observed.astype(np.float32),
+            weight=weight,
             held_out_features=data.features[held_out],
             held_out_residual=data.residual[held_out],
             held_out_prior=data.prior.rows(data.codes[held_out]),
+            held_out_weight=None if of_query is None else of_query[held_out],
         )
 
-    def mask(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
-        """Which cells of a batch were measured, None where all were."""
-        return None if self.observed is None else self.observed[batch]
+    def cell_weights(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
+        """What each cell of a batch counts, None where all count alike."""
+        return None if self.weight is None else self.weight[batch]
 
     def error(self, quality: FloatArray) -> float:
         """Centred error of predicted qualities of the held-out rows, (n_held_out, n_models)."""
         observed = np.isfinite(self.held_out_residual)
         missed = centred_rows(quality - self.held_out_prior, observed) - self.held_out_residual
-        return float(np.square(missed[observed]).sum())
+        squared = np.square(missed)
+        if self.held_out_weight is not None:
+            squared *= self.held_out_weight
+        return float(squared[observed].sum())

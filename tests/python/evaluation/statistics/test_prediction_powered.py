@@ -1,9 +1,13 @@
 """Means that stay right however bad the judge is, and get surer with a good one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import vsr
 from training.test_judged_labels import judged_pool
+from vsr.data.judgements import Judgements
 from vsr.evaluation.statistics.intervals import gain_interval
 from vsr.evaluation.statistics.prediction_powered import completed_qualities, is_prediction_powered
 from vsr.training.judged_labels import FEW_LABELS
@@ -42,6 +46,32 @@ def test_a_judgement_is_never_calibrated_by_its_own_label() -> None:
     changed[0] = 1.0 - changed[0]
     after = completed_qualities(outcomes.with_quality(changed), CODES, 0)
     np.testing.assert_allclose(np.abs(after[0] - before[0]), 4.0)  # one in four is known
+
+
+@pytest.mark.parametrize("right", [0.65, 0.9])
+def test_calls_that_were_drawn_count_by_their_probability(right: float) -> None:
+    """The first model was mostly asked what it is good at, which nothing but the probability says."""
+    n = 4_000
+    generator = np.random.default_rng(1)
+    is_good = generator.random(n) < 0.5
+    expected = np.column_stack([np.where(is_good, 0.9, 0.2), np.full(n, 0.5)])
+    truth = (generator.random((n, 2)) < expected).astype(float)
+    probability = np.column_stack([np.where(is_good, 0.8, 0.2), np.full(n, 0.5)])
+    is_asked = generator.random((n, 2)) < probability
+    judged = np.where(generator.random((n, 2)) < right, truth, 1.0 - truth)
+    is_labelled = (generator.random(n) < 0.3)[:, None] & is_asked
+    outcomes = vsr.Outcomes(
+        [f"query {number}" for number in range(n)],
+        [None] * n,
+        ["a", "b"],
+        np.where(is_asked, np.where(is_labelled, truth, judged), np.nan),
+        judgements=Judgements(np.where(is_asked, judged, np.nan), is_asked & ~is_labelled),
+        probability=np.where(is_asked, probability, np.nan),
+    )
+    means = completed_qualities(outcomes, np.full(n, -1), 0).mean(axis=0)
+    ignored = completed_qualities(replace(outcomes, probability=None), np.full(n, -1), 0).mean(axis=0)
+    np.testing.assert_allclose(means, truth.mean(axis=0), atol=0.07)
+    assert ignored[0] > truth[:, 0].mean() + 0.15
 
 
 def test_judgements_count_as_measured_where_nothing_true_is_known() -> None:

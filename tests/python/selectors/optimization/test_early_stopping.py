@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from pools import planted_pool
@@ -43,26 +46,39 @@ def test_targets_are_qualities_at_usual_difficulty() -> None:
     usual = np.where(is_alone, prior + (quality - prior) * 2.0 / 3.0, quality - difficulty)
     np.testing.assert_allclose(split.target, np.where(seen, usual, 0.0), atol=1e-6)
     batch = np.array([3, 1, 20])
-    mask = split.mask(batch)
+    mask = split.cell_weights(batch)
     assert mask is not None
     np.testing.assert_array_equal(mask, seen[batch])
 
 
 def test_complete_cells_need_no_mask() -> None:
     split = StoppingSplit.draw(examples_of(80), np.random.default_rng(0))
-    assert split.observed is None
-    assert split.mask(np.array([0, 1])) is None
+    assert split.weight is None
+    assert split.cell_weights(np.array([0, 1])) is None
 
 
-def test_the_error_is_the_centred_one() -> None:
+def test_cells_count_what_their_query_weighs() -> None:
     data = examples_of(80, 0.3)
+    weights = np.random.default_rng(2).uniform(0.1, 1.0, 80)
+    split = StoppingSplit.draw(replace(data, weights=weights), np.random.default_rng(0))
+    train = row_of(data, split.features)
+    assert split.weight is not None
+    np.testing.assert_allclose(split.weight, np.isfinite(data.quality[train]) * weights[train][:, None], rtol=1e-6)
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_the_error_is_the_centred_one(is_weighted: bool) -> None:
+    data = examples_of(80, 0.3)
+    weights = np.random.default_rng(2).uniform(0.1, 1.0, 80) if is_weighted else np.ones(80)
+    data = replace(data, weights=weights if is_weighted else None)
     split = StoppingSplit.draw(data, np.random.default_rng(0))
     held_out = row_of(data, split.held_out_features)
     scores = np.random.default_rng(1).random((len(held_out), 3))
     expected = 0.0
-    for score, quality in zip(scores, data.quality[held_out], strict=True):
+    for score, quality, weight in zip(scores, data.quality[held_out], weights[held_out], strict=True):
         seen = np.isfinite(quality)
-        expected += float((((score - score[seen].mean()) - (quality - quality[seen].mean()))[seen] ** 2).sum())
+        missed = (score - score[seen].mean()) - (quality - quality[seen].mean())
+        expected += weight * float((missed[seen] ** 2).sum())
     np.testing.assert_allclose(split.error(scores), expected)
     np.testing.assert_allclose(split.error(scores + 0.3), expected)  # blind to what all models share
 
