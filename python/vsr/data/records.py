@@ -1,10 +1,10 @@
 """Records (what one model did on one query) and queries: what their files hold, read one object at a time."""
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, Any, overload
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import msgspec
 
@@ -13,6 +13,9 @@ from vsr.data.fields import Field, in_place_of, is_filled_text, is_number, is_te
 from vsr.data.json_lines import BadLine, JsonLines, decode_object
 from vsr.data.messages import EXPECTED_MESSAGES, Conversation
 from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
+
+if TYPE_CHECKING:
+    from vsr._core import RecordTable
 
 __all__ = [
     "BadLine",
@@ -113,6 +116,20 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
 
 class Records(JsonLines[Record]):
     """The records of a file, streamed; every iteration reads the file anew."""
+
+    is_watched = False
+    """Whether somebody is shown every line."""
+
+    def news(self, table: "RecordTable") -> Iterator[Record]:
+        """Give the records that say something new, in order; the others go into the table at once.
+
+        Args:
+            table: learns from whoever takes these records which query and model a line names.
+
+        Raises:
+            RecordError: As for an iteration.
+        """
+        return self._items(None if self.is_watched else table)
 
 
 @dataclass(frozen=True)
@@ -249,13 +266,15 @@ def read_records(
             watch(line, record)
         return record
 
-    return Records(
+    records = Records(
         path,
         _read_record if watch is None else read_and_show,
         explain_record,
         noun="records",
         skip_bad_lines=skip_bad_lines,
     )
+    records.is_watched = watch is not None
+    return records
 
 
 def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Queries:
