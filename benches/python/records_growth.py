@@ -1,9 +1,9 @@
 """How time and memory grow from records to outcomes, from 100,000 lines to 10 million.
 
-    python benches/python/records_growth.py [--lines 100000 1000000 10000000] [--rounds 3] [--scattered] [--command]
+    python benches/python/records_growth.py [--lines 100000 1000000 10000000] [--rounds 3] [--scattered]
 
-The files are made from a seed: one query for every ten lines, ten models, 600 bytes a line. Every measurement is a process
-of its own on one core, which reads the file once.
+The files are made from a seed: one query for every ten lines, ten models, 630 bytes a line. Every measurement is a
+process of its own on one core, which reads the file once.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 from vsr.data.categories import CATEGORIES
 
 N_MODELS = 10
-_WORDS = (
+_WORDS = (  # noqa: SIM905 -- shorter
     "the of and which number rate energy market cell law is found when a system water price force state of following "
     "true about between two first patient treaty équilibre function value company would most likely because"
 ).split()

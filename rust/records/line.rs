@@ -78,8 +78,11 @@ impl<'a> Line<'a> {
         text.space();
         let [model, head @ ..] = kept;
         // Without a quality something has to be scored, or has failed.
-        (text.at == line.len() && head[0].is_some() && measured[0].is_some())
-            .then_some(Self { head, model: model?, measured })
+        (text.at == line.len() && head[0].is_some() && measured[0].is_some()).then_some(Self {
+            head,
+            model: model?,
+            measured,
+        })
     }
 }
 

@@ -10,8 +10,8 @@ mod known;
 mod line;
 mod pieces;
 
-pub use columns::{Cells, Measured};
 use columns::Columns;
+pub use columns::{Cells, Measured};
 use known::Known;
 use line::Line;
 pub use pieces::{Piece, Pieces};

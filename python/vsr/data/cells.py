@@ -267,9 +267,7 @@ def _two_texts(embedding_id: float | str, first: str, second: str) -> BadRecordE
     )
 
 
-def _cell_means(
-    cells: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray[np.float64]:
+def _cell_means(cells: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
     """Average the finite values of every cell, NaN where there is none; no values at all are an empty array."""
     if not values.size:
         return np.full(shape, np.nan)

@@ -262,7 +262,7 @@ class _Parsed:
 
 @contextlib.contextmanager
 def _pieces(path: str, taker: "RecordTable | None") -> Iterator[tuple[Iterator[bytes], Iterator[bytes]]]:
-    """Open a file for its lines, those that `taker` leaves and every one; a row of parquet is the line that says the same."""
+    """Open a file: the lines that `taker` leaves, and every one. A row of parquet is the line that says the same."""
     if is_parquet(path):
         with contextlib.closing(parquet_lines(path)) as rows:
             yield rows, rows
