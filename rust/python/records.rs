@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::records::{Measured, Piece, Pieces, Table};
+use crate::records::{Counts, Measured, Piece, Pieces, Table};
 
 const BLOCK_BYTES: usize = 1 << 20;
 
@@ -52,6 +52,25 @@ impl RecordTable {
     #[pyo3(signature = (row, column, /))]
     fn learn(&mut self, row: u32, column: Option<u32>) -> bool {
         self.table.learn(row, column)
+    }
+
+    fn watch(&mut self, names: Vec<String>) {
+        self.table.watch(names.into_iter().map(String::into_bytes));
+    }
+
+    #[pyo3(signature = (response, /))]
+    fn first_response(&mut self, response: &[u8]) {
+        self.table.first_response(response);
+    }
+
+    fn forget_last(&mut self) {
+        self.table.forget_last();
+    }
+
+    fn counts<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, (usize, usize, usize, usize))> {
+        let all = self.table.counts().into_iter();
+        let plain = |one: Counts| (one.n_lines, one.n_responses, one.n_same, one.n_unparsed);
+        all.map(|(name, one)| (PyBytes::new(py, &name), plain(one))).collect()
     }
 
     #[pyo3(signature = (row, column, /, *measured))]

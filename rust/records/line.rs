@@ -2,6 +2,8 @@
 //!
 //! Stricter than any reader behind it: what is accepted here reads there as well, to the same values.
 
+use std::collections::HashSet;
+
 use lexical_core::format::JSON;
 use lexical_core::{ParseFloatOptions, parse_with_options};
 use memchr::memchr2;
@@ -15,9 +17,11 @@ const NUMBERS: ParseFloatOptions = ParseFloatOptions::new();
 /// What a plain line says, as it stands there.
 pub(super) struct Line<'a> {
     /// Query, choices, category, `embedding_id` and group, where they are there: what tells a query from others, and all
-    /// that is noted of a query.
-    pub(super) head: [Option<&'a [u8]>; 5],
+    /// that is noted of a query. Behind them ground truth and metric, which only a watch looks at.
+    pub(super) head: [Option<&'a [u8]>; 7],
     pub(super) model: &'a [u8],
+    pub(super) response: Option<&'a [u8]>,
+    pub(super) is_unparsed: bool,
     pub(super) measured: Measured,
 }
 
@@ -34,8 +38,8 @@ enum Field {
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line; `None` where anything about it is unusual.
-    pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
+    /// Reads a line; `None` where anything about it is unusual, a field included that is not among `names`.
+    pub(super) fn parse(line: &'a [u8], names: Option<&HashSet<Vec<u8>>>) -> Option<Self> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // Two passes that become vector instructions.
@@ -46,7 +50,7 @@ impl<'a> Line<'a> {
             std::str::from_utf8(line).ok()?;
         }
         let mut text = Text { line, at: 0 };
-        let mut kept = [None; 6];
+        let mut kept = [None; 10];
         let mut measured = Measured::default();
         let mut seen = 0_u32;
         text.expect(b'{')?;
@@ -67,6 +71,7 @@ impl<'a> Line<'a> {
                 _ if value == b"null" => {}
                 Field::Number(most) => measured[place - kept.len()] = Some(number_up_to(value, most)?),
                 Field::Empty(empty) if value != empty => return None,
+                Field::Other if names.is_some_and(|names| !names.contains(name)) => return None,
                 Field::Empty(_) | Field::Other => {}
             }
             match text.next()? {
@@ -76,13 +81,11 @@ impl<'a> Line<'a> {
             }
         }
         text.space();
-        let [model, head @ ..] = kept;
+        let [model, response, unparsed, head @ ..] = kept;
         // Without a quality something has to be scored, or has failed.
-        (text.at == line.len() && head[0].is_some() && measured[0].is_some()).then_some(Self {
-            head,
-            model: model?,
-            measured,
-        })
+        let is_record = text.at == line.len() && head[0].is_some() && measured[0].is_some();
+        let is_unparsed = unparsed == Some(b"true");
+        is_record.then_some(Self { head, model: model?, response, is_unparsed, measured })
     }
 }
 
@@ -90,23 +93,27 @@ impl<'a> Line<'a> {
 fn field_of(name: &[u8]) -> (usize, Field) {
     match name {
         b"model_name" => (0, Field::Kept),
-        b"query" => (1, Field::Kept),
-        b"choices" => (2, Field::Kept),
-        b"category" => (3, Field::Kept),
-        b"embedding_id" => (4, Field::Kept),
-        b"group" => (5, Field::Kept),
-        b"performance" => (6, Field::Number(1.0)),
-        b"response_time" => (7, Field::Number(1e9)),
-        b"cost" => (8, Field::Number(1e6)),
-        b"input_tokens" => (9, Field::Number(1e9)),
-        b"output_tokens" => (10, Field::Number(1e9)),
-        b"time_to_first_token" => (11, Field::Number(1e9)),
-        b"error" => (12, Field::Empty(b"\"\"")),
-        b"unscored" => (13, Field::Empty(b"false")),
-        b"is_judged" => (14, Field::Empty(b"false")),
-        b"judged" => (15, Field::Empty(b"null")),
-        b"probability" => (16, Field::Empty(b"null")),
-        b"messages" => (17, Field::Empty(b"null")),
+        b"response" => (1, Field::Kept),
+        b"unparsed" => (2, Field::Kept),
+        b"query" => (3, Field::Kept),
+        b"choices" => (4, Field::Kept),
+        b"category" => (5, Field::Kept),
+        b"embedding_id" => (6, Field::Kept),
+        b"group" => (7, Field::Kept),
+        b"ground_truth" => (8, Field::Kept),
+        b"metric" => (9, Field::Kept),
+        b"performance" => (10, Field::Number(1.0)),
+        b"response_time" => (11, Field::Number(1e9)),
+        b"cost" => (12, Field::Number(1e6)),
+        b"input_tokens" => (13, Field::Number(1e9)),
+        b"output_tokens" => (14, Field::Number(1e9)),
+        b"time_to_first_token" => (15, Field::Number(1e9)),
+        b"error" => (16, Field::Empty(b"\"\"")),
+        b"unscored" => (17, Field::Empty(b"false")),
+        b"is_judged" => (18, Field::Empty(b"false")),
+        b"judged" => (19, Field::Empty(b"null")),
+        b"probability" => (20, Field::Empty(b"null")),
+        b"messages" => (21, Field::Empty(b"null")),
         _ => (0, Field::Other),
     }
 }

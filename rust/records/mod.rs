@@ -5,6 +5,8 @@
 //! mistake) is handed over as it stands, in order, to somebody who knows all rules and all words for what is wrong, and
 //! who then says to which row and column it belonged (`learn`). So nothing is decided here that was not decided there.
 
+use std::collections::HashSet;
+
 mod columns;
 mod known;
 mod line;
@@ -12,6 +14,7 @@ mod pieces;
 
 use columns::Columns;
 pub use columns::{Cells, Measured};
+pub use known::Counts;
 use known::Known;
 use line::Line;
 pub use pieces::{Piece, Pieces};
@@ -24,6 +27,8 @@ pub const MOST_BYTES: usize = 16 << 20;
 pub struct Table {
     columns: Columns,
     known: Known,
+    /// Fields that a watch passes over; all others make a line unusual.
+    names: Option<HashSet<Vec<u8>>>,
     n_taken: usize,
     n_left_out: usize,
 }
@@ -32,7 +37,7 @@ impl Table {
     /// Takes a line in, if it is plain and repeats what was learnt; else gives `false` and waits to be taught.
     pub fn take(&mut self, line: &[u8]) -> bool {
         self.known.forget_last();
-        let Some(line) = Line::parse(line) else { return false };
+        let Some(line) = Line::parse(line, self.names.as_ref()) else { return false };
         let Some((row, column)) = self.known.find(&line) else { return false };
         self.n_taken += 1;
         match column {
@@ -47,6 +52,23 @@ impl Table {
     /// Gives whether there was anything to learn: a line that was not plain teaches nothing.
     pub fn learn(&mut self, row: u32, column: Option<u32>) -> bool {
         self.known.learn(row, column)
+    }
+
+    /// From now on counts what the lines taken say of models, and takes only lines whose other fields have these names.
+    pub fn watch(&mut self, names: impl IntoIterator<Item = Vec<u8>>) {
+        self.known.is_watched = true;
+        self.names = Some(names.into_iter().collect());
+    }
+
+    /// Notes the first response of the model of the line that was refused last, as it stands in the file.
+    pub fn first_response(&mut self, response: &[u8]) {
+        self.known.first_response(response);
+    }
+
+    /// What was counted of every model that was learnt, by its name as it stands in the file.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(Vec<u8>, Counts)> {
+        self.known.counts()
     }
 
     /// Takes in a record that somebody else has read.
@@ -77,8 +99,9 @@ impl Table {
         self.columns.len()
     }
 
-    /// Gives all records away, in order, and forgets what was learnt.
+    /// Gives all records away, in order, and forgets the queries that were learnt.
     pub fn finish(&mut self, n_models: usize) -> Cells {
-        std::mem::take(self).columns.finish(n_models)
+        self.known.forget_heads();
+        std::mem::take(&mut self.columns).finish(n_models)
     }
 }

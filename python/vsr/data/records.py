@@ -117,8 +117,8 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
 class Records(JsonLines[Record]):
     """The records of a file, streamed; every iteration reads the file anew."""
 
-    is_watched = False
-    """Whether somebody is shown every line."""
+    follow: "Callable[[RecordTable], None] | None" = None
+    """Is given the table that takes lines by itself; None: no table may."""
 
     def news(self, table: "RecordTable") -> Iterator[Record]:
         """Give the records that say something new, in order; the others go into the table at once.
@@ -129,7 +129,10 @@ class Records(JsonLines[Record]):
         Raises:
             RecordError: As for an iteration.
         """
-        return self._items(None if self.is_watched else table)
+        if self.follow is None:
+            return self._items(None)
+        self.follow(table)
+        return self._items(table)
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,7 @@ def read_records(
     *,
     skip_bad_lines: bool = False,
     watch: Callable[[bytes, Record], None] | None = None,
+    follow: "Callable[[RecordTable], None] | None" = None,
 ) -> Records:
     """Open a file of records, in any form of JSON Lines, `.gz` by name.
 
@@ -255,6 +259,7 @@ def read_records(
         path: the file; `-` is standard input.
         skip_bad_lines: leave bad lines out and count them in `Records.bad_lines` instead of raising.
         watch: is shown every record and its line as it stands in the file, for what a `Record` leaves out.
+        follow: is given the table that takes the lines which say nothing new; `watch` is shown the others alone.
 
     Raises:
         RecordError: There is no such file; while iterating: a line cannot be used, or nothing is in the file.
@@ -273,8 +278,12 @@ def read_records(
         noun="records",
         skip_bad_lines=skip_bad_lines,
     )
-    records.is_watched = watch is not None
+    records.follow = follow if watch is not None else _leave_alone
     return records
+
+
+def _leave_alone(_table: "RecordTable") -> None:
+    """Let a table take what it can: nobody watches."""
 
 
 def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Queries:
