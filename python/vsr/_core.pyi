@@ -58,6 +58,28 @@ class RecordTable(Iterator[bytes]):
             Whether it was a line that can be learnt.
         """
 
+    def forget_last(self) -> None:
+        """Learn nothing of the line that was given last."""
+
+    def watch(self, names: Sequence[str]) -> None:
+        """Count what models respond, from now on, and give every line that holds a field that means nothing here.
+
+        Ground truth and metric then tell lines apart as well, and the first response of every model is given.
+
+        Args:
+            names: Of further fields, which a line that is taken may hold.
+        """
+
+    def first_response(self, response: bytes, /) -> None:
+        """Note the first response of the model of the line that was given last, as JSON."""
+
+    def counts(self) -> list[tuple[bytes, tuple[int, int, int, int]]]:
+        """Give what was counted of every model in the lines that were taken.
+
+        Returns:
+            Its name, as JSON; lines; of these with a response, with the first response again, without a clear answer.
+        """
+
     def add(self, row: int, column: int, /, *measured: float | None) -> None:
         """Add a record.
 
@@ -77,7 +99,7 @@ class RecordTable(Iterator[bytes]):
 
     def __len__(self) -> int: ...
     def finish(self, n_models: int) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]]:
-        """Give all records away, those taken and those added, in order; the table is empty afterwards.
+        """Give all records away, those taken and those added, in order; the counts stay.
 
         Args:
             n_models: Number of columns.

@@ -17,6 +17,7 @@ from vsr.data.outcomes import Outcomes
 from vsr.data.records import Record, UnratedRecord, read_records
 from vsr.errors import RecordError
 
+
 def read(path: Path, *, one_by_one: bool, skip_bad_lines: bool, models: list[str] | None = None) -> object:
     """Everything that becomes of a file: the outcomes and what is said of it, or the error."""
     watch = (lambda _line, _record: None) if one_by_one else None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from diagnosis.files import records, write
 from record_lines import lines
 from vsr.data import records as reading
+from vsr.data.outcomes import Outcomes
 from vsr.data.records import Records
 from vsr.diagnosis.record_watch import RecordWatch
 from vsr.diagnosis.records import check_records
@@ -36,8 +37,6 @@ def test_most_lines_are_taken(tmp_path: Path) -> None:
 
     opened = reading.read_records(path, watch=see, follow=watch.follow)
     reading_all = list(reading.read_records(path))
-    from vsr.data.outcomes import Outcomes
-
     outcomes = Outcomes.from_records(opened)
     watch.finish()
     assert sum(each.n_records for each in watch.models.values()) == len(reading_all)
