@@ -73,7 +73,7 @@ class RecordTable(Iterator[bytes]):
     def first_response(self, response: bytes, /) -> None:
         """Note the first response of the model of the line that was given last, as JSON."""
 
-    def counts(self) -> list[tuple[bytes, tuple[int, int, int, int]]]:
+    def counts(self) -> list[tuple[bytes, list[int]]]:
         """Give what was counted of every model in the lines that were taken.
 
         Returns:

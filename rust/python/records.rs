@@ -67,9 +67,9 @@ impl RecordTable {
         self.table.forget_last();
     }
 
-    fn counts<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, (usize, usize, usize, usize))> {
+    fn counts<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, [usize; 4])> {
         let all = self.table.counts().into_iter();
-        let plain = |one: Counts| (one.n_lines, one.n_responses, one.n_same, one.n_unparsed);
+        let plain = |one: Counts| [one.n_lines, one.n_responses, one.n_same, one.n_unparsed];
         all.map(|(name, one)| (PyBytes::new(py, &name), plain(one))).collect()
     }
 
@@ -92,7 +92,6 @@ impl RecordTable {
         self.table.n_records()
     }
 
-    #[expect(clippy::type_complexity, reason = "two kinds of arrays")]
     fn finish<'py>(
         &mut self,
         py: Python<'py>,
