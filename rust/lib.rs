@@ -9,6 +9,7 @@ pub mod json_arrays;
 pub mod kmeans;
 pub mod knn;
 pub mod matrix;
+pub mod records;
 pub mod stop;
 pub mod svm;
 pub mod threads;

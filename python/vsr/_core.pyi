@@ -5,7 +5,7 @@ value that is not finite or a parameter out of range raises ValueError and says 
 pool of threads, made again after a fork; long fits end with KeyboardInterrupt on Ctrl-C.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, final
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 __all__ = [
     "KernelMatrix",
     "KnnIndex",
+    "RecordTable",
     "SupportVectors",
     "TextEncoder",
     "TokenizedTexts",
@@ -27,6 +28,86 @@ __all__ = [
     "svm_fit_linfa",
     "write_json_parts",
 ]
+
+@final
+class RecordTable(Iterator[bytes]):
+    """Row, column and measurements of records, which takes the lines that say nothing new from their file by itself.
+
+    Such a line is one plain JSON object with a quality, no error and no judgement, and names its query (with choices,
+    category, `embedding_id` and group) and its model in bytes that were learnt from an earlier line. Iterating gives
+    all other lines, with their ends, in order.
+    """
+
+    def __new__(cls) -> RecordTable: ...
+    def open(self, read: Callable[[int], bytes]) -> None:
+        """Begin with a file.
+
+        Args:
+            read: Gives its next bytes, at most that many; none at its end.
+        """
+
+    def __iter__(self) -> RecordTable: ...
+    def __next__(self) -> bytes: ...
+    def read_line(self) -> bytes:
+        """Give the next line whatever it says, nothing at the end; beyond 16 MiB the next piece of it."""
+
+    def learn(self, row: int, column: int | None, /) -> bool:
+        """Note to which row and column the line that was given last belongs; None: its model is left out.
+
+        Returns:
+            Whether it was a line that can be learnt.
+        """
+
+    def forget_last(self) -> None:
+        """Learn nothing of the line that was given last."""
+
+    def watch(self, names: Sequence[str]) -> None:
+        """Count what models respond, from now on, and give every line that holds a field that means nothing here.
+
+        Ground truth and metric then tell lines apart as well, and the first response of every model is given.
+
+        Args:
+            names: Of further fields, which a line that is taken may hold.
+        """
+
+    def first_response(self, response: bytes, /) -> None:
+        """Note the first response of the model of the line that was given last, as JSON."""
+
+    def counts(self) -> list[tuple[bytes, list[int]]]:
+        """Give what was counted of every model in the lines that were taken.
+
+        Returns:
+            Its name, as JSON; lines; of these with a response, with the first response again, without a clear answer.
+        """
+
+    def add(self, row: int, column: int, /, *measured: float | None) -> None:
+        """Add a record.
+
+        Args:
+            row: Of its query.
+            column: Of its model.
+            measured: Quality, seconds, US dollars, tokens of the prompt, of the answer, seconds until it began.
+        """
+
+    @property
+    def n_taken(self) -> int:
+        """How many lines were taken from the file."""
+
+    @property
+    def n_left_out(self) -> int:
+        """How many of these are of models that are left out."""
+
+    def __len__(self) -> int: ...
+    def finish(self, n_models: int) -> tuple[NDArray[np.int64], list[NDArray[np.float64]]]:
+        """Give all records away, those taken and those added, in order; the counts stay.
+
+        Args:
+            n_models: Number of columns.
+
+        Returns:
+            Row * n_models + column of each, and the measurements in the order of `add`: NaN where a record has none, an
+            empty array where none has any.
+        """
 
 def set_n_threads(n_threads: int, /) -> None:
     """Set how many threads the core uses from now on.

@@ -10,6 +10,7 @@ mod interrupt;
 mod json_arrays;
 mod kmeans;
 mod knn;
+mod records;
 mod svm;
 mod threads;
 
@@ -26,6 +27,8 @@ mod _core {
     use super::kmeans::kmeans_fit;
     #[pymodule_export]
     use super::knn::{KnnIndex, squared_distances};
+    #[pymodule_export]
+    use super::records::RecordTable;
     #[pymodule_export]
     use super::svm::{KernelMatrix, SupportVectors, svm_fit_linfa};
     #[pymodule_export]

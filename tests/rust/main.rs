@@ -8,5 +8,6 @@ mod hash;
 mod json_arrays;
 mod kmeans;
 mod knn;
+mod records;
 mod svm;
 mod threads;

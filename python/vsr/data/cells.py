@@ -1,6 +1,5 @@
 """The cells of a table of outcomes: to which row (query) and column (model) each record belongs, and what it says."""
 
-from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vsr._core import RecordTable
 from vsr.data.categories import normalise_category, unknown_categories
 from vsr.data.failures import Failure, failure_of
 from vsr.data.judgements import Judgements
@@ -35,88 +35,95 @@ class Cells:
         self._takes_every_model = models is None
         self._column_of = {name: column for column, name in enumerate(dict.fromkeys(models or ()))}
         self._other_models: dict[str, int] = {}
-        self._row_of_key: dict[str, int] = {}
+        self._row_of_key: dict[int, int] = {}  # by hash: the keys together would be as large as the queries
         self._queries: list[str] = []
         self._categories: list[str | None] = []
         self._groups: list[str | None] = []
-        self._rows, self._columns = array("q"), array("q")
-        self._quality, self._latency_s, self._cost_usd = array("d"), array("d"), array("d")
-        self._input_tokens, self._output_tokens = array("d"), array("d")
-        # By place of the record, for few files have any: seconds, judged qualities, whether these are all there is,
-        # and with which probabilities calls were drawn.
-        self._first_tokens: dict[int, float] = {}
+        self.table = RecordTable()
+        # By place of the record, for few files have any: judged qualities, whether these are all there is, and with
+        # which probabilities calls were drawn.
         self._judged: dict[int, float] = {}
         self._stand_ins: set[int] = set()
         self._probabilities: dict[int, float] = {}
-        self.n_records = 0
+        self._n_read = 0
         self._n_failed = self._n_timeouts = self._n_unavailable = 0
         self._n_unscored = self._n_scored = self._n_conflicts = 0
 
+    @property
+    def n_records(self) -> int:
+        """How many records there were, those of models that are left out included."""
+        return self._n_read + self.table.n_taken
+
     def add(self, records: Iterable[Record]) -> None:
-        """Take in all records. A few hash look-ups each: a query is normalised once a spelling, not once a record."""
+        """Take in all records. A few hash look-ups each: a query is normalised once a spelling, not once a record.
+
+        Records may come from a file whose other lines `table` takes in by itself, since it has learnt from an earlier
+        one that names the same query and model: after every record it is told where that belongs.
+        """
         row_of_spelling: dict[object, int] = {}
         row_of_id: dict[float | str, int] = {}
-        column_of, categories = self._column_of, self._categories
-        add_row, add_column = self._rows.append, self._columns.append
-        add_quality, add_latency, add_cost = self._quality.append, self._latency_s.append, self._cost_usd.append
-        add_input, add_output = self._input_tokens.append, self._output_tokens.append
+        column_of, categories, groups = self._column_of, self._categories, self._groups
+        add, learn = self.table.add, self.table.learn
         last_spelling: object = None
         row: int | None = None
         for record in records:
-            self.n_records += 1
+            self._n_read += 1
             choices = record.choices
             spelling: object = record.query if choices is None else (record.query, msgspec.json.encode(choices))
             if record.messages is not None:
                 spelling = msgspec.json.encode(record.messages)
             # Files mostly hold a query's records one after the other, and comparing is cheaper than hashing.
-            if spelling != last_spelling or row is None:
+            is_known = spelling == last_spelling and row is not None
+            if not is_known:
                 last_spelling = spelling
                 row = row_of_spelling.get(spelling)
-                if row is None:
-                    row = row_of_spelling[spelling] = self._row_of(record)
+                is_known = row is not None
+            if row is None:
+                row = self._row_of(record)
             embedding_id = record.embedding_id
             if embedding_id is not None and row_of_id.setdefault(embedding_id, row) != row:
                 raise _two_texts(embedding_id, self._queries[row_of_id[embedding_id]], self._queries[row])
+            if record.group is not None and groups[row] is None:
+                groups[row] = str(record.group)
             category = record.category
             if category is not None and category != categories[row]:
                 self._note_category(row, category)
             column = column_of.get(record.model_name)
             if column is None:
                 column = self._new_column(record.model_name)
-                if column is None:
-                    continue
-            add_row(row)
-            add_column(column)
+            # Nothing is learnt where every line counts as a contradiction.
+            is_settled = category is None or category == categories[row]
+            if not (is_settled and learn(row, column)) and not is_known:
+                row_of_spelling[spelling] = row
+            if column is None:
+                continue
             quality = record.performance
             if quality is None or record.error or record.unscored:
                 quality, latency_s, cost_usd = self._read_unmeasured(record)
             else:
                 latency_s, cost_usd = record.response_time, record.cost
-            add_quality(quality)
-            add_latency(_NAN if latency_s is None else latency_s)
-            add_cost(_NAN if cost_usd is None else cost_usd)
-            n_input, n_output = record.input_tokens, record.output_tokens
-            add_input(_NAN if n_input is None else n_input)
             # An answer that broke off says nothing about the length of answers.
-            add_output(_NAN if n_output is None or record.error else n_output)
-            if record.time_to_first_token is not None and not record.error:
-                self._first_tokens[len(self._rows) - 1] = record.time_to_first_token
+            n_output, first_s = (None, None) if record.error else (record.output_tokens, record.time_to_first_token)
+            add(row, column, quality, latency_s, cost_usd, record.input_tokens, n_output, first_s)
             if record.probability is not None:
-                self._probabilities[len(self._rows) - 1] = record.probability
+                self._probabilities[len(self.table) - 1] = record.probability
             if record.judged is not None and not record.error:
-                self._judged[len(self._rows) - 1] = record.judged
+                self._judged[len(self.table) - 1] = record.judged
                 if record.is_judged:
-                    self._stand_ins.add(len(self._rows) - 1)
+                    self._stand_ins.add(len(self.table) - 1)
 
     def _row_of(self, record: Record) -> int:
         prompt = record.prompt
-        row = self._row_of_key.setdefault(unique_key(prompt), len(self._queries))
-        if row == len(self._queries):
-            self._queries.append(prompt)
-            self._categories.append(None)
-            self._groups.append(None)
-        if record.group is not None and self._groups[row] is None:
-            self._groups[row] = str(record.group)
+        key = unique_key(prompt)
+        place = hash(key)
+        while (row := self._row_of_key.get(place)) is not None:
+            if unique_key(self._queries[row]) == key:
+                return row
+            place += 1  # another key of the same hash
+        row = self._row_of_key[place] = len(self._queries)
+        self._queries.append(prompt)
+        self._categories.append(None)
+        self._groups.append(None)
         return row
 
     def _new_column(self, model: str) -> int | None:
@@ -165,27 +172,30 @@ class Cells:
     def averaged(self, n_bad_lines: int) -> dict[str, Any]:
         """Average the records of every cell: the arguments of `Outcomes`, the categories as the records have them."""
         n_models = len(self._column_of)
-        if not self._rows:
+        if not len(self.table):
             asked = f" of {', '.join(self._column_of)}; their models are {', '.join(self._other_models)}"
             raise BadRecordError(f"there is no record{asked if self._other_models else ''}; expected at least one")
-        cells = np.frombuffer(self._rows, dtype=np.int64) * n_models + np.frombuffer(self._columns, dtype=np.int64)
+        n_left_out = self.table.n_left_out
+        n_records = self.n_records
+        self._row_of_key.clear()
+        # Each kind of measurement is let go of as soon as it is averaged: of 10 million records it has 80 MB.
+        cells, measured = self.table.finish(n_models)
         shape = (len(self._queries), n_models)
-        judgements = self._judgements(cells, shape)
-        quality = _cell_means(cells, self._quality, shape)
+        judgements = self._judgements(cells, measured[0], shape)
+        quality = _cell_means(cells, measured[0], shape)
         kept = np.flatnonzero(np.isfinite(quality).any(axis=0))
         models = list(self._column_of)
         if not kept.size:
             raise BadRecordError(
-                f"none of the {self.n_records:,} records has a quality ({self._n_unavailable:,} failed calls that say "
+                f"none of the {n_records:,} records has a quality ({self._n_unavailable:,} failed calls that say "
                 f"nothing about the model, {self._n_unscored:,} unscored answers); expected at least one "
                 "`performance`: from a person, `vsr-train score` or `vsr-train judge`"
             )
-        n_repeats = len(cells) - len(np.unique(cells))
-        values = np.frombuffer(self._quality, dtype=np.float64)
-        repeats = Repeats.of_cells(cells, values, shape) if n_repeats else None
+        n_repeats = len(cells) - np.count_nonzero(np.bincount(cells))
+        repeats = Repeats.of_cells(cells, measured[0], shape) if n_repeats else None
         report = OutcomesReport(
-            n_records=self.n_records,
-            n_other_models=sum(self._other_models.values()),
+            n_records=n_records,
+            n_other_models=sum(self._other_models.values()) + n_left_out,
             n_failed=self._n_failed,
             n_timeouts=self._n_timeouts,
             n_unavailable=self._n_unavailable,
@@ -197,17 +207,21 @@ class Cells:
             unknown_categories=unknown_categories(self._categories),
             models_without_quality=tuple(np.delete(models, kept).tolist()),
         )
+        probability = self._probability(cells, shape, kept)
+        measured.pop(0)
+        means = [_of_columns(_cell_means(cells, measured.pop(0), shape), kept) for _ in range(len(measured))]
+        latency_s, cost_usd, *tokens = means
         return {
             "queries": self._queries,
             "categories": self._categories,
             "models": [models[column] for column in kept],
-            "quality": quality[:, kept],
-            "latency_s": _cell_means(cells, self._latency_s, shape)[:, kept],
-            "cost_usd": _cell_means(cells, self._cost_usd, shape)[:, kept],
-            "tokens": self._tokens(cells, shape, kept),
+            "quality": _of_columns(quality, kept),
+            "latency_s": latency_s,
+            "cost_usd": cost_usd,
+            "tokens": Tokens(*tokens) if any(np.isfinite(values).any() for values in tokens) else None,
             "judgements": None if judgements is None else judgements.with_models(kept.tolist()),
             "report": report,
-            "probability": self._probability(cells, shape, kept),
+            "probability": probability,
             "repeats": None if repeats is None else repeats.with_models(kept.tolist()),
             "groups": self._groups,
         }
@@ -217,37 +231,33 @@ class Cells:
     ) -> NDArray[np.float64] | None:
         if not self._probabilities:
             return None
-        values = array("d", [_NAN]) * len(cells)
-        for place, probability in self._probabilities.items():
-            values[place] = probability
-        return _cell_means(cells, values, shape)[:, kept]
+        return _of_columns(_cell_means(cells, _spread(self._probabilities, len(cells)), shape), kept)
 
-    def _tokens(self, cells: NDArray[np.int64], shape: tuple[int, int], kept: NDArray[np.intp]) -> Tokens | None:
-        first_token_s = array("d", [_NAN]) * len(cells)
-        for place, seconds in self._first_tokens.items():
-            first_token_s[place] = seconds
-        held = [
-            _cell_means(cells, values, shape)[:, kept]
-            for values in (self._input_tokens, self._output_tokens, first_token_s)
-        ]
-        return Tokens(*held) if any(np.isfinite(values).any() for values in held) else None
-
-    def _judgements(self, cells: NDArray[np.int64], shape: tuple[int, int]) -> Judgements | None:
+    def _judgements(
+        self, cells: NDArray[np.int64], quality: NDArray[np.float64], shape: tuple[int, int]
+    ) -> Judgements | None:
         """Take judged qualities apart from true ones, which alone count where a cell has both."""
         if not self._judged:
             return None
-        judged = array("d", [_NAN]) * len(cells)
-        for place, quality in self._judged.items():
-            judged[place] = quality
-        is_true = np.isfinite(np.frombuffer(self._quality, dtype=np.float64))
+        judged = _spread(self._judged, len(cells))
+        is_true = np.isfinite(quality)
         stand_ins = np.fromiter(self._stand_ins, dtype=np.int64, count=len(self._stand_ins))
         is_true[stand_ins] = False
         known = np.bincount(cells[is_true], minlength=shape[0] * shape[1]) > 0
-        for place in stand_ins[known[cells[stand_ins]]].tolist():
-            self._quality[place] = _NAN
+        quality[stand_ins[known[cells[stand_ins]]]] = np.nan
         stand_in = np.zeros(shape[0] * shape[1], dtype=bool)
         stand_in[cells[stand_ins]] = True
         return Judgements(_cell_means(cells, judged, shape), (stand_in & ~known).reshape(shape))
+
+
+def _spread(value_of_place: dict[int, float], n_records: int) -> NDArray[np.float64]:
+    values = np.full(n_records, np.nan)
+    values[list(value_of_place)] = list(value_of_place.values())
+    return values
+
+
+def _of_columns(values: NDArray[np.float64], kept: NDArray[np.intp]) -> NDArray[np.float64]:
+    return values if kept.size == values.shape[1] else values[:, kept]
 
 
 def _two_texts(embedding_id: float | str, first: str, second: str) -> BadRecordError:
@@ -257,13 +267,16 @@ def _two_texts(embedding_id: float | str, first: str, second: str) -> BadRecordE
     )
 
 
-def _cell_means(cells: NDArray[np.int64], values: "array[float]", shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Average the finite values of every cell, NaN where there is none."""
-    entries = np.frombuffer(values, dtype=np.float64)
-    finite = np.isfinite(entries)
+def _cell_means(cells: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Average the finite values of every cell, NaN where there is none; no values at all are an empty array."""
+    if not values.size:
+        return np.full(shape, np.nan)
+    finite = np.isfinite(values)
+    if not finite.all():
+        cells, values = cells[finite], values[finite]
     n_cells = shape[0] * shape[1]
-    sums = np.bincount(cells[finite], weights=entries[finite], minlength=n_cells)
-    counts = np.bincount(cells[finite], minlength=n_cells)
+    sums = np.bincount(cells, weights=values, minlength=n_cells)
+    counts = np.bincount(cells, minlength=n_cells)
     means = np.full(n_cells, np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means.reshape(shape)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
@@ -23,6 +23,9 @@ from vsr._files import atomic_writer
 from vsr.data.fields import shown
 from vsr.data.parquet import is_parquet, parquet_lines, write_parquet
 from vsr.errors import RecordError
+
+if TYPE_CHECKING:
+    from vsr._core import RecordTable
 
 Item = TypeVar("Item")
 
@@ -110,11 +113,19 @@ class JsonLines(Generic[Item]):
         Raises:
             RecordError: A line cannot be used (and bad ones are not skipped), the file cannot be read or is empty.
         """
+        return self._items(None)
+
+    def _items(self, taker: "RecordTable | None") -> Iterator[Item]:
+        """Read the file from its beginning, but for the lines that `taker` takes in by itself.
+
+        Raises:
+            RecordError: As `__iter__`.
+        """
         self.n_bad_lines, self._bad_lines = 0, []
         decode = self._decode
         n_items = number = 0
         waiting: deque[bytes] = deque()  # lines that are to be read again, before those of the stream
-        with _pieces(self.path) as pieces:
+        with _pieces(self.path, taker) as (pieces, every):
             source: Iterator[bytes] | None = pieces
             try:
                 # One loop without a generator for the lines: 0.2 of 3 microseconds a record.
@@ -122,14 +133,14 @@ class JsonLines(Generic[Item]):
                     lines, source = source, None
                     for line in lines:
                         number += 1
-                        self.line = number
+                        self.line = number if taker is None else number + taker.n_taken
                         try:
                             # msgspec does not look into the strings that it skips, so UTF-8 is checked here.
                             if not line.isascii():
                                 line.decode()
                             item = decode(line)
                         except (ValueError, RecursionError):
-                            recovered, n_more = self._recover(line, lines, waiting)
+                            recovered, n_more = self._recover(line, chain(_drained(waiting), every), waiting)
                             number += n_more
                             if recovered is not None:
                                 n_items += 1
@@ -141,10 +152,11 @@ class JsonLines(Generic[Item]):
                         n_items += 1
                         yield item
             except (EOFError, zlib.error, OSError) as error:
+                self.line = number if taker is None else number + taker.n_taken
                 raise RecordError(
                     f"{self.path}: cannot be read beyond line {self.line} ({error}); is it whole?"
                 ) from error
-        if n_items == 0:
+        if n_items == 0 and (taker is None or taker.n_taken == 0):
             left_out = f" ({self.n_bad_lines} bad lines left out)" if self.n_bad_lines else ""
             raise RecordError(f"{self.path}: holds no {self._noun}{left_out}; expected one JSON object a line")
 
@@ -249,18 +261,23 @@ class _Parsed:
 
 
 @contextlib.contextmanager
-def _pieces(path: str) -> Iterator[Iterator[bytes]]:
-    """Open a file for its lines; a row of parquet comes as the line that says the same."""
+def _pieces(path: str, taker: "RecordTable | None") -> Iterator[tuple[Iterator[bytes], Iterator[bytes]]]:
+    """Open a file: the lines that `taker` leaves, and every one. A row of parquet is the line that says the same."""
     if is_parquet(path):
         with contextlib.closing(parquet_lines(path)) as rows:
-            yield rows
+            yield rows, rows
         return
     with _open(path) as stream:
         # A line that is longer comes in pieces, of which only one is held at a time.
-        yield iter(partial(stream.readline, _MOST_BYTES + 1), b"")
+        if taker is None:
+            lines = iter(partial(stream.readline, _MOST_BYTES + 1), b"")
+            yield lines, lines
+            return
+        taker.open(stream.read1)
+        yield taker, iter(taker.read_line, b"")
 
 
-def _open(path: str) -> BinaryIO:
+def _open(path: str) -> io.BufferedReader:
     if path == "-":
         return open(sys.stdin.fileno(), "rb", buffering=_BUFFER_BYTES, closefd=False)
     try:

@@ -188,7 +188,7 @@ class Outcomes:
         file = records if isinstance(records, JsonLines) else None
         try:
             # What a file of records gives is of the right kind already, and there are many.
-            cells.add(records if isinstance(records, Records) else _checked(records))
+            cells.add(records.news(cells.table) if isinstance(records, Records) else _checked(records))
         except BadRecordError as error:
             place = f"record {cells.n_records}" if file is None else f"{file.path}:{file.line}"
             raise RecordError(f"{place}: {error}") from error

@@ -1,10 +1,10 @@
 """Records (what one model did on one query) and queries: what their files hold, read one object at a time."""
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, Any, overload
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import msgspec
 
@@ -13,6 +13,9 @@ from vsr.data.fields import Field, in_place_of, is_filled_text, is_number, is_te
 from vsr.data.json_lines import BadLine, JsonLines, decode_object
 from vsr.data.messages import EXPECTED_MESSAGES, Conversation
 from vsr.data.prompts import EXPECTED_CHOICES, Choices, RawChoices, parse_choices, render_prompt, unique_key
+
+if TYPE_CHECKING:
+    from vsr._core import RecordTable
 
 __all__ = [
     "BadLine",
@@ -113,6 +116,23 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
 
 class Records(JsonLines[Record]):
     """The records of a file, streamed; every iteration reads the file anew."""
+
+    follow: "Callable[[RecordTable], None] | None" = None
+    """Is given the table that takes lines by itself; None: no table may."""
+
+    def news(self, table: "RecordTable") -> Iterator[Record]:
+        """Give the records that say something new, in order; the others go into the table at once.
+
+        Args:
+            table: learns from whoever takes these records which query and model a line names.
+
+        Raises:
+            RecordError: As for an iteration.
+        """
+        if self.follow is None:
+            return self._items(None)
+        self.follow(table)
+        return self._items(table)
 
 
 @dataclass(frozen=True)
@@ -228,6 +248,7 @@ def read_records(
     *,
     skip_bad_lines: bool = False,
     watch: Callable[[bytes, Record], None] | None = None,
+    follow: "Callable[[RecordTable], None] | None" = None,
 ) -> Records:
     """Open a file of records, in any form of JSON Lines, `.gz` by name.
 
@@ -238,6 +259,7 @@ def read_records(
         path: the file; `-` is standard input.
         skip_bad_lines: leave bad lines out and count them in `Records.bad_lines` instead of raising.
         watch: is shown every record and its line as it stands in the file, for what a `Record` leaves out.
+        follow: is given the table that takes the lines which say nothing new; `watch` is shown the others alone.
 
     Raises:
         RecordError: There is no such file; while iterating: a line cannot be used, or nothing is in the file.
@@ -249,13 +271,19 @@ def read_records(
             watch(line, record)
         return record
 
-    return Records(
+    records = Records(
         path,
         _read_record if watch is None else read_and_show,
         explain_record,
         noun="records",
         skip_bad_lines=skip_bad_lines,
     )
+    records.follow = follow if watch is not None else _leave_alone
+    return records
+
+
+def _leave_alone(_table: "RecordTable") -> None:
+    """Let a table take what it can: nobody watches."""
 
 
 def read_queries(path: str | os.PathLike[str], *, skip_bad_lines: bool = False) -> Queries:

@@ -1,6 +1,7 @@
 """What a file of records says beside its outcomes: fields, metrics, truths, responses, failures; in one pass."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -9,6 +10,10 @@ from vsr.data.records import RECORD_FIELDS, Record
 from vsr.diagnosis.field_watch import NOTHING, FieldWatch
 from vsr.diagnosis.leaks import answer_given_away
 from vsr.diagnosis.lines import Seen, Tally
+from vsr.scoring import is_unknown_metric
+
+if TYPE_CHECKING:
+    from vsr._core import RecordTable
 
 # Written by a benchmark or by scoring: known, but nothing to look at.
 _OTHER_FIELDS = (
@@ -51,7 +56,7 @@ class ModelCounts:
 
 
 class RecordWatch:
-    """Looks at every record of a file as it is read.
+    """Looks at every record of a file as it is read; `finish` adds those that a table took by itself.
 
     Attributes:
         misnamed: unknown fields that look like one of ours, on lines without that one.
@@ -78,10 +83,18 @@ class RecordWatch:
         self._fields = FieldWatch(known, lambda name: meant_field(name, RECORD_FIELDS))
         self._truths: dict[int, bytes] = {}  # by hash of the query: the texts themselves are kept elsewhere
         self._metric: Seen | None = None  # of the record at hand
+        self._is_unknown_metric = False
         self._last_metric = b""
         self._last_is_rated = True
         self._last_query = ""
         self._last_truth = b""
+        self._table: RecordTable | None = None
+        self._n_harmless = 0
+
+    def follow(self, table: "RecordTable") -> None:
+        """Let a table take the lines that say nothing new, and count what they say of models."""
+        self._table = table
+        self._pass_over(table)
 
     def see(self, line: bytes, record: Record, number: int) -> None:
         """Take in one record.
@@ -100,14 +113,20 @@ class RecordWatch:
         if record.query != self._last_query:
             self._see_query(record, bytes(fields.f0), number)
         truth = bytes(fields.f0)
-        if truth != self._last_truth and truth not in NOTHING and self._last_truth not in NOTHING:
-            self.other_truth.add(number)
+        is_new = False
+        if truth != self._last_truth and truth not in NOTHING:
+            if self._last_truth in NOTHING:
+                self._last_truth = self._truths[hash(record.query)] = truth
+            else:
+                self.other_truth.add(number)
+                is_new = True
         metric = bytes(fields.f1)
         is_rated = record.performance is not None
         if metric != self._last_metric or is_rated is not self._last_is_rated:
             self._see_metric(metric, is_rated, number)
         if self._metric is not None:
             self._metric.count += 1
+            is_new = is_new or self._is_unknown_metric
         if record.error:
             counts.add_error(record.error)
         else:
@@ -124,6 +143,33 @@ class RecordWatch:
         if self._fields.is_doubtful:
             for name in self._fields.misnamed(fields):
                 self.misnamed.add(name, number)
+        if self._table is not None:
+            self._teach(self._table, counts, is_new=is_new)
+
+    def _teach(self, table: "RecordTable", counts: ModelCounts, *, is_new: bool) -> None:
+        """Say what the table has to know of the line at hand; where every such line counts, it learns nothing."""
+        if len(self._fields.harmless) != self._n_harmless:
+            self._pass_over(table)
+        if is_new:
+            table.forget_last()
+        elif counts.response:
+            table.first_response(counts.response)
+
+    def _pass_over(self, table: "RecordTable") -> None:
+        self._n_harmless = len(self._fields.harmless)
+        table.watch(self._fields.harmless)
+
+    def finish(self) -> None:
+        """Add what the table has counted."""
+        if self._table is None:
+            return
+        for name, (n_lines, n_responses, n_same, n_unparsed) in self._table.counts():
+            counts = self.models[str(msgspec.json.decode(name))]
+            counts.n_records += n_lines
+            counts.n_responses += n_responses
+            counts.n_same += n_same
+            counts.n_unparsed += n_unparsed
+        self._table = None
 
     def _see_metric(self, metric: bytes, is_rated: bool, number: int) -> None:
         """Make a metric the one that is counted."""
@@ -133,6 +179,7 @@ class RecordWatch:
             return
         tally = self.rated_metrics if is_rated else self.unrated_metrics
         name = as_text(metric)
+        self._is_unknown_metric = is_unknown_metric(name)
         self._metric = tally.setdefault(name, Seen(line=number))
 
     def _see_query(self, record: Record, truth: bytes, number: int) -> None:
@@ -140,7 +187,7 @@ class RecordWatch:
         self._last_query = record.query
         key = hash(record.query)
         first = self._truths.get(key)
-        self._last_truth = truth if first is None or first in NOTHING else first
+        self._last_truth = truth if first is None else first
         if first is not None:
             return
         self._truths[key] = truth

@@ -57,7 +57,7 @@ def check_records(path: str) -> RecordsChecked:
     def see(line: bytes, record: Record) -> None:
         watch.see(line, record, records.line)
 
-    records = read_records(path, skip_bad_lines=True, watch=see)
+    records = read_records(path, skip_bad_lines=True, watch=see, follow=watch.follow)
     measured: tuple[Finding, ...]
     try:
         outcomes = Outcomes.from_records(records, scorer=score_record)
@@ -69,6 +69,7 @@ def check_records(path: str) -> RecordsChecked:
         report = outcomes.report or OutcomesReport()
         measured = (*_check_report(path, report), *check_outcomes(outcomes, path))
         n_queries = outcomes.n_queries
+    watch.finish()
     n_records = sum(each.n_records for each in watch.models.values())
     findings = (
         *check_bad_lines(path, records.bad_lines, records.n_bad_lines),

@@ -40,3 +40,10 @@ def test_hundreds_of_names_are_no_trouble() -> None:
 def test_what_is_no_object_is_an_error() -> None:
     with pytest.raises(ValueError, match="Expected"):
         FieldWatch(("truth",), meant_by).read(b"[1]")
+
+
+def test_a_name_that_no_field_can_have_ends_the_learning_and_nothing_else() -> None:
+    watch = FieldWatch(["query"], lambda _name: "query")
+    assert bytes(watch.read(b'{"\\\\": 1, "query": "q"}').f0) == b'"q"'
+    assert bytes(watch.read(b'{"a\\"": 1, "prompt": 2}').f0) == b""
+    assert not watch.is_doubtful
