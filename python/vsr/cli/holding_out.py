@@ -32,3 +32,15 @@ def holdout_option(section: str = OWN) -> Callable[[_Command], _Command]:
         show_default="5 folds",
         help="Hold out this share of the queries once instead.",
     )
+
+
+def compared_option(section: str = OWN) -> Callable[[_Command], _Command]:
+    """Add `--compare-on`; the command gets it as `compare_on: int | None`."""
+    return option(
+        "--compare-on",
+        section=section,
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="20,000",
+        help="Of more queries compare on a random sample of so many; training is on all.",
+    )

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._files import atomic_writer
+from vsr._mapped import empty_matrix, forget_pages
 from vsr.embedding.fingerprint import Fingerprint
 from vsr.embedding.vectors import as_embeddings
 from vsr.errors import EmbeddingError, OutputError, RecordError
@@ -217,7 +218,7 @@ class VectorFolder:
                 f"{self.address}: holds vectors of other queries, or in another order; expected those of this file. "
                 "Embed it"
             )
-        vectors = np.empty((len(texts), fingerprint.width), dtype=np.float32)
+        vectors = empty_matrix(len(texts), fingerprint.width)
         n_times = np.zeros(len(texts), dtype=np.int64)
         for name in listed.shards:
             table = self._read(name)
@@ -237,9 +238,11 @@ class VectorFolder:
                 "the folder and embed again"
             )
         try:
-            return as_embeddings(vectors)
+            checked = as_embeddings(vectors)
         except RecordError as error:
             raise RecordError(f"{self.address}: {error}") from error
+        forget_pages(checked)
+        return checked
 
     def _listed(self) -> tuple[_ShardList, Fingerprint]:
         try:

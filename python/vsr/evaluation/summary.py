@@ -86,5 +86,6 @@ def summarise(
         seed=seed,
         judged_labels=JudgedLabels.of(outcomes),
         has_logged_draws=outcomes.probability is not None,
+        n_sampled_from=None if held.sample is None else held.n_sampled_from,
         learning_curve=() if series is None else series.points(lines.gain(lines.columns(JUDGED, categories))),
     )

@@ -99,12 +99,24 @@ def join_features(
     Raises:
         RecordError: The weight is no number, negative or not finite, or a code is none.
     """
-    require_number(category_weight, "category weight", "a number of 0 or more", RecordError)
-    if not (math.isfinite(category_weight) and category_weight >= 0):
-        raise RecordError(f"category weight is {category_weight}; expected a number of 0 or more")
     n_rows, dim = embeddings.shape
     features = np.zeros((n_rows, feature_dim(dim)), dtype=np.float32)
     features[:, :dim] = embeddings
+    return with_categories(features, categories, category_weight)
+
+
+def with_categories(
+    features: NDArray[np.float32], categories: Categories, category_weight: float
+) -> NDArray[np.float32]:
+    """Fill the category columns of features, which are all 0; arguments and errors as of `join_features`.
+
+    Returns:
+        The same array.
+    """
+    require_number(category_weight, "category weight", "a number of 0 or more", RecordError)
+    if not (math.isfinite(category_weight) and category_weight >= 0):
+        raise RecordError(f"category weight is {category_weight}; expected a number of 0 or more")
+    dim = features.shape[1] - len(CATEGORIES)
     if categories.ndim == 2:
         features[:, dim:] = category_weight * categories[:, : len(CATEGORIES)]
         return features

@@ -45,6 +45,11 @@ class Predictor(ABC):
     def n_features(self) -> int:
         """Width of a feature row."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the fit, one sentence each."""
+        return ()
+
     @abstractmethod
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:
         """Predict how far every model is off its prior.

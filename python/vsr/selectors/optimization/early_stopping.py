@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vsr.prior.category_means import FloatArray, centred_rows
+from vsr.prior.category_means import FloatArray, IntArray, centred_rows
 from vsr.selectors.training_data import Features, TrainingData
 
 _HELD_OUT_SHARE = 0.15
+# They are looked at after every epoch, and more do not say it better when to stop.
+_MOST_HELD_OUT = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +18,8 @@ class StoppingSplit:
     """Rows for the descent and rows for the early stop.
 
     Attributes:
-        features: (n_train, n_features) float32.
+        all_features: (n, n_features) float32 of all rows, which are not copied.
+        rows: (n_train,) int64, which of them the descent is on.
         target: (n_train, n_models) float32, quality at usual difficulty; 0 where it was not measured.
         observed: (n_train, n_models) float32 of 0 and 1, None where all was measured.
         held_out_features: (n_held_out, n_features) float32.
@@ -24,7 +27,8 @@ class StoppingSplit:
         held_out_prior: (n_held_out, n_models) float64.
     """
 
-    features: Features
+    all_features: Features
+    rows: IntArray
     target: npt.NDArray[np.float32]
     observed: npt.NDArray[np.float32] | None
     held_out_features: Features
@@ -35,20 +39,30 @@ class StoppingSplit:
     def draw(cls, data: TrainingData, generator: np.random.Generator) -> "StoppingSplit":
         """Draw the rows; with fewer than two rows both parts are the same row."""
         order = generator.permutation(data.n_queries)
-        n_held_out = max(1, round(_HELD_OUT_SHARE * data.n_queries))
+        n_held_out = min(max(1, round(_HELD_OUT_SHARE * data.n_queries)), _MOST_HELD_OUT)
         held_out, train = order[:n_held_out], order[n_held_out:]
         if not len(train):
             train = held_out
         target = data.adjusted_quality[train]
         observed = np.isfinite(target)
         return cls(
-            features=data.features[train],
+            all_features=data.features,
+            rows=train,
             target=np.where(observed, target, 0.0).astype(np.float32),
             observed=None if observed.all() else observed.astype(np.float32),
             held_out_features=data.features[held_out],
             held_out_residual=data.residual[held_out],
             held_out_prior=data.prior.rows(data.codes[held_out]),
         )
+
+    @property
+    def features(self) -> Features:
+        """(n_train, n_features) float32 of the descent's rows: a copy."""
+        return self.all_features[self.rows]
+
+    def batch(self, batch: npt.NDArray[np.int64]) -> Features:
+        """Features of some of the descent's rows."""
+        return self.all_features[self.rows[batch]]
 
     def mask(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
         """Which cells of a batch were measured, None where all were."""

@@ -1,0 +1,51 @@
+"""Big matrices as files without a name, mapped: what a computation does not touch needs no memory.
+
+A million feature rows are 3 GB. In a mapped file their pages can be given back between two passes over them
+(`forget_pages`), and the system writes them out where it has no room. The files lie in the folder for temporary files
+(`TMPDIR`), have no name from the start, and are gone with the array, however the process ends.
+"""
+
+import mmap
+import os
+import tempfile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+#: Matrices of more rows are mapped; below it a copy costs less than a file.
+MOST_ROWS_IN_MEMORY = 50_000
+#: Rows that are worked on at once.
+BLOCK_ROWS = 16_384
+
+
+def empty_matrix(n_rows: int, width: int) -> npt.NDArray[np.float32]:
+    """Make a float32 matrix (n_rows, width) of zeros: in memory, or mapped where it is big and the disk has room."""
+    n_bytes = 4 * n_rows * width
+    if n_rows > MOST_ROWS_IN_MEMORY and hasattr(os, "posix_fallocate"):
+        try:
+            with tempfile.TemporaryFile(prefix="vsr-") as file:
+                # Reserved now: a disk that is full later would kill the process where it writes to the map.
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+                content = mmap.mmap(file.fileno(), n_bytes)
+        except OSError:
+            pass  # no room on the disk, or none of its kind: memory it is
+        else:
+            return np.frombuffer(content, dtype=np.float32).reshape(n_rows, width)
+    return np.zeros((n_rows, width), dtype=np.float32)
+
+
+def forget_pages(array: npt.NDArray[Any]) -> None:
+    """Give the memory of a mapped array back; its numbers stay in the file. Nothing happens to others."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def blocks(n_rows: int) -> list[slice]:
+    """Cut rows into blocks to work on one after the other."""
+    return [slice(start, min(start + BLOCK_ROWS, n_rows)) for start in range(0, n_rows, BLOCK_ROWS)]
