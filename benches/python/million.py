@@ -42,17 +42,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--kill-rows", type=int, default=10_000)
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="Work here, and leave everything there.")
+    parser.add_argument("--flag", action="append", default=[], help="A further flag of train, for example --splits=1.")
+    parser.add_argument("--only-files", action="store_true", help="Make the files and stop.")
     parser.add_argument("--step", nargs=2, metavar=("ALGORITHM", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step is not None:
         print(json.dumps(_asked(arguments.step[0], Path(arguments.step[1]))))
         return
     found: dict[int, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+    with tempfile.TemporaryDirectory() as temporary:
         for n_rows in arguments.rows:
-            found[n_rows] = _measured(Path(folder) / str(n_rows), n_rows, is_killed=n_rows == arguments.kill_rows)
-            print(n_rows, found[n_rows], file=sys.stderr)
+            folder = (arguments.folder or Path(temporary)) / str(n_rows)
+            _write_files(folder, n_rows)
+            if not arguments.only_files:
+                found[n_rows] = _measured(folder, arguments.flag, is_killed=n_rows == arguments.kill_rows)
+                print(n_rows, found[n_rows], file=sys.stderr)
+    if not found:
+        return
     names = list(next(iter(found.values())))
     print(f"| | {' | '.join(f'{rows:,}' for rows in found)} | ~ rows ^ |\n|---|{'---|' * (len(found) + 1)}")
     for name in names:
@@ -60,15 +67,13 @@ def main() -> None:
         print(f"| {name} | {' | '.join(cells)} | {_exponent({rows: each[name] for rows, each in found.items()})} |")
 
 
-def _measured(folder: Path, n_rows: int, *, is_killed: bool) -> dict[str, float]:
-    """Make files of so many queries, train on them, and load what came out."""
-    folder.mkdir()
-    _write_files(folder, n_rows)
+def _measured(folder: Path, flags: list[str], *, is_killed: bool) -> dict[str, float]:
+    """Train on the files in a folder, and load what came out."""
     load = os.getloadavg()[0]
     command = [
         *(sys.executable, "-m", "vsr", "train", "--json"),
         *("--data-file", str(folder / "records.jsonl"), "--embedding-file", str(folder / "vectors.npy")),
-        *("--output-dir", str(folder / "trained")),
+        *("--output-dir", str(folder / "trained"), *flags),
     ]
     started = time.perf_counter()
     with (folder / "out.json").open("wb") as out, (folder / "err.txt").open("wb") as err:
@@ -99,7 +104,10 @@ def _measured(folder: Path, n_rows: int, *, is_killed: bool) -> dict[str, float]
 
 
 def _write_files(folder: Path, n_rows: int) -> None:
-    """Write records and vectors."""
+    """Write records and vectors, unless they are there."""
+    if (folder / "done").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     vectors = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(n_rows, _DIM))
     with (folder / "records.jsonl").open("w") as file:
         for start, (block, topics, chances) in enumerate(made_up(n_rows)):
@@ -117,6 +125,7 @@ def _write_files(folder: Path, n_rows: int) -> None:
                     for model in range(_N_MODELS)
                 )
     vectors.flush()
+    (folder / "done").touch()
 
 
 def made_up(n_rows: int) -> Iterator[tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.float64]]]:

@@ -61,22 +61,6 @@ class KnnIndex:
         engine: str = "auto",
     ) -> KnnIndex: ...
     @staticmethod
-    def of_padded(
-        rows: NDArray[np.float32], n_features: int, n_category_columns: int, engine: str
-    ) -> KnnIndex:
-        """Index rows where they lie, without a copy of them.
-
-        Args:
-            rows: (n, d filled up with zeros to a multiple of 8) float32 in C order, which nobody writes to and which
-                must never change.
-            n_features: d.
-            n_category_columns: as of the constructor.
-            engine: likewise.
-
-        Raises:
-            ValueError: As of the constructor, or the array may be written to.
-        """
-    @staticmethod
     def of_parts(
         rows: NDArray[np.float32],
         n_features: int,

@@ -77,25 +77,7 @@ impl KnnIndex {
         n_category_columns: usize,
         engine: Engine,
     ) -> Result<Self> {
-        let padded = if padded.is_standard_layout() { padded } else { padded.as_standard_layout().into_owned() };
-        let (padded, _) = padded.into_raw_vec_and_offset();
-        Self::of_stored(padded.into(), n_features, n_category_columns, engine)
-    }
-
-    /// As [`KnnIndex::of_padded`], of rows that somebody else keeps, one after the other.
-    ///
-    /// # Errors
-    /// As [`KnnIndex::new`], and for numbers that are no whole rows.
-    pub fn of_stored(
-        padded: Stored<f32>,
-        n_features: usize,
-        n_category_columns: usize,
-        engine: Engine,
-    ) -> Result<Self> {
-        let width = padded_width(n_features).max(1);
-        let features = ArrayView2::from_shape((padded.len() / width, width), &padded)
-            .map_err(|error| ValueError::Refused { library: "matrix", cause: error.into() })?;
-        let features = features.slice_move(s![.., ..n_features]);
+        let features = padded.slice(s![.., ..n_features]);
         let n_rows = features.nrows();
         if n_rows == 0 || n_features == 0 {
             return Err(ValueError::Empty { name: "features", shape: (n_rows, n_features) }.into());
@@ -116,7 +98,9 @@ impl KnnIndex {
         let origin = Origin::mean_of(features.slice(s![.., ..head_width]));
         let build = |rows: Vec<u32>| Group::new(features, head_width, rows, &origin, engine);
         let groups = threads::install(|| members.into_par_iter().map(build).collect::<Result<_>>())??;
-        Ok(Self { engine, n_features, n_rows, features: padded, origin, groups })
+        let features = if padded.is_standard_layout() { padded } else { padded.as_standard_layout().into_owned() };
+        let (features, _) = features.into_raw_vec_and_offset();
+        Ok(Self { engine, n_features, n_rows, features: features.into(), origin, groups })
     }
 
     /// Takes an index for the scan as it lies in a file; what its rows and codes hold is believed.

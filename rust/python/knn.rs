@@ -22,18 +22,6 @@ impl KnnIndex {
     }
 
     #[staticmethod]
-    fn of_padded(
-        py: Python<'_>,
-        rows: &Bound<'_, PyArrayDyn<f32>>,
-        n_features: usize,
-        n_category_columns: usize,
-        engine: &str,
-    ) -> PyResult<Self> {
-        let (rows, engine) = (stored(rows)?, engine.parse()?);
-        Ok(py.detach(|| knn::KnnIndex::of_stored(rows, n_features, n_category_columns, engine)).map(Self)?)
-    }
-
-    #[staticmethod]
     fn of_parts(
         rows: &Bound<'_, PyArrayDyn<f32>>,
         n_features: usize,

@@ -17,7 +17,7 @@ def splits_option(section: str = OWN) -> Callable[[_Command], _Command]:
         section=section,
         type=click.IntRange(min=1),
         metavar="N",
-        show_default="3",
+        show_default="3; 1 on a sample of many",
         help="Split the queries into folds so often; 1 takes a third of the time.",
     )
 

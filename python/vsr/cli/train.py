@@ -136,7 +136,7 @@ def train(
     from vsr.data.preferences import read_preferences
     from vsr.diagnosis import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
-    from vsr.evaluation.settings import MOST_COMPARED, N_SPLITS
+    from vsr.evaluation.settings import MOST_COMPARED
     from vsr.features.classifier import CategoryClassifier
     from vsr.training.pairs import GradedQueries, learnt_features
 
@@ -228,7 +228,7 @@ def train(
         target=objective.target,
         seed=seed,
         holdout=holdout,
-        splits=N_SPLITS if splits is None else splits,
+        splits=splits,
         most_compared=MOST_COMPARED if compare_on is None else compare_on,
         categories=categories,
         preferences=learnt,
@@ -246,7 +246,8 @@ def train(
             progress=lambda what, done, total: show(done, total, note=what),
         )
     _print(result, folder, as_json=as_json)
-    report.write(result.evaluation, result.held, categories, records_path)
+    remarks = tuple(f"{note}." for selector in result.selectors for note in selector.predictor.notes)
+    report.write(result.evaluation, result.held, categories, records_path, remarks)
     exit_code = 0 if asked is None else asking.exit_code(asked)
     if asked is not None and exit_code == TOO_MANY_FAILED:
         asking.say_too_many_failed(asked)

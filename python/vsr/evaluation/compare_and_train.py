@@ -76,7 +76,7 @@ class TrainingSettings:
         seed: seed of folds, fits and bootstrap.
         holdout: share of the queries to hold out once; None for folds.
         folds: number of folds; fewer where queries are few.
-        splits: how often the queries are split into folds.
+        splits: how often the queries are split into folds; None: three times, once where they are a sample of many.
         categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
@@ -96,7 +96,7 @@ class TrainingSettings:
     seed: int = 0
     holdout: float | None = None
     folds: int = N_FOLDS
-    splits: int = N_SPLITS
+    splits: int | None = None
     categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
@@ -314,7 +314,7 @@ def compare_prepared(
         algorithms=tuple(name for name in settings.algorithms if registry.algorithm(name).learns)
         or settings.algorithms,
         folds=n_folds,
-        splits=settings.splits,
+        splits=settings.splits or (N_SPLITS if outcomes.n_queries <= settings.most_compared else 1),
         holdout=settings.holdout,
         objective=settings.objective,
         categories=settings.categories,

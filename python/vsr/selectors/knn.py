@@ -9,7 +9,6 @@ import numpy.typing as npt
 from pydantic import Field
 
 from vsr._core import KnnIndex
-from vsr._mapped import MOST_ROWS_IN_MEMORY, blocks, empty_matrix, forget_pages
 from vsr.data.categories import CATEGORIES, category_names
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, IntArray, centred_rows
@@ -25,8 +24,6 @@ _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
 _SHARPNESS = (1.0, 4.0, 8.0)
 # Rows whose neighbours' outcomes are gathered at once: 128 x 400 x 30 float64 are 12 MB, which stays near the cache.
 _BLOCK_ROWS = 128
-# Rows of the index are filled up with zeros to a multiple of so many columns.
-_ALIGNED = 8
 # What a file beside the artefact holds. The last six are the index: its rows, padded, and their bytes for the scan.
 _STORED = {
     "features": "float32",
@@ -194,7 +191,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             trust=data.trust,
             best=data.best,
             queries=data.queries,
-            index=_index_of(data.features, self.parameters.index),
+            index=KnnIndex(data.features, len(CATEGORIES), self.parameters.index),
             is_complete=bool(np.isfinite(data.quality).all()),
         )
 
@@ -293,19 +290,6 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         index = KnnIndex(features, len(CATEGORIES), engine)
         shown = queries if any(queries) else ()
         return KnnPredictor(setting, quality, residual, trust, best, shown, index, bool(np.isfinite(quality).all()))
-
-
-def _index_of(features: Features, engine: str) -> KnnIndex:
-    """Index rows; many lie in a mapped file, and the index reads them there."""
-    n_rows, width = features.shape
-    if n_rows <= MOST_ROWS_IN_MEMORY:
-        return KnnIndex(features, len(CATEGORIES), engine)
-    rows = empty_matrix(n_rows, -(-width // _ALIGNED) * _ALIGNED)
-    for block in blocks(n_rows):
-        rows[block, :width] = features[block]
-    forget_pages(features)
-    rows.flags.writeable = False
-    return KnnIndex.of_padded(rows, width, len(CATEGORIES), engine)
 
 
 def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
