@@ -16,7 +16,7 @@ _BETA_1 = 0.9
 _BETA_2 = 0.999
 _EPSILON = 1e-8
 # So many rows are enough steps to look at the validation error again: time does not grow with the rows beyond them.
-_MOST_EPOCH_ROWS = 100_000
+_MOST_EPOCH_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Schedule:
         learning_rate: step size of Adam.
         weight_decay: share of every decayed weight that a step of unit learning rate takes away.
         batch_size: rows behind one step.
-        max_epochs: passes over the rows at most; of more than 100,000 rows, parts of a pass.
+        max_epochs: passes over the rows at most; of more than 50,000 rows, parts of a pass.
         patience: epochs without a better validation error after which the descent stops.
     """
 
