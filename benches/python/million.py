@@ -63,7 +63,7 @@ def main() -> None:
     names = list(next(iter(found.values())))
     print(f"| | {' | '.join(f'{rows:,}' for rows in found)} | ~ rows ^ |\n|---|{'---|' * (len(found) + 1)}")
     for name in names:
-        cells = [_shown(name, each[name]) for each in found.values()]
+        cells = [_shown(each[name]) for each in found.values()]
         print(f"| {name} | {' | '.join(cells)} | {_exponent({rows: each[name] for rows, each in found.items()})} |")
 
 
@@ -121,7 +121,8 @@ def _write_files(folder: Path, n_rows: int) -> None:
                 category = CATEGORIES[topic % len(CATEGORIES)]
                 file.writelines(
                     f'{{"query":"{query}","category":"{category}","model_name":"model-{model}",'
-                    f'"performance":{float(own[model])},"response_time":{seconds[model]},"cost":{1e-4 * (model + 1):g}}}\n'
+                    f'"performance":{float(own[model])},"response_time":{seconds[model]},'
+                    f'"cost":{1e-4 * (model + 1):g}}}\n'
                     for model in range(_N_MODELS)
                 )
     vectors.flush()
@@ -179,7 +180,7 @@ def _kill_while_saving(command: list[str], trained: Path) -> None:
     print(f"killed while saving ({process.returncode}): whole {is_whole}, all files there {kept}", file=sys.stderr)
 
 
-def _shown(name: str, value: float) -> str:
+def _shown(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value else "0"
 
 

@@ -8,6 +8,7 @@ A million feature rows are 3 GB. In a mapped file their pages can be given back 
 import mmap
 import os
 import tempfile
+import weakref
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy.typing as npt
 MOST_ROWS_IN_MEMORY = 50_000
 #: Rows that are worked on at once.
 BLOCK_ROWS = 16_384
+
+_OWN_MAPS: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 def empty_matrix(n_rows: int, width: int) -> npt.NDArray[np.float32]:
@@ -31,18 +34,24 @@ def empty_matrix(n_rows: int, width: int) -> npt.NDArray[np.float32]:
         except OSError:
             pass  # no room on the disk, or none of its kind: memory it is
         else:
+            _OWN_MAPS.add(content)
             return np.frombuffer(content, dtype=np.float32).reshape(n_rows, width)
     return np.zeros((n_rows, width), dtype=np.float32)
 
 
 def forget_pages(array: npt.NDArray[Any]) -> None:
-    """Give the memory of a mapped array back; its numbers stay in the file. Nothing happens to others."""
+    """Give the memory of a matrix of `empty_matrix`, or of a file mapped for reading, back; its numbers stay there.
+
+    Nothing happens to other arrays: of a private map the changes would be lost.
+    """
     base: Any = array
+    is_read_only = False
     while isinstance(base, np.ndarray):
+        is_read_only = isinstance(base, np.memmap) and base.mode == "r"
         base = base.base
     if isinstance(base, memoryview):
         base = base.obj
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+    if isinstance(base, mmap.mmap) and (is_read_only or base in _OWN_MAPS) and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
 
 

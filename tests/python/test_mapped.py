@@ -30,7 +30,7 @@ def test_a_small_matrix_and_one_that_the_disk_has_no_room_for_are_in_memory(monk
     assert base_of(_mapped.empty_matrix(100, 7)) is None
     monkeypatch.setattr(_mapped, "MOST_ROWS_IN_MEMORY", 99)
 
-    def is_full(descriptor: int, offset: int, length: int) -> None:
+    def is_full(*_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", is_full)

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._files import replaced_file
-from vsr._mapped import forget_pages
 from vsr.embedding.vectors import as_embeddings
 from vsr.errors import RecordError
 
@@ -43,11 +42,9 @@ def read_embedding_file(path: str | os.PathLike[str], n_queries: int) -> npt.NDA
             "unique query in order of first appearance"
         )
     try:
-        checked = as_embeddings(array)
+        return as_embeddings(array)
     except RecordError as error:
         raise RecordError(f"{os.fspath(path)}: {error}") from error
-    forget_pages(checked)  # read once to be checked; who needs them reads them again
-    return checked
 
 
 def write_embedding_file(path: str | os.PathLike[str], embeddings: npt.NDArray[np.float32]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._files import atomic_writer
-from vsr._mapped import empty_matrix, forget_pages
+from vsr._mapped import empty_matrix
 from vsr.embedding.fingerprint import Fingerprint
 from vsr.embedding.vectors import as_embeddings
 from vsr.errors import EmbeddingError, OutputError, RecordError
@@ -238,11 +238,9 @@ class VectorFolder:
                 "the folder and embed again"
             )
         try:
-            checked = as_embeddings(vectors)
+            return as_embeddings(vectors)
         except RecordError as error:
             raise RecordError(f"{self.address}: {error}") from error
-        forget_pages(checked)
-        return checked
 
     def _listed(self) -> tuple[_ShardList, Fingerprint]:
         try:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vsr._mapped import blocks
+from vsr._mapped import blocks, forget_pages
 from vsr.errors import RecordError
 
 
@@ -60,6 +60,7 @@ def finite_matrix(values: ArrayLike, *, noun: str) -> NDArray[np.float32]:
                 f"{noun} hold {array[block][row, column]} in row {block.start + row}, column {column}; expected finite "
                 "numbers"
             )
+        forget_pages(array)
     return array
 
 

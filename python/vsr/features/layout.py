@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vsr._checks import as_list, require_kind, require_number
+from vsr._mapped import MOST_ROWS_IN_MEMORY, blocks, forget_pages
 from vsr.data.categories import CATEGORIES, MISSING, Categories, category_codes
 from vsr.embedding.vectors import as_embeddings, finite_matrix, unit_rows
 from vsr.errors import RecordError
@@ -168,7 +169,7 @@ def split_features(features: NDArray[np.float32]) -> SplitFeatures:
     """
     features = as_features(features)
     dim = features.shape[1] - len(CATEGORIES)
-    block = features[:, dim:]
+    block = _category_columns(features, dim)
     codes = np.where(block.any(axis=1), block.argmax(axis=1), MISSING).astype(np.int64)
     sums = block.sum(axis=1, dtype=np.float64)
     categories: Categories = codes
@@ -179,3 +180,14 @@ def split_features(features: NDArray[np.float32]) -> SplitFeatures:
         categories /= np.maximum(total, np.finfo(np.float32).tiny)
         categories[total[:, 0] <= 0.0, -1] = 1.0
     return SplitFeatures(features[:, :dim], codes, categories, float(sums.max(initial=0.0)))
+
+
+def _category_columns(features: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+    """The columns behind the embedding; of many mapped rows a copy, so that the pages of all of them are not kept."""
+    if len(features) <= MOST_ROWS_IN_MEMORY:
+        return features[:, dim:]
+    columns = np.empty((len(features), features.shape[1] - dim), dtype=np.float32)
+    for block in blocks(len(features)):
+        columns[block] = features[block, dim:]
+        forget_pages(features)
+    return columns

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._core import kmeans_fit
-from vsr._mapped import MOST_ROWS_IN_MEMORY, blocks
+from vsr._mapped import MOST_ROWS_IN_MEMORY, blocks, forget_pages
 from vsr.prior.category_means import FloatArray
 from vsr.selectors.training_data import Features
 
@@ -17,7 +17,7 @@ _SETTLED = 1e-4
 Labels = npt.NDArray[np.uint32]
 
 
-def cluster(
+def cluster_rows(
     features: Features, n_clusters: int, n_starts: int, seed: int, most_at_once: int = MOST_ROWS_IN_MEMORY
 ) -> tuple[Features, Labels]:
     """Cluster rows by k-means.
@@ -69,5 +69,6 @@ def _step(features: Features, centroids: Features) -> tuple[Labels, float, Featu
         inertia += float(squared.sum())
         members = (labels[block] == np.arange(n_clusters)[:, None]).astype(np.float32)
         sums += members @ features[block]
+        forget_pages(features)
     counts = np.bincount(labels, minlength=n_clusters)[:, None]
     return labels, inertia, np.where(counts > 0, sums / np.maximum(counts, 1), centroids).astype(np.float32)

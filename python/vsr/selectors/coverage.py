@@ -3,7 +3,7 @@
 import numpy as np
 
 from vsr.prior.category_means import IntArray
-from vsr.selectors.clustering import cluster
+from vsr.selectors.clustering import cluster_rows
 from vsr.selectors.training_data import TrainingData
 
 _N_CLUSTERS = 64
@@ -31,7 +31,7 @@ def covering_rows(data: TrainingData, most: int, seed: int) -> IntArray:
     if data.n_queries <= most:
         return np.arange(data.n_queries)
     generator = np.random.default_rng(seed)
-    _, labels = cluster(data.features, _N_CLUSTERS, 1, seed, _MOST_CLUSTERED)
+    _, labels = cluster_rows(data.features, _N_CLUSTERS, 1, seed, _MOST_CLUSTERED)
     kinds, kind_of = np.unique((data.codes + 1) * _N_CLUSTERS + labels, return_inverse=True)
     sizes = np.bincount(kind_of, minlength=len(kinds))
     evenly = np.minimum(sizes, int(_EVEN_SHARE * most) // len(kinds))

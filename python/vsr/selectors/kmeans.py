@@ -13,7 +13,7 @@ from vsr._mapped import MOST_ROWS_IN_MEMORY
 from vsr.prior.category_means import FloatArray, centred_rows
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
-from vsr.selectors.clustering import cluster
+from vsr.selectors.clustering import cluster_rows
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
 from vsr.selectors.training_data import Features, TrainingData
 
@@ -133,7 +133,7 @@ class KMeans(Algorithm[KMeansParameters, KMeansSetting]):
     ) -> Iterator[SweepResult[KMeansSetting]]:
         """Cluster once for every number of clusters."""
         for number in sorted({setting.num_clusters for setting in settings}):
-            centroids, labels = cluster(data.features, number, _SWEEP_STARTS, seed)
+            centroids, labels = cluster_rows(data.features, number, _SWEEP_STARTS, seed)
             squared = squared_distances(features, centroids)
             for setting in settings:
                 if setting.num_clusters == number:
@@ -142,7 +142,7 @@ class KMeans(Algorithm[KMeansParameters, KMeansSetting]):
 
     def fit(self, data: TrainingData, setting: KMeansSetting, seed: int) -> KMeansPredictor:
         """Cluster the training queries and take the clusters' means."""
-        centroids, labels = cluster(data.features, setting.num_clusters, _FINAL_STARTS, seed)
+        centroids, labels = cluster_rows(data.features, setting.num_clusters, _FINAL_STARTS, seed)
         residual = _cluster_residuals(data, labels, len(centroids), setting.shrinkage)
         sizes = np.bincount(labels, minlength=len(centroids))
         priors = _sums(data.prior.rows(data.codes), labels, len(centroids)) / np.maximum(sizes, 1.0)[:, None]

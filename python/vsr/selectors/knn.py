@@ -144,6 +144,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
     arrays: ClassVar = {"training_records[].embedding": "float32", "vsr.predictor.quality": "float64"}
     stored: ClassVar = {f"vsr.predictor.{name}": kind for name, kind in _STORED.items()}
     parameters_model = KnnParameters
+    keeps_features = True
 
     def settings(self, n_rows: int) -> Sequence[KnnSetting]:
         """Settings to choose from, simplest (largest k, largest shrinkage) first."""

@@ -121,10 +121,8 @@ class SvmPredictor(Predictor):
         """Say where not all queries were fitted."""
         if self.fitted is None:
             return ()
-        return (
-            f"svm was fitted on {self.fitted.n_rows:,} of {self.fitted.n_queries:,} queries, drawn to cover all "
-            "categories and clusters",
-        )
+        drawn = f"{self.fitted.n_rows:,} of {self.fitted.n_queries:,} queries"
+        return (f"svm was fitted on {drawn}, drawn to cover all categories and clusters",)
 
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002
         """Decisions less the usual ones, centred; the calibration slope turns them into quality."""

@@ -70,7 +70,8 @@ class Trainer:
         """Check that features and outcomes fit, choose the shrinkage of the table, fit the category classifier.
 
         Args:
-            features: (n_queries, n_features) float32, as `build_features` makes them; copied, unless they are read-only.
+            features: (n_queries, n_features) float32, as `build_features` makes them; copied, unless they are
+                read-only.
             outcomes: one row per query, in the same order.
             seed: seed of folds and fits.
             objective: says which model was the best one of a training query; `Objective()` without it.

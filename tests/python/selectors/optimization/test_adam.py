@@ -125,7 +125,14 @@ def test_an_epoch_of_very_many_rows_is_a_part_of_a_pass(monkeypatch: pytest.Monk
     errors = iter(range(100, 0, -1))
     descent = Adam([np.zeros(3, dtype=np.float32)], [False], Schedule())
     schedule = Schedule(batch_size=16, max_epochs=5)
-    descend(descent, 100, lambda batch: seen.extend(batch.tolist()), lambda: next(errors), schedule, np.random.default_rng(0))
+    descend(
+        descent,
+        100,
+        lambda batch: seen.extend(batch.tolist()),
+        lambda: next(errors),
+        schedule,
+        np.random.default_rng(0),
+    )
     # A hundred rows are three epochs, of 34, 33 and 33 rows.
     assert sorted(seen[:100]) == list(range(100))
     assert len(seen) == 100 + 34 + 33
