@@ -25,8 +25,15 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr.data.categories import CATEGORIES
+from vsr.data.outcomes import Outcomes
+from vsr.features import build_features, split_features
 from vsr.persistence import load_artefact
 from vsr.persistence.manifest import read_manifest
+from vsr.selectors import svm
+from vsr.selectors.coverage import covering_rows
+from vsr.selectors.svm import Svm
+from vsr.selectors.training_data import TrainingData
+from vsr.training.trainer import Trainer
 
 _DIM = 768
 _N_MODELS = 10
@@ -44,11 +51,16 @@ def main() -> None:
     parser.add_argument("--kill-rows", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, help="Work here, and leave everything there.")
     parser.add_argument("--flag", action="append", default=[], help="A further flag of train, for example --splits=1.")
+    parser.add_argument("--svm-rows", type=int, metavar="N", help="Fit SVMs on all of N queries and on some; no train.")
+    parser.add_argument("--svm-fitted", type=int, default=20_000, metavar="N", help="How many these some are.")
     parser.add_argument("--only-files", action="store_true", help="Make the files and stop.")
     parser.add_argument("--step", nargs=2, metavar=("ALGORITHM", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step is not None:
         print(json.dumps(_asked(arguments.step[0], Path(arguments.step[1]))))
+        return
+    if arguments.svm_rows is not None:
+        _compare_svms(arguments.svm_rows, arguments.svm_fitted)
         return
     found: dict[int, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -143,6 +155,47 @@ def made_up(n_rows: int) -> Iterator[tuple[Matrix, npt.NDArray[np.int64], npt.ND
         block /= np.linalg.norm(block, axis=1, keepdims=True)
         hard = rng.standard_normal((n, 1))
         yield block, topics, 1.0 / (1.0 + np.exp(-(skill[topics] + 0.5 * (block @ directions) + hard)))
+
+
+def _compare_svms(n_rows: int, n_fitted: int) -> None:
+    """Print the held-out loss of an SVM that was fitted on all rows, on rows that cover them, and on random ones."""
+    n_held_out = 10_000
+    blocks = list(made_up(n_rows + n_held_out))
+    topics, chances = (np.concatenate([block[part] for block in blocks]) for part in (1, 2))
+    names = [CATEGORIES[topic % len(CATEGORIES)] for topic in topics.tolist()]
+    features = build_features(np.concatenate([block[0] for block in blocks]), names)
+    quality = (np.random.default_rng(3).random(chances.shape) < chances).astype(np.float64)
+    held_out = slice(n_rows, None)
+    data = Trainer.prepare(
+        features[:n_rows],
+        Outcomes(
+            queries=[f"query {row}" for row in range(n_rows)],
+            categories=names[:n_rows],
+            models=[f"model-{model}" for model in range(_N_MODELS)],
+            quality=quality[:n_rows],
+        ),
+    ).data
+    codes = split_features(features[held_out]).codes
+    prior, residual = data.prior.rows(codes), data.prior.residuals(quality[held_out], codes)
+    algorithm = Svm.of(c=1.0, solver="shared-gram")
+    drawn = {
+        f"{n_fitted:,} that cover": covering_rows(data, n_fitted, 0),
+        f"{n_fitted:,} at random": np.random.default_rng(0).permutation(n_rows)[:n_fitted],
+        f"all {n_rows:,}": np.arange(n_rows),
+    }
+    print("| fitted on | centred error | explained | chosen, quality | processor, s |\n|---|---|---|---|---|")
+    for name, rows in drawn.items():
+        started = time.process_time()
+        own = TrainingData(data.features[rows], data.codes[rows], data.quality[rows], data.prior)
+        svm.MOST_FITTED = len(rows)
+        predictor = algorithm.fit(own, algorithm.settings(len(rows))[0], 0)
+        seconds = time.process_time() - started
+        predicted = predictor.predicted_residuals(features[held_out], prior)
+        slope = float((predicted * residual).sum() / (predicted * predicted).sum())
+        error = float(np.square(residual - slope * predicted).mean())
+        chosen = chances[held_out][np.arange(n_held_out), (prior + slope * predicted).argmax(axis=1)].mean()
+        explained = 1.0 - error / float(np.square(residual).mean())
+        print(f"| {name} | {error:.5f} | {explained:.2%} | {chosen:.4f} | {seconds:.0f} |", flush=True)
 
 
 def _asked(name: str, trained: Path) -> dict[str, float]:

@@ -19,7 +19,7 @@ from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import compared_rows, conclude, hold_out
 from vsr.evaluation.document import evaluation_document
-from vsr.evaluation.fold_work import FoldEngine, in_this_process
+from vsr.evaluation.fold_work import FoldEngine, fitting_order, in_this_process
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.held_reference import held_categories, held_models
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
@@ -270,12 +270,14 @@ def _train(
     table = Trainer.prepare(
         features, outcomes, settings.seed, settings.objective, settings.preferences, settings.classifier
     )
-    selectors: list[TrainedSelector] = []
-    for done, name in enumerate(registry.parts_first(settings.algorithms)):
+    names = registry.parts_first(settings.algorithms)
+    selectors: dict[str, TrainedSelector] = {}
+    for done, name in enumerate(fitting_order(names, outcomes.n_queries)):
         if progress is not None:
-            progress(f"{name} on all queries", done, len(settings.algorithms))
-        selectors.append(table.train(name, selectors, **settings.parameters.get(name, {})))
-    return tuple(selectors)
+            progress(f"{name} on all queries", done, len(names))
+        parts = [selectors[part] for part in names if part in selectors]
+        selectors[name] = table.train(name, parts, **settings.parameters.get(name, {}))
+    return tuple(selectors[name] for name in names)
 
 
 def compare_prepared(

@@ -132,18 +132,26 @@ def train_all(
         is_kept: whether the selectors are for use, and not for this fold alone.
     """
     names = registry.parts_first(settings.algorithms)
-    order = names
-    if fold.table.data.n_queries > MOST_ROWS_IN_MEMORY:
-        order = sorted(
-            names, key=lambda name: (registry.algorithm(name).combines, registry.algorithm(name).keeps_features)
-        )
     trained: dict[str, TrainedSelector] = {}
-    for name in order:
+    for name in fitting_order(names, fold.table.data.n_queries):
         told(name)
         parameters = {} if is_kept else dict(registry.algorithm(name).parameters_in_folds)
         parts = [trained[part] for part in names if part in trained]
         trained[name] = fold.table.train(name, parts, **parameters | dict(settings.parameters.get(name, {})))
     return [trained[name] for name in names]
+
+
+def fitting_order(names: Sequence[str], n_queries: int) -> list[str]:
+    """Order algorithms as they are to be fitted: of many queries, what keeps all features comes behind the others.
+
+    Args:
+        names: registry names, those that combine others last.
+        n_queries: that are trained on.
+    """
+    if n_queries <= MOST_ROWS_IN_MEMORY:
+        return list(names)
+    algorithms = {name: registry.algorithm(name) for name in names}
+    return sorted(names, key=lambda name: (algorithms[name].combines, algorithms[name].keeps_features))
 
 
 def _best_of(selectors: Sequence[TrainedSelector]) -> TrainedSelector:

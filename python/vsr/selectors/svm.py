@@ -22,8 +22,8 @@ from vsr.selectors.training_data import Features, TrainingData
 _C = (0.1, 0.3, 1.0, 3.0)
 # linfa-svm computes the kernel matrix again for every model; up to here that is not felt.
 _LINFA_MAX_ROWS = 500
-# The kernel matrix of so many rows is 1.6 GB, and of twice as many four times that.
-_MOST_FITTED = 20_000
+#: More queries than these are not fitted: their kernel matrix is 1.6 GB, and that of twice as many four times that.
+MOST_FITTED = 20_000
 _FINAL_TOLERANCE = 1e-3
 _SWEEP_TOLERANCE = 1e-2
 
@@ -193,8 +193,8 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
     def fit(self, data: TrainingData, setting: SvmSetting, seed: int) -> SvmPredictor:
         """Fit every model's machine and keep the union of their support vectors; on 20,000 queries at most."""
         fitted = None
-        if data.n_queries > _MOST_FITTED:
-            rows = covering_rows(data, _MOST_FITTED, seed)
+        if data.n_queries > MOST_FITTED:
+            rows = covering_rows(data, MOST_FITTED, seed)
             fitted = Fitted(len(rows), data.n_queries)
             data = TrainingData(data.features[rows], data.codes[rows], data.quality[rows], data.prior)
         gamma = setting.gamma or default_gamma(data.features)

@@ -17,6 +17,7 @@ from vsr.data.records import read_records
 from vsr.embedding import Fingerprint
 from vsr.embedding.vector_file import read_embedding_file
 from vsr.errors import OutputError, RecordError, TrainingError
+from vsr.evaluation import fold_work
 from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
 from vsr.evaluation.document import evaluation_document
 from vsr.features import classifier
@@ -247,3 +248,21 @@ def test_features_on_disk_give_the_same_artefacts(tmp_path: Path, monkeypatch: p
     mapped = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path / "mapped", settings)
     for one, other in zip(in_memory.paths, mapped.paths, strict=True):
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_of_many_queries_what_keeps_them_all_is_fitted_last_and_stands_where_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold_work, "MOST_ROWS_IN_MEMORY", 50)
+    pool = planted_pool(60)
+    told: list[str] = []
+    result = compare_and_train(
+        pool.outcomes,
+        pool.features[:, :DIM],
+        EXTERNAL,
+        tmp_path,
+        replace(QUICK, holdout=0.5),
+        lambda what, _done, _total: told.append(what),
+    )
+    assert told == ["knn, fold 1 of 1", "kmeans, fold 1 of 1", "kmeans on all queries", "knn on all queries", told[-1]]
+    assert [selector.name for selector in result.selectors] == ["knn", "kmeans", "table"]

@@ -158,7 +158,7 @@ def test_of_many_queries_some_that_cover_are_fitted_and_it_says_so(
     pool, unseen = planted_pool(400), planted_pool(200, seed=1)
     everything = train_selector("svm", pool.features, pool.outcomes, c=1.0)
     assert everything.predictor.notes == ()
-    monkeypatch.setattr(svm, "_MOST_FITTED", 200)
+    monkeypatch.setattr(svm, "MOST_FITTED", 200)
     trained = train_selector("svm", pool.features, pool.outcomes, c=1.0)
     (note,) = trained.predictor.notes
     assert note == "svm was fitted on 200 of 400 queries, drawn to cover all categories and clusters"
