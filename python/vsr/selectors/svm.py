@@ -194,9 +194,9 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
         """Fit every model's machine and keep the union of their support vectors; on 20,000 queries at most."""
         fitted = None
         if data.n_queries > MOST_FITTED:
-            rows = covering_rows(data, MOST_FITTED, seed)
-            fitted = Fitted(len(rows), data.n_queries)
-            data = TrainingData(data.features[rows], data.codes[rows], data.quality[rows], data.prior)
+            drawn = covering_rows(data, MOST_FITTED, seed)
+            fitted = Fitted(len(drawn), data.n_queries)
+            data = TrainingData(data.features[drawn], data.codes[drawn], data.quality[drawn], data.prior)
         gamma = setting.gamma or default_gamma(data.features)
         rows = np.arange(data.n_queries, dtype=np.uint32)
         matrix = KernelMatrix(data.features, setting.kernel, gamma)
