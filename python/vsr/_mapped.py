@@ -5,10 +5,13 @@ A million feature rows are 3 GB. In a mapped file their pages can be given back 
 (`TMPDIR`), have no name from the start, and are gone with the array, however the process ends.
 """
 
+import contextlib
 import mmap
 import os
 import tempfile
+import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ MOST_ROWS_IN_MEMORY = 50_000
 #: Rows that are worked on at once.
 BLOCK_ROWS = 16_384
 
+_SOON_S = 0.05
 _OWN_MAPS: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
@@ -53,6 +57,27 @@ def forget_pages(array: npt.NDArray[Any]) -> None:
         base = base.obj
     if isinstance(base, mmap.mmap) and (is_read_only or base in _OWN_MAPS) and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
+
+
+@contextlib.contextmanager
+def forgotten_meanwhile(array: npt.NDArray[Any]) -> Iterator[None]:
+    """Give the pages of a mapped matrix back while the body, which has a copy of it by then, still works.
+
+    A copy is made while no other thread runs, so that the first moment in which this one can is behind it.
+    """
+    is_done = threading.Event()
+
+    def forget() -> None:
+        while not is_done.wait(_SOON_S):
+            forget_pages(array)
+
+    thread = threading.Thread(target=forget, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        thread.join()
 
 
 def blocks(n_rows: int) -> list[slice]:

@@ -1,5 +1,6 @@
 """KNN: the similarity-weighted, shrunk mean of what the nearest training queries say of every model."""
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from vsr._core import KnnIndex
+from vsr._mapped import MOST_ROWS_IN_MEMORY, forgotten_meanwhile
 from vsr.data.categories import CATEGORIES, category_names
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, IntArray, centred_rows
@@ -185,6 +187,9 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
 
     def fit(self, data: TrainingData, setting: KnnSetting, seed: int) -> KnnPredictor:  # noqa: ARG002
         """Keep the training queries and index them."""
+        many = data.n_queries > MOST_ROWS_IN_MEMORY
+        with forgotten_meanwhile(data.features) if many else contextlib.nullcontext():
+            index = KnnIndex(data.features, len(CATEGORIES), self.parameters.index)
         return KnnPredictor(
             setting=replace(setting, k=min(setting.k, data.n_queries)),
             measured=data.quality,
@@ -192,7 +197,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             trust=data.trust,
             best=data.best,
             queries=data.queries,
-            index=KnnIndex(data.features, len(CATEGORIES), self.parameters.index),
+            index=index,
             is_complete=bool(np.isfinite(data.quality).all()),
         )
 
