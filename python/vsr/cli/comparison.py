@@ -37,6 +37,7 @@ class ComparisonOptions:
     folds: int | None
     splits: int | None
     holdout: float | None
+    compare_on: int | None
     baselines: tuple[str, ...]
     seed: int
 
@@ -61,7 +62,7 @@ def compare_records(
     from vsr.evaluation.document import evaluation_document, metrics_document
     from vsr.evaluation.metrics.measure import metrics_of
     from vsr.evaluation.preparation import prepare_training
-    from vsr.evaluation.settings import N_SPLITS
+    from vsr.evaluation.settings import MOST_COMPARED
     from vsr.selectors import registry
 
     report.require()
@@ -84,7 +85,8 @@ def compare_records(
         seed=options.seed,
         holdout=options.holdout,
         folds=options.folds or N_FOLDS,
-        splits=options.splits or N_SPLITS,
+        splits=options.splits,
+        most_compared=options.compare_on or MOST_COMPARED,
         categories=options.categories or "predicted",
         rivals=rivals_of(options.baselines),
     )

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from vsr.cli.algorithm_options import AlgorithmChoice
 from vsr.cli.baselines import BASELINES, NO_BASELINES
 from vsr.cli.configured import DEFAULT_OUTPUT_DIR, config_option
-from vsr.cli.holding_out import holdout_option, splits_option
+from vsr.cli.holding_out import compared_option, holdout_option, splits_option
 from vsr.cli.options import (
     EmbeddingOptions,
     ObjectiveOptions,
@@ -92,6 +92,7 @@ _COMPARISON = "Comparison (records alone)"
 )
 @splits_option(_COMPARISON)
 @holdout_option(_COMPARISON)
+@compared_option(_COMPARISON)
 @option(
     "--baseline",
     "baselines",
@@ -119,6 +120,7 @@ def evaluate(
     folds: int | None,
     splits: int | None,
     holdout: float | None,
+    compare_on: int | None,
     baselines: tuple[str, ...],
     embedding: EmbeddingOptions,
     objective: ObjectiveOptions,
@@ -140,6 +142,7 @@ def evaluate(
         "--folds": folds,
         "--splits": splits,
         "--holdout": holdout,
+        "--compare-on": compare_on,
         "--baseline": baselines,
         "--report": report.directory,
     }
@@ -209,6 +212,7 @@ def evaluate(
             folds=folds,
             splits=splits,
             holdout=holdout,
+            compare_on=compare_on,
             baselines=baselines,
             seed=seed,
         ),

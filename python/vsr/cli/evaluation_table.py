@@ -40,8 +40,11 @@ def write_evaluation(evaluation: "Evaluation", *, shows_baselines: bool = False)
         times = "" if evaluation.n_splits == 1 else f"{evaluation.n_splits} times "
         way = f"{times}{evaluation.n_folds}-fold"
     n_categories = terminal.counted(evaluation.n_categories, "category", "categories")
+    compared = f"{evaluation.n_queries:,} queries"
+    if evaluation.n_sampled_from is not None:
+        compared = f"compared on a random sample of {evaluation.n_queries:,} of {evaluation.n_sampled_from:,} queries"
     terminal.write(
-        f"{evaluation.n_queries:,} queries, {evaluation.n_models} models, {n_categories}; "
+        f"{compared}, {evaluation.n_models} models, {n_categories}; "
         f"held out: {way}, {objective_label(evaluation.objective)}"
     )
     terminal.write("")

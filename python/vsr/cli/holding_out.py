@@ -17,7 +17,7 @@ def splits_option(section: str = OWN) -> Callable[[_Command], _Command]:
         section=section,
         type=click.IntRange(min=1),
         metavar="N",
-        show_default="3",
+        show_default="3; 1 on a sample of many",
         help="Split the queries into folds so often; 1 takes a third of the time.",
     )
 
@@ -31,4 +31,16 @@ def holdout_option(section: str = OWN) -> Callable[[_Command], _Command]:
         metavar="0..1",
         show_default="5 folds",
         help="Hold out this share of the queries once instead.",
+    )
+
+
+def compared_option(section: str = OWN) -> Callable[[_Command], _Command]:
+    """Add `--compare-on`; the command gets it as `compare_on: int | None`."""
+    return option(
+        "--compare-on",
+        section=section,
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="20,000",
+        help="Of more queries compare on a random sample of so many; training is on all.",
     )

@@ -53,7 +53,12 @@ class ReportOptions:
         require_writable(self.directory)
 
     def write(
-        self, evaluation: "Evaluation | None", held: "Held | None", categories: "CategorySource", records: Path
+        self,
+        evaluation: "Evaluation | None",
+        held: "Held | None",
+        categories: "CategorySource",
+        records: Path,
+        remarks: tuple[str, ...] = (),
     ) -> None:
         """Write the report, where one is asked for, and say where it is."""
         if self.directory is None:
@@ -63,7 +68,7 @@ class ReportOptions:
             return
         from vsr.report import gather, write_report
 
-        contents = gather(held, evaluation, categories, records, with_queries=not self.no_queries)
+        contents = gather(held, evaluation, categories, records, remarks=remarks, with_queries=not self.no_queries)
         files = write_report(self.directory, contents, with_queries=not self.no_queries)
         terminal.say(f"Report: {files[0]}")
 

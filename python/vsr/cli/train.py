@@ -18,7 +18,7 @@ from vsr.cli.engine import EngineOptions, engine_options
 from vsr.cli.evaluation_table import selector_label, write_evaluation
 from vsr.cli.file_formats import RECORDS
 from vsr.cli.findings import say_findings
-from vsr.cli.holding_out import holdout_option, splits_option
+from vsr.cli.holding_out import compared_option, holdout_option, splits_option
 from vsr.cli.options import (
     EmbeddingOptions,
     ObjectiveOptions,
@@ -62,6 +62,7 @@ _BENCHMARK = "Asking first"
 @option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read, and count them.")
 @holdout_option()
 @splits_option()
+@compared_option()
 @option(
     "--categories",
     type=click.Choice(("given", "predicted")),
@@ -110,6 +111,7 @@ def train(
     skip_bad_lines: bool,
     holdout: float | None,
     splits: int | None,
+    compare_on: int | None,
     categories: Literal["given", "predicted"],
     preferences: Path | None,
     feedback: FeedbackOptions,
@@ -137,7 +139,7 @@ def train(
     from vsr.data.preferences import read_preferences
     from vsr.diagnosis import check_outcomes
     from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
-    from vsr.evaluation.settings import N_SPLITS
+    from vsr.evaluation.settings import MOST_COMPARED
     from vsr.features.classifier import CategoryClassifier
     from vsr.training.pairs import GradedQueries, learnt_features
 
@@ -156,6 +158,8 @@ def train(
         raise click.UsageError("--engine ray has no effect with --analyze-only: nothing is compared.")
     if analyze_only and report.directory is not None:
         raise click.UsageError("--report has no effect with --analyze-only: nothing is compared.")
+    if analyze_only and compare_on is not None:
+        raise click.UsageError("--compare-on has no effect with --analyze-only: nothing is compared.")
     if analyze_only and keep_versions is not None:
         raise click.UsageError("--keep-versions has no effect with --analyze-only: nothing is trained.")
     chosen = registry.parts_first(dict.fromkeys(algorithms or registry.names()))
@@ -246,7 +250,8 @@ def train(
         target=objective.target,
         seed=seed,
         holdout=holdout,
-        splits=N_SPLITS if splits is None else splits,
+        splits=splits,
+        most_compared=MOST_COMPARED if compare_on is None else compare_on,
         categories=categories,
         preferences=learnt,
         classifier=classifier,
@@ -263,7 +268,8 @@ def train(
             progress=lambda what, done, total: show(done, total, note=what),
         )
     _print(result, folder, as_json=as_json)
-    report.write(result.evaluation, result.held, categories, records_path)
+    remarks = tuple(f"{note}." for selector in result.selectors for note in selector.predictor.notes)
+    report.write(result.evaluation, result.held, categories, records_path, remarks)
     exit_code = 0 if asked is None else asking.exit_code(asked)
     if asked is not None and exit_code == TOO_MANY_FAILED:
         asking.say_too_many_failed(asked)

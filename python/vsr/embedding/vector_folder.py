@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._files import atomic_writer
+from vsr._mapped import empty_matrix
 from vsr.embedding.fingerprint import Fingerprint
 from vsr.embedding.vectors import as_embeddings
 from vsr.errors import EmbeddingError, OutputError, RecordError, install
@@ -217,7 +218,7 @@ class VectorFolder:
                 f"{self.address}: holds vectors of other queries, or in another order; expected those of this file. "
                 "Embed it"
             )
-        vectors = np.empty((len(texts), fingerprint.width), dtype=np.float32)
+        vectors = empty_matrix(len(texts), fingerprint.width)
         n_times = np.zeros(len(texts), dtype=np.int64)
         for name in listed.shards:
             table = self._read(name)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vsr._mapped import blocks, forget_pages
 from vsr.errors import RecordError
 
 
@@ -51,10 +52,15 @@ def finite_matrix(values: ArrayLike, *, noun: str) -> NDArray[np.float32]:
         raise RecordError(f"{noun} are no matrix of numbers ({error}); expected one row a query") from error
     if array.ndim != 2 or array.shape[1] == 0:
         raise RecordError(f"{noun} have shape {array.shape}; expected one row a query, of at least one number")
-    finite = np.isfinite(array)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        raise RecordError(f"{noun} hold {array[row, column]} in row {row}, column {column}; expected finite numbers")
+    for block in blocks(len(array)):
+        finite = np.isfinite(array[block])
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise RecordError(
+                f"{noun} hold {array[block][row, column]} in row {block.start + row}, column {column}; expected finite "
+                "numbers"
+            )
+        forget_pages(array)
     return array
 
 

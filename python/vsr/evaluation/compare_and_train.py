@@ -11,21 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._files import require_writable
+from vsr._mapped import forget_pages
 from vsr.choice.objective import Objective
 from vsr.choice.target import Target
 from vsr.data.outcomes import Outcomes
 from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
-from vsr.evaluation.cross_validation import conclude, hold_out
+from vsr.evaluation.cross_validation import compared_rows, conclude, hold_out
 from vsr.evaluation.document import evaluation_document
-from vsr.evaluation.fold_work import FoldEngine, in_this_process
+from vsr.evaluation.fold_work import FoldEngine, fitting_order, in_this_process
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.held_reference import held_categories, held_models
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
 from vsr.evaluation.results import CategorySource, Evaluation
 from vsr.evaluation.rivals.rival import RivalRouter
 from vsr.evaluation.selection import selection_by_category
-from vsr.evaluation.settings import N_SPLITS, ComparisonSettings
+from vsr.evaluation.settings import MOST_COMPARED, N_SPLITS, ComparisonSettings
 from vsr.evaluation.sliding.targets import instead_of, keeps
 from vsr.features import CategoryClassifier, split_features
 from vsr.persistence import save_selectors, write_manifest
@@ -75,7 +76,7 @@ class TrainingSettings:
         seed: seed of folds, fits and bootstrap.
         holdout: share of the queries to hold out once; None for folds.
         folds: number of folds; fewer where queries are few.
-        splits: how often the queries are split into folds.
+        splits: how often the queries are split into folds; None: three times, once where they are a sample of many.
         categories: whether queries will arrive with their category or have it predicted.
         category_weight: what stands in the category columns of a feature row.
         preferences: pairs of the models of the outcomes, for algorithms that learn from them.
@@ -86,6 +87,7 @@ class TrainingSettings:
         keep_versions: write to a folder of its own, which becomes the current one, and keep so many of these; without
             it to the folder itself, unless that keeps versions already.
         engine: what works on the folds.
+        most_compared: more queries than these are compared on a random sample of so many; artefacts are trained on all.
     """
 
     algorithms: tuple[str, ...] = field(default_factory=registry.names)
@@ -94,7 +96,7 @@ class TrainingSettings:
     seed: int = 0
     holdout: float | None = None
     folds: int = N_FOLDS
-    splits: int = N_SPLITS
+    splits: int | None = None
     categories: CategorySource = "predicted"
     category_weight: float = 1.0
     preferences: Preferences | None = None
@@ -104,6 +106,7 @@ class TrainingSettings:
     artefact_format: ArtefactFormat = "auto"
     keep_versions: int | None = None
     engine: FoldEngine = in_this_process
+    most_compared: int = MOST_COMPARED
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +184,8 @@ def compare_and_train(
         table = table.without_categories()
     selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
     recommended = recommended or _TABLE
+    notes += [note for selector in selectors for note in selector.predictor.notes]
+    forget_pages(features)
     held_out = None if evaluation is None else evaluation_document(evaluation)
     with new_training(output_dir, settings.keep_versions) as training:
         folder = training.folder
@@ -265,12 +270,14 @@ def _train(
     table = Trainer.prepare(
         features, outcomes, settings.seed, settings.objective, settings.preferences, settings.classifier
     )
-    selectors: list[TrainedSelector] = []
-    for done, name in enumerate(registry.parts_first(settings.algorithms)):
+    names = registry.parts_first(settings.algorithms)
+    selectors: dict[str, TrainedSelector] = {}
+    for done, name in enumerate(fitting_order(names, outcomes.n_queries)):
         if progress is not None:
-            progress(f"{name} on all queries", done, len(settings.algorithms))
-        selectors.append(table.train(name, selectors, **settings.parameters.get(name, {})))
-    return tuple(selectors)
+            progress(f"{name} on all queries", done, len(names))
+        parts = [selectors[part] for part in names if part in selectors]
+        selectors[name] = table.train(name, parts, **settings.parameters.get(name, {}))
+    return tuple(selectors[name] for name in names)
 
 
 def compare_prepared(
@@ -309,7 +316,7 @@ def compare_prepared(
         algorithms=tuple(name for name in settings.algorithms if registry.algorithm(name).learns)
         or settings.algorithms,
         folds=n_folds,
-        splits=settings.splits,
+        splits=settings.splits or (N_SPLITS if outcomes.n_queries <= settings.most_compared else 1),
         holdout=settings.holdout,
         objective=settings.objective,
         categories=settings.categories,
@@ -319,7 +326,8 @@ def compare_prepared(
         classifier=prepared.classifier,
         rivals=settings.rivals,
         target=settings.target,
+        most_queries=settings.most_compared,
     )
     held, selectors = hold_out(prepared.features, outcomes, how, progress, settings.engine)
-    held, evaluation = conclude(held, how, prepared.features[outcomes.measured_rows], progress)
+    held, evaluation = conclude(held, how, compared_rows(prepared.features, outcomes, held), progress)
     return HeldComparison(evaluation, selectors, held)

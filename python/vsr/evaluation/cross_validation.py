@@ -111,8 +111,14 @@ def compare(
         TrainingError: As in `cross_validate`.
     """
     held, selectors = hold_out(features, outcomes, settings, progress)
-    rows = features_of(outcomes, features)[outcomes.measured_rows]
+    rows = compared_rows(features_of(outcomes, features), outcomes, held)
     return Comparison(conclude(held, settings, rows, progress)[1], selectors)
+
+
+def compared_rows(features: npt.NDArray[np.float32], outcomes: Outcomes, held: Held) -> npt.NDArray[np.float32]:
+    """Features of the queries that were compared, out of those of all outcomes."""
+    measured = outcomes.measured_rows
+    return features[measured if held.sample is None else measured[held.sample]]
 
 
 def conclude(
@@ -176,7 +182,12 @@ def hold_out(
         require_cost(settings.objective, outcomes)
     rows = features_of(outcomes, features)
     measured = outcomes.measured_rows
-    rows, outcomes = rows[measured], outcomes.take(measured)
+    if len(measured) < outcomes.n_queries:
+        rows, outcomes = rows[measured], outcomes.take(measured)
+    all_rows, all_outcomes = rows, outcomes
+    sample = _sample(outcomes.n_queries, settings)
+    if sample is not None:
+        rows, outcomes = rows[sample], outcomes.take(sample)
     names, n_queries = registry.parts_first(settings.algorithms), outcomes.n_queries
     codes = split_features(rows).codes
     groups = query_groups(split_features(rows).embeddings, outcomes.groups)
@@ -219,10 +230,10 @@ def hold_out(
             accuracies.append(result.classifier_accuracy)
     everything = np.arange(n_queries)
     fold = Fold.prepare(
-        rows,
-        outcomes,
-        everything,
-        everything,
+        all_rows,
+        all_outcomes,
+        np.arange(all_outcomes.n_queries),
+        everything if sample is None else sample,
         settings.objective,
         settings.seed,
         settings.preferences,
@@ -248,8 +259,17 @@ def hold_out(
         n_folds=n_folds,
         recommended=on_all.judged,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
+        sample=sample,
+        n_sampled_from=all_outcomes.n_queries,
     )
     return held, tuple(trained)
+
+
+def _sample(n_queries: int, settings: ComparisonSettings) -> IntArray | None:
+    """Draw the queries to compare on, ascending; None for all of them."""
+    if settings.most_queries is None or n_queries <= settings.most_queries:
+        return None
+    return np.sort(np.random.default_rng(settings.seed).permutation(n_queries)[: settings.most_queries])
 
 
 def require_cost(objective: Objective, outcomes: Outcomes) -> None:

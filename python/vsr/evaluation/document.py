@@ -17,6 +17,7 @@ def evaluation_document(evaluation: Evaluation, *, with_curve: bool = False) -> 
     curve = evaluation.curve if with_curve else None
     return {
         "n_queries": evaluation.n_queries,
+        **({} if evaluation.n_sampled_from is None else {"n_sampled_from": evaluation.n_sampled_from}),
         "n_models": evaluation.n_models,
         "n_categories": evaluation.n_categories,
         "n_folds": evaluation.n_folds,

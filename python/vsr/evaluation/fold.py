@@ -61,12 +61,18 @@ class Fold:
         preferences: Preferences | None,
         classifier: CategoryClassifier | None = None,
     ) -> "Fold":
-        """Train the table on some rows, with a classifier that was fitted on them if there is one; prepare others."""
-        own = outcomes.take(train)
+        """Train the table on some rows, with a classifier that was fitted on them if there is one; prepare others.
+
+        `train` is ascending.
+        """
+        is_all = len(train) == outcomes.n_queries
+        own = outcomes if is_all else outcomes.take(train)
         columns = np.flatnonzero(own.observed.any(axis=0))
-        own = own.with_models([outcomes.models[column] for column in columns])
+        if len(columns) < outcomes.n_models:
+            own = own.with_models([outcomes.models[column] for column in columns])
         among = None if preferences is None else preferences.among(columns)
-        table = Trainer.prepare(features[train], own, seed, objective, among, classifier)
+        rows = features if is_all else features[train]
+        table = Trainer.prepare(rows, own, seed, objective, among, classifier)
         given = np.ascontiguousarray(features[test])
         split = split_features(given)
         predicted, categories = given, split.categories

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vsr._mapped import MOST_ROWS_IN_MEMORY
 from vsr.data.categories import category_shares
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.fold import Fold
@@ -130,12 +131,27 @@ def train_all(
         told: told the name of each before it is trained.
         is_kept: whether the selectors are for use, and not for this fold alone.
     """
-    trained: list[TrainedSelector] = []
-    for name in registry.parts_first(settings.algorithms):
+    names = registry.parts_first(settings.algorithms)
+    trained: dict[str, TrainedSelector] = {}
+    for name in fitting_order(names, fold.table.data.n_queries):
         told(name)
         parameters = {} if is_kept else dict(registry.algorithm(name).parameters_in_folds)
-        trained.append(fold.table.train(name, trained, **parameters | dict(settings.parameters.get(name, {}))))
-    return trained
+        parts = [trained[part] for part in names if part in trained]
+        trained[name] = fold.table.train(name, parts, **parameters | dict(settings.parameters.get(name, {})))
+    return [trained[name] for name in names]
+
+
+def fitting_order(names: Sequence[str], n_queries: int) -> list[str]:
+    """Order algorithms as they are to be fitted: of many queries, what keeps all features comes behind the others.
+
+    Args:
+        names: registry names, those that combine others last.
+        n_queries: that are trained on.
+    """
+    if n_queries <= MOST_ROWS_IN_MEMORY:
+        return list(names)
+    algorithms = {name: registry.algorithm(name) for name in names}
+    return sorted(names, key=lambda name: (algorithms[name].combines, algorithms[name].keeps_features))
 
 
 def _best_of(selectors: Sequence[TrainedSelector]) -> TrainedSelector:

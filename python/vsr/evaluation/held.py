@@ -99,20 +99,23 @@ class Held:
     """What the splits gave.
 
     Attributes:
-        outcomes: all queries.
+        outcomes: all queries that were compared.
         codes: (n_queries,) category of each.
         predicted_categories: (n_splits, n_queries, 15) shares of the categories that were predicted for each while it
             was held out.
         folds: per split, (n_queries,) the fold in which each was held out, -1 for never.
         trainings: per split and fold, the training part.
         choices: per method, what it chose for held-out queries; with scores for the category table and the judged one.
-        deployed: per method, what it chooses for all queries when trained on them.
+        deployed: per method, what it chooses for these queries when trained on all.
         groups: (n_queries,) queries that belong together, which were held out together and vary together.
         deployed_training: these queries, as a training part.
         deployed_categories: (n_queries, 15) shares that a classifier trained on all would predict for each.
         n_folds: folds that there were.
         recommended: the selector that the folds' choices inside are judged for.
         classifier_accuracy: of the category classifier; None where there is none.
+        sample: (n_queries,) ascending numbers of the queries among all measured ones, where these are a random sample
+            of them; None where they are all.
+        n_sampled_from: how many measured queries there are in all.
     """
 
     outcomes: Outcomes
@@ -128,6 +131,8 @@ class Held:
     n_folds: int
     recommended: str
     classifier_accuracy: float | None
+    sample: IntArray | None
+    n_sampled_from: int
 
     @property
     def n_splits(self) -> int:

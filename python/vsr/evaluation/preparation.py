@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vsr._mapped import blocks, empty_matrix, forget_pages
 from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.embedding.vectors import as_embeddings, unit_rows
 from vsr.errors import RecordError, TrainingError
-from vsr.features import CategoryClassifier, fill_categories, join_features
+from vsr.features import CategoryClassifier, feature_dim, fill_categories, with_categories
 from vsr.selectors.training_data import Preferences
 from vsr.training.folds import FEW_QUERIES
 
@@ -19,7 +20,7 @@ class PreparedTraining:
     """Measured queries as selectors see them.
 
     Attributes:
-        features: (n_queries, n_features) float32.
+        features: (n_queries, n_features) float32, read-only.
         outcomes: the same queries, with the models that were measured at all.
         preferences: pairs of these models.
         notes: what a person should know, one sentence each.
@@ -55,7 +56,7 @@ def prepare_training(
         RecordError: Outcomes and vectors do not fit.
         TrainingError: Too few queries, or no preference pair is left.
     """
-    vectors = unit_rows(as_embeddings(embeddings))
+    vectors = as_embeddings(embeddings)
     if len(vectors) != outcomes.n_queries:
         raise RecordError(
             f"{len(vectors)} embeddings for {outcomes.n_queries} unique queries; expected one row per unique query, "
@@ -67,8 +68,14 @@ def prepare_training(
             f"{len(measured)} unique queries have a measured quality; at least 2 are needed to learn anything, and "
             f"{FEW_QUERIES} to judge it. Measure more queries"
         )
-    outcomes, vectors = outcomes.take(measured), vectors[measured]
-    filled = fill_categories(vectors, outcomes.categories, classifier)
+    if len(measured) < outcomes.n_queries:
+        outcomes = outcomes.take(measured)
+    features = empty_matrix(len(measured), feature_dim(vectors.shape[1]))
+    units = features[:, : vectors.shape[1]]
+    for block in blocks(len(measured)):
+        units[block] = unit_rows(vectors[measured[block]])
+        forget_pages(vectors)
+    filled = fill_categories(units, outcomes.categories, classifier)
     notes = filled.lines()
     seen: list[bool] = np.any(outcomes.observed, axis=0).tolist()
     never = [name for name, is_seen in zip(outcomes.models, seen, strict=True) if not is_seen]
@@ -84,8 +91,10 @@ def prepare_training(
             f"only {outcomes.n_queries} unique queries: the intervals are too wide to say whether routing pays; "
             f"measure {FEW_QUERIES} at the very least, some hundreds are better"
         )
+    features = with_categories(features, category_codes(filled.categories), category_weight)
+    features.flags.writeable = False  # so that nobody has to copy them
     return PreparedTraining(
-        features=join_features(vectors, category_codes(filled.categories), category_weight),
+        features=features,
         outcomes=outcomes,
         preferences=preferences,
         notes=tuple(notes),

@@ -169,7 +169,7 @@ class Evaluation:
     """A held-out comparison.
 
     Attributes:
-        n_queries: unique queries.
+        n_queries: unique queries that were compared.
         n_models: models.
         n_categories: categories that occur.
         n_folds: folds, 1 for a single hold-out.
@@ -192,6 +192,8 @@ class Evaluation:
         curve: what sliding the objective would do; None where nobody worked it out.
         judged_labels: what judged qualities are worth; None where none is only judged.
         has_logged_draws: whether records say with which probability their calls were drawn.
+        n_sampled_from: where the queries are a random sample, how many there were to draw from, on all of which what is
+            deployed was trained; None where they are all.
     """
 
     n_queries: int
@@ -216,6 +218,7 @@ class Evaluation:
     curve: Curve | None = None
     judged_labels: JudgedLabels | None = None
     has_logged_draws: bool = False
+    n_sampled_from: int | None = None
 
     def method(self, name: str) -> MethodResult:
         """Give the line of a method by its name."""

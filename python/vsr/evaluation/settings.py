@@ -13,6 +13,8 @@ from vsr.selectors.training_data import Preferences
 
 #: How often the queries are split into folds: the choice of one split is half luck.
 N_SPLITS = 3
+#: Queries that a comparison is made on: of more a random sample, whose intervals are narrow already.
+MOST_COMPARED = 20_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class ComparisonSettings:
         target: what choices may need at most; the table is then under the objective that meets it, and `objective` is
             the one under which the selector to judge is chosen inside the folds.
         learning_curve: whether to draw the learning curve whatever the verdict; an open one has it anyway.
+        most_queries: more measured queries than these are compared on a random sample of so many; None for no limit.
+            What is trained on all queries is trained on all the same.
     """
 
     algorithms: tuple[str, ...]
@@ -49,3 +53,4 @@ class ComparisonSettings:
     rivals: tuple[RivalRouter, ...] = ()
     target: Target | None = None
     learning_curve: bool = False
+    most_queries: int | None = None

@@ -38,6 +38,7 @@ def summarise(
     outcomes, lines = held.outcomes, Lines(held, objective, seed)
     series = lines.series(less, categories) if less else None
     n_categories = len(np.unique(held.codes))
+    n_sampled_from = None if held.sample is None else held.n_sampled_from
     models = outcomes.models
     named = models[lines.named]
     highest = int(np.nanargmax(lines.all_measured.quality.mean(axis=0)))
@@ -81,10 +82,17 @@ def summarise(
             model: float(share)
             for model, share in zip(models, lines.measured.is_best.mean(axis=0).tolist(), strict=True)
         },
-        verdict=judge(lines.evidence(categories, series), categories if has_ways else None, held.recommended, named),
+        verdict=judge(
+            lines.evidence(categories, series),
+            categories if has_ways else None,
+            held.recommended,
+            named,
+            n_sampled_from=n_sampled_from,
+        ),
         classifier_accuracy=held.classifier_accuracy,
         seed=seed,
         judged_labels=JudgedLabels.of(outcomes),
         has_logged_draws=outcomes.probability is not None,
+        n_sampled_from=n_sampled_from,
         learning_curve=() if series is None else series.points(lines.gain(lines.columns(JUDGED, categories))),
     )

@@ -58,6 +58,7 @@ def judge(
     best_single: str,
     *,
     unit: str = "points",
+    n_sampled_from: int | None = None,
 ) -> Verdict:
     """Put the verdict into one sentence.
 
@@ -67,6 +68,7 @@ def judge(
         recommended: algorithm to use if routing pays.
         best_single: the model to use if it does not.
         unit: what a hundredth of utility is called.
+        n_sampled_from: where the evidence is a random sample of the queries, how many there are in all.
     """
     kind = evidence.kind()
     judged = evidence.judged
@@ -101,6 +103,8 @@ def judge(
             sentence = f"Do not route yet: the gain over {over_single}, {gained}, is not surely there"
         if needed is not None:
             sentence += f"; the learning curve says that about {needed:,} queries would decide"
+        if judged is not None and n_sampled_from is not None:
+            sentence += f", and there are {n_sampled_from:,}: compare on more of them"
     else:
         gained = _gain(judged, unit, where)
         sentence = f"Do not route: nothing surely beats {over_single} (the chosen selector, {recommended}: {gained})"

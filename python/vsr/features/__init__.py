@@ -8,6 +8,7 @@ from vsr.features.layout import (
     feature_dim,
     join_features,
     split_features,
+    with_categories,
 )
 from vsr.features.missing import FilledCategories, ResolvedCategories, fill_categories, resolve_categories
 
@@ -23,4 +24,5 @@ __all__ = [
     "join_features",
     "resolve_categories",
     "split_features",
+    "with_categories",
 ]

@@ -16,6 +16,8 @@ MIN_LABELLED = 40
 """Labelled queries, of two categories at least, that a classifier is fitted on."""
 
 
+# Beyond so many labelled queries a random sample is fitted: a thousand weights a category are settled by then.
+_MOST_FITTED = 50_000
 _REGULARISATIONS = np.geomspace(0.01, 100.0, 9)
 # 0 is the one-hot of the most probable category; the others are a factor of 1.2 apart.
 _TEMPERATURES = (0.0, *np.geomspace(0.02, 2.0, 26))
@@ -99,8 +101,11 @@ class CategoryClassifier:
         Raises:
             RecordError: No row is labelled, the lengths differ, or an embedding is not finite.
         """
-        embeddings = as_embeddings(embeddings)
         codes = np.asarray(codes, dtype=np.int64)
+        if np.count_nonzero(codes >= 0) > _MOST_FITTED and codes.shape == (len(embeddings),):
+            drawn = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(codes >= 0))[:_MOST_FITTED])
+            embeddings, codes = embeddings[drawn], codes[drawn]
+        embeddings = as_embeddings(embeddings)
         if codes.shape != (len(embeddings),):
             raise RecordError(f"category classifier: {len(embeddings)} embeddings but codes of shape {codes.shape}")
         labelled = codes >= 0

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vsr._checks import as_list, require_kind, require_number
+from vsr._mapped import MOST_ROWS_IN_MEMORY, blocks, forget_pages
 from vsr.data.categories import CATEGORIES, MISSING, Categories, category_codes
 from vsr.embedding.vectors import as_embeddings, finite_matrix, unit_rows
 from vsr.errors import RecordError
@@ -99,12 +100,24 @@ def join_features(
     Raises:
         RecordError: The weight is no number, negative or not finite, or a code is none.
     """
-    require_number(category_weight, "category weight", "a number of 0 or more", RecordError)
-    if not (math.isfinite(category_weight) and category_weight >= 0):
-        raise RecordError(f"category weight is {category_weight}; expected a number of 0 or more")
     n_rows, dim = embeddings.shape
     features = np.zeros((n_rows, feature_dim(dim)), dtype=np.float32)
     features[:, :dim] = embeddings
+    return with_categories(features, categories, category_weight)
+
+
+def with_categories(
+    features: NDArray[np.float32], categories: Categories, category_weight: float
+) -> NDArray[np.float32]:
+    """Fill the category columns of features, which are all 0; arguments and errors as of `join_features`.
+
+    Returns:
+        The same array.
+    """
+    require_number(category_weight, "category weight", "a number of 0 or more", RecordError)
+    if not (math.isfinite(category_weight) and category_weight >= 0):
+        raise RecordError(f"category weight is {category_weight}; expected a number of 0 or more")
+    dim = features.shape[1] - len(CATEGORIES)
     if categories.ndim == 2:
         features[:, dim:] = category_weight * categories[:, : len(CATEGORIES)]
         return features
@@ -156,7 +169,7 @@ def split_features(features: NDArray[np.float32]) -> SplitFeatures:
     """
     features = as_features(features)
     dim = features.shape[1] - len(CATEGORIES)
-    block = features[:, dim:]
+    block = _category_columns(features, dim)
     codes = np.where(block.any(axis=1), block.argmax(axis=1), MISSING).astype(np.int64)
     sums = block.sum(axis=1, dtype=np.float64)
     categories: Categories = codes
@@ -167,3 +180,14 @@ def split_features(features: NDArray[np.float32]) -> SplitFeatures:
         categories /= np.maximum(total, np.finfo(np.float32).tiny)
         categories[total[:, 0] <= 0.0, -1] = 1.0
     return SplitFeatures(features[:, :dim], codes, categories, float(sums.max(initial=0.0)))
+
+
+def _category_columns(features: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+    """The columns behind the embedding; of many mapped rows a copy, so that the pages of all of them are not kept."""
+    if len(features) <= MOST_ROWS_IN_MEMORY:
+        return features[:, dim:]
+    columns = np.empty((len(features), features.shape[1] - dim), dtype=np.float32)
+    for block in blocks(len(features)):
+        columns[block] = features[block, dim:]
+        forget_pages(features)
+    return columns

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vsr._mapped import blocks
 from vsr.data.categories import CATEGORIES, MISSING, OTHER, Categories, category_codes, category_shares, most_probable
 from vsr.features.classifier import MIN_LABELLED, CategoryClassifier
 
@@ -46,7 +47,9 @@ def resolve_categories(
         filled = np.where(missing, OTHER, codes)
         return ResolvedCategories(filled, filled, predicted=none, assumed=missing)
     shares = category_shares(codes)
-    shares[missing] = classifier.shares(embeddings[missing])
+    rows = np.flatnonzero(missing)
+    for block in blocks(len(rows)):
+        shares[rows[block]] = classifier.shares(embeddings[rows[block]])
     filled = most_probable(shares)
     return ResolvedCategories(filled if classifier.temperature == 0.0 else shares, filled, missing, none)
 

@@ -45,6 +45,11 @@ class Predictor(ABC):
     def n_features(self) -> int:
         """Width of a feature row."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the fit, one sentence each."""
+        return ()
+
     @abstractmethod
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:
         """Predict how far every model is off its prior.
@@ -164,6 +169,7 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
         learns: whether it predicts anything beyond the prior, so that there is something to compare.
         parameters_in_folds: what stands for parameters that nobody gave where a fit only chooses for held-out queries
             and is thrown away: the same decisions in less time.
+        keeps_features: whether what it learns holds all features: where these are many, it is fitted behind the others.
         combines: whether it is made of other selectors of the training, `TrainingData.parts`, instead of being fitted
             in folds: it then says itself what it predicts out of fold (`held_out`), without a slope.
     """
@@ -177,6 +183,7 @@ class Algorithm(ABC, Generic[ParametersT, SettingT]):
     largest_slope: ClassVar[float] = 1.0
     learns_from_preferences: ClassVar[bool] = False
     learns: ClassVar[bool] = True
+    keeps_features: ClassVar[bool] = False
     combines: ClassVar[bool] = False
     parameters_in_folds: ClassVar[Mapping[str, Any]] = {}
 

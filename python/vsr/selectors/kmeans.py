@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from vsr._core import kmeans_fit, squared_distances
+from vsr._core import squared_distances
+from vsr._mapped import MOST_ROWS_IN_MEMORY
 from vsr.prior.category_means import FloatArray, centred_rows
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
+from vsr.selectors.clustering import cluster_rows
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
 from vsr.selectors.training_data import Features, TrainingData
 
 _CLUSTERS = (8, 16, 32, 64)
 _SHRINKAGE = (100.0, 30.0, 10.0)
 _BANDWIDTH = (0.1, 0.05, 0.02)
-_MAX_ITERATIONS = 100
-_TOLERANCE = 1e-4
 # More starts find slightly denser clusters but no better routing; the sweep looks at four numbers of clusters per fold.
 _SWEEP_STARTS = 1
 _FINAL_STARTS = 4
@@ -133,7 +133,7 @@ class KMeans(Algorithm[KMeansParameters, KMeansSetting]):
     ) -> Iterator[SweepResult[KMeansSetting]]:
         """Cluster once for every number of clusters."""
         for number in sorted({setting.num_clusters for setting in settings}):
-            centroids, labels = _cluster(data, number, _SWEEP_STARTS, seed)
+            centroids, labels = cluster_rows(data.features, number, _SWEEP_STARTS, seed)
             squared = squared_distances(features, centroids)
             for setting in settings:
                 if setting.num_clusters == number:
@@ -142,18 +142,17 @@ class KMeans(Algorithm[KMeansParameters, KMeansSetting]):
 
     def fit(self, data: TrainingData, setting: KMeansSetting, seed: int) -> KMeansPredictor:
         """Cluster the training queries and take the clusters' means."""
-        centroids, labels = _cluster(data, setting.num_clusters, _FINAL_STARTS, seed)
+        centroids, labels = cluster_rows(data.features, setting.num_clusters, _FINAL_STARTS, seed)
         residual = _cluster_residuals(data, labels, len(centroids), setting.shrinkage)
-        members = _members(labels, len(centroids))
-        sizes = members.sum(axis=1)
-        priors = members @ data.prior.rows(data.codes) / np.maximum(sizes, 1.0)[:, None]
+        sizes = np.bincount(labels, minlength=len(centroids))
+        priors = _sums(data.prior.rows(data.codes), labels, len(centroids)) / np.maximum(sizes, 1.0)[:, None]
         priors[sizes == 0] = data.prior.overall
         return KMeansPredictor(
             setting=setting,
             centroids=centroids,
             cluster_residual=residual,
             cluster_quality=np.clip(priors + residual, 0.0, 1.0),
-            cluster_sizes=sizes.astype(np.int64),
+            cluster_sizes=sizes,
         )
 
     @classmethod
@@ -209,15 +208,13 @@ class KMeans(Algorithm[KMeansParameters, KMeansSetting]):
         )
 
 
-def _cluster(data: TrainingData, n_clusters: int, n_starts: int, seed: int) -> tuple[Features, npt.NDArray[np.uint32]]:
-    n_clusters = min(n_clusters, data.n_queries)
-    centroids, labels, _ = kmeans_fit(data.features, n_clusters, n_starts, _MAX_ITERATIONS, _TOLERANCE, seed)
-    return centroids, labels
-
-
-def _members(labels: npt.NDArray[np.uint32], n_clusters: int) -> FloatArray:
-    """(n_clusters, n) one-hot."""
-    return np.asarray(labels == np.arange(n_clusters)[:, None], dtype=np.float64)
+def _sums(values: FloatArray, labels: npt.NDArray[np.uint32], n_clusters: int) -> FloatArray:
+    """Sum the rows of every cluster: (n, n_models) -> (n_clusters, n_models)."""
+    sums = np.zeros((n_clusters, values.shape[1]))
+    for start in range(0, len(values), MOST_ROWS_IN_MEMORY):
+        block = slice(start, start + MOST_ROWS_IN_MEMORY)
+        sums += (labels[block] == np.arange(n_clusters)[:, None]).astype(np.float64) @ values[block]
+    return sums
 
 
 def _cluster_residuals(
@@ -225,10 +222,9 @@ def _cluster_residuals(
 ) -> FloatArray:
     """Shrunk mean residual of every model in every cluster: (n_clusters, n_models), centred."""
     observed = np.isfinite(data.freed_residual)
-    members = _members(labels, n_clusters)
     trust = observed if data.trust is None else data.trust
-    sums = members @ np.where(observed, trust * data.freed_residual, 0.0)
-    return centred_rows(sums / np.maximum(members @ trust + shrinkage, 1e-12))
+    sums = _sums(np.where(observed, trust * data.freed_residual, 0.0), labels, n_clusters)
+    return centred_rows(sums / np.maximum(_sums(trust, labels, n_clusters) + shrinkage, 1e-12))
 
 
 def _memberships(squared: npt.NDArray[np.float32], bandwidth: float) -> FloatArray:

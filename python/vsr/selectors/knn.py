@@ -1,5 +1,6 @@
 """KNN: the similarity-weighted, shrunk mean of what the nearest training queries say of every model."""
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from vsr._core import KnnIndex
+from vsr._mapped import MOST_ROWS_IN_MEMORY, forgotten_meanwhile
 from vsr.data.categories import CATEGORIES, category_names
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, IntArray, centred_rows
@@ -148,6 +150,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
     }
     stored: ClassVar = {f"vsr.predictor.{name}": kind for name, kind in _STORED.items()}
     parameters_model = KnnParameters
+    keeps_features = True
 
     def settings(self, n_rows: int) -> Sequence[KnnSetting]:
         """Settings to choose from, simplest (largest k, largest shrinkage) first."""
@@ -187,6 +190,9 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
 
     def fit(self, data: TrainingData, setting: KnnSetting, seed: int) -> KnnPredictor:  # noqa: ARG002
         """Keep the training queries and index them."""
+        many = data.n_queries > MOST_ROWS_IN_MEMORY
+        with forgotten_meanwhile(data.features) if many else contextlib.nullcontext():
+            index = KnnIndex(data.features, len(CATEGORIES), self.parameters.index)
         return KnnPredictor(
             setting=replace(setting, k=min(setting.k, data.n_queries)),
             measured=data.quality,
@@ -194,7 +200,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             trust=data.trust,
             best=data.best,
             queries=data.queries,
-            index=KnnIndex(data.features, len(CATEGORIES), self.parameters.index),
+            index=index,
             is_complete=data.trust is None,
         )
 

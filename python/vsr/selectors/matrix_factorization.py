@@ -143,7 +143,7 @@ class MatrixFactorization(Algorithm[MatrixFactorizationParameters, MatrixFactori
         p, f, b = adam.parameters
 
         def fill_gradients(batch: npt.NDArray[np.int64]) -> None:
-            rows = split.features[batch]
+            rows = split.batch(batch)
             projected = rows @ p
             delta = sigmoid(projected @ f.T + b).astype(np.float32, copy=False)
             delta -= split.target[batch]
@@ -157,7 +157,7 @@ class MatrixFactorization(Algorithm[MatrixFactorizationParameters, MatrixFactori
 
         best = descend(
             adam,
-            len(split.features),
+            len(split.rows),
             fill_gradients,
             lambda: split.error(sigmoid(((split.held_out_features @ p) @ f.T + b).astype(np.float64))),
             schedule,

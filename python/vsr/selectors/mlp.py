@@ -163,11 +163,11 @@ def _train(data: TrainingData, hidden: Sequence[int], generator: np.random.Gener
     weights, biases = adam.parameters[:n_layers], adam.parameters[n_layers:]
 
     def fill_gradients(batch: npt.NDArray[np.int64]) -> None:
-        _fill_gradients(split.features[batch], split.target[batch], split.cell_weights(batch), weights, biases, adam)
+        _fill_gradients(split.batch(batch), split.target[batch], split.cell_weights(batch), weights, biases, adam)
 
     best = descend(
         adam,
-        len(split.features),
+        len(split.rows),
         fill_gradients,
         lambda: split.error(sigmoid(_forward(split.held_out_features, weights, biases)[-1].astype(np.float64))),
         _SCHEDULE,

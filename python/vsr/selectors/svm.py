@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -15,12 +15,15 @@ from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, MeanTable, centred_rows
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
+from vsr.selectors.coverage import covering_rows
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveNumber
 from vsr.selectors.training_data import Features, TrainingData
 
 _C = (0.1, 0.3, 1.0, 3.0)
 # linfa-svm computes the kernel matrix again for every model; up to here that is not felt.
 _LINFA_MAX_ROWS = 500
+#: More queries than these are not fitted: their kernel matrix is 1.6 GB, and that of twice as many four times that.
+MOST_FITTED = 20_000
 _FINAL_TOLERANCE = 1e-3
 _SWEEP_TOLERANCE = 1e-2
 
@@ -58,6 +61,19 @@ class SvmSetting:
     kernel: Kernel
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """How many of the training queries a fit was on.
+
+    Attributes:
+        n_rows: those that were drawn.
+        n_queries: all that there were.
+    """
+
+    n_rows: int
+    n_queries: int
+
+
 @dataclass(frozen=True, eq=False)
 class SvmPredictor(Predictor):
     """Support vectors of all models, and where a decision stands in its category.
@@ -70,6 +86,7 @@ class SvmPredictor(Predictor):
         usual_decision: decisions to expect in each category, leave-one-out on the training queries; None where only
             the documented fields are known.
         machine: evaluates the decisions.
+        fitted: the training queries that it was fitted on, and how many there were; None where it was on all.
     """
 
     setting: SvmSetting
@@ -78,6 +95,7 @@ class SvmPredictor(Predictor):
     biases: FloatArray
     usual_decision: MeanTable | None
     machine: SupportVectors
+    fitted: Fitted | None = None
 
     @property
     def n_features(self) -> int:
@@ -92,10 +110,19 @@ class SvmPredictor(Predictor):
         coefficients: FloatArray,
         biases: FloatArray,
         usual_decision: MeanTable | None,
+        fitted: Fitted | None = None,
     ) -> "SvmPredictor":
         """Put the parts together, as they come from a fit or from an artefact."""
         machine = SupportVectors(vectors, coefficients, biases, setting.kernel, setting.gamma or 1.0)
-        return cls(setting, vectors, coefficients, biases, usual_decision, machine)
+        return cls(setting, vectors, coefficients, biases, usual_decision, machine, fitted)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say where not all queries were fitted."""
+        if self.fitted is None:
+            return ()
+        drawn = f"{self.fitted.n_rows:,} of {self.fitted.n_queries:,} queries"
+        return (f"svm was fitted on {drawn}, drawn to cover all categories and clusters",)
 
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002
         """Decisions less the usual ones, centred; the calibration slope turns them into quality."""
@@ -163,8 +190,13 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
             decisions = matrix.decisions(held_out, train, coefficients, biases)
             yield SweepResult(setting, decision_residuals(decisions, usual, features))
 
-    def fit(self, data: TrainingData, setting: SvmSetting, seed: int) -> SvmPredictor:  # noqa: ARG002
-        """Fit every model's machine and keep the union of their support vectors."""
+    def fit(self, data: TrainingData, setting: SvmSetting, seed: int) -> SvmPredictor:
+        """Fit every model's machine and keep the union of their support vectors; on 20,000 queries at most."""
+        fitted = None
+        if data.n_queries > MOST_FITTED:
+            drawn = covering_rows(data, MOST_FITTED, seed)
+            fitted = Fitted(len(drawn), data.n_queries)
+            data = TrainingData(data.features[drawn], data.codes[drawn], data.quality[drawn], data.prior)
         gamma = setting.gamma or default_gamma(data.features)
         rows = np.arange(data.n_queries, dtype=np.uint32)
         matrix = KernelMatrix(data.features, setting.kernel, gamma)
@@ -191,6 +223,7 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
             np.ascontiguousarray(coefficients[kept]),
             biases,
             usual,
+            fitted,
         )
 
     @classmethod
@@ -210,6 +243,8 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
                 "usual_decision": predictor.usual_decision.by_category,
                 "usual_decision_overall": predictor.usual_decision.overall,
             }
+        if predictor.fitted is not None:
+            own["fitted"] = asdict(predictor.fitted)
         return FileFields(documented, own)
 
     @classmethod
@@ -236,7 +271,7 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
         if context.own is None or context.prior is None:
             gamma = fields.maybe("gamma", float)
             gamma = default_gamma(vectors) if gamma is None else gamma
-            c, usual = 1.0, None
+            c, usual, fitted = 1.0, None, None
         else:
             own = context.own
             gamma, c = own.get("gamma", float), own.get("c", float)
@@ -246,8 +281,12 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
                 counts=context.prior.counts,
                 shrinkage=context.prior.shrinkage,
             )
+            fitted = None
+            if own.has("fitted"):
+                held = own.object("fitted")
+                fitted = Fitted(held.get("n_rows", int), held.get("n_queries", int))
         setting = SvmSetting(c, gamma, "rbf" if kernel == "rbf" else "linear")
-        return SvmPredictor.assemble(setting, vectors, coefficients, biases, usual)
+        return SvmPredictor.assemble(setting, vectors, coefficients, biases, usual, fitted)
 
 
 def _support_vectors(fields: Fields, n_models: int, n_features: int | None) -> tuple[Features, FloatArray]:

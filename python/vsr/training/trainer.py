@@ -1,5 +1,6 @@
 """One trainer for all algorithms: choose the setting out of fold, then fit on all queries."""
 
+import functools
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vsr._checks import require_kind
+from vsr._mapped import forget_pages
 from vsr._threads import one_linear_algebra_thread
 from vsr.choice.chooser import Chooser
 from vsr.choice.objective import EfficiencyScale, Objective, as_objective, best_columns, measured_utilities
@@ -68,7 +70,8 @@ class Trainer:
         """Check that features and outcomes fit, choose the shrinkage of the table, fit the category classifier.
 
         Args:
-            features: (n_queries, n_features) float32, as `build_features` makes them.
+            features: (n_queries, n_features) float32, as `build_features` makes them; copied, unless they are
+                read-only.
             outcomes: one row per query, in the same order.
             seed: seed of folds and fits.
             objective: says which model was the best one of a training query; `Objective()` without it.
@@ -82,7 +85,7 @@ class Trainer:
         seed = require_seed(seed)
         objective = as_objective(objective)
         rows = features_of(outcomes, features)
-        if isinstance(features, np.ndarray) and np.may_share_memory(rows, features):
+        if isinstance(features, np.ndarray) and features.flags.writeable and np.may_share_memory(rows, features):
             rows = rows.copy()  # what a caller does with its array afterwards must not change the table
         measured = outcomes.measured_rows
         if len(measured) < outcomes.n_queries:
@@ -151,6 +154,7 @@ class Trainer:
                 chosen = self.choose(algorithm)
                 predictor = algorithm.fit(self._graded(), chosen.setting, self.seed)
                 requested = {name: parameters} if parameters else {}
+        forget_pages(self.data.features)
         return TrainedSelector(
             name=name,
             models=self.outcomes.models,
@@ -165,13 +169,17 @@ class Trainer:
             seed=self.seed,
             explained=chosen.explained,
             gain=chosen.gain,
-            training_digest=self._digest(),
+            training_digest=self._digest,
             requested=requested,
             held_out=chosen.held_out,
         )
 
     def statistics(self) -> Statistics:
         """Quality, latency and cost by model and category, as every selector of this table carries them."""
+        return self._statistics
+
+    @functools.cached_property
+    def _statistics(self) -> Statistics:
         return Statistics.from_outcomes(self.outcomes, self.data.codes, self.data.prior)
 
     def _graded(self) -> TrainingData:
@@ -188,6 +196,7 @@ class Trainer:
             self.data, replace(grades, queries=tuple(q[:_QUERY_CHARACTERS] for q in grades.queries)), best
         )
 
+    @functools.cached_property
     def _digest(self) -> str:
         measured = self.outcomes.digest()
         if self.grades is None:
@@ -262,18 +271,18 @@ class Trainer:
 
     def _gain(self, held_out: HeldOut, slope: float) -> float:
         """Mean difference in measured utility between choices by the prediction and by the prior, out of fold."""
-        outcomes = self.outcomes
+        outcomes, rows = self.outcomes, held_out.rows
         scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
-        utility = measured_utilities(
-            outcomes.quality, outcomes.latency_s, outcomes.cost_usd, scale, self.objective, outcomes.models
-        )
+        measured = (outcomes.quality[rows], outcomes.latency_s[rows], outcomes.cost_usd[rows])
+        utility = measured_utilities(*measured, scale, self.objective, outcomes.models)
         chooser = Chooser.prepare(self.statistics(), self.objective)
-        codes = self.data.codes[held_out.rows]
+        codes = self.data.codes[rows]
         chosen = chooser.best(held_out.prior + slope * held_out.predicted_residuals, codes)
         by_prior = chooser.best(held_out.prior, codes)
-        measured = utility[held_out.rows, chosen] - utility[held_out.rows, by_prior]
-        measured = measured[np.isfinite(measured)]
-        return float(measured.mean()) if measured.size else 0.0
+        every = np.arange(len(rows))
+        gains = utility[every, chosen] - utility[every, by_prior]
+        gains = gains[np.isfinite(gains)]
+        return float(gains.mean()) if gains.size else 0.0
 
     def _grades_to_tune_on(self, most: int) -> Grades | None:
         grades = self.grades

@@ -235,7 +235,9 @@ def test_without_ray_the_engine_says_what_to_install(
     queries = write_lines(tmp_path / "q.jsonl", {"query": "a"})
     result = vsr_train("embed", "--input", queries, "--output", tmp_path / "v", "--engine", "ray", *HASH)
     assert (result.code, result.out) == (1, "")
-    assert result.err == "Error: --engine ray needs the extra `ray`: `pip install '.[ray]'` in a checkout of vsr-train\n"
+    assert (
+        result.err == "Error: --engine ray needs the extra `ray`: `pip install '.[ray]'` in a checkout of vsr-train\n"
+    )
     assert not (tmp_path / "v").exists()
 
 

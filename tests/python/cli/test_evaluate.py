@@ -191,6 +191,10 @@ def test_without_vectors_of_the_training_the_distance_is_not_known(
         (("--queries", "q", "--data-file", "f"), "--data-file has no effect with --queries"),
         (("--queries", "q", "--categories", "given"), "--categories has no effect with --queries"),
         (("--queries", "q", "--splits", "1"), "--splits has no effect with --queries"),
+        (
+            ("--models-dir", "m", "--data-file", "f", "--compare-on", "9"),
+            "--compare-on has no effect with --models-dir",
+        ),
         (("--queries", "q", "--seed", "1"), "--seed has no effect with --queries"),
         (("--data-file", "f", "--holdout", "0.2", "--splits", "2"), "--splits has no effect with --holdout"),
     ],

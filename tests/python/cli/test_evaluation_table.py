@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from pools import DIM, make_pool, some_categories
+from pools import DIM, make_pool, planted_pool, some_categories
 from vsr.choice.objective import Objective
 from vsr.cli.evaluation_table import points, write_evaluation
 from vsr.evaluation import cross_validate
+from vsr.evaluation.cross_validation import compare
+from vsr.evaluation.settings import ComparisonSettings
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,11 @@ def test_the_table_shows_five_single_models_and_says_what_it_leaves_out(capsys: 
     assert f"{evaluation.best_single} was picked on these queries: " in text
     assert f"{100 * evaluation.luck:.1f} points of its lead are counted as luck" in text
     assert lines[-1] == evaluation.verdict.sentence
+
+
+def test_a_sample_is_said_in_the_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+    pool = planted_pool(90)
+    settings = ComparisonSettings(("knn",), splits=1, objective=Objective(1.0), most_queries=60)
+    write_evaluation(compare(pool.features, pool.outcomes, settings).evaluation)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("compared on a random sample of 60 of 90 queries, 3 models, ")

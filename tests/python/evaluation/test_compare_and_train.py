@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from pools import DIM, planted_pool, topics
+from vsr import _mapped
 from vsr._files import require_writable
 from vsr.choice.objective import Objective
 from vsr.data.categories import CATEGORIES
@@ -16,7 +17,9 @@ from vsr.data.records import read_records
 from vsr.embedding import Fingerprint
 from vsr.embedding.vector_file import read_embedding_file
 from vsr.errors import OutputError, RecordError, TrainingError
+from vsr.evaluation import fold_work
 from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
+from vsr.evaluation.document import evaluation_document
 from vsr.features import classifier
 from vsr.persistence import load_artefact
 from vsr.selectors.training_data import Preferences
@@ -202,3 +205,64 @@ def test_the_classifier_of_all_queries_is_fitted_once(tmp_path: Path, monkeypatc
     assert sizes.count(120) == 1
     assert len(sizes) == 6  # and once for each fold
     assert len({id(selector.classifier) for selector in result.selectors}) == 1
+
+
+def test_many_queries_are_compared_on_a_sample_and_trained_on_all(tmp_path: Path) -> None:
+    pool = planted_pool(300)
+    told: list[tuple[str, int, int]] = []
+    settings = replace(QUICK, most_compared=120)
+    embeddings = pool.features[:, :DIM]
+    sampled = compare_and_train(
+        pool.outcomes, embeddings, EXTERNAL, tmp_path / "sampled", settings, lambda *state: told.append(state)
+    )
+    evaluation, held = sampled.evaluation, sampled.held
+    assert evaluation is not None
+    assert held is not None
+    assert (evaluation.n_queries, evaluation.n_sampled_from, evaluation.n_splits) == (120, 300, 1)
+    assert evaluation_document(evaluation)["n_sampled_from"] == 300
+    assert held.sample is not None
+    assert len(np.unique(held.sample)) == 120
+    assert held.outcomes.queries == tuple(pool.outcomes.queries[row] for row in held.sample)
+    # What is deployed has seen all queries, and is what a training that compares on all of them gives.
+    whole = compare_and_train(pool.outcomes, embeddings, EXTERNAL, tmp_path / "whole", replace(QUICK, splits=1))
+    assert whole.evaluation is not None
+    assert (whole.evaluation.n_queries, whole.evaluation.n_sampled_from) == (300, None)
+    unseen = planted_pool(20, seed=1).features
+    for name in ("knn", "kmeans"):
+        one, other = (
+            next(selector for selector in result.selectors if selector.name == name) for result in (sampled, whole)
+        )
+        np.testing.assert_array_equal(one.scores(unseen), other.scores(unseen))
+    deployed = held.deployed["knn"].given[0]
+    np.testing.assert_array_equal(deployed, whole.held.deployed["knn"].given[0][held.sample] if whole.held else None)
+    assert told[0] == ("knn, fold 1 of 5", 0, 12)
+
+
+def test_features_on_disk_give_the_same_artefacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    pool = planted_pool(120)
+    settings = replace(QUICK, algorithms=("knn", "kmeans", "matrix_factorization"), holdout=0.2)
+    in_memory = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path / "memory", settings)
+    monkeypatch.setattr(_mapped, "MOST_ROWS_IN_MEMORY", 50)
+    monkeypatch.setattr(_mapped, "BLOCK_ROWS", 16)
+    mapped = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path / "mapped", settings)
+    for one, other in zip(in_memory.paths, mapped.paths, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_of_many_queries_what_keeps_them_all_is_fitted_last_and_stands_where_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold_work, "MOST_ROWS_IN_MEMORY", 50)
+    pool = planted_pool(60)
+    told: list[str] = []
+    result = compare_and_train(
+        pool.outcomes,
+        pool.features[:, :DIM],
+        EXTERNAL,
+        tmp_path,
+        replace(QUICK, holdout=0.5),
+        lambda what, _done, _total: told.append(what),
+    )
+    assert told == ["knn, fold 1 of 1", "kmeans, fold 1 of 1", "kmeans on all queries", "knn on all queries", told[-1]]
+    assert [selector.name for selector in result.selectors] == ["knn", "kmeans", "table"]

@@ -143,3 +143,11 @@ def test_without_a_learning_curve_no_number_is_said() -> None:
     verdict = judge(Evidence(UNSURE, UNSURE, NONE), None, "knn", "llama")
     assert verdict.queries_needed is None
     assert verdict.sentence.endswith("+2.0 points (95 % -1.0 .. +5.0), is not surely there.")
+
+
+def test_what_a_sample_leaves_open_more_of_the_queries_may_decide() -> None:
+    verdict = judge(Evidence(UNSURE, UNSURE, UNSURE), None, "knn", "llama", n_sampled_from=5_000)
+    assert verdict.kind == "inconclusive"
+    assert verdict.sentence.endswith("is not surely there, and there are 5,000: compare on more of them.")
+    decided = judge(Evidence(GAIN, GAIN, NONE), None, "knn", "llama", n_sampled_from=5_000)
+    assert decided == judge(Evidence(GAIN, GAIN, NONE), None, "knn", "llama")

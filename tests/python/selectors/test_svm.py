@@ -1,6 +1,7 @@
 """SVM against the plain sum over its support vectors, and its two solvers against each other."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from pools import Pool, planted_pool
 from vsr._core import KernelMatrix, svm_fit_linfa
 from vsr.errors import TrainingError
+from vsr.persistence import load_artefact, save_selector
 from vsr.prior.category_means import MeanTable
+from vsr.selectors import svm
+from vsr.selectors.base import TrainedSelector
 from vsr.selectors.svm import Svm, SvmPredictor, SvmSetting, default_gamma
 from vsr.selectors.training_data import TrainingData
 from vsr.training.trainer import Trainer, train_selector
@@ -169,3 +173,24 @@ def test_the_union_of_the_support_vectors_is_kept_alone() -> None:
     predictor = Svm.of(c=0.1).fit(data, SvmSetting(0.1, 1.0, "rbf"), 0)
     assert (predictor.coefficients != 0.0).any(axis=1).all()
     assert np.abs(predictor.coefficients).max() <= 0.1 + 1e-12
+
+
+def test_of_many_queries_some_that_cover_are_fitted_and_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, unseen = planted_pool(400), planted_pool(200, seed=1)
+    everything = train_selector("svm", pool.features, pool.outcomes, c=1.0)
+    assert everything.predictor.notes == ()
+    monkeypatch.setattr(svm, "MOST_FITTED", 200)
+    trained = train_selector("svm", pool.features, pool.outcomes, c=1.0)
+    (note,) = trained.predictor.notes
+    assert note == "svm was fitted on 200 of 400 queries, drawn to cover all categories and clusters"
+    assert len(trained.predictor.vectors) <= 200
+    loaded = load_artefact(save_selector(trained, tmp_path)).selector
+    assert loaded.predictor.notes == trained.predictor.notes
+    np.testing.assert_array_equal(loaded.scores(unseen.features), trained.scores(unseen.features))
+
+    def loss(selector: TrainedSelector) -> float:
+        return float(np.square(selector.scores(unseen.features) - unseen.outcomes.quality).mean())
+
+    assert loss(trained) < 1.1 * loss(everything)

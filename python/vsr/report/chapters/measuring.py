@@ -9,8 +9,11 @@ def measuring(contents: ReportContents) -> tuple[str, ...]:
     """Say what was measured and how, one sentence each."""
     evaluation = contents.evaluation
     categories = "one category" if evaluation.n_categories == 1 else f"{evaluation.n_categories} categories"
+    compared = f"{evaluation.n_queries:,} unique queries"
+    if evaluation.n_sampled_from is not None:
+        compared = f"A random sample of {evaluation.n_queries:,} of {evaluation.n_sampled_from:,} unique queries"
     said = [
-        f"{evaluation.n_queries:,} unique queries from {contents.source}, {evaluation.n_models} models, {categories}.",
+        f"{compared} from {contents.source}, {evaluation.n_models} models, {categories}.",
         _held_out(evaluation),
         f"Choices maximise a quality weight of {evaluation.objective.quality_weight:g}"
         + (

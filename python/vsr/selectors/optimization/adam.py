@@ -1,6 +1,8 @@
 """Adam with decoupled weight decay and early stopping, for the two selectors that are trained by gradients."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +15,8 @@ Arrays = list[npt.NDArray[np.float32]]
 _BETA_1 = 0.9
 _BETA_2 = 0.999
 _EPSILON = 1e-8
+# So many rows are enough steps to look at the validation error again: time does not grow with the rows beyond them.
+_MOST_EPOCH_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Schedule:
         learning_rate: step size of Adam.
         weight_decay: share of every decayed weight that a step of unit learning rate takes away.
         batch_size: rows behind one step.
-        max_epochs: passes over the rows at most.
+        max_epochs: passes over the rows at most; of more than 50,000 rows, parts of a pass.
         patience: epochs without a better validation error after which the descent stops.
     """
 
@@ -115,9 +119,8 @@ def descend(
     best = adam.snapshot()
     best_error = validation_error()
     waited = 0
-    for _ in range(schedule.max_epochs):
-        order = generator.permutation(n_rows)
-        for start in range(0, n_rows, schedule.batch_size):
+    for order in itertools.islice(_epochs(n_rows, generator), schedule.max_epochs):
+        for start in range(0, len(order), schedule.batch_size):
             fill_gradients(order[start : start + schedule.batch_size])
             adam.step()
         error = validation_error()
@@ -128,6 +131,13 @@ def descend(
             if waited >= schedule.patience:
                 break
     return best
+
+
+def _epochs(n_rows: int, generator: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
+    """Shuffle rows for one epoch after the other; of very many rows an epoch is a part of a pass over all."""
+    n_parts = math.ceil(n_rows / _MOST_EPOCH_ROWS)
+    while True:
+        yield from np.array_split(generator.permutation(n_rows), n_parts)
 
 
 def sigmoid(logits: npt.NDArray[Floating]) -> npt.NDArray[Floating]:

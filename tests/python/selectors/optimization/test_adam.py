@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vsr.selectors.optimization import adam
 from vsr.selectors.optimization.adam import Adam, Schedule, descend, logit, sigmoid
 
 
@@ -116,3 +117,23 @@ def test_logit_is_the_inverse_of_sigmoid_within_its_bounds() -> None:
     inside = np.array([0.001, 0.2, 0.5, 0.999])
     np.testing.assert_allclose(sigmoid(logit(inside)), inside)
     np.testing.assert_allclose(sigmoid(logit(np.array([0.0, 1.0]))), [0.001, 0.999])
+
+
+def test_an_epoch_of_very_many_rows_is_a_part_of_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adam, "_MOST_EPOCH_ROWS", 40)
+    seen: list[int] = []
+    errors = iter(range(100, 0, -1))
+    descent = Adam([np.zeros(3, dtype=np.float32)], [False], Schedule())
+    schedule = Schedule(batch_size=16, max_epochs=5)
+    descend(
+        descent,
+        100,
+        lambda batch: seen.extend(batch.tolist()),
+        lambda: next(errors),
+        schedule,
+        np.random.default_rng(0),
+    )
+    # A hundred rows are three epochs, of 34, 33 and 33 rows.
+    assert sorted(seen[:100]) == list(range(100))
+    assert len(seen) == 100 + 34 + 33
+    assert next(errors) == 100 - 6
