@@ -25,7 +25,7 @@ mod _core {
     #[pymodule_export]
     use super::kmeans::kmeans_fit;
     #[pymodule_export]
-    use super::knn::{KnnIndex, squared_distances};
+    use super::knn::{KnnIndex, squared_distances, weighted_sums};
     #[pymodule_export]
     use super::svm::{KernelMatrix, SupportVectors, svm_fit_linfa};
     #[pymodule_export]

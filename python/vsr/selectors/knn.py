@@ -24,7 +24,7 @@ _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
 _SHARPNESS = (1.0, 4.0, 8.0)
 # Rows whose neighbours' outcomes are gathered at once: 128 x 400 x 30 float64 are 12 MB, which stays near the cache.
 _BLOCK_ROWS = 128
-# What a file beside the artefact holds. The last six are the index: its rows, padded, and their bytes for the scan.
+# What a file beside the artefact holds. The last seven are the index: its rows, padded, and their bytes for the scan.
 _STORED = {
     "features": "float32",
     "quality": "float64",
@@ -35,6 +35,7 @@ _STORED = {
     "query_ends": "int64",
     "rows": "float32",
     "origin": "float32",
+    "units": "float32",
     "group_sizes": "uint32",
     "order": "uint32",
     "codes": "int8",
@@ -307,6 +308,7 @@ def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
             rows=own.array("rows", (n_rows, None)),
             n_features=context.n_features or 0,
             origin=own.array("origin", (None,)),
+            units=own.array("units", (None,)),
             group_sizes=own.array("group_sizes", (None,)),
             order=own.array("order", (n_rows,)),
             codes=own.array("codes", (n_rows, None)),
