@@ -45,8 +45,10 @@ def finite_matrix(values: ArrayLike, *, noun: str) -> NDArray[np.float32]:
         array = np.asarray(values)
         if array.dtype.kind not in "fiub":
             array = array.astype(np.float32, casting="safe")  # refuses texts, objects, times, complex numbers
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite and is refused below
-            array = np.ascontiguousarray(array, dtype=np.float32)
+        if array.dtype != np.float32:
+            with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite and is refused below
+                array = array.astype(np.float32)
+        array = np.ascontiguousarray(array)
     except (TypeError, ValueError) as error:
         raise RecordError(f"{noun} are no matrix of numbers ({error}); expected one row a query") from error
     if array.ndim != 2 or array.shape[1] == 0:
@@ -69,4 +71,6 @@ def unit_rows(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     # float64, so that neither tiny nor huge rows lose their length.
     lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64))[:, None]
-    return np.ascontiguousarray(embeddings / np.where(lengths == 0.0, 1.0, lengths), dtype=np.float32)
+    lengths[lengths == 0.0] = 1.0
+    unit = np.empty(embeddings.shape, dtype=np.float32)
+    return np.divide(embeddings, lengths, out=unit, casting="same_kind")
