@@ -12,6 +12,7 @@ pub mod matrix;
 pub mod stop;
 pub mod svm;
 pub mod threads;
+pub mod unit_rows;
 
 mod cpu;
 mod product;

@@ -25,6 +25,7 @@ __all__ = [
     "set_n_threads",
     "squared_distances",
     "svm_fit_linfa",
+    "unit_rows",
     "weighted_sums",
     "write_json_parts",
 ]
@@ -173,6 +174,16 @@ def squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray
 
     Raises:
         ValueError: For different widths or values that are not finite.
+    """
+
+def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring every row to unit length, in float64; a row of zeros stays zero.
+
+    Args:
+        rows: (n, d) float32, finite.
+
+    Returns:
+        (n, d) float32, a new array.
     """
 
 def kmeans_fit(

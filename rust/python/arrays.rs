@@ -21,6 +21,10 @@ impl Matrix32<'_> {
         self.0.as_array().as_standard_layout().into_owned()
     }
 
+    pub(super) fn view(&self) -> ArrayView2<'_, f32> {
+        self.0.as_array()
+    }
+
     pub(super) fn padded(&self) -> Array2<f32> {
         with_padded_rows(self.0.as_array())
     }

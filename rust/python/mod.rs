@@ -12,6 +12,7 @@ mod kmeans;
 mod knn;
 mod svm;
 mod threads;
+mod unit_rows;
 
 /// The extension module `vsr._core`.
 #[pymodule]
@@ -30,4 +31,6 @@ mod _core {
     use super::svm::{KernelMatrix, SupportVectors, svm_fit_linfa};
     #[pymodule_export]
     use super::threads::{n_threads, set_n_threads};
+    #[pymodule_export]
+    use super::unit_rows::unit_rows;
 }

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vsr import _core
 from vsr.errors import RecordError
 
 
@@ -69,8 +70,4 @@ def unit_rows(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         float32 (n, dim), C-order, a new array.
     """
-    # float64, so that neither tiny nor huge rows lose their length.
-    lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64))[:, None]
-    lengths[lengths == 0.0] = 1.0
-    unit = np.empty(embeddings.shape, dtype=np.float32)
-    return np.divide(embeddings, lengths, out=unit, casting="same_kind")
+    return _core.unit_rows(embeddings)
