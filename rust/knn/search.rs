@@ -154,12 +154,12 @@ pub(super) fn search_groups(
         }
         // First as many rows as are missing, those with the least bounds; their true distances then say which others
         // must be looked at.
-        for search in &mut *searches {
+        for search in searches.iter_mut().filter(|search| !search.ring.is_empty()) {
             let limit = search.head_limit().unwrap_or(0.0).min(search.bounds.kth(search.nearest.missing()));
             search.propose(groups, limit);
         }
         measure(features, searches);
-        for search in &mut *searches {
+        for search in searches.iter_mut().filter(|search| !search.ring.is_empty()) {
             let limit = search.head_limit().unwrap_or(0.0);
             search.propose(groups, limit);
         }
