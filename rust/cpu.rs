@@ -16,6 +16,8 @@ pub(crate) enum Tier {
     Avx2,
     /// Those, and the parts of AVX-512 that came first together.
     Avx512,
+    /// Those, and sums of products of whole numbers in one instruction.
+    Avx512Vnni,
     /// Those, and products of bfloat16 numbers.
     Avx512Bf16,
 }
@@ -51,9 +53,11 @@ impl Cpu {
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq");
-            match (avx2, avx512, avx512 && is_x86_feature_detected!("avx512bf16")) {
-                (_, _, true) => Tier::Avx512Bf16,
-                (_, true, _) => Tier::Avx512,
+            let vnni = avx512 && is_x86_feature_detected!("avx512vnni");
+            match (avx2, avx512, vnni, vnni && is_x86_feature_detected!("avx512bf16")) {
+                (.., true) => Tier::Avx512Bf16,
+                (_, _, true, _) => Tier::Avx512Vnni,
+                (_, true, ..) => Tier::Avx512,
                 (true, ..) => Tier::Avx2,
                 _ => Tier::Baseline,
             }
@@ -133,7 +137,7 @@ pub(crate) mod forced {
     /// Asserts that `work` gives the same by every tier of this machine from `least` on.
     pub(crate) fn same_on_every_tier<T: PartialEq + Debug>(least: Tier, work: impl Fn() -> T) {
         let best = Cpu::detect().tier();
-        let tiers = [Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Avx512Bf16];
+        let tiers = [Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Avx512Vnni, Tier::Avx512Bf16];
         let results = tiers.into_iter().filter(|tier| (least..=best).contains(tier)).map(|tier| {
             FORCED.set(Some(Cpu(tier)));
             let result = work();

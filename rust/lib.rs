@@ -13,6 +13,7 @@ pub mod records;
 pub mod stop;
 pub mod svm;
 pub mod threads;
+pub mod unit_rows;
 
 mod cpu;
 mod product;

@@ -55,3 +55,12 @@ pub fn matrix<T>(shape: (usize, usize), values: Vec<T>) -> Result<Array2<T>> {
     Array2::from_shape_vec(shape, values)
         .map_err(|error| ValueError::Refused { library: "matrix", cause: error.into() }.into())
 }
+
+/// A view of values as a matrix.
+///
+/// # Errors
+/// As [`matrix`].
+pub fn matrix_view<T>(shape: (usize, usize), values: &[T]) -> Result<ArrayView2<'_, T>> {
+    ArrayView2::from_shape(shape, values)
+        .map_err(|error| ValueError::Refused { library: "matrix", cause: error.into() }.into())
+}

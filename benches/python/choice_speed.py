@@ -24,14 +24,14 @@ from vsr.training.trainer import Trainer
 
 # Algorithm, its parameters, and the milliseconds that are promised.
 SETTINGS: tuple[tuple[str, dict[str, Any], float], ...] = (
-    ("knn", {"k": 5}, 0.2),
-    ("knn", {"k": 100}, 0.2),
-    ("knn", {"k": 200}, 0.2),
-    ("kmeans", {"num_clusters": 8}, 0.2),
-    ("kmeans", {"num_clusters": 64}, 0.2),
-    ("mlp", {"hidden_layers": (256, 128)}, 0.2),
-    ("matrix_factorization", {"num_factors": 16}, 0.2),
-    ("svm", {"c": 1.0}, 1.5),
+    ("knn", {"k": 5}, 0.08),
+    ("knn", {"k": 100}, 0.08),
+    ("knn", {"k": 200}, 0.08),
+    ("kmeans", {"num_clusters": 8}, 0.08),
+    ("kmeans", {"num_clusters": 64}, 0.08),
+    ("mlp", {"hidden_layers": (256, 128)}, 0.08),
+    ("matrix_factorization", {"num_factors": 16}, 0.08),
+    ("svm", {"c": 1.0}, 0.4),
 )
 
 
@@ -70,7 +70,7 @@ def main() -> None:
             times.append(1e3 * (time.perf_counter() - started))
         shown = ", ".join(f"{key} = {value}" for key, value in parameters.items())
         median, high = np.percentile(times, (50, 99))
-        print(f"| {name}, {shown} | {median:.3f} ms | {high:.3f} ms | < {goal_ms:g} ms |", flush=True)
+        print(f"| {name}, {shown} | {median:.3f} ms | {high:.3f} ms | <= {goal_ms:g} ms |", flush=True)
     print(f"load after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
 
 

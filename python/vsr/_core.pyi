@@ -26,6 +26,8 @@ __all__ = [
     "set_n_threads",
     "squared_distances",
     "svm_fit_linfa",
+    "unit_rows",
+    "weighted_sums",
     "write_json_parts",
 ]
 
@@ -146,6 +148,7 @@ class KnnIndex:
         rows: NDArray[np.float32],
         n_features: int,
         origin: NDArray[np.float32],
+        units: NDArray[np.float32],
         group_sizes: NDArray[np.uint32],
         order: NDArray[np.uint32],
         codes: NDArray[np.int8],
@@ -159,6 +162,7 @@ class KnnIndex:
             rows: (n, d filled up to a multiple of 8) float32.
             n_features: d.
             origin: (width of what is encoded,) float32, what codes are relative to.
+            units: (the same width,) float32, the unit of codes in each of these columns.
             group_sizes: (groups,) uint32.
             order: (n,) uint32, the row of each place in the groups.
             codes: (n, that width filled up to a multiple of 32) int8, of any shape.
@@ -196,6 +200,46 @@ class KnnIndex:
         Raises:
             ValueError: For another width, k = 0 or values that are not finite.
         """
+    def neighbours(
+        self, features: NDArray[np.float32], k: int, sharpness: float
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """Find the k nearest rows of every query, and how alike they are to it.
+
+        Args:
+            features: (m, d) float32.
+            k: How many, at least 1.
+            sharpness: The power that the cosines are raised to.
+
+        Returns:
+            Rows as of `search`, and their weights (m, min(k, n)) float64: `max(1 - squared distance / (2 squared
+            length), 0)`, which is the cosine of rows of equal length, to that power.
+
+        Raises:
+            ValueError: As `search`.
+        """
+
+def weighted_sums(
+    rows: NDArray[np.uint32],
+    weights: NDArray[np.float64],
+    values: NDArray[np.float64],
+    trust: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Add up what the neighbours of queries say of every model.
+
+    A query's sums do not depend on the queries beside it.
+
+    Args:
+        rows: (m, k) uint32 neighbours of each query.
+        weights: (m, k) float64.
+        values: (n, n_models) float64, NaN = not measured; read-only, in C order.
+        trust: (n, n_models) float64, what is trusted of each value; likewise. Without it all that are measured are.
+
+    Returns:
+        Sums of weight x trust x value, and of weight x trust, both (m, n_models) float64.
+
+    Raises:
+        ValueError: Shapes do not fit, there is no such row, or an array may be written to.
+    """
 
 def squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     """Compute squared Euclidean distances between all rows of two matrices.
@@ -211,6 +255,16 @@ def squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray
 
     Raises:
         ValueError: For different widths or values that are not finite.
+    """
+
+def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring every row to unit length, in float64; a row of zeros stays zero.
+
+    Args:
+        rows: (n, d) float32, finite.
+
+    Returns:
+        (n, d) float32, a new array.
     """
 
 def kmeans_fit(

@@ -1,35 +1,51 @@
-//! Lower bounds of the distances of all rows of a group to one query, and which rows they leave over.
+//! Lower bounds of the distances of the rows of some groups to one query, and which rows they leave over.
 
-use std::ops::Range;
-
-/// Rows whose codes stay in the second-level cache while all queries of a batch go over them.
+/// Rows whose codes, and rows themselves, stay in the second-level cache while all queries of a batch go over them.
 pub(super) const ROWS_A_TILE: usize = 256;
 /// Bounds that are computed side by side.
 pub(super) const LANES: usize = 16;
 
+/// A row of the index, by its group and its position there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) group: usize,
+    pub(super) position: usize,
+}
+
+/// Consecutive rows of one group.
+#[derive(Debug)]
+struct Tile {
+    first: Place,
+    /// Where their bounds start.
+    start: usize,
+    n_rows: usize,
+    /// The least bound of the rows `lane`, `lane + LANES` and so on: it costs nothing while bounds are computed, and lets
+    /// most rows be passed over 16 at a time.
+    minima: [f32; LANES],
+}
+
 /// A lower bound (not squared) for each row, never above the true distance.
-///
-/// Row `tile * ROWS_A_TILE + step * LANES + lane` belongs to the stripe `tile * LANES + lane`. The least bound of every
-/// stripe costs nothing while the bounds are computed, and lets most rows be passed over 16 at a time.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
     lower: Vec<f32>,
-    minima: Vec<[f32; LANES]>,
+    tiles: Vec<Tile>,
 }
 
 impl Bounds {
-    /// Prepares for a group of `n_rows`, all bounds 0.
-    pub(super) fn reset(&mut self, n_rows: usize) {
+    /// Forgets all rows.
+    pub(super) fn clear(&mut self) {
         self.lower.clear();
-        self.lower.resize(n_rows, 0.0);
-        self.minima.clear();
-        self.minima.resize(n_rows.div_ceil(ROWS_A_TILE), [0.0; LANES]);
+        self.tiles.clear();
     }
 
-    /// The bounds of the rows of one tile, and the least of its stripes.
-    pub(super) fn tile_mut(&mut self, rows: Range<usize>) -> (&mut [f32], &mut [f32; LANES]) {
-        let minima = &mut self.minima[rows.start / ROWS_A_TILE];
-        (&mut self.lower[rows], minima)
+    /// Takes in the next `n_rows` of a group, at most [`ROWS_A_TILE`], whose first one is `first`: their bounds, all 0,
+    /// and the least of their stripes.
+    pub(super) fn add(&mut self, first: Place, n_rows: usize) -> (&mut [f32], &mut [f32; LANES]) {
+        let start = self.lower.len();
+        self.lower.resize(start + n_rows, 0.0);
+        self.tiles.push(Tile { first, start, n_rows, minima: [0.0; LANES] });
+        let tile = self.tiles.len() - 1;
+        (&mut self.lower[start..], &mut self.tiles[tile].minima)
     }
 
     /// The k-th least bound, or something slightly larger; infinite where that leaves out nothing or `k` is 0.
@@ -39,18 +55,22 @@ impl Bounds {
         if k == 0 || self.lower.len() <= k {
             return f32::INFINITY;
         }
-        let minima = self.minima.as_flattened();
-        let mut values = if minima.len() >= 2 * k { minima.to_vec() } else { self.lower.clone() };
+        let mut values: Vec<f32> =
+            self.tiles.iter().flat_map(|tile| &tile.minima[..tile.n_rows.min(LANES)]).copied().collect();
+        if values.len() < 2 * k {
+            values.clone_from(&self.lower);
+        }
         *values.select_nth_unstable_by(k - 1, f32::total_cmp).1
     }
 
-    /// Positions of the rows with a bound above `above` and up to `limit`.
-    pub(super) fn rows_within(&self, above: f32, limit: f32) -> impl Iterator<Item = usize> {
-        let stripes = self.minima.as_flattened().iter().enumerate().filter(move |(_, least)| **least <= limit);
-        let rows = stripes.flat_map(|(stripe, _)| {
-            let first = stripe / LANES * ROWS_A_TILE + stripe % LANES;
-            (first..self.lower.len().min(first + ROWS_A_TILE)).step_by(LANES)
-        });
-        rows.filter(move |row| self.lower[*row] > above && self.lower[*row] <= limit)
+    /// The rows with a bound above `above` and up to `limit`, tile by tile in the order in which they were added.
+    pub(super) fn rows_within(&self, above: f32, limit: f32) -> impl Iterator<Item = Place> {
+        self.tiles.iter().flat_map(move |tile| {
+            let lower = &self.lower[tile.start..tile.start + tile.n_rows];
+            let stripes = tile.minima.iter().enumerate().filter(move |(_, least)| **least <= limit);
+            let rows = stripes.flat_map(move |(lane, _)| (lane..lower.len()).step_by(LANES));
+            rows.filter(move |row| lower[*row] > above && lower[*row] <= limit)
+                .map(|row| Place { position: tile.first.position + row, ..tile.first })
+        })
     }
 }

@@ -1,41 +1,56 @@
 //! Rows as bytes, with lower bounds of distances that hold whatever the rounding did.
 //!
-//! A row `x` is kept as `mean + scale * code`, with bytes as code, and with the exact length `error` of what that
-//! leaves out; a query likewise, with wider integers. By the triangle inequality
+//! A row `x` is kept as `mean + scale * unit * code`, with bytes as code, a unit for each column and the exact length
+//! `error` of what that leaves out; a query likewise, with wider integers and inverse units, so that the units leave the
+//! products. By the triangle inequality
 //! `|x - q| >= |decoded(x) - decoded(q)| - error(x) - error(q)`, and the distance of the decoded two is an exact
 //! integer product away. A scan then reads a quarter of the memory, and only rows that the bound cannot rule out are
 //! looked at in float32.
 
 use ndarray::{ArrayView2, Axis};
 
-use super::bounds::{Bounds, LANES, ROWS_A_TILE};
+use super::bounds::{Bounds, LANES, Place, ROWS_A_TILE};
 use super::products::{BLOCK, QUERIES, products};
 use super::stored::Stored;
 use crate::cpu::for_each_cpu;
 
 /// The largest byte used; -128 stays unused so that the range is symmetric.
 const LARGEST_CODE: f32 = 127.0;
+/// Columns of smaller numbers than this, beside the largest, are as good as 0 in a distance.
+const LEAST_UNIT: f32 = 1e-3;
 /// Covers the rounding of a handful of float32 operations on numbers of the same sign, generously.
 const SLACK: f32 = 2e-6;
 
-/// The point that codes are relative to: shared by all groups of an index, so that a query is encoded once.
+/// What codes are relative to: shared by all groups of an index, so that a query is encoded once.
 #[derive(Debug)]
-pub(super) struct Origin(Vec<f32>);
+pub(super) struct Origin {
+    point: Vec<f32>,
+    /// How far the rows go from the point in each column, as a share of the farthest: columns of large numbers beside
+    /// those of small ones, a category's beside an embedding's, do not make the codes of these coarse.
+    units: Vec<f32>,
+    inverse_units: Vec<f32>,
+}
 
 impl Origin {
     /// How many columns are encoded.
     pub(super) fn width(&self) -> usize {
-        self.0.len()
+        self.point.len()
     }
 
-    /// A point that was the mean of rows, which its codes are relative to.
-    pub(super) fn at(point: &[f32]) -> Self {
-        Self(point.to_vec())
+    /// A point that was the mean of rows and their units, which codes are relative to.
+    pub(super) fn at(point: &[f32], units: &[f32]) -> Self {
+        let inverse_units = units.iter().map(|unit| unit.recip()).collect();
+        Self { point: point.to_vec(), units: units.to_vec(), inverse_units }
     }
 
     /// The point itself.
     pub(super) fn point(&self) -> &[f32] {
-        &self.0
+        &self.point
+    }
+
+    /// The units of the columns.
+    pub(super) fn units(&self) -> &[f32] {
+        &self.units
     }
 
     /// The mean of the rows (n, width), n > 0: removing it makes the codes of real embeddings finer.
@@ -49,7 +64,16 @@ impl Origin {
             }
         }
         #[expect(clippy::cast_possible_truncation, reason = "any nearby point will do")]
-        Self(sums.iter().map(|sum| (sum / count) as f32).collect())
+        let point: Vec<f32> = sums.iter().map(|sum| (sum / count) as f32).collect();
+        let mut reach = vec![0.0_f32; rows.ncols()];
+        for row in rows.axis_iter(Axis(0)) {
+            for ((reach, value), point) in reach.iter_mut().zip(row).zip(&point) {
+                *reach = reach.max((value - point).abs());
+            }
+        }
+        let farthest = reach.iter().copied().fold(0.0, f32::max);
+        let unit = |reach: &f32| Some(reach / farthest).filter(|unit| *unit >= LEAST_UNIT).unwrap_or(LEAST_UNIT);
+        Self::at(&point, &reach.iter().map(unit).collect::<Vec<_>>())
     }
 }
 
@@ -63,14 +87,14 @@ struct Scaling {
 
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "lengths, rounded up by SLACK")]
-fn encode_body(row: &[f32], origin: &[f32], largest: f32, codes: &mut [f32]) -> Scaling {
+fn encode_body(row: &[f32], origin: &[f32], units: &[f32], largest: f32, codes: &mut [f32]) -> Scaling {
     // Adding and subtracting 1.5 * 2^23 rounds to an integer.
     const ROUNDING: f32 = 12_582_912.0;
-    let width = row.len().min(origin.len()).min(codes.len());
+    let width = row.len().min(origin.len()).min(units.len()).min(codes.len());
     let mut extremes = [0.0_f32; LANES];
     for start in (0..width).step_by(LANES) {
         for (lane, index) in (start..width.min(start + LANES)).enumerate() {
-            let magnitude = (row[index] - origin[index]).abs();
+            let magnitude = ((row[index] - origin[index]) / units[index]).abs();
             extremes[lane] = if magnitude > extremes[lane] { magnitude } else { extremes[lane] };
         }
     }
@@ -82,10 +106,10 @@ fn encode_body(row: &[f32], origin: &[f32], largest: f32, codes: &mut [f32]) -> 
     let mut squared_errors = [0.0_f64; LANES];
     for start in (0..width).step_by(LANES) {
         for (lane, index) in (start..width.min(start + LANES)).enumerate() {
-            let code = ((row[index] - origin[index]) * inverse + ROUNDING) - ROUNDING;
+            let code = ((row[index] - origin[index]) / units[index] * inverse + ROUNDING) - ROUNDING;
             let code = if code.abs() <= largest { code } else { 0.0 };
             codes[index] = code;
-            let decoded = f64::from(scale) * f64::from(code);
+            let decoded = f64::from(scale) * f64::from(units[index]) * f64::from(code);
             squared_norms[lane] += decoded * decoded;
             let missed = f64::from(row[index]) - f64::from(origin[index]) - decoded;
             squared_errors[lane] += missed * missed;
@@ -99,10 +123,10 @@ fn encode_body(row: &[f32], origin: &[f32], largest: f32, codes: &mut [f32]) -> 
 }
 
 for_each_cpu! {
-    /// Fills `codes` with the integers nearest to `(row - origin) / scale`, none beyond `largest` (below 2^22).
+    /// Fills `codes` with the integers nearest to `(row - origin) / (scale * units)`, none beyond `largest` (below 2^22).
     ///
     /// Whatever a code is, `error` is the length of what it leaves out.
-    fn encode(row: &[f32], origin: &[f32], largest: f32, codes: &mut [f32]) -> Scaling = encode_body
+    fn encode(row: &[f32], origin: &[f32], units: &[f32], largest: f32, codes: &mut [f32]) -> Scaling = encode_body
 }
 
 /// A query as integers.
@@ -121,7 +145,7 @@ impl QueryCodes {
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "rounded down below")]
         let fits = (f64::from(i32::MAX) / (f64::from(LARGEST_CODE) * query.len().max(1) as f64)) as f32;
         let largest = (fits * 0.99).floor().clamp(1.0, f32::from(i16::MAX));
-        let scaling = encode(query, &origin.0, largest, &mut codes);
+        let scaling = encode(query, &origin.point, &origin.inverse_units, largest, &mut codes);
         #[expect(clippy::cast_possible_truncation, reason = "integers up to i16::MAX")]
         let codes = codes.iter().map(|code| *code as i16).collect();
         Self { codes, scale: scaling.scale, squared_norm: scaling.squared_norm, error: scaling.error }
@@ -156,8 +180,8 @@ impl Codes {
         let mut scalings = Vec::with_capacity(rows.len());
         let mut row_codes = vec![0.0; width];
         for row in rows {
-            let head = heads.row(*row as usize);
-            scalings.push(encode(head.to_slice().unwrap_or_default(), &origin.0, LARGEST_CODE, &mut row_codes));
+            let head = heads.row(*row as usize).to_slice().unwrap_or_default();
+            scalings.push(encode(head, &origin.point, &origin.units, LARGEST_CODE, &mut row_codes));
             #[expect(clippy::cast_possible_truncation, reason = "integers up to 127")]
             codes.extend(row_codes.iter().map(|code| *code as i8));
         }
@@ -171,15 +195,9 @@ impl Codes {
         }
     }
 
-    /// Fills the bounds of every query for all rows.
-    pub(super) fn bound(&self, queries: &mut [(&QueryCodes, &mut Bounds)]) {
+    /// Adds to the bounds of every query those for all rows, which are the rows of `group`.
+    pub(super) fn bound(&self, group: usize, queries: &mut [(&QueryCodes, &mut Bounds)]) {
         let n_rows = self.scale.len();
-        for (_, bounds) in &mut *queries {
-            bounds.reset(n_rows);
-        }
-        if self.width == 0 {
-            return;
-        }
         let all_codes: &[i8] = &self.codes;
         let mut sums = [[0; ROWS_A_TILE]; QUERIES];
         for first in (0..n_rows).step_by(ROWS_A_TILE) {
@@ -187,6 +205,7 @@ impl Codes {
             let codes = &all_codes[rows.start * self.width..rows.end * self.width];
             for queries in queries.chunks_mut(QUERIES) {
                 match queries {
+                    _ if self.width == 0 => {} // nothing is encoded, and nothing ruled out
                     [(a, _), (b, _), (c, _), (d, _)] => {
                         let [to_a, to_b, to_c, to_d] = &mut sums;
                         products(codes, [&a.codes, &b.codes, &c.codes, &d.codes], [to_a, to_b, to_c, to_d]);
@@ -198,8 +217,10 @@ impl Codes {
                     }
                 }
                 for ((query, bounds), sums) in queries.iter_mut().zip(&sums) {
-                    let (lower, minima) = bounds.tile_mut(rows.clone());
-                    bound_tile(&sums[..rows.len()], self, rows.start, query, lower, minima);
+                    let (lower, minima) = bounds.add(Place { group, position: first }, rows.len());
+                    if self.width > 0 {
+                        bound_tile(&sums[..rows.len()], self, first, query, lower, minima);
+                    }
                 }
             }
         }
@@ -266,7 +287,7 @@ mod tests {
                 let origin = Origin::mean_of(heads);
                 let codes = Codes::of(heads, &(0..n_rows as u32).collect::<Vec<_>>(), &origin);
                 let (query, mut bounds) = (QueryCodes::of(&query, &origin), Bounds::default());
-                codes.bound(&mut [(&query, &mut bounds)]);
+                codes.bound(0, &mut [(&query, &mut bounds)]);
                 format!("{codes:?} {query:?} {bounds:?}")
             });
         }

@@ -3,13 +3,12 @@
 use ndarray::{ArrayView2, Axis, s};
 
 use super::ball_tree::Tree;
-use super::bounds::Bounds;
-use super::codes::{Codes, Origin, QueryCodes};
+use super::codes::{Codes, Origin};
 use super::engine::Engine;
-use super::nearest::Nearest;
+use super::search::Search;
 use super::stored::Stored;
 use crate::Result;
-use crate::distance::{relative_error, squared_l2};
+use crate::distance::squared_l2;
 
 /// What proposes rows.
 #[derive(Debug)]
@@ -27,56 +26,6 @@ pub(super) struct Group {
     head_width: usize,
     tail: Vec<f32>,
     store: Store,
-}
-
-/// One query on its way through the groups.
-#[derive(Debug)]
-pub(super) struct Search<'q> {
-    /// Padded.
-    query: &'q [f32],
-    codes: QueryCodes,
-    pub(super) nearest: Nearest,
-    /// Groups with the squared distances of their trailing columns, nearest first.
-    order: Vec<(f32, usize)>,
-    /// How many of them were visited.
-    n_visited: usize,
-    /// Of the group that is being visited.
-    bounds: Bounds,
-}
-
-impl<'q> Search<'q> {
-    /// Starts a search for the `k` nearest rows of all `groups`, whose rows are `n_features` wide.
-    pub(super) fn new(query: &'q [f32], n_features: usize, k: usize, groups: &[Group], origin: &Origin) -> Self {
-        let distance = |group: &Group| squared_l2(&query[group.head_width..n_features], &group.tail);
-        let mut order: Vec<_> = groups.iter().enumerate().map(|(index, group)| (distance(group), index)).collect();
-        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let scans = groups.iter().any(|group| matches!(group.store, Store::Scan(_)));
-        let codes = if scans { QueryCodes::of(&query[..origin.width()], origin) } else { QueryCodes::default() };
-        Self { query, codes, nearest: Nearest::of(k), order, n_visited: 0, bounds: Bounds::default() }
-    }
-
-    /// The group to visit next; none once no group can hold a nearer row.
-    pub(super) fn next_group(&mut self) -> Option<usize> {
-        let (_, group) = *self.order.get(self.n_visited)?;
-        self.head_limit().map(|_| group)
-    }
-
-    /// How far (not squared) the head of a row of the next group may be for the whole row to be among the nearest.
-    ///
-    /// `None`: no row can be. Rounded so that it errs towards looking at a row.
-    fn head_limit(&mut self) -> Option<f32> {
-        let limit = self.nearest.limit();
-        if limit.is_infinite() {
-            return Some(f32::INFINITY);
-        }
-        // Differences below about 1e-19 square to nothing in float32; the constant covers thousands of them.
-        let tiny = 1e-34;
-        let error = f64::from(relative_error(self.query.len()));
-        let (tail, _) = self.order[self.n_visited];
-        let squared = f64::from(limit) * (1.0 + error) + tiny - f64::from(tail) * (1.0 - error);
-        #[expect(clippy::cast_possible_truncation, reason = "rounded up by the factor")]
-        (squared >= 0.0).then(|| squared.sqrt() as f32 * (1.0 + 4.0 * f32::EPSILON))
-    }
 }
 
 impl Group {
@@ -108,49 +57,36 @@ impl Group {
         Self { rows, head_width, tail, store: Store::Scan(codes) }
     }
 
-    /// Its rows and their codes; none where a tree stands for them.
-    pub(super) fn scanned(&self) -> Option<(&[u32], &Codes)> {
+    /// Which rows of the index they are.
+    pub(super) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Their trailing columns.
+    pub(super) fn tail(&self) -> &[f32] {
+        &self.tail
+    }
+
+    /// How many columns are before these.
+    pub(super) fn head_width(&self) -> usize {
+        self.head_width
+    }
+
+    /// The codes of the rows; none where a tree stands for them.
+    pub(super) fn scanned(&self) -> Option<&Codes> {
         match &self.store {
-            Store::Scan(codes) => Some((&self.rows, codes)),
+            Store::Scan(codes) => Some(codes),
             Store::Tree(_) => None,
         }
     }
 
-    /// Offers to each search every row of this group, out of the index's padded `features`, that can be among its
-    /// nearest.
-    pub(super) fn visit(&self, features: ArrayView2<'_, f32>, searches: &mut [&mut Search<'_>]) -> Result<()> {
-        match &self.store {
-            Store::Tree(tree) => {
-                searches.iter_mut().try_for_each(|search| self.propose_by_tree(features, tree, search))?;
-            }
-            Store::Scan(codes) => {
-                let mut queries: Vec<_> =
-                    searches.iter_mut().map(|search| (&search.codes, &mut search.bounds)).collect();
-                codes.bound(&mut queries);
-                searches.iter_mut().for_each(|search| self.propose_by_bounds(features, search));
-            }
-        }
-        searches.iter_mut().for_each(|search| search.n_visited += 1);
-        Ok(())
-    }
-
-    /// First as many rows as are missing, those with the least bounds; their true distances then say which others
-    /// must be looked at.
-    fn propose_by_bounds(&self, features: ArrayView2<'_, f32>, search: &mut Search<'_>) {
-        let bounds = std::mem::take(&mut search.bounds);
-        let limit = search.head_limit().unwrap_or(0.0);
-        let first = limit.min(bounds.kth(search.nearest.missing()));
-        bounds.rows_within(f32::NEG_INFINITY, first).for_each(|position| self.offer(features, position, search));
-        let second = search.head_limit().unwrap_or(0.0);
-        if second > first {
-            bounds.rows_within(first, second).for_each(|position| self.offer(features, position, search));
-        }
-        search.bounds = bounds;
-    }
-
+    /// Offers to a search every row, out of the index's padded `features`, that can be among its nearest; nothing where
+    /// there is no tree.
+    ///
     /// First as many rows as are missing, whose true distances bound the range; then all rows within it, because the
     /// tree measures the head alone and breaks ties in an order of its own.
-    fn propose_by_tree(&self, features: ArrayView2<'_, f32>, tree: &Tree, search: &mut Search<'_>) -> Result<()> {
+    pub(super) fn search_tree(&self, features: ArrayView2<'_, f32>, search: &mut Search<'_>) -> Result<()> {
+        let Store::Tree(tree) = &self.store else { return Ok(()) };
         let head = &search.query[..self.head_width];
         if !tree.accepts(head) {
             (0..self.rows.len()).for_each(|position| self.offer(features, position, search));

@@ -14,7 +14,9 @@ mod engine;
 mod group;
 mod nearest;
 mod products;
+mod search;
 mod stored;
+mod votes;
 
 use std::collections::HashMap;
 
@@ -22,19 +24,23 @@ use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use crate::error::ValueError;
-use crate::matrix::{check_finite, check_width, matrix, padded_width, with_padded_rows};
+use crate::matrix::{check_finite, check_width, matrix, matrix_view, padded_width, with_padded_rows};
 use crate::{Result, threads};
 use codes::{Codes, Origin};
 pub use engine::Engine;
-use group::{Group, Search};
+use group::Group;
+use search::{Search, search_groups};
 pub use stored::{Numbers, Parts, Stored};
+pub use votes::{WeightedSums, weighted_sums, weights};
 
 /// With more patterns of trailing columns than this, the rows stay one group.
 const MOST_GROUPS: usize = 256;
 /// Batches that read fewer bytes of codes than this stay on the calling thread: waking others would cost more.
 const BYTES_WORTH_THREADS: usize = 4 << 20;
-/// Queries that go over the same codes together.
-const QUERIES_A_TASK: usize = 8;
+/// Queries that go over the same codes together, at most.
+const QUERIES_A_TASK: usize = 32;
+/// Bounds that a task holds at most, unless it has only four queries: 32 MB.
+const BOUNDS_A_TASK: usize = 1 << 23;
 
 /// An index over the rows of a matrix; it never changes.
 #[derive(Debug)]
@@ -123,14 +129,15 @@ impl KnnIndex {
             groups.push(Group::stored(parts.order.part(start..end), head_width, tail, codes));
             start = end;
         }
-        let (features, origin) = (parts.rows.clone(), Origin::at(&parts.origin));
+        let (features, origin) = (parts.rows.clone(), Origin::at(&parts.origin, &parts.units));
         Ok(Self { engine: Engine::Flat, n_features, n_rows, features, origin, groups })
     }
 
     /// Gives what [`KnnIndex::of_parts`] takes; nothing where a tree stands for a group.
     #[must_use]
     pub fn parts(&self) -> Option<Parts> {
-        let groups: Vec<_> = self.groups.iter().map(Group::scanned).collect::<Option<_>>()?;
+        let groups: Vec<_> =
+            self.groups.iter().map(|group| Some((group.rows(), group.scanned()?))).collect::<Option<_>>()?;
         let columns = [
             |codes: &Codes| codes.scale.clone(),
             |codes: &Codes| codes.squared_norm.clone(),
@@ -145,6 +152,7 @@ impl KnnIndex {
             rows: self.features.clone(),
             n_features: self.n_features,
             origin: self.origin.point().to_vec().into(),
+            units: self.origin.units().to_vec().into(),
             group_sizes: sizes.into(),
             order: groups.iter().flat_map(|(rows, _)| rows.iter().copied()).collect::<Vec<_>>().into(),
             codes: groups.iter().map(|(_, codes)| &*codes.codes).collect::<Vec<_>>().concat().into(),
@@ -183,8 +191,7 @@ impl KnnIndex {
     /// # Errors
     /// As [`KnnIndex::features`].
     pub fn padded(&self) -> Result<ArrayView2<'_, f32>> {
-        ArrayView2::from_shape((self.n_rows, padded_width(self.n_features)), &self.features)
-            .map_err(|error| ValueError::Refused { library: "matrix", cause: error.into() }.into())
+        matrix_view((self.n_rows, padded_width(self.n_features)), &self.features)
     }
 
     /// Finds the `k` nearest rows of every query in `queries` (m, d).
@@ -208,8 +215,11 @@ impl KnnIndex {
             let n_queries = rows.len() / k;
             self.search_block(queries.slice(s![first..first + n_queries, ..]), k, rows, distances)
         };
-        let tasks = rows.chunks_mut(QUERIES_A_TASK * k).zip(distances.chunks_mut(QUERIES_A_TASK * k));
-        let mut tasks: Vec<_> = (0..shape.0).step_by(QUERIES_A_TASK).zip(tasks).collect();
+        // Several tasks a thread, so that all end at about the same time.
+        let n_together = shape.0.div_ceil(4 * threads::n_threads()).clamp(4, QUERIES_A_TASK);
+        let n_together = n_together.min((BOUNDS_A_TASK / self.n_rows).max(4));
+        let tasks = rows.chunks_mut(n_together * k).zip(distances.chunks_mut(n_together * k));
+        let mut tasks: Vec<_> = (0..shape.0).step_by(n_together).zip(tasks).collect();
         if tasks.len() < 2 || shape.0 * self.n_rows() / self.groups.len() * self.n_features < BYTES_WORTH_THREADS {
             tasks.into_iter().try_for_each(|(first, (rows, distances))| answer(first, rows, distances))?;
         } else {
@@ -220,7 +230,7 @@ impl KnnIndex {
         Ok(Neighbours { rows: matrix(shape, rows)?, squared_distances: matrix(shape, distances)? })
     }
 
-    /// Writes the neighbours of a few padded queries, those in the same group together.
+    /// Writes the neighbours of a few padded queries.
     fn search_block(
         &self,
         queries: ArrayView2<'_, f32>,
@@ -231,21 +241,7 @@ impl KnnIndex {
         let features = self.padded()?;
         let start = |query| Search::new(query, self.n_features, k, &self.groups, &self.origin);
         let mut searches: Vec<_> = queries.outer_iter().filter_map(|query| query.to_slice()).map(start).collect();
-        let mut open: Vec<_> = searches.iter_mut().collect();
-        loop {
-            let mut visits: Vec<_> =
-                open.into_iter().filter_map(|search| search.next_group().map(|group| (group, search))).collect();
-            if visits.is_empty() {
-                break;
-            }
-            visits.sort_by_key(|(group, _)| *group);
-            for visits in visits.chunk_by_mut(|(a, _), (b, _)| a == b) {
-                let group = visits[0].0;
-                let mut together: Vec<_> = visits.iter_mut().map(|(_, search)| &mut **search).collect();
-                self.groups[group].visit(features, &mut together)?;
-            }
-            open = visits.into_iter().map(|(_, search)| search).collect();
-        }
+        search_groups(features, &self.groups, &mut searches)?;
         let outputs = rows.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
         searches.iter_mut().zip(outputs).for_each(|(search, (rows, distances))| search.nearest.write(rows, distances));
         Ok(())

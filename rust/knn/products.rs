@@ -1,22 +1,31 @@
 //! Integer products of byte codes with the wider codes of queries: the inner loop of every scan.
 //!
-//! Compilers turn the plain loop into the right instructions (`vpmovsxbw`, `vpmaddwd`, `vpaddd`) for one query only,
-//! and 25 % slower than written out; for four queries at once, which halves the time of each, they do not at all.
+//! Written out, because compilers turn the plain loop into the right instructions for one query only. What limits it is
+//! the multiplications: sharing what is loaded, of rows and of queries, between several of each leaves little else.
 
-use crate::cpu::for_each_cpu;
+use crate::cpu::{Cpu, Tier};
 
 /// Rows of codes and of queries are filled up with zeros to a multiple of this.
 pub(super) const BLOCK: usize = 32;
 /// How many queries share one pass over the codes.
 pub(super) const QUERIES: usize = 4;
 
-for_each_cpu! {
-    /// Products of each row of `codes` with each query, exact: `products[q][row]`.
-    ///
-    /// All queries are equally long, a multiple of [`BLOCK`] greater than 0, as are the rows; sums fit into 32 bits by
-    /// the caller's choice of codes.
-    pub(super) fn products[const Q: usize](codes: &[i8], queries: [&[i16]; Q], products: [&mut [i32]; Q]) =
-        avx512 x86::products_avx512, avx2 x86::products_avx2, baseline plain
+/// Products of each row of `codes` with each query, exact: `products[q][row]`.
+///
+/// All queries are equally long, a multiple of [`BLOCK`] greater than 0, as are the rows; sums fit into 32 bits by
+/// the caller's choice of codes.
+pub(super) fn products<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], products: [&mut [i32]; Q]) {
+    #[cfg(target_arch = "x86_64")]
+    match Cpu::current().tier() {
+        Tier::Baseline => {}
+        // SAFETY: the tier is the proof that the processor knows these instructions.
+        Tier::Avx2 => return unsafe { x86::products_avx2(codes, queries, products) },
+        // SAFETY: as above.
+        Tier::Avx512 => return unsafe { x86::products_avx512(codes, queries, products) },
+        // SAFETY: as above.
+        Tier::Avx512Vnni | Tier::Avx512Bf16 => return unsafe { x86::products_vnni(codes, queries, products) },
+    }
+    plain(codes, queries, products);
 }
 
 fn plain<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], products: [&mut [i32]; Q]) {
@@ -30,25 +39,32 @@ fn plain<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], products: [&mut [i3
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32, _mm256_add_epi32,
+        __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32, _mm256_add_epi32,
         _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
-        _mm256_setzero_si256, _mm512_add_epi32, _mm512_cvtepi8_epi16, _mm512_loadu_si512, _mm512_madd_epi16,
-        _mm512_reduce_add_epi32, _mm512_setzero_si512,
+        _mm256_setzero_si256, _mm512_add_epi32, _mm512_cvtepi8_epi16, _mm512_dpwssd_epi32, _mm512_loadu_si512,
+        _mm512_madd_epi16, _mm512_reduce_add_epi32, _mm512_setzero_si512,
     };
 
     use super::BLOCK;
+
+    /// Rows that go over what was loaded of the queries together: their sums fill the registers.
+    const ROWS: usize = 4;
+
+    /// Some rows of `codes` from `first` on, the last one again where there are fewer, in pieces of `N` bytes.
+    #[inline(always)]
+    fn rows_from<const R: usize, const N: usize>(codes: &[i8], width: usize, first: usize) -> (usize, [&[[i8; N]]; R]) {
+        let n = (codes.len() / width - first).min(R);
+        (n, std::array::from_fn(|row| codes[(first + row.min(n - 1)) * width..][..width].as_chunks::<N>().0))
+    }
 
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn products_avx2<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], mut products: [&mut [i32]; Q]) {
         let width = queries[0].len();
-        let n_rows = codes.len() / width;
         let queries = queries.map(|query| &query.as_chunks::<16>().0[..width / 16]);
-        // Two rows at a time use what was loaded of the queries twice.
-        for first in (0..n_rows).step_by(2) {
-            let n = (n_rows - first).min(2);
-            let rows: [&[[i8; 16]]; 2] =
-                std::array::from_fn(|row| codes[(first + row.min(n - 1)) * width..][..width].as_chunks::<16>().0);
+        // 16 registers hold the sums of two rows.
+        for first in (0..codes.len() / width).step_by(2) {
+            let (n, rows) = rows_from::<2, 16>(codes, width, first);
             let mut sums = [[_mm256_setzero_si256(); Q]; 2];
             for block in 0..width / 16 {
                 for (sums, row) in sums.iter_mut().zip(rows) {
@@ -77,26 +93,42 @@ mod x86 {
         _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))
     }
 
+    #[target_feature(enable = "avx512f,avx512bw,avx2")]
+    pub(super) fn products_avx512<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], products: [&mut [i32]; Q]) {
+        let add = |sum, codes, query| _mm512_add_epi32(sum, _mm512_madd_epi16(codes, query));
+        products_512(codes, queries, products, add);
+    }
+
+    /// Multiplies and adds in one instruction.
+    #[target_feature(enable = "avx512f,avx512bw,avx2,avx512vnni")]
+    pub(super) fn products_vnni<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], products: [&mut [i32]; Q]) {
+        products_512(codes, queries, products, |sum, codes, query| _mm512_dpwssd_epi32(sum, codes, query));
+    }
+
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx2")]
-    pub(super) fn products_avx512<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], mut products: [&mut [i32]; Q]) {
+    fn products_512<const Q: usize>(
+        codes: &[i8],
+        queries: [&[i16]; Q],
+        mut products: [&mut [i32]; Q],
+        add: impl Fn(__m512i, __m512i, __m512i) -> __m512i,
+    ) {
         let width = queries[0].len();
-        let n_rows = codes.len() / width;
         let queries = queries.map(|query| &query.as_chunks::<BLOCK>().0[..width / BLOCK]);
-        for first in (0..n_rows).step_by(2) {
-            let n = (n_rows - first).min(2);
-            let rows: [&[[i8; BLOCK]]; 2] =
-                std::array::from_fn(|row| codes[(first + row.min(n - 1)) * width..][..width].as_chunks::<BLOCK>().0);
-            let mut sums = [[_mm512_setzero_si512(); Q]; 2];
+        for first in (0..codes.len() / width).step_by(ROWS) {
+            let (n, rows) = rows_from::<ROWS, BLOCK>(codes, width, first);
+            let mut sums = [[_mm512_setzero_si512(); Q]; ROWS];
             for block in 0..width / BLOCK {
+                let queries = queries.map(|query| {
+                    // SAFETY: the reference is to 64 bytes.
+                    unsafe { _mm512_loadu_si512(std::ptr::from_ref(&query[block]).cast()) }
+                });
                 for (sums, row) in sums.iter_mut().zip(rows) {
                     // SAFETY: the reference is to 32 bytes.
                     let codes = unsafe { _mm256_loadu_si256(std::ptr::from_ref(&row[block]).cast()) };
                     let codes = _mm512_cvtepi8_epi16(codes);
                     for (sum, query) in sums.iter_mut().zip(queries) {
-                        // SAFETY: the reference is to 64 bytes.
-                        let query = unsafe { _mm512_loadu_si512(std::ptr::from_ref(&query[block]).cast()) };
-                        *sum = _mm512_add_epi32(*sum, _mm512_madd_epi16(codes, query));
+                        *sum = add(*sum, codes, query);
                     }
                 }
             }

@@ -63,6 +63,8 @@ pub struct Parts {
     pub n_features: usize,
     /// The point that codes are relative to, as wide as what is encoded of a row.
     pub origin: Stored<f32>,
+    /// The unit of codes in each of these columns, above 0.
+    pub units: Stored<f32>,
     /// How many rows every group has.
     pub group_sizes: Stored<u32>,
     /// Which row it is, (n,).
@@ -85,6 +87,7 @@ impl Parts {
             return refused(format!("the origin has {} columns, rows have {}", self.origin.len(), self.n_features));
         }
         let sizes = [
+            ("units", self.units.len(), Some(self.origin.len())),
             ("rows", self.rows.len(), n_rows.checked_mul(padded_width)),
             ("codes", self.codes.len(), n_rows.checked_mul(code_width)),
             ("scalings", self.scalings.len(), n_rows.checked_mul(3)),

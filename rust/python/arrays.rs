@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView2};
 use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
+use crate::Result;
 use crate::error::ValueError;
 use crate::knn::Stored;
-use crate::matrix::with_padded_rows;
+use crate::matrix::{matrix_view, with_padded_rows};
 
 /// A float32 matrix in C order.
 #[derive(FromPyObject)]
@@ -18,6 +19,10 @@ pub(super) struct Matrix32<'py>(PyReadonlyArray2<'py, f32>);
 impl Matrix32<'_> {
     pub(super) fn copied(&self) -> Array2<f32> {
         self.0.as_array().as_standard_layout().into_owned()
+    }
+
+    pub(super) fn view(&self) -> ArrayView2<'_, f32> {
+        self.0.as_array()
     }
 
     pub(super) fn padded(&self) -> Array2<f32> {
@@ -36,6 +41,17 @@ pub(super) struct Matrix64<'py>(PyReadonlyArray2<'py, f64>);
 
 impl Matrix64<'_> {
     pub(super) fn copied(&self) -> Array2<f64> {
+        self.0.as_array().as_standard_layout().into_owned()
+    }
+}
+
+/// Row numbers, some for each query.
+#[derive(FromPyObject)]
+#[pyo3(transparent)]
+pub(super) struct RowMatrix<'py>(PyReadonlyArray2<'py, u32>);
+
+impl RowMatrix<'_> {
+    pub(super) fn copied(&self) -> Array2<u32> {
         self.0.as_array().as_standard_layout().into_owned()
     }
 }
@@ -59,6 +75,23 @@ pub(super) struct Vector64<'py>(PyReadonlyArray1<'py, f64>);
 impl Vector64<'_> {
     pub(super) fn copied(&self) -> Array1<f64> {
         self.0.as_array().to_owned()
+    }
+}
+
+/// A float64 matrix that nobody writes to; read without a copy.
+pub(super) struct Stored64 {
+    values: Stored<f64>,
+    shape: (usize, usize),
+}
+
+impl Stored64 {
+    pub(super) fn of(array: &Bound<'_, PyArrayDyn<f64>>) -> PyResult<Self> {
+        let shape = (array.shape().first().copied().unwrap_or_default(), array.shape().iter().skip(1).product());
+        Ok(Self { values: stored(array)?, shape })
+    }
+
+    pub(super) fn view(&self) -> Result<ArrayView2<'_, f64>> {
+        matrix_view(self.shape, &self.values)
     }
 }
 

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::arrays::{Matrix32, stored};
+use super::arrays::{Matrix32, Matrix64, RowMatrix, Stored64, stored};
 use crate::{Result, distance, knn};
 
 /// Exact nearest neighbours of feature rows.
@@ -26,6 +26,7 @@ impl KnnIndex {
         rows: &Bound<'_, PyArrayDyn<f32>>,
         n_features: usize,
         origin: &Bound<'_, PyArrayDyn<f32>>,
+        units: &Bound<'_, PyArrayDyn<f32>>,
         group_sizes: &Bound<'_, PyArrayDyn<u32>>,
         order: &Bound<'_, PyArrayDyn<u32>>,
         codes: &Bound<'_, PyArrayDyn<i8>>,
@@ -35,6 +36,7 @@ impl KnnIndex {
             rows: stored(rows)?,
             n_features,
             origin: stored(origin)?,
+            units: stored(units)?,
             group_sizes: stored(group_sizes)?,
             order: stored(order)?,
             codes: stored(codes)?,
@@ -52,6 +54,7 @@ impl KnnIndex {
         let arrays = PyDict::new(py);
         arrays.set_item("rows", rows)?;
         arrays.set_item("origin", PyArray1::from_slice(py, &parts.origin))?;
+        arrays.set_item("units", PyArray1::from_slice(py, &parts.units))?;
         arrays.set_item("group_sizes", PyArray1::from_slice(py, &parts.group_sizes))?;
         arrays.set_item("order", PyArray1::from_slice(py, &parts.order))?;
         arrays.set_item("codes", PyArray1::from_slice(py, &parts.codes))?;
@@ -93,6 +96,42 @@ impl KnnIndex {
         let found = py.detach(|| self.0.search(features.view(), k))?;
         Ok((found.rows.into_pyarray(py), found.squared_distances.into_pyarray(py)))
     }
+
+    #[expect(clippy::type_complexity, reason = "two arrays")]
+    fn neighbours<'py>(
+        &self,
+        py: Python<'py>,
+        features: Matrix32<'py>,
+        k: usize,
+        sharpness: f64,
+    ) -> Result<(Bound<'py, PyArray2<u32>>, Bound<'py, PyArray2<f64>>)> {
+        let features = features.copied();
+        let (rows, weights) = py.detach(|| {
+            let found = self.0.search(features.view(), k)?;
+            let weights = knn::weights(features.view(), &found, sharpness);
+            Result::Ok((found.rows, weights))
+        })?;
+        Ok((rows.into_pyarray(py), weights.into_pyarray(py)))
+    }
+}
+
+/// Add up what neighbours say of every model.
+#[pyfunction]
+#[pyo3(signature = (rows, weights, values, trust = None))]
+pub(super) fn weighted_sums<'py>(
+    py: Python<'py>,
+    rows: RowMatrix<'py>,
+    weights: Matrix64<'py>,
+    values: &Bound<'py, PyArrayDyn<f64>>,
+    trust: Option<&Bound<'py, PyArrayDyn<f64>>>,
+) -> PyResult<(Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>)> {
+    let (rows, weights) = (rows.copied(), weights.copied());
+    let (values, trust) = (Stored64::of(values)?, trust.map(Stored64::of).transpose()?);
+    let found = py.detach(|| {
+        let trust = trust.as_ref().map(Stored64::view).transpose()?;
+        knn::weighted_sums(rows.view(), weights.view(), values.view()?, trust)
+    })?;
+    Ok((found.sums.into_pyarray(py), found.masses.into_pyarray(py)))
 }
 
 /// Squared Euclidean distances between all rows of two matrices.

@@ -13,6 +13,7 @@ mod knn;
 mod records;
 mod svm;
 mod threads;
+mod unit_rows;
 
 /// The extension module `vsr._core`.
 #[pymodule]
@@ -26,11 +27,13 @@ mod _core {
     #[pymodule_export]
     use super::kmeans::kmeans_fit;
     #[pymodule_export]
-    use super::knn::{KnnIndex, squared_distances};
+    use super::knn::{KnnIndex, squared_distances, weighted_sums};
     #[pymodule_export]
     use super::records::RecordTable;
     #[pymodule_export]
     use super::svm::{KernelMatrix, SupportVectors, svm_fit_linfa};
     #[pymodule_export]
     use super::threads::{n_threads, set_n_threads};
+    #[pymodule_export]
+    use super::unit_rows::unit_rows;
 }

@@ -64,19 +64,6 @@ fn exp_of_negative(x: f32) -> f32 {
 
 #[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 #[inline(always)]
-fn rbf_of_squared_distances_body(gamma: f32, values: &mut [f32]) {
-    for value in values {
-        *value = exp_of_negative(-gamma * *value);
-    }
-}
-
-for_each_cpu! {
-    /// Turns squared distances into values of the RBF kernel.
-    pub(super) fn rbf_of_squared_distances(gamma: f32, values: &mut [f32]) = rbf_of_squared_distances_body
-}
-
-#[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
-#[inline(always)]
 fn rbf_of_products_body(gamma: f32, norm: f32, norms: &[f32], values: &mut [f32]) {
     for (value, other) in values.iter_mut().zip(norms) {
         *value = exp_of_negative(-gamma * (norm + other - 2.0 * *value).max(0.0));

@@ -1,14 +1,13 @@
 //! Decisions for new rows.
 
-use linfa_nn::distance::Distance;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
-use super::kernel::rbf_of_squared_distances;
+use super::kernel::rbf_of_products;
+use super::short::ShortRows;
 use super::{Kernel, Machines, add_weighted_rows};
-use crate::distance::Euclidean;
 use crate::error::ValueError;
-use crate::matrix::{check_finite, check_width, with_padded_rows};
+use crate::matrix::{check_finite, check_width};
 use crate::{Result, threads};
 
 /// Vectors that stay in the second-level cache while the queries of a task go over them.
@@ -31,8 +30,8 @@ pub struct SupportVectors {
 enum Form {
     Rbf {
         gamma: f32,
-        /// (n, d), padded.
-        vectors: Array2<f32>,
+        /// (n, d)
+        vectors: ShortRows,
         /// (n, m)
         coefficients: Array2<f64>,
     },
@@ -59,7 +58,7 @@ impl SupportVectors {
         let form = match kernel {
             Kernel::Rbf { gamma } => Form::Rbf {
                 gamma,
-                vectors: with_padded_rows(vectors),
+                vectors: ShortRows::of(vectors),
                 coefficients: machines.coefficients.as_standard_layout().into_owned(),
             },
             Kernel::Linear => {
@@ -79,22 +78,22 @@ impl SupportVectors {
     pub fn decisions(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
         check_width("features", features.ncols(), self.n_features)?;
         check_finite("features", features)?;
-        let queries = with_padded_rows(features);
+        let features = features.as_standard_layout();
         let mut decisions = Array2::zeros((features.nrows(), self.biases.len()));
         let decide = |(queries, mut sums): (ArrayView2<'_, f32>, ArrayViewMut2<'_, f64>)| {
             sums.assign(&self.biases);
             match &self.form {
                 Form::Rbf { gamma, vectors, coefficients } => {
-                    add_rbf(*gamma, vectors.view(), coefficients.view(), queries, sums);
+                    add_rbf(*gamma, vectors, coefficients.view(), queries, sums);
                 }
                 Form::Linear(weights) => add_linear(weights.view(), queries, sums),
             }
         };
         let n_vectors = match &self.form {
-            Form::Rbf { vectors, .. } => vectors.nrows(),
+            Form::Rbf { vectors, .. } => vectors.n_rows(),
             Form::Linear(_) => 1,
         };
-        let tasks = queries.axis_chunks_iter(Axis(0), QUERIES_A_TASK);
+        let tasks = features.axis_chunks_iter(Axis(0), QUERIES_A_TASK);
         let tasks = tasks.zip(decisions.axis_chunks_iter_mut(Axis(0), QUERIES_A_TASK));
         if features.nrows() <= 1 || features.len().saturating_mul(n_vectors) < WORTH_THREADS {
             tasks.for_each(decide);
@@ -111,20 +110,19 @@ impl SupportVectors {
 /// Each query meets the vectors in the same order, whatever the other queries are.
 fn add_rbf(
     gamma: f32,
-    vectors: ArrayView2<'_, f32>,
+    vectors: &ShortRows,
     coefficients: ArrayView2<'_, f64>,
     queries: ArrayView2<'_, f32>,
     mut sums: ArrayViewMut2<'_, f64>,
 ) {
+    let queries: Vec<_> = queries.outer_iter().map(|query| vectors.query(query)).collect();
     let mut values = [0.0_f32; TILE];
-    let tiles = vectors.axis_chunks_iter(Axis(0), TILE).zip(coefficients.axis_chunks_iter(Axis(0), TILE));
-    for (vectors, coefficients) in tiles {
-        let values = &mut values[..vectors.nrows()];
-        for (query, mut sums) in queries.outer_iter().zip(sums.outer_iter_mut()) {
-            for (value, vector) in values.iter_mut().zip(vectors.outer_iter()) {
-                *value = Euclidean.rdistance(query, vector);
-            }
-            rbf_of_squared_distances(gamma, values);
+    for (tile, coefficients) in coefficients.axis_chunks_iter(Axis(0), TILE).enumerate() {
+        let rows = tile * TILE..tile * TILE + coefficients.nrows();
+        let values = &mut values[..rows.len()];
+        for (query, mut sums) in queries.iter().zip(sums.outer_iter_mut()) {
+            vectors.products(rows.clone(), query, values);
+            rbf_of_products(gamma, query.squared_norm, vectors.squared_norms(rows.clone()), values);
             if let (Some(coefficients), Some(sums)) = (coefficients.to_slice(), sums.as_slice_mut()) {
                 add_weighted_rows(values, coefficients, sums);
             }

@@ -186,6 +186,7 @@ fn parts_that_do_not_fit_are_refused() {
     assert!(order(|order| order.truncate(19)).contains("numbers in the rows"));
     assert!(message(Parts { codes: vec![].into(), ..parts.clone() }).contains("0 numbers in the codes"));
     assert!(message(Parts { origin: vec![0.0; 9].into(), ..parts.clone() }).contains("the origin has 9 columns"));
+    assert!(message(Parts { units: vec![1.0; 4].into(), ..parts.clone() }).contains("4 numbers in the units"));
     let mut sizes = parts.group_sizes.to_vec();
     sizes.push(0);
     assert!(message(Parts { group_sizes: sizes.into(), ..parts.clone() }).contains("a group is empty"));

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vsr import _core
 from vsr._mapped import blocks, forget_pages
 from vsr.errors import RecordError
 
@@ -46,8 +47,10 @@ def finite_matrix(values: ArrayLike, *, noun: str) -> NDArray[np.float32]:
         array = np.asarray(values)
         if array.dtype.kind not in "fiub":
             array = array.astype(np.float32, casting="safe")  # refuses texts, objects, times, complex numbers
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite and is refused below
-            array = np.ascontiguousarray(array, dtype=np.float32)
+        if array.dtype != np.float32:
+            with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite and is refused below
+                array = array.astype(np.float32)
+        array = np.ascontiguousarray(array)
     except (TypeError, ValueError) as error:
         raise RecordError(f"{noun} are no matrix of numbers ({error}); expected one row a query") from error
     if array.ndim != 2 or array.shape[1] == 0:
@@ -73,6 +76,4 @@ def unit_rows(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         float32 (n, dim), C-order, a new array.
     """
-    # float64, so that neither tiny nor huge rows lose their length.
-    lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64))[:, None]
-    return np.ascontiguousarray(embeddings / np.where(lengths == 0.0, 1.0, lengths), dtype=np.float32)
+    return _core.unit_rows(embeddings)

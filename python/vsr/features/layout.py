@@ -19,6 +19,9 @@ from vsr.errors import RecordError
 from vsr.features.classifier import CategoryClassifier
 from vsr.features.missing import resolve_categories
 
+# Of every category, and of none as the last one, which MISSING stands for.
+_ONE_HOTS = np.eye(len(CATEGORIES) + 1, len(CATEGORIES), dtype=np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class SplitFeatures:
@@ -121,14 +124,12 @@ def with_categories(
     if categories.ndim == 2:
         features[:, dim:] = category_weight * categories[:, : len(CATEGORIES)]
         return features
-    known = np.flatnonzero(categories != MISSING)
-    codes = categories[known].astype(np.int64)
-    wrong = (codes < 0) | (codes >= len(CATEGORIES))
-    if wrong.any():
+    if len(categories) and not (categories.min() >= MISSING and categories.max() < len(CATEGORIES)):
+        wrong = categories[(categories < MISSING) | (categories >= len(CATEGORIES))]
         raise RecordError(
-            f"category code {codes[wrong][0]}: expected 0 to {len(CATEGORIES) - 1}, or {MISSING} where it is missing"
+            f"category code {wrong[0]}: expected 0 to {len(CATEGORIES) - 1}, or {MISSING} where it is missing"
         )
-    features[known, dim + codes] = category_weight
+    features[:, dim:] = category_weight * _ONE_HOTS[categories.astype(np.int64, copy=False)]
     return features
 
 
@@ -170,16 +171,15 @@ def split_features(features: NDArray[np.float32]) -> SplitFeatures:
     features = as_features(features)
     dim = features.shape[1] - len(CATEGORIES)
     block = _category_columns(features, dim)
-    codes = np.where(block.any(axis=1), block.argmax(axis=1), MISSING).astype(np.int64)
-    sums = block.sum(axis=1, dtype=np.float64)
-    categories: Categories = codes
-    if np.count_nonzero(block) > np.count_nonzero(codes != MISSING):
-        categories = np.zeros((len(block), len(CATEGORIES) + 1))
-        categories[:, :-1] = np.maximum(block, 0.0)
-        total = categories.sum(axis=1, keepdims=True)
-        categories /= np.maximum(total, np.finfo(np.float32).tiny)
-        categories[total[:, 0] <= 0.0, -1] = 1.0
-    return SplitFeatures(features[:, :dim], codes, categories, float(sums.max(initial=0.0)))
+    codes, categories = _codes_and_categories(block)
+    return SplitFeatures(
+        features[:, :dim], codes, categories, float(block.sum(axis=1, dtype=np.float64).max(initial=0.0))
+    )
+
+
+def categories_of(features: NDArray[np.float32]) -> Categories:
+    """Give the categories that features hold, as `split_features` does: (n, dim + 14) float32, checked."""
+    return _codes_and_categories(features[:, -len(CATEGORIES) :])[1]
 
 
 def _category_columns(features: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
@@ -191,3 +191,19 @@ def _category_columns(features: NDArray[np.float32], dim: int) -> NDArray[np.flo
         columns[block] = features[block, dim:]
         forget_pages(features)
     return columns
+
+
+def _codes_and_categories(block: NDArray[np.float32]) -> tuple[NDArray[np.int64], Categories]:
+    codes = block.argmax(axis=1).astype(np.int64, copy=False)
+    known = block.any(axis=1)
+    n_known = np.count_nonzero(known)
+    if n_known < len(block):
+        codes[~known] = MISSING
+    if np.count_nonzero(block) == n_known:
+        return codes, codes
+    shares = np.zeros((len(block), len(CATEGORIES) + 1))
+    shares[:, :-1] = np.maximum(block, 0.0)
+    total = shares.sum(axis=1, keepdims=True)
+    shares /= np.maximum(total, np.finfo(np.float32).tiny)
+    shares[total[:, 0] <= 0.0, -1] = 1.0
+    return codes, shares

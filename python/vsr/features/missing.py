@@ -42,8 +42,10 @@ def resolve_categories(
         RecordError: The classifier was fitted on another width.
     """
     missing = codes == MISSING
+    if not np.count_nonzero(missing):
+        return ResolvedCategories(codes, codes, predicted=missing, assumed=missing)
     none = np.zeros_like(missing)
-    if classifier is None or not missing.any():
+    if classifier is None:
         filled = np.where(missing, OTHER, codes)
         return ResolvedCategories(filled, filled, predicted=none, assumed=missing)
     shares = category_shares(codes)

@@ -114,7 +114,8 @@ def centred_rows(values: FloatArray, observed: npt.NDArray[np.bool_] | None = No
     if observed is None:
         observed = np.isfinite(values)
     if observed.all():
-        return np.asarray(values - values.mean(axis=1, keepdims=True))
+        # What mean() does, without its checks: they take longer than a row.
+        return np.asarray(values - np.add.reduce(values, axis=1, keepdims=True) / values.shape[1])
     masked = np.where(observed, values, 0.0)
     means = masked.sum(axis=1, keepdims=True) / np.maximum(observed.sum(axis=1, keepdims=True), 1)
     return np.where(observed, values - means, np.nan)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from vsr._core import KnnIndex
+from vsr._core import KnnIndex, weighted_sums
 from vsr._mapped import MOST_ROWS_IN_MEMORY, forgotten_meanwhile
 from vsr.data.categories import CATEGORIES, category_names
 from vsr.features import split_features
@@ -24,9 +24,7 @@ from vsr.selectors.training_data import Features, TrainingData
 _K = (400, 200, 100, 50, 25)
 _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
 _SHARPNESS = (1.0, 4.0, 8.0)
-# Rows whose neighbours' outcomes are gathered at once: 128 x 400 x 30 float64 are 12 MB, which stays near the cache.
-_BLOCK_ROWS = 128
-# What a file beside the artefact holds. The last six are the index: its rows, padded, and their bytes for the scan.
+# What a file beside the artefact holds. The last seven are the index: its rows, padded, and their bytes for the scan.
 _STORED = {
     "features": "float32",
     "quality": "float64",
@@ -37,6 +35,7 @@ _STORED = {
     "query_ends": "int64",
     "rows": "float32",
     "origin": "float32",
+    "units": "float32",
     "group_sizes": "uint32",
     "order": "uint32",
     "codes": "int8",
@@ -82,7 +81,6 @@ class KnnPredictor(Predictor):
         best: (n,) int64 column of the best model of each training query.
         queries: the beginning of each training query's text; empty where it is not known.
         index: holds the features of the training queries and finds the nearest of them.
-        is_complete: every model was measured on every query, and all count alike.
     """
 
     setting: KnnSetting
@@ -92,7 +90,6 @@ class KnnPredictor(Predictor):
     best: IntArray
     queries: Sequence[str]
     index: KnnIndex
-    is_complete: bool
 
     @property
     def features(self) -> Features:
@@ -104,22 +101,26 @@ class KnnPredictor(Predictor):
         """Width of a feature row."""
         return int(self.features.shape[1])
 
+    def __post_init__(self) -> None:
+        """Let nobody write to what the core reads where it lies."""
+        for name in ("measured", "residual", "trust"):
+            values = getattr(self, name)
+            if values is not None:
+                object.__setattr__(self, name, _read_only(values))
+
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
         rows, weights = self.neighbours(features)
-        sums, masses = _weighted_sums(rows, weights, self.residual, self.trust, complete=self.is_complete)
-        return _shrunk(sums, masses, self.setting.shrinkage)
+        return _shrunk(*weighted_sums(rows, weights, self.residual, self.trust), self.setting.shrinkage)
 
     def quality(self, features: Features) -> FloatArray:
         """Weighted mean quality of the neighbours, 0 where none was measured: (n, n_features) -> (n, n_models)."""
-        rows, weights = self.neighbours(features)
-        sums, masses = _weighted_sums(rows, weights, self.measured, complete=self.is_complete)
+        sums, masses = weighted_sums(*self.neighbours(features), self.measured)
         return np.asarray(sums / np.maximum(masses, 1e-12))
 
     def neighbours(self, features: Features) -> tuple[npt.NDArray[np.uint32], FloatArray]:
         """Nearest training rows, nearest first, and their weights: both (n, k)."""
-        rows, squared = self.index.search(features, self.setting.k)
-        return rows, _weights(squared, _squared_norm(features)) ** self.setting.sharpness
+        return self.index.neighbours(features, self.setting.k, self.setting.sharpness)
 
     def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:
         """Show the nearest training queries and what was measured there."""
@@ -170,17 +171,16 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         """Search once for the largest k, then take prefixes of the neighbours."""
         index = KnnIndex(data.features, len(CATEGORIES), "flat")
         ks = sorted({setting.k for setting in settings})
-        rows, squared = index.search(features, min(ks[-1], data.n_queries))
-        similarity = _weights(squared, _squared_norm(features))
+        rows, similarity = index.neighbours(features, min(ks[-1], data.n_queries), 1.0)
+        residual = _read_only(data.freed_residual)
+        trust = None if data.trust is None else _read_only(data.trust)
         for sharpness in sorted({setting.sharpness for setting in settings}):
             weights = similarity**sharpness
             sums = np.zeros((len(features), data.n_models))
             masses = np.zeros_like(sums)
             start = 0
             for k in ks:
-                more_sums, more_masses = _weighted_sums(
-                    rows[:, start:k], weights[:, start:k], data.freed_residual, data.trust, complete=data.trust is None
-                )
+                more_sums, more_masses = weighted_sums(rows[:, start:k], weights[:, start:k], residual, trust)
                 sums = sums + more_sums
                 masses = masses + more_masses
                 start = k
@@ -201,7 +201,6 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             best=data.best,
             queries=data.queries,
             index=index,
-            is_complete=data.trust is None,
         )
 
     @classmethod
@@ -262,7 +261,6 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             "shrinkage": predictor.setting.shrinkage,
             "sharpness": predictor.setting.sharpness,
             "index": engine,
-            "is_complete": predictor.is_complete,
         }
         arrays = {f"vsr.predictor.{name}": array for name, array in stored.items()}
         return FileFields({"k": predictor.setting.k}, own, arrays)
@@ -302,7 +300,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
         index = KnnIndex(features, len(CATEGORIES), engine)
         shown = queries if any(queries) else ()
-        return KnnPredictor(setting, quality, residual, trust, best, shown, index, trust is None)
+        return KnnPredictor(setting, quality, residual, trust, best, shown, index)
 
 
 def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
@@ -320,6 +318,7 @@ def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
             rows=own.array("rows", (n_rows, None)),
             n_features=context.n_features or 0,
             origin=own.array("origin", (None,)),
+            units=own.array("units", (None,)),
             group_sizes=own.array("group_sizes", (None,)),
             order=own.array("order", (n_rows,)),
             codes=own.array("codes", (n_rows, None)),
@@ -338,7 +337,6 @@ def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
         best=best,
         queries=queries,
         index=index,
-        is_complete=own.get("is_complete", bool),
     )
 
 
@@ -360,39 +358,10 @@ def _best_models(fields: Fields) -> list[str]:
     return [str(name) for name in names]
 
 
-def _squared_norm(features: Features) -> npt.NDArray[np.float64]:
-    """(n, 1) squared lengths: 1 for the unit embedding, and the category weight squared."""
-    return np.asarray(np.einsum("ij,ij->i", features, features, dtype=np.float64)[:, None])
-
-
-def _weights(squared: npt.NDArray[np.float32], squared_norm: FloatArray) -> FloatArray:
-    """Cosine of the feature rows from their squared distances, 0 where it is negative."""
-    return np.asarray(np.maximum(1.0 - squared / (2.0 * np.maximum(squared_norm, 1e-12)), 0.0))
-
-
-def _weighted_sums(
-    rows: npt.NDArray[np.uint32],
-    weights: FloatArray,
-    residual: FloatArray,
-    trust: FloatArray | None = None,
-    *,
-    complete: bool,
-) -> tuple[FloatArray, FloatArray]:
-    """Sum of weight x residual and of weights over the observed cells of the neighbours: both (n, n_models)."""
-    sums = np.empty((len(rows), residual.shape[1]))
-    masses = np.empty_like(sums)
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        block = slice(start, start + _BLOCK_ROWS)
-        weight, values = weights[block, None, :], residual[rows[block]]
-        if complete:
-            masses[block] = weight.sum(axis=2)
-        else:
-            observed = np.isfinite(values)
-            counted = observed.astype(np.float64) if trust is None else trust[rows[block]]
-            values = np.where(observed, values, 0.0) * (1.0 if trust is None else counted)
-            masses[block] = (weight @ counted)[:, 0]
-        sums[block] = (weight @ values)[:, 0]
-    return sums, masses
+def _read_only(values: FloatArray) -> FloatArray:
+    view = np.ascontiguousarray(values).view()
+    view.flags.writeable = False
+    return view
 
 
 def _shrunk(sums: FloatArray, masses: FloatArray, shrinkage: float) -> FloatArray:

@@ -11,7 +11,7 @@ from pydantic import Field
 from vsr._core import KernelMatrix, SupportVectors, svm_fit_linfa
 from vsr.data.categories import CATEGORIES
 from vsr.errors import TrainingError
-from vsr.features import split_features
+from vsr.features import categories_of
 from vsr.prior.category_means import FloatArray, MeanTable, centred_rows
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
@@ -333,7 +333,7 @@ def decision_residuals(decisions: FloatArray, usual: MeanTable | None, features:
     """Decisions less the usual ones of the category, centred over the models: (n, n_models)."""
     if usual is None:
         return centred_rows(decisions)
-    return centred_rows(decisions - usual.rows(split_features(features).categories))
+    return centred_rows(decisions - usual.rows(categories_of(features)))
 
 
 def _usual_decision(data: TrainingData, decisions: FloatArray, coefficients: FloatArray, kernel: Kernel) -> MeanTable:

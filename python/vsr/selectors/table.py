@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from vsr.data.categories import CATEGORIES, rows_of
-from vsr.features import split_features
+from vsr.features import categories_of
 from vsr.prior.category_means import FloatArray
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row
@@ -57,7 +57,7 @@ class TablePredictor(Predictor):
 
     def quality(self, features: Features) -> FloatArray:
         """The means in the category: (n, n_features) float32 -> (n, n_models) float64."""
-        return rows_of(self.means, split_features(features).categories)
+        return rows_of(self.means, categories_of(features))
 
     def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:  # noqa: ARG002
         """Show the means of the models in every category."""

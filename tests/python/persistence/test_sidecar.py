@@ -480,7 +480,6 @@ def test_loading_maps_and_auto_is_binary_when_big(selectors: dict[str, TrainedSe
         best=held.best[tiled],
         queries=("",) * n_rows,
         index=_core.KnnIndex(features, len(CATEGORIES), "flat"),
-        is_complete=held.is_complete,
     )
     save_selector(small, tmp_path / "small", artefact_format="binary")
     big = replace(small, predictor=predictor, n_features=width, classifier=None)

@@ -53,9 +53,9 @@ def test_decisions_are_plain_sums_over_the_support_vectors(kernel: Kernel) -> No
     data = examples_of(planted_pool(80))
     predictor = Svm.of(kernel=kernel, c=1.0).fit(data, SvmSetting(1.0, 1.0, kernel), 0)
     unseen = planted_pool(10, seed=1).features
-    np.testing.assert_allclose(predictor.machine.decisions(unseen), plain_decisions(predictor, unseen), atol=1e-5)
+    np.testing.assert_allclose(predictor.machine.decisions(unseen), plain_decisions(predictor, unseen), atol=1e-4)
     squashed = 1.0 / (1.0 + np.exp(-plain_decisions(predictor, unseen)))
-    np.testing.assert_allclose(predictor.quality(unseen), squashed, atol=1e-5)
+    np.testing.assert_allclose(predictor.quality(unseen), squashed, atol=1e-4)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -67,7 +67,7 @@ def test_deviations_are_decisions_less_the_usual_ones_of_the_category(kernel: Ke
     assert usual is not None
     expected = plain_decisions(predictor, unseen) - usual.by_category[unseen[:, -14:].argmax(axis=1)]
     expected -= expected.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(predictor.predicted_residuals(unseen, np.zeros((10, 3))), expected, atol=1e-5)
+    np.testing.assert_allclose(predictor.predicted_residuals(unseen, np.zeros((10, 3))), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
