@@ -191,7 +191,7 @@ class Cells:
                 f"nothing about the model, {self._n_unscored:,} unscored answers); expected at least one "
                 "`performance`: from a person, `vsr-train score` or `vsr-train judge`"
             )
-        n_repeats = len(cells) - np.count_nonzero(np.bincount(cells))
+        n_repeats = len(cells) - int(np.count_nonzero(np.bincount(cells)))
         repeats = Repeats.of_cells(cells, measured[0], shape) if n_repeats else None
         report = OutcomesReport(
             n_records=n_records,
