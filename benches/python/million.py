@@ -226,11 +226,14 @@ def _kill_while_saving(command: list[str], trained: Path) -> None:
             process.send_signal(signal.SIGKILL)
             break
         time.sleep(0.002)
+    else:
+        print("nothing was killed: the training ended before", file=sys.stderr)
+        return
     process.wait()
     verify = [sys.executable, "-m", "vsr", "inspect", "--verify", str(trained)]
     is_whole = subprocess.run(verify, check=False, capture_output=True).returncode == 0
     kept = all((trained / name).exists() for name in before)
-    print(f"killed while saving ({process.returncode}): whole {is_whole}, all files there {kept}", file=sys.stderr)
+    print(f"killed while saving: whole {is_whole}, all files there {kept}", file=sys.stderr)
 
 
 def _shown(value: float) -> str:
