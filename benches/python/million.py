@@ -200,8 +200,8 @@ def _compare_svms(n_rows: int, n_fitted: int) -> None:
 
 def _asked(name: str, trained: Path) -> dict[str, float]:
     """Load an artefact and ask it single queries."""
-    queries = next(made_up(_N_ASKED))[0]
-    features = np.hstack([queries, np.eye(len(CATEGORIES), dtype=np.float32)[np.arange(_N_ASKED) % len(CATEGORIES)]])
+    queries, topics, _ = next(made_up(_N_ASKED))
+    features = build_features(queries, [CATEGORIES[topic % len(CATEGORIES)] for topic in topics.tolist()])
     manifest = read_manifest(trained)
     assert manifest is not None
     path = trained / manifest.files[name].name
@@ -226,11 +226,14 @@ def _kill_while_saving(command: list[str], trained: Path) -> None:
             process.send_signal(signal.SIGKILL)
             break
         time.sleep(0.002)
+    else:
+        print("nothing was killed: the training ended before", file=sys.stderr)
+        return
     process.wait()
     verify = [sys.executable, "-m", "vsr", "inspect", "--verify", str(trained)]
     is_whole = subprocess.run(verify, check=False, capture_output=True).returncode == 0
     kept = all((trained / name).exists() for name in before)
-    print(f"killed while saving ({process.returncode}): whole {is_whole}, all files there {kept}", file=sys.stderr)
+    print(f"killed while saving: whole {is_whole}, all files there {kept}", file=sys.stderr)
 
 
 def _shown(value: float) -> str:
@@ -239,8 +242,8 @@ def _shown(value: float) -> str:
 
 def _exponent(values: dict[int, float]) -> str:
     """Slope of the logarithms by least squares."""
-    known = [(math.log(rows), math.log(value)) for rows, value in values.items() if value > 0.0]
-    return f"{np.polyfit(*zip(*known, strict=True), 1)[0]:.2f}" if len(known) > 1 else ""
+    known = {math.log(rows): math.log(value) for rows, value in values.items() if value > 0.0}
+    return f"{np.polyfit(list(known), list(known.values()), 1)[0]:.2f}" if len(known) > 1 else ""
 
 
 if __name__ == "__main__":

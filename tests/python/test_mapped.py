@@ -20,7 +20,9 @@ def test_a_big_matrix_is_a_mapped_file_of_zeros_that_keeps_its_numbers(monkeypat
     monkeypatch.setattr(_mapped, "MOST_ROWS_IN_MEMORY", 99)
     matrix = _mapped.empty_matrix(100, 7)
     assert isinstance(base_of(matrix), mmap.mmap)
-    assert (matrix.shape, matrix.dtype, matrix.any()) == ((100, 7), np.float32, np.False_)
+    assert matrix.shape == (100, 7)
+    assert matrix.dtype == np.float32
+    assert not matrix.any()
     matrix[:] = np.arange(700).reshape(100, 7)
     _mapped.forget_pages(matrix[3:, :2])
     np.testing.assert_array_equal(matrix.ravel(), np.arange(700))

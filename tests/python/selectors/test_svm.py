@@ -185,6 +185,7 @@ def test_of_many_queries_some_that_cover_are_fitted_and_it_says_so(
     trained = train_selector("svm", pool.features, pool.outcomes, c=1.0)
     (note,) = trained.predictor.notes
     assert note == "svm was fitted on 200 of 400 queries, drawn to cover all categories and clusters"
+    assert isinstance(trained.predictor, SvmPredictor)
     assert len(trained.predictor.vectors) <= 200
     loaded = load_artefact(save_selector(trained, tmp_path)).selector
     assert loaded.predictor.notes == trained.predictor.notes
