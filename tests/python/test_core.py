@@ -184,3 +184,37 @@ os._exit(0)
 def test_ctrl_c_ends_a_fit_of_linfa() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True, timeout=120)
     assert float(done.stdout) < 3
+
+
+def test_weighted_sums_are_plain_sums() -> None:
+    generator = np.random.default_rng(0)
+    index = _core.KnnIndex(FEATURES, 0)
+    rows, squared = index.search(FEATURES, 5)
+    same, weights = index.neighbours(FEATURES, 5, 4.0)
+    np.testing.assert_array_equal(rows, same)
+    norms = (FEATURES.astype(np.float64) ** 2).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(weights, np.maximum(1.0 - squared / (2.0 * norms), 0.0) ** 4, atol=1e-12)
+    values, trust = generator.standard_normal((len(FEATURES), 3)), generator.random((len(FEATURES), 3))
+    values[generator.random(values.shape) < 0.3] = np.nan
+    trust[np.isnan(values)] = 0.0
+    with pytest.raises(ValueError, match="may be written to"):
+        _core.weighted_sums(rows, weights, values)
+    values.flags.writeable = trust.flags.writeable = False
+    for given, counts in ((None, np.isfinite(values).astype(np.float64)), (trust, trust)):
+        sums, masses = _core.weighted_sums(rows, weights, values, given)
+        expected = np.einsum("nk,nkm->nm", weights, (np.nan_to_num(values) * counts)[rows])
+        np.testing.assert_allclose(sums, expected, atol=1e-12)
+        np.testing.assert_allclose(masses, np.einsum("nk,nkm->nm", weights, counts[rows]), atol=1e-12)
+        np.testing.assert_array_equal(_core.weighted_sums(rows[:1], weights[:1], values, given)[0][0], sums[0])
+    with pytest.raises(ValueError, match="row"):
+        _core.weighted_sums(rows + np.uint32(len(FEATURES)), weights, values)
+
+
+def test_queries_that_have_seen_all_groups_wait_for_the_others() -> None:
+    generator = np.random.default_rng(1)
+    rows = np.hstack([generator.standard_normal((60, 4)), np.eye(3)[np.arange(60) % 3]]).astype(np.float32)
+    queries = np.vstack([rows[:20], np.hstack([generator.standard_normal((20, 4)), generator.random((20, 3))])])
+    queries = queries.astype(np.float32)
+    expected = np.argsort(_core.squared_distances(queries, rows), axis=1, kind="stable")
+    for k in (1, 30, 60):
+        np.testing.assert_array_equal(_core.KnnIndex(rows, 3).search(queries, k)[0], expected[:, :k])
