@@ -7,6 +7,7 @@
 
 use half::bf16;
 
+use super::lines::{Bytes, Halves, TILE};
 use crate::cpu::for_each_cpu;
 
 /// Columns of a panel of weights.
@@ -215,9 +216,72 @@ fn rms_norm_rotate_body<const FMA: bool>(head: &mut [f32], weight: &[f32], eps: 
 #[inline(always)]
 fn round_to_bfloat16_body<const FMA: bool>(row: &[f32], out: &mut [bf16]) {
     for (o, &x) in out.iter_mut().zip(row) {
-        let bits = x.to_bits();
-        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-        *o = bf16::from_bits(if x.is_nan() { bf16::NAN.to_bits() } else { rounded as u16 });
+        *o = nearest_bfloat16(x);
+    }
+}
+
+/// The nearest bfloat16 number, of two the even one.
+#[inline(always)]
+fn nearest_bfloat16(x: f32) -> bf16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    bf16::from_bits(if x.is_nan() { bf16::NAN.to_bits() } else { rounded as u16 })
+}
+
+#[inline(always)]
+fn to_tiles_body<const PARTS: usize>(row: &[f32], strip: &mut [Halves], place: usize) {
+    for (numbers, tile) in row.chunks(32).zip(strip.chunks_exact_mut(TILE * PARTS)) {
+        let mut rest = [0f32; 32];
+        rest[..numbers.len()].copy_from_slice(numbers);
+        for part in tile.chunks_exact_mut(TILE) {
+            for (rounded, rest) in part[place].0.iter_mut().zip(&mut rest) {
+                *rounded = nearest_bfloat16(*rest);
+                *rest -= f32::from_bits(u32::from(rounded.to_bits()) << 16);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn quantise_to_tiles_body<const FMA: bool>(row: &[f32], strip: &mut [Bytes], place: usize, offset: i32) -> f32 {
+    let (scale, factor) = byte_scale(row);
+    for (numbers, tile) in row.chunks(64).zip(strip.chunks_exact_mut(TILE)) {
+        for (byte, &x) in tile[place].0.iter_mut().zip(numbers) {
+            *byte = nearest_byte(x * factor).wrapping_add(offset) as i8;
+        }
+    }
+    scale
+}
+
+/// The whole number next to one between -127 and 127, of two the even one.
+#[inline(always)]
+pub(crate) fn nearest_byte(x: f32) -> i32 {
+    const ROUND: f32 = 12_582_912.0; // as in `exp`
+    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
+}
+
+/// What bytes are multiplied with to be near numbers, no number where one of those is none; and what makes bytes of numbers.
+#[inline(always)]
+pub(crate) fn byte_scale(row: &[f32]) -> (f32, f32) {
+    let (mut largest, mut zero) = ([0f32; LANES], [0f32; LANES]);
+    let mut chunks = row.chunks_exact(LANES);
+    for chunk in &mut chunks {
+        for ((largest, zero), &x) in largest.iter_mut().zip(&mut zero).zip(chunk) {
+            *largest = if x.abs() > *largest { x.abs() } else { *largest };
+            *zero += x - x;
+        }
+    }
+    let rest = chunks.remainder();
+    let size = largest.iter().copied().chain(rest.iter().map(|x| x.abs())).fold(0.0, |a, b| if b > a { b } else { a });
+    let zero = zero.iter().copied().chain(rest.iter().map(|x| x - x)).sum::<f32>();
+    // Below this its reciprocal is not finite.
+    if size < 1e-36 { (zero, 0.0) } else { (size / 127.0 + zero, 127.0 / size) }
+}
+
+#[inline(always)]
+fn scale_sums_body<const FMA: bool>(sums: &mut [f32], row: f32, columns: &[f32]) {
+    for (sum, &column) in sums.iter_mut().zip(columns) {
+        *sum = sum.to_bits().cast_signed() as f32 * (row * column);
     }
 }
 
@@ -284,6 +348,25 @@ for_each_cpu! {
 for_each_cpu! {
     /// `out = row`, rounded to the nearest number of the type, of two the even one.
     pub(crate) fn round_to_bfloat16(row: &[f32], out: &mut [bf16]) = fused round_to_bfloat16_body
+}
+for_each_cpu! {
+    /// Rounds a row of x to its place in a strip of tiles.
+    pub(crate) fn round_to_tiles(row: &[f32], strip: &mut [Halves], place: usize) =
+        avx512 to_tiles_body::<1>, avx2 to_tiles_body::<1>, baseline to_tiles_body::<1>
+}
+for_each_cpu! {
+    /// Splits a row of x into three parts that add up to it.
+    pub(crate) fn split_to_tiles(row: &[f32], strip: &mut [Halves], place: usize) =
+        avx512 to_tiles_body::<3>, avx2 to_tiles_body::<3>, baseline to_tiles_body::<3>
+}
+for_each_cpu! {
+    /// Rounds a row of x to bytes, plus `offset`, at its place in a strip of tiles; gives their scale.
+    pub(crate) fn quantise_to_tiles(row: &[f32], strip: &mut [Bytes], place: usize, offset: i32) -> f32 =
+        fused quantise_to_tiles_body
+}
+for_each_cpu! {
+    /// Makes numbers of whole ones, given by their bits: each times the scale of the row and that of its column.
+    pub(crate) fn scale_sums(sums: &mut [f32], row: f32, columns: &[f32]) = fused scale_sums_body
 }
 for_each_cpu! {
     /// `out += other`.
