@@ -183,8 +183,8 @@ pub(crate) mod forced {
         pub(super) static FORCED: Cell<Option<Cpu>> = const { Cell::new(None) };
     }
 
-    /// Asserts that `work` gives the same by every tier of this machine from `least` on.
-    pub(crate) fn same_on_every_tier<T: PartialEq + Debug>(least: Tier, work: impl Fn() -> T) {
+    /// What `work` gives on every tier of this machine from `least` on.
+    pub(crate) fn on_every_tier<T>(least: Tier, work: impl Fn() -> T) -> Vec<(Tier, T)> {
         let best = Cpu::detect().tier();
         let tiers = [Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Avx512Vnni, Tier::Avx512Bf16, Tier::Amx];
         let results = tiers.into_iter().filter(|tier| (least..=best).contains(tier)).map(|tier| {
@@ -193,7 +193,12 @@ pub(crate) mod forced {
             FORCED.set(None);
             (tier, result)
         });
-        let results: Vec<_> = results.collect();
+        results.collect()
+    }
+
+    /// Asserts that `work` gives the same by every tier of this machine from `least` on.
+    pub(crate) fn same_on_every_tier<T: PartialEq + Debug>(least: Tier, work: impl Fn() -> T) {
+        let results = on_every_tier(least, work);
         for ((tier, result), (other, expected)) in results.iter().zip(results.iter().skip(1)) {
             assert_eq!(result, expected, "{tier:?} and {other:?}");
         }

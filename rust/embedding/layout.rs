@@ -15,13 +15,13 @@ use super::ops::{PANEL, Quads, Values, WeightLayout};
 const LINE: usize = 64;
 
 /// Type and bytes of the numbers of one layer.
-pub(super) type Source<'a> = (Dtype, &'a [u8]);
+pub(crate) type Source<'a> = (Dtype, &'a [u8]);
 
 /// Which row of which source becomes a column; none for zeros.
-pub(super) type Column = Option<(usize, usize)>;
+pub(crate) type Column = Option<(usize, usize)>;
 
 /// Lays rows of `n_in` numbers out as columns.
-pub(super) fn lay_out(
+pub(crate) fn lay_out(
     sources: &[Source],
     columns: &[Column],
     n_in: usize,

