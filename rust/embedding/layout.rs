@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::tensor::Dtype;
 
-use super::ops::lanes::{byte_scale, nearest_byte};
+use super::ops::lanes::{nearest, range};
 use super::ops::lines::{Bytes, Halves, TILE};
 use super::ops::{PANEL, Quads, Values, WeightLayout};
 
@@ -83,10 +83,13 @@ fn quads(sources: &[Source], columns: &[Column], n_in: usize) -> Quads {
     let of_columns = columns.par_chunks(PANEL).zip(scales.par_chunks_mut(PANEL).zip(sums.par_chunks_mut(PANEL)));
     lines.par_chunks_mut(panel).zip(of_columns).for_each(|(lines, (columns, (scales, sums)))| {
         for_each_column(sources, columns, n_in, |j, column| {
-            let (scale, factor) = byte_scale(column);
-            scales[j] = scale;
+            let (least, most, nothing) = range(column);
+            let size = most.max(-least);
+            // Below this its reciprocal is not finite.
+            let (scale, factor) = if size < 1e-36 { (0.0, 0.0) } else { (size / 127.0, 127.0 / size) };
+            scales[j] = scale + nothing;
             for (row, &x) in column.iter().enumerate() {
-                let byte = nearest_byte(x * factor);
+                let byte = nearest(x * factor);
                 sums[j] += byte;
                 lines[row / 64 * TILE + row % 64 / 4].0[4 * j + row % 4] = byte as i8;
             }

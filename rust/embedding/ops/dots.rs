@@ -4,9 +4,9 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_abs_epi8, _mm256_add_epi32, _mm256_load_si256, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sign_epi8, _mm256_storeu_si256,
-    _mm512_dpbusd_epi32, _mm512_load_si512, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
+    __m256i, __m512i, _mm256_abs_epi8, _mm256_add_epi32, _mm256_load_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_storeu_si256,
+    _mm512_dpbusd_epi32, _mm512_load_si512, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_storeu_si512,
 };
 
 use super::lanes::PANEL;
@@ -19,13 +19,13 @@ use super::lines::{Bytes, Floats, TILE};
 trait Dots {
     type Sums: Copy;
     type Weights: Copy;
-    unsafe fn start(from: *const i32) -> Self::Sums;
+    unsafe fn zero() -> Self::Sums;
     unsafe fn load(from: *const Bytes) -> Self::Weights;
     unsafe fn add(sums: Self::Sums, x: *const i32, weights: Self::Weights) -> Self::Sums;
     unsafe fn store(to: *mut i32, sums: Self::Sums);
 }
 
-/// Neither saturates nor needs anything: no byte is -128.
+/// Plain loops.
 struct Plain;
 
 impl Dots for Plain {
@@ -33,8 +33,8 @@ impl Dots for Plain {
     type Weights = [[i8; 4]; PANEL];
 
     #[inline(always)]
-    unsafe fn start(from: *const i32) -> Self::Sums {
-        from.cast::<Self::Sums>().read()
+    unsafe fn zero() -> Self::Sums {
+        [0; PANEL]
     }
 
     #[inline(always)]
@@ -57,7 +57,8 @@ impl Dots for Plain {
     }
 }
 
-/// Products of a number without and one with a sign, so the sign of x goes to the weights; two of them are at most 32,258.
+/// Products of a number without and one with a sign, so the sign of x goes to the weights; no weight is -128, so two
+/// products are at most 32,512 and fit into 16 bits.
 #[cfg(target_arch = "x86_64")]
 struct Avx2;
 
@@ -67,8 +68,8 @@ impl Dots for Avx2 {
     type Weights = [__m256i; 2];
 
     #[inline(always)]
-    unsafe fn start(from: *const i32) -> Self::Sums {
-        [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())]
+    unsafe fn zero() -> Self::Sums {
+        [_mm256_setzero_si256(); 2]
     }
 
     #[inline(always)]
@@ -107,8 +108,8 @@ impl Dots for Vnni {
     type Weights = __m512i;
 
     #[inline(always)]
-    unsafe fn start(from: *const i32) -> __m512i {
-        _mm512_loadu_si512(from.cast())
+    unsafe fn zero() -> __m512i {
+        _mm512_setzero_si512()
     }
 
     #[inline(always)]
@@ -136,8 +137,6 @@ pub(super) struct Block<'a> {
     pub x: &'a [Bytes],
     /// As many tiles of 16 columns.
     pub weights: &'a [Bytes],
-    /// Where the sums of each column begin.
-    pub start: &'a [i32; PANEL],
     /// Lines from one row of sums to the next.
     pub stride: usize,
 }
@@ -148,13 +147,13 @@ impl Block<'_> {
     #[inline(always)]
     unsafe fn sum<D: Dots, const N: usize>(self, first: usize, sums: &mut [Floats]) {
         assert!(first + N <= TILE && self.x.len() == self.weights.len() && self.x.len().is_multiple_of(TILE), "tiles");
-        let mut totals = [D::start(self.start.as_ptr()); N];
+        let mut totals = [D::zero(); N];
         for (x, weights) in self.x.chunks_exact(TILE).zip(self.weights.chunks_exact(TILE)) {
             for (quad, line) in weights.iter().enumerate() {
                 let weights = D::load(line);
                 for (total, x) in totals.iter_mut().zip(&x[first..first + N]) {
                     // A line of x has 16 times four bytes.
-                    *total = D::add(*total, x.0.as_ptr().cast::<i32>().add(quad), weights);
+                    *total = D::add(*total, (&raw const *x).cast::<i32>().add(quad), weights);
                 }
             }
         }
@@ -174,10 +173,12 @@ impl Block<'_> {
     pub(super) fn avx2(self, sums: &mut [Floats]) {
         for first in (0..self.n).step_by(4) {
             // SAFETY: this function has the instructions.
-            match self.n - first {
-                1 => unsafe { self.sum::<Avx2, 1>(first, sums) },
-                2 => unsafe { self.sum::<Avx2, 2>(first, sums) },
-                _ => unsafe { self.sum::<Avx2, 4>(first, sums) },
+            unsafe {
+                match self.n - first {
+                    1 => self.sum::<Avx2, 1>(first, sums),
+                    2 => self.sum::<Avx2, 2>(first, sums),
+                    _ => self.sum::<Avx2, 4>(first, sums),
+                }
             }
         }
     }
@@ -186,12 +187,14 @@ impl Block<'_> {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")]
     pub(super) fn avx512(self, sums: &mut [Floats]) {
         // SAFETY: this function has the instructions.
-        match self.n {
-            1 => unsafe { self.sum::<Vnni, 1>(0, sums) },
-            2 => unsafe { self.sum::<Vnni, 2>(0, sums) },
-            3..=4 => unsafe { self.sum::<Vnni, 4>(0, sums) },
-            5..=8 => unsafe { self.sum::<Vnni, 8>(0, sums) },
-            _ => unsafe { self.sum::<Vnni, 16>(0, sums) },
+        unsafe {
+            match self.n {
+                1 => self.sum::<Vnni, 1>(0, sums),
+                2 => self.sum::<Vnni, 2>(0, sums),
+                3..=4 => self.sum::<Vnni, 4>(0, sums),
+                5..=8 => self.sum::<Vnni, 8>(0, sums),
+                _ => self.sum::<Vnni, 16>(0, sums),
+            }
         }
     }
 }

@@ -242,46 +242,49 @@ fn to_tiles_body<const PARTS: usize>(row: &[f32], strip: &mut [Halves], place: u
     }
 }
 
+/// The least number of a row and zero, the largest one and zero, and zero: no number where one of the row is none.
 #[inline(always)]
-fn quantise_to_tiles_body<const FMA: bool>(row: &[f32], strip: &mut [Bytes], place: usize, offset: i32) -> f32 {
-    let (scale, factor) = byte_scale(row);
+pub(crate) fn range(row: &[f32]) -> (f32, f32, f32) {
+    let (mut least, mut most, mut nothing) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
+    for chunk in row.chunks(LANES) {
+        for (((least, most), nothing), &x) in least.iter_mut().zip(&mut most).zip(&mut nothing).zip(chunk) {
+            *least = if x < *least { x } else { *least };
+            *most = if x > *most { x } else { *most };
+            *nothing += x * 0.0;
+        }
+    }
+    let least = least.iter().fold(0f32, |a, &b| if b < a { b } else { a });
+    let most = most.iter().fold(0f32, |a, &b| if b > a { b } else { a });
+    (least, most, nothing.iter().sum())
+}
+
+#[inline(always)]
+fn quantise_to_tiles_body<const FMA: bool>(row: &[f32], strip: &mut [Bytes], place: usize, offset: i32) -> (f32, i32) {
+    let (least, most, nothing) = range(row);
+    let range = most - least;
+    // Below this its reciprocal is not finite.
+    let (scale, factor) = if range < 1e-36 { (0.0, 0.0) } else { (range / 255.0, 255.0 / range) };
+    let zero = nearest(-least * factor) - 128;
     for (numbers, tile) in row.chunks(64).zip(strip.chunks_exact_mut(TILE)) {
         for (byte, &x) in tile[place].0.iter_mut().zip(numbers) {
-            *byte = nearest_byte(x * factor).wrapping_add(offset) as i8;
+            *byte = (nearest(x * factor) + zero).clamp(-128, 127).wrapping_add(offset) as i8;
         }
     }
-    scale
+    (scale + nothing, zero + offset)
 }
 
-/// The whole number next to one between -127 and 127, of two the even one.
+/// The whole number next to one that is small, of two the even one.
 #[inline(always)]
-pub(crate) fn nearest_byte(x: f32) -> i32 {
+pub(crate) fn nearest(x: f32) -> i32 {
     const ROUND: f32 = 12_582_912.0; // as in `exp`
-    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
-}
-
-/// What bytes are multiplied with to be near numbers, no number where one of those is none; and what makes bytes of numbers.
-#[inline(always)]
-pub(crate) fn byte_scale(row: &[f32]) -> (f32, f32) {
-    let (mut largest, mut zero) = ([0f32; LANES], [0f32; LANES]);
-    let mut chunks = row.chunks_exact(LANES);
-    for chunk in &mut chunks {
-        for ((largest, zero), &x) in largest.iter_mut().zip(&mut zero).zip(chunk) {
-            *largest = if x.abs() > *largest { x.abs() } else { *largest };
-            *zero += x - x;
-        }
-    }
-    let rest = chunks.remainder();
-    let size = largest.iter().copied().chain(rest.iter().map(|x| x.abs())).fold(0.0, |a, b| if b > a { b } else { a });
-    let zero = zero.iter().copied().chain(rest.iter().map(|x| x - x)).sum::<f32>();
-    // Below this its reciprocal is not finite.
-    if size < 1e-36 { (zero, 0.0) } else { (size / 127.0 + zero, 127.0 / size) }
+    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()).cast_signed()
 }
 
 #[inline(always)]
-fn scale_sums_body<const FMA: bool>(sums: &mut [f32], row: f32, columns: &[f32]) {
-    for (sum, &column) in sums.iter_mut().zip(columns) {
-        *sum = sum.to_bits().cast_signed() as f32 * (row * column);
+fn scale_sums_body<const FMA: bool>(sums: &mut [f32], (scale, zero): (f32, i32), columns: &[f32], of_columns: &[i32]) {
+    for ((sum, &column), &of_column) in sums.iter_mut().zip(columns).zip(of_columns) {
+        let whole = sum.to_bits().cast_signed().wrapping_sub(zero.wrapping_mul(of_column));
+        *sum = whole as f32 * (scale * column);
     }
 }
 
@@ -360,13 +363,15 @@ for_each_cpu! {
         avx512 to_tiles_body::<3>, avx2 to_tiles_body::<3>, baseline to_tiles_body::<3>
 }
 for_each_cpu! {
-    /// Rounds a row of x to bytes, plus `offset`, at its place in a strip of tiles; gives their scale.
-    pub(crate) fn quantise_to_tiles(row: &[f32], strip: &mut [Bytes], place: usize, offset: i32) -> f32 =
+    /// Rounds a row of x to bytes, plus `offset`, at its place in a strip of tiles; gives their scale, and the byte of zero.
+    pub(crate) fn quantise_to_tiles(row: &[f32], strip: &mut [Bytes], place: usize, offset: i32) -> (f32, i32) =
         fused quantise_to_tiles_body
 }
 for_each_cpu! {
-    /// Makes numbers of whole ones, given by their bits: each times the scale of the row and that of its column.
-    pub(crate) fn scale_sums(sums: &mut [f32], row: f32, columns: &[f32]) = fused scale_sums_body
+    /// Makes numbers of whole ones, given by their bits: for a row's scale and zero, columns' scales and the sums of their
+    /// bytes.
+    pub(crate) fn scale_sums(sums: &mut [f32], row: (f32, i32), columns: &[f32], of_columns: &[i32]) =
+        fused scale_sums_body
 }
 for_each_cpu! {
     /// `out += other`.

@@ -39,7 +39,7 @@ fn tolerance(layout: WeightLayout) -> f64 {
     match layout {
         WeightLayout::Quads => 1.2e-2,
         WeightLayout::Pairs => 6e-3,
-        _ => 4e-7,
+        _ => 1.5e-6,
     }
 }
 

@@ -119,10 +119,10 @@ impl Weight {
                 let (storage, _) = values.storage_and_layout();
                 match &*storage {
                     Storage::Cpu(CpuStorage::F32(values)) => {
-                        panels::multiply(x, k, panels::Values::Single(values), &job)
+                        panels::multiply(x, k, panels::Values::Single(values), &job);
                     }
                     Storage::Cpu(CpuStorage::BF16(values)) => {
-                        panels::multiply(x, k, panels::Values::Half(values), &job)
+                        panels::multiply(x, k, panels::Values::Half(values), &job);
                     }
                     _ => bail!("panels of weights are float32 or bfloat16, on the CPU"),
                 }

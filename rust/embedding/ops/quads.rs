@@ -1,7 +1,9 @@
 //! Products of bytes: weights of every column, and every row of x, by a scale of their own.
 //!
-//! A column of weights is `scale * bytes` with its largest number at 127, a row of x likewise when it comes in; sums of their
-//! products are whole numbers, so that every instruction set gives the same ones.
+//! A column of weights is `scale * bytes` with its largest number at 127; a row of x becomes `scale * (bytes - zero)` when it comes
+//! in, all of its range in 256 steps: numbers after an activation are mostly of one sign, and `MiniLM`'s farthest vector is within
+//! cosine 0.993 of that in float32 so, 0.986 with zero in the middle. Sums of products are whole numbers, so that every
+//! instruction set gives the same ones.
 
 use super::dots::Block;
 use super::job::{Job, Range, stride};
@@ -33,9 +35,8 @@ impl Quads {
 struct Rows {
     /// In strips of 16, tile after tile.
     lines: Vec<Bytes>,
-    scales: Vec<f32>,
-    /// What was added to every byte.
-    offset: i32,
+    /// Scale of each row, and its byte of zero.
+    about: Vec<(f32, i32)>,
 }
 
 /// `job`'s product of x (m, k) with weights.
@@ -56,16 +57,17 @@ pub(super) fn multiply(x: &[f32], k: usize, weights: &Quads, job: &Job) {
             _ => sum(&rows, weights, panel, tier, range, panels, sums),
         }
         let columns = panels.start * PANEL..panels.end * PANEL;
-        for (scale, sums) in rows.scales[range.clone()].iter().zip(sums.chunks_exact_mut(stride(panels))) {
-            lanes::scale_sums(Line::flatten_mut(sums), *scale, &weights.scales[columns.clone()]);
+        for (about, sums) in rows.about[range.clone()].iter().zip(sums.chunks_exact_mut(stride(panels))) {
+            let of_columns = &weights.sums[columns.clone()];
+            lanes::scale_sums(Line::flatten_mut(sums), *about, &weights.scales[columns.clone()], of_columns);
         }
     });
 }
 
 fn quantise(x: &[f32], k: usize, offset: i32) -> Rows {
     let write = |row: &[f32], strip: &mut [Bytes], place| lanes::quantise_to_tiles(row, strip, place, offset);
-    let (lines, scales) = in_strips(x, k, Bytes::ZERO, Bytes::n_tiles(k) * TILE, write);
-    Rows { lines, scales, offset }
+    let (lines, about) = in_strips(x, k, Bytes::ZERO, Bytes::n_tiles(k) * TILE, write);
+    Rows { lines, about }
 }
 
 /// Fills the sums of some rows and panels.
@@ -73,11 +75,10 @@ fn sum(rows: &Rows, weights: &Quads, panel: usize, tier: Tier, range: &Range, pa
     let stride = stride(panels);
     for (i, number) in panels.clone().enumerate() {
         let lines = &weights.lines[number * panel..(number + 1) * panel];
-        let start = std::array::from_fn(|j| -rows.offset.wrapping_mul(weights.sums[number * PANEL + j]));
         for first in range.clone().step_by(TILE) {
             let n = TILE.min(range.end - first);
             let x = &rows.lines[first / TILE * panel..][..panel];
-            let block = Block { n, x, weights: lines, start: &start, stride };
+            let block = Block { n, x, weights: lines, stride };
             let sums = &mut sums[(first - range.start) * stride + i..];
             match tier {
                 #[cfg(target_arch = "x86_64")]
