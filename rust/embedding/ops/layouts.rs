@@ -37,8 +37,8 @@ fn weight(w: &[f32], k: usize, n_out: usize, layout: WeightLayout, dtype: Dtype,
 /// How far a sum of products of size 1 may be off: by the roundings of the layout.
 fn tolerance(layout: WeightLayout) -> f64 {
     match layout {
-        WeightLayout::Quads => 1.2e-2,
-        WeightLayout::Pairs => 6e-3,
+        WeightLayout::Quads => 3e-2,
+        WeightLayout::Pairs => 1.2e-2,
         _ => 1.5e-6,
     }
 }
