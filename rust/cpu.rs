@@ -16,10 +16,12 @@ pub(crate) enum Tier {
     Avx2,
     /// Those, and the parts of AVX-512 that came first together.
     Avx512,
-    /// Those, and sums of products of whole numbers in one instruction.
+    /// Those, and sums of products of bytes and of 16-bit numbers.
     Avx512Vnni,
     /// Those, and products of bfloat16 numbers.
     Avx512Bf16,
+    /// Those, and products of whole tiles of bytes and of bfloat16 numbers.
+    Amx,
 }
 
 /// The proof that this processor has the instructions of a tier: nobody but this file can make one.
@@ -54,17 +56,64 @@ impl Cpu {
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq");
             let vnni = avx512 && is_x86_feature_detected!("avx512vnni");
-            match (avx2, avx512, vnni, vnni && is_x86_feature_detected!("avx512bf16")) {
-                (.., true) => Tier::Avx512Bf16,
-                (_, _, true, _) => Tier::Avx512Vnni,
-                (_, true, ..) => Tier::Avx512,
-                (true, ..) => Tier::Avx2,
-                _ => Tier::Baseline,
-            }
+            let bf16 = vnni && is_x86_feature_detected!("avx512bf16");
+            let tiers = [
+                (bf16 && amx::is_permitted(), Tier::Amx),
+                (bf16, Tier::Avx512Bf16),
+                (vnni, Tier::Avx512Vnni),
+                (avx512, Tier::Avx512),
+                (avx2, Tier::Avx2),
+            ];
+            tiers.into_iter().find_map(|(is_there, tier)| is_there.then_some(tier)).unwrap_or(Tier::Baseline)
         };
         #[cfg(not(target_arch = "x86_64"))]
         let tier = Tier::Baseline;
         Self(tier)
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx {
+    //! Tiles are more state than a process has unless it asks for it.
+
+    use std::arch::asm;
+    use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+
+    /// Bits of leaf 7: products of bfloat16 numbers, tiles, products of bytes.
+    const INSTRUCTIONS: u32 = 1 << 22 | 1 << 24 | 1 << 25;
+    /// Bits of XCR0: configuration and numbers of tiles.
+    const STATE: u64 = 1 << 17 | 1 << 18;
+    /// `ARCH_REQ_XCOMP_PERM`, and the number of the state with the numbers.
+    const REQUEST: (u64, u64) = (0x1023, 18);
+
+    /// Whether the processor has the instructions, and the system lets this process and its children use them.
+    pub(super) fn is_permitted() -> bool {
+        let has_instructions = __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & INSTRUCTIONS == INSTRUCTIONS;
+        let has_xgetbv = __cpuid(1).ecx & 1 << 27 != 0;
+        // SAFETY: the processor was just seen to have the instruction.
+        has_instructions && has_xgetbv && unsafe { _xgetbv(0) } & STATE == STATE && request()
+    }
+
+    /// The system call `arch_prctl(ARCH_REQ_XCOMP_PERM, tiles)`: Linux below 5.16 does not know it, and it is refused where a
+    /// thread's stack for signals is too small.
+    fn request() -> bool {
+        const ARCH_PRCTL: i64 = 158;
+        let mut result = ARCH_PRCTL;
+        // SAFETY: the call changes what this process may use and nothing else; it overwrites the named registers only.
+        unsafe {
+            asm!("syscall", inout("rax") result, in("rdi") REQUEST.0, in("rsi") REQUEST.1, out("rcx") _, out("r11") _,
+                 options(nostack));
+        }
+        result == 0
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+mod amx {
+    //! Who may use tiles is known of Linux alone.
+
+    pub(super) fn is_permitted() -> bool {
+        false
     }
 }
 
@@ -134,17 +183,22 @@ pub(crate) mod forced {
         pub(super) static FORCED: Cell<Option<Cpu>> = const { Cell::new(None) };
     }
 
-    /// Asserts that `work` gives the same by every tier of this machine from `least` on.
-    pub(crate) fn same_on_every_tier<T: PartialEq + Debug>(least: Tier, work: impl Fn() -> T) {
+    /// What `work` gives on every tier of this machine from `least` on.
+    pub(crate) fn on_every_tier<T>(least: Tier, work: impl Fn() -> T) -> Vec<(Tier, T)> {
         let best = Cpu::detect().tier();
-        let tiers = [Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Avx512Vnni, Tier::Avx512Bf16];
+        let tiers = [Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Avx512Vnni, Tier::Avx512Bf16, Tier::Amx];
         let results = tiers.into_iter().filter(|tier| (least..=best).contains(tier)).map(|tier| {
             FORCED.set(Some(Cpu(tier)));
             let result = work();
             FORCED.set(None);
             (tier, result)
         });
-        let results: Vec<_> = results.collect();
+        results.collect()
+    }
+
+    /// Asserts that `work` gives the same by every tier of this machine from `least` on.
+    pub(crate) fn same_on_every_tier<T: PartialEq + Debug>(least: Tier, work: impl Fn() -> T) {
+        let results = on_every_tier(least, work);
         for ((tier, result), (other, expected)) in results.iter().zip(results.iter().skip(1)) {
             assert_eq!(result, expected, "{tier:?} and {other:?}");
         }

@@ -154,6 +154,9 @@ pub enum EmbeddingError {
          again with it what was trained in bfloat16"
     )]
     NoBfloat16,
+    /// Bytes are multiplied by code for processors.
+    #[error("the dtype 'int8' is for the device 'cpu'; use 'float32' on another one")]
+    NoInt8,
     /// An option that is none of those there are.
     #[error("unknown {option} '{found}'; expected {known}")]
     Unknown { option: &'static str, found: String, known: &'static str },

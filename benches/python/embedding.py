@@ -17,6 +17,7 @@ A peer is one class in `PEERS`.
 
 import argparse
 import contextlib
+import functools
 import os
 import statistics
 import subprocess
@@ -279,6 +280,7 @@ PEERS: dict[str, Callable[[Path, int], Contestant]] = {
     "onnxruntime": OnnxRuntime,
     "candle": Candle,
     "ours-float32": Ours,
+    "ours-bfloat16": functools.partial(Ours, dtype="bfloat16"),
     "torch-bfloat16": TorchBfloat16,
 }
 _DEFAULT_PEERS = ["torch", "sentence-transformers", "onnxruntime", "candle"]
@@ -306,7 +308,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", nargs="+", choices=embedding_models.MODELS, default=embedding_models.MODELS)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=_DEFAULT_PEERS)
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="of ours")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "int8"), default="float32", help="of ours")
     parser.add_argument("--shapes", nargs="+", default=[f"{n}x{length}" for n, length in SHAPES])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)

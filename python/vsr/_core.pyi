@@ -497,7 +497,7 @@ class TextEncoder:
         device: str = "cpu",
         dtype: str = "float32",
     ) -> TextEncoder:
-        """Load a model folder; in `bfloat16` the layers multiply rounded numbers, all else is float32.
+        """Load a model folder; in `bfloat16` and `int8` the layers multiply rounded numbers, all else is float32.
 
         Raises:
             EmbeddingError: Something is missing, damaged, not supported, or does not fit the other arguments; or the

@@ -190,5 +190,6 @@ fn layout(dtype: ProductDtype, device: &Device) -> Result<WeightLayout> {
     match dtype {
         ProductDtype::Float32 => Ok(WeightLayout::best(device)),
         ProductDtype::Bfloat16 => Ok(WeightLayout::bfloat16(device).ok_or(EmbeddingError::NoBfloat16)?),
+        ProductDtype::Int8 => Ok(WeightLayout::int8(device).ok_or(EmbeddingError::NoInt8)?),
     }
 }

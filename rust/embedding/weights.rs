@@ -233,7 +233,7 @@ impl Weights {
         let sources: Vec<Source> = taken.iter().map(|(place, bytes)| (place.dtype, *bytes)).collect();
         let values = lay_out(&sources, &columns(), n_in, self.layout, &self.device).map_err(network_error)?;
         taken.iter().for_each(|(place, _)| self.give_back(place));
-        Ok(Weight::new(values, self.layout, n_in, layers.iter().map(|(_, n)| n).sum()))
+        Ok(Weight::new(values, n_in, layers.iter().map(|(_, n)| n).sum()))
     }
 
     /// Takes a table whose rows are looked up and multiplied by `scale`; it keeps the type that it has in the file.

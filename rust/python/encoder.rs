@@ -123,7 +123,8 @@ fn product_dtype(name: &str) -> Result<ProductDtype> {
     match name {
         "float32" => Ok(ProductDtype::Float32),
         "bfloat16" => Ok(ProductDtype::Bfloat16),
-        _ => Err(unknown("dtype", name, "float32 or bfloat16")),
+        "int8" => Ok(ProductDtype::Int8),
+        _ => Err(unknown("dtype", name, "float32, bfloat16 or int8")),
     }
 }
 

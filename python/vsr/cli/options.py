@@ -209,7 +209,7 @@ def embedding_options(command: Command) -> Command:
             "dtype",
             type=click.Choice(DTYPES),
             show_default=DTYPES[0],
-            help="What the network multiplies, whatever its files hold; bfloat16 is faster and needs avx512_bf16.",
+            help="What the network multiplies, whatever its files hold; int8 is fastest, bfloat16 needs avx512_bf16.",
         ),
         _embedding_option(
             "max_tokens",

@@ -40,7 +40,7 @@ class Fingerprint:
         pooling: How token vectors become one vector: `mean`, `cls`, `lasttoken`, or `none`.
         prompt: The text put before every query; empty for none.
         normalisation: `l2`: rows have unit length.
-        dtype: What the network multiplies: `float32` or `bfloat16`.
+        dtype: What the network multiplies: `float32`, `bfloat16` or `int8`.
         token_limit: Longer texts are cut to this many tokens; None for no limit.
         prompt_name: The model's own name of `prompt`. Informs only.
         path: The local folder that was loaded; None for a model from the hub. Informs only.

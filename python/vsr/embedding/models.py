@@ -8,7 +8,7 @@ from dataclasses import dataclass
 DEFAULT_MODEL = "qwen3"
 DEFAULT_DIM = 768
 DEFAULT_MAX_TOKENS = 2048
-DTYPES = ("float32", "bfloat16")
+DTYPES = ("float32", "bfloat16", "int8")
 
 
 @dataclass(frozen=True, slots=True)

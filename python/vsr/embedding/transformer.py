@@ -53,7 +53,7 @@ class TransformerEmbedder:
             architecture: What the model must be: `qwen3`, `gemma3` or `bert`.
             dim: Width of the vectors; None for the smaller of 768 and the model's own.
             prompt: Name of one of the model's prompts.
-            dtype: What the network multiplies: `float32` or `bfloat16`.
+            dtype: What the network multiplies: `float32`, `bfloat16` or `int8`.
             max_tokens: Longer texts are cut.
             cache_dir: Where vectors are kept between runs.
             device: `cpu` or `cuda`.

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::rotary::HeadNorm;
 use super::{
-    Activation, Attention, Gate, GatedLinear, LayerNorm, Linear, Mask, RmsNorm, Rotary, Table, Weight, WeightLayout,
+    Activation, Attention, Gate, GatedLinear, LayerNorm, Linear, Mask, RmsNorm, Rotary, Table, Values, Weight,
 };
 
 /// Numbers between -1.5 and 1.5 that look random.
@@ -52,7 +52,7 @@ fn tables() -> Result<()> {
 #[test]
 fn linear_layers_and_activations() -> Result<()> {
     let x = tensor(&[9, 20], 1)?;
-    let weight = Weight::new(tensor(&[20, 33], 2)?, WeightLayout::Matrix, 20, 33);
+    let weight = Weight::new(Values::Matrix(tensor(&[20, 33], 2)?), 20, 33);
     for bias in [None, Some(tensor(&[33], 3)?)] {
         let layer = Linear::new(weight.clone(), bias);
         for activation in [Activation::None, Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Tanh]
@@ -71,7 +71,7 @@ fn gates() -> Result<()> {
     let x = tensor(&[9, 20], 1)?;
     let values = tensor(&[20, 66], 2)?;
     for gate in [Gate::Silu, Gate::GeluTanh] {
-        let layer = GatedLinear::new(Weight::new(values.clone(), WeightLayout::Matrix, 20, 66), gate);
+        let layer = GatedLinear::new(Weight::new(Values::Matrix(values.clone()), 20, 66), gate);
         check(&format!("{gate:?}"), &layer.forward(&x)?, &gate.composed(&x.matmul(&values)?)?)?;
     }
     Ok(())

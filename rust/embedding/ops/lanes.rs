@@ -7,6 +7,7 @@
 
 use half::bf16;
 
+use super::lines::{Bytes, Halves, TILE};
 use crate::cpu::for_each_cpu;
 
 /// Columns of a panel of weights.
@@ -215,9 +216,75 @@ fn rms_norm_rotate_body<const FMA: bool>(head: &mut [f32], weight: &[f32], eps: 
 #[inline(always)]
 fn round_to_bfloat16_body<const FMA: bool>(row: &[f32], out: &mut [bf16]) {
     for (o, &x) in out.iter_mut().zip(row) {
-        let bits = x.to_bits();
-        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-        *o = bf16::from_bits(if x.is_nan() { bf16::NAN.to_bits() } else { rounded as u16 });
+        *o = nearest_bfloat16(x);
+    }
+}
+
+/// The nearest bfloat16 number, of two the even one.
+#[inline(always)]
+fn nearest_bfloat16(x: f32) -> bf16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    bf16::from_bits(if x.is_nan() { bf16::NAN.to_bits() } else { rounded as u16 })
+}
+
+#[inline(always)]
+fn to_tiles_body<const PARTS: usize>(row: &[f32], strip: &mut [Halves], place: usize) {
+    for (numbers, tile) in row.chunks(32).zip(strip.chunks_exact_mut(TILE * PARTS)) {
+        let mut rest = [0f32; 32];
+        rest[..numbers.len()].copy_from_slice(numbers);
+        for part in tile.chunks_exact_mut(TILE) {
+            for (rounded, rest) in part[place].0.iter_mut().zip(&mut rest) {
+                *rounded = nearest_bfloat16(*rest);
+                *rest -= f32::from_bits(u32::from(rounded.to_bits()) << 16);
+            }
+        }
+    }
+}
+
+/// The least number of a row and zero, the largest one and zero, and zero: no number where one of the row is none.
+#[inline(always)]
+pub(crate) fn range(row: &[f32]) -> (f32, f32, f32) {
+    let (mut least, mut most, mut nothing) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
+    for chunk in row.chunks(LANES) {
+        for (((least, most), nothing), &x) in least.iter_mut().zip(&mut most).zip(&mut nothing).zip(chunk) {
+            *least = if x < *least { x } else { *least };
+            *most = if x > *most { x } else { *most };
+            *nothing += x * 0.0;
+        }
+    }
+    let least = least.iter().fold(0f32, |a, &b| if b < a { b } else { a });
+    let most = most.iter().fold(0f32, |a, &b| if b > a { b } else { a });
+    (least, most, nothing.iter().sum())
+}
+
+#[inline(always)]
+fn quantise_to_tiles_body<const FMA: bool>(row: &[f32], strip: &mut [Bytes], place: usize, offset: i32) -> (f32, i32) {
+    let (least, most, nothing) = range(row);
+    let range = most - least;
+    // Below this its reciprocal is not finite.
+    let (scale, factor) = if range < 1e-36 { (0.0, 0.0) } else { (range / 255.0, 255.0 / range) };
+    let zero = nearest(-least * factor) - 128;
+    for (numbers, tile) in row.chunks(64).zip(strip.chunks_exact_mut(TILE)) {
+        for (byte, &x) in tile[place].0.iter_mut().zip(numbers) {
+            *byte = (nearest(x * factor) + zero).clamp(-128, 127).wrapping_add(offset) as i8;
+        }
+    }
+    (scale + nothing, zero + offset)
+}
+
+/// The whole number next to one that is small, of two the even one.
+#[inline(always)]
+pub(crate) fn nearest(x: f32) -> i32 {
+    const ROUND: f32 = 12_582_912.0; // as in `exp`
+    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()).cast_signed()
+}
+
+#[inline(always)]
+fn scale_sums_body<const FMA: bool>(sums: &mut [f32], (scale, zero): (f32, i32), columns: &[f32], of_columns: &[i32]) {
+    for ((sum, &column), &of_column) in sums.iter_mut().zip(columns).zip(of_columns) {
+        let whole = sum.to_bits().cast_signed().wrapping_sub(zero.wrapping_mul(of_column));
+        *sum = whole as f32 * (scale * column);
     }
 }
 
@@ -284,6 +351,27 @@ for_each_cpu! {
 for_each_cpu! {
     /// `out = row`, rounded to the nearest number of the type, of two the even one.
     pub(crate) fn round_to_bfloat16(row: &[f32], out: &mut [bf16]) = fused round_to_bfloat16_body
+}
+for_each_cpu! {
+    /// Rounds a row of x to its place in a strip of tiles.
+    pub(crate) fn round_to_tiles(row: &[f32], strip: &mut [Halves], place: usize) =
+        avx512 to_tiles_body::<1>, avx2 to_tiles_body::<1>, baseline to_tiles_body::<1>
+}
+for_each_cpu! {
+    /// Splits a row of x into three parts that add up to it.
+    pub(crate) fn split_to_tiles(row: &[f32], strip: &mut [Halves], place: usize) =
+        avx512 to_tiles_body::<3>, avx2 to_tiles_body::<3>, baseline to_tiles_body::<3>
+}
+for_each_cpu! {
+    /// Rounds a row of x to bytes, plus `offset`, at its place in a strip of tiles; gives their scale, and the byte of zero.
+    pub(crate) fn quantise_to_tiles(row: &[f32], strip: &mut [Bytes], place: usize, offset: i32) -> (f32, i32) =
+        fused quantise_to_tiles_body
+}
+for_each_cpu! {
+    /// Makes numbers of whole ones, given by their bits: for a row's scale and zero, columns' scales and the sums of their
+    /// bytes.
+    pub(crate) fn scale_sums(sums: &mut [f32], row: (f32, i32), columns: &[f32], of_columns: &[i32]) =
+        fused scale_sums_body
 }
 for_each_cpu! {
     /// `out += other`.

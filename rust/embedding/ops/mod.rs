@@ -10,20 +10,29 @@ use rayon::prelude::*;
 pub mod attention;
 #[cfg(test)]
 mod composed;
+mod dots;
+mod job;
 #[cfg(target_arch = "x86_64")]
 mod kernels;
 pub(crate) mod lanes;
+#[cfg(test)]
+mod layouts;
 pub mod linear;
+pub(crate) mod lines;
 pub mod norm;
 #[cfg(target_arch = "x86_64")]
 mod panels;
+pub mod quads;
 pub mod rotary;
 pub mod table;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 pub use attention::{Attention, Mask};
 pub(crate) use lanes::PANEL;
-pub use linear::{GatedLinear, Linear, ProductDtype, Weight, WeightLayout};
+pub use linear::{GatedLinear, Linear, ProductDtype, Values, Weight, WeightLayout};
 pub use norm::{LayerNorm, RmsNorm};
+pub use quads::Quads;
 pub use rotary::{HeadNorm, Rotary};
 pub use table::Table;
 

@@ -7,37 +7,20 @@
 #![expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
 
 use half::bf16;
-use rayon::prelude::*;
 
+use super::job::{Job, Range, stride};
 use super::kernels::{Avx2, Avx512, Avx512Bf16, Instructions, Pair, Rows, Sums, Weight, block};
 use super::lanes::{self, PANEL};
-use super::{End, Gate};
+use super::lines::Line;
 use crate::cpu::{Cpu, Tier, for_each_cpu};
 
 /// Rows of weights that are worked on at a time: their panel and the same part of x stay in the first cache.
 const DEPTH: usize = 256;
 
-/// Rows of x that are worked on at a time: their part stays in the second cache.
-const HEIGHT: usize = 96;
-
-/// Panels of one task at most.
-const GROUP: usize = 16;
-
 /// Blocks of rows from which on a bfloat16 panel is widened once for all of them.
 const WIDEN_FROM: usize = 4;
 
-/// Multiplications below which a second thread costs more than it saves.
-const PARALLEL_FROM: usize = 1 << 17;
-
-/// A weight matrix (in, out) in panels: (panels, in, 16), the last one filled up with zeros; half as many rows of pairs.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Panels<'a> {
-    pub values: Values<'a>,
-    pub n_in: usize,
-    pub n_panels: usize,
-}
-
-/// The numbers of the panels.
+/// The numbers of a weight matrix (in, out) in panels: (panels, in, 16), the last one filled up with zeros; half as many rows of pairs.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Values<'a> {
     /// In the type of their file.
@@ -48,45 +31,26 @@ pub(super) enum Values<'a> {
     Pairs(&'a [Pair]),
 }
 
-/// `out = end(x w)` for x (m, in) and out (m, width), both row after row.
+/// `job`'s product of x (m, in).
 ///
 /// # Panics
 /// Where lengths do not fit, or the processor lacks the instructions for panels or for pairs.
-pub(super) fn multiply(x: &[f32], panels: Panels, out: &mut [f32], width: usize, end: End) {
-    let Panels { values, n_in: k, n_panels } = panels;
-    if k == 0 || width == 0 {
-        return;
-    }
-    let m = x.len() / k;
-    let (bias, per_panel) = match end {
-        End::Store { bias, .. } | End::Add { bias } => (bias, PANEL),
-        End::Gate(_) => (None, PANEL / 2),
-    };
-    assert!(x.len() == m * k && out.len() == m * width, "{m} rows");
-    assert!(width <= n_panels * per_panel && bias.is_none_or(|bias| bias.len() == width), "{width} columns");
-    assert!(per_panel == PANEL || n_panels.is_multiple_of(2), "a gate and what it opens");
+pub(super) fn multiply(x: &[f32], k: usize, values: Values, job: &Job) {
     let tier = Cpu::current().tier();
     assert!(tier >= Tier::Avx2, "panels need AVX2");
-    let out = Shared(out.as_mut_ptr());
-    let job = |x, k| Job { x, m, k, n_panels, out, width, end };
     let strips = || in_strips(x, k, if tier == Tier::Avx2 { Avx2::ROWS } else { Avx512::ROWS });
     match values {
-        Values::Single(values) => job(&strips(), k).spread(values, sum),
-        Values::Half(values) => job(&strips(), k).spread(values, sum),
+        Values::Single(values) => Strips { x: &strips(), m: job.m, k }.spread(job, values, sum),
+        Values::Half(values) => Strips { x: &strips(), m: job.m, k }.spread(job, values, sum),
         Values::Pairs(values) => {
-            assert!(tier == Tier::Avx512Bf16, "pairs need AVX-512 with bfloat16");
-            let n_pairs = k.div_ceil(2);
-            let job = Job {
-                x: &in_strips(&in_pairs(x, k), n_pairs, Avx512Bf16::ROWS),
-                m,
-                k: n_pairs,
-                n_panels,
-                out,
-                width,
-                end,
-            };
+            assert!(tier >= Tier::Avx512Bf16, "pairs need AVX-512 with bfloat16");
+            let n_pairs = values.len() / (job.n_panels * PANEL);
+            let pairs = in_strips(&in_pairs(x, k, n_pairs), n_pairs, Avx512Bf16::ROWS);
+            let strips = Strips { x: &pairs, m: job.m, k: n_pairs };
             // SAFETY: the processor was just seen to have the instructions.
-            job.spread(values, |job, values, rows, panels, sums| unsafe { sum_pairs(job, values, rows, panels, sums) });
+            strips.spread(job, values, |strips, values, rows, panels, sums| unsafe {
+                sum_pairs(strips, values, rows, panels, sums);
+            });
         }
     }
 }
@@ -94,22 +58,21 @@ pub(super) fn multiply(x: &[f32], panels: Panels, out: &mut [f32], width: usize,
 for_each_cpu! {
     /// Fills the sums of some rows and panels, one row of all panels after the other.
     fn sum[W: Weight<Avx2> + Weight<Avx512>](
-        job: &Job<f32>, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32],
-    ) = avx512 Job::sum::<Avx512, W>, avx2 Job::sum::<Avx2, W>, baseline nothing
+        strips: &Strips<f32>, values: &[W], rows: &Range, panels: &Range, sums: &mut [f32],
+    ) = avx512 Strips::sum::<Avx512, W>, avx2 Strips::sum::<Avx2, W>, baseline nothing
 }
 
 /// The baseline has no panels: [`multiply`] has refused them.
-fn nothing<W>(_: &Job<f32>, _: &[W], _: &Range, _: &Range, _: &mut [f32]) {}
+fn nothing<W>(_: &Strips<f32>, _: &[W], _: &Range, _: &Range, _: &mut [f32]) {}
 
 /// As [`sum`], of pairs.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
-fn sum_pairs(job: &Job<Pair>, values: &[Pair], rows: &Range, panels: &Range, sums: &mut [f32]) {
-    job.sum::<Avx512Bf16, Pair>(values, rows, panels, sums);
+fn sum_pairs(strips: &Strips<Pair>, values: &[Pair], rows: &Range, panels: &Range, sums: &mut [f32]) {
+    strips.sum::<Avx512Bf16, Pair>(values, rows, panels, sums);
 }
 
-/// Rounds every row of x to pairs; the last of an odd row is filled up with zero.
-fn in_pairs(x: &[f32], k: usize) -> Vec<Pair> {
-    let n = k.div_ceil(2);
+/// Rounds every row of x to `n` pairs; they are filled up with zeros.
+fn in_pairs(x: &[f32], k: usize, n: usize) -> Vec<Pair> {
     let mut pairs = vec![Pair::default(); x.len() / k * n];
     super::for_each_row(&mut pairs, n, |i, row| {
         lanes::round_to_bfloat16(&x[i * k..(i + 1) * k], row.as_flattened_mut());
@@ -136,56 +99,18 @@ fn interleave<X: Copy>(x: &[X], strip: &mut [X], k: usize, rows: usize) {
     }
 }
 
-/// The output, shared by tasks that write rows and columns of their own.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-
-// SAFETY: every task writes other numbers.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-struct Job<'a, X> {
-    /// In strips.
+/// Rows of x, in strips as high as the kernel.
+struct Strips<'a, X> {
     x: &'a [X],
     m: usize,
     /// Columns of x: numbers, or pairs of them.
     k: usize,
-    n_panels: usize,
-    out: Shared,
-    width: usize,
-    end: End<'a>,
 }
 
-type Range = std::ops::Range<usize>;
-
-impl<X: Copy + Sync> Job<'_, X> {
-    /// Cuts the product into tasks; `sum` fills the sums of some rows and panels, one row of all panels after the other.
-    fn spread<W: Sync>(&self, values: &[W], sum: impl Fn(&Self, &[W], &Range, &Range, &mut [f32]) + Sync) {
-        assert_eq!(values.len(), self.n_panels * self.k * PANEL, "panels");
-        thread_local! {
-            static SUMS: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
-        }
-        let &Self { m, k, n_panels, .. } = self;
-        // An even number of panels, so that a gate and what it opens are together.
-        let n_threads = rayon::current_num_threads();
-        let group = n_panels.div_ceil(2 * n_threads).next_multiple_of(2).min(GROUP);
-        let heights = m.div_ceil(HEIGHT);
-        let tasks = heights * n_panels.div_ceil(group);
-        let task = |i: usize| {
-            let (height, first) = (i % heights * HEIGHT, i / heights * group);
-            let (rows, panels) = (height..m.min(height + HEIGHT), first..n_panels.min(first + group));
-            SUMS.with_borrow_mut(|sums| {
-                sums.resize(HEIGHT * GROUP * PANEL, 0.0);
-                sum(self, values, &rows, &panels, sums);
-                self.finish(&rows, &panels, sums);
-            });
-        };
-        if n_threads == 1 || m * k * n_panels * PANEL < PARALLEL_FROM {
-            (0..tasks).for_each(task);
-        } else {
-            (0..tasks).into_par_iter().for_each(task);
-        }
+impl<X: Copy + Sync> Strips<'_, X> {
+    fn spread<W: Sync>(&self, job: &Job, values: &[W], sum: impl Fn(&Self, &[W], &Range, &Range, &mut [f32]) + Sync) {
+        assert_eq!(values.len(), job.n_panels * self.k * PANEL, "panels");
+        job.spread(self.k, |rows, panels, sums| sum(self, values, rows, panels, Line::flatten_mut(sums)));
     }
 
     /// Fills `sums`, one row of all panels after the other.
@@ -196,7 +121,7 @@ impl<X: Copy + Sync> Job<'_, X> {
         W: Weight<I>,
     {
         let k = self.k;
-        let stride = panels.len() * PANEL;
+        let stride = stride(panels) * PANEL;
         let mut widened = [W::Wide::default(); DEPTH * PANEL];
         for from in (0..k).step_by(DEPTH) {
             let depth = DEPTH.min(k - from);
@@ -235,57 +160,13 @@ impl<X: Copy + Sync> Job<'_, X> {
             unsafe { block::<I, W>(n, depth, x, w.as_ptr(), PANEL, sums, from > 0) };
         }
     }
-
-    /// Writes the finished sums where they belong.
-    fn finish(&self, rows: &Range, panels: &Range, sums: &mut [f32]) {
-        let stride = panels.len() * PANEL;
-        let per_panel = if matches!(self.end, End::Gate(_)) { PANEL / 2 } else { PANEL };
-        let (from, to) = (panels.start * per_panel, (panels.end * per_panel).min(self.width));
-        for (row, sums) in rows.clone().zip(sums.chunks_exact_mut(stride)) {
-            // SAFETY: this task alone has these rows and columns, and they lie inside the output.
-            let out = unsafe { std::slice::from_raw_parts_mut(self.out.0.add(row * self.width + from), to - from) };
-            match self.end {
-                End::Store { bias, activation } => {
-                    let sums = &mut sums[..out.len()];
-                    if let Some(bias) = bias {
-                        lanes::add(sums, &bias[from..to]);
-                    }
-                    activation.apply(sums);
-                    out.copy_from_slice(sums);
-                }
-                End::Add { bias } => {
-                    if let Some(bias) = bias {
-                        lanes::add(out, &bias[from..to]);
-                    }
-                    lanes::add(out, &sums[..out.len()]);
-                }
-                End::Gate(Gate::Silu) => lanes::silu_gate_panels(sums, out),
-                End::Gate(Gate::GeluTanh) => lanes::gelu_gate_panels(sums, out),
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Activation;
+    use super::super::{Activation, End};
     use super::*;
     use crate::cpu::forced::{bits, numbers, same_on_every_tier};
-
-    fn rounded(x: f32) -> f64 {
-        f64::from(bf16::from_f32(x).to_f32())
-    }
-
-    /// w (in, out) as panels of pairs.
-    fn in_panels(w: &[f32], k: usize, n_out: usize) -> Vec<Pair> {
-        let number = |row: usize, column: usize| {
-            if row < k && column < n_out { bf16::from_f32(w[row * n_out + column]) } else { bf16::ZERO }
-        };
-        let pair = |panel: usize, row: usize| {
-            (panel * PANEL..(panel + 1) * PANEL).map(move |column| [number(row, column), number(row + 1, column)])
-        };
-        (0..n_out.div_ceil(PANEL)).flat_map(|panel| (0..k).step_by(2).flat_map(move |row| pair(panel, row))).collect()
-    }
 
     #[test]
     fn every_tier_gives_the_same_sums() -> Result<(), rayon::ThreadPoolBuildError> {
@@ -299,7 +180,7 @@ mod tests {
                     same_on_every_tier(Tier::Avx2, || {
                         let mut out = vec![0.0; m * n_out];
                         let end = End::Store { bias: Some(&bias), activation: Activation::Gelu };
-                        multiply(&x, Panels { values, n_in: k, n_panels }, &mut out, n_out, end);
+                        multiply(&x, k, values, &Job::new(m, n_panels, &mut out, n_out, end));
                         bits(&out)
                     });
                 }
@@ -311,37 +192,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "3 columns")]
     fn a_bias_of_another_length_is_refused_at_the_door() {
-        let panels = Panels { values: Values::Single(&[0.0; 32]), n_in: 2, n_panels: 1 };
         let end = End::Store { bias: Some(&[1.0; 2]), activation: Activation::None };
-        multiply(&[0.0; 4], panels, &mut [0.0; 6], 3, end);
-    }
-
-    #[test]
-    fn sums_of_pairs_are_those_of_a_plain_loop() {
-        if Cpu::current().tier() != Tier::Avx512Bf16 {
-            eprintln!("skipped: the processor has no avx512_bf16");
-            return;
-        }
-        // Odd and even depths, also above that of one part; fewer rows than a strip, whole strips, more than a height.
-        for (m, k, n_out) in
-            [(1, 1, 16), (1, 6, 3), (5, 7, 40), (12, 64, 32), (13, 33, 17), (97, 1029, 70), (200, 512, 16)]
-        {
-            let (x, w, bias) = (numbers(m * k, 37), numbers(k * n_out, 101), numbers(n_out, 7));
-            let values = in_panels(&w, k, n_out);
-            let panels = Panels { values: Values::Pairs(&values), n_in: k, n_panels: n_out.div_ceil(PANEL) };
-            let mut out = vec![f32::NAN; m * n_out];
-            let end = End::Store { bias: Some(&bias), activation: Activation::None };
-            multiply(&x, panels, &mut out, n_out, end);
-            for (i, row) in out.chunks_exact(n_out).enumerate() {
-                for (j, &found) in row.iter().enumerate() {
-                    let products = (0..k).map(|c| rounded(x[i * k + c]) * rounded(w[c * n_out + j]));
-                    let (sum, size) = products.fold((f64::from(bias[j]), 1.0), |(s, a), p| (s + p, a + p.abs()));
-                    assert!(
-                        (f64::from(found) - sum).abs() < 1e-6 * size,
-                        "{m}x{k}x{n_out}, ({i}, {j}): {found}, not {sum}"
-                    );
-                }
-            }
-        }
+        Job::new(2, 1, &mut [0.0; 6], 3, end);
     }
 }

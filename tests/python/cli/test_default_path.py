@@ -98,23 +98,24 @@ def test_the_field_that_differs_is_named(
     assert vsr_train(*select, "--embedding-max-tokens", "2048", "--embedding-dim", "64").code == 0
 
 
-def test_an_artefact_in_bfloat16_asks_for_it(
-    folder_of: Callable[[str], Path], few_records: Path, tmp_path: Path, vsr_train: Command
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_an_artefact_in_another_dtype_asks_for_it(
+    dtype: str, folder_of: Callable[[str], Path], few_records: Path, tmp_path: Path, vsr_train: Command
 ) -> None:
     flags = train_flags("qwen3", folder_of("qwen3"), few_records, tmp_path)
-    trained = vsr_train(*flags, "--embedding-dtype", "bfloat16")
+    trained = vsr_train(*flags, "--embedding-dtype", dtype)
     if trained.code == 1 and "avx512_bf16" in trained.err:
         pytest.skip(trained.err)
     assert trained.code == 0, trained.err
     header = load_artefact(tmp_path / "knn_model.json").header
     assert header is not None
-    assert header.embedder.dtype == "bfloat16"
+    assert header.embedder.dtype == dtype
     chosen = vsr_train("select", LAW, "--models-dir", tmp_path, "--json")
     assert Router.load(tmp_path).select(LAW).model == chosen.json["model"]
     refused = vsr_train("select", LAW, "--models-dir", tmp_path, "--embedding-dtype", "float32")
     assert (refused.code, refused.out) == (1, "")
-    assert "--embedding-dtype float32: these artefacts were trained with bfloat16." in refused.err
-    with pytest.raises(ArtefactError, match=r"trained with another embedder \(dtype: 'bfloat16' against 'float32'\)"):
+    assert f"--embedding-dtype float32: these artefacts were trained with {dtype}." in refused.err
+    with pytest.raises(ArtefactError, match=rf"trained with another embedder \(dtype: '{dtype}' against 'float32'\)"):
         Router.load(tmp_path, embedder=load_embedder("qwen3", folder_of("qwen3")))
 
 

@@ -100,18 +100,21 @@ def loaded(references: Callable[[str], Reference]) -> Callable[..., Embedder]:
     return embedder
 
 
-@pytest.fixture(scope="session")
-def bfloat16(loaded: Callable[..., Embedder]) -> str:
-    """Give the dtype where this machine multiplies it."""
+@pytest.fixture(scope="session", params=["bfloat16", "int8"])
+def rounded_dtype(request: pytest.FixtureRequest, loaded: Callable[..., Embedder]) -> str:
+    """Give each dtype that rounds, where this machine multiplies it."""
+    dtype: str = request.param
+    if dtype == "int8":
+        return dtype
     try:
-        loaded("bert-tiny", dtype="bfloat16")
+        loaded("bert-tiny", dtype=dtype)
     except EmbeddingError as error:
         assert str(error) == (
             "the dtype 'bfloat16' needs a processor with avx512_bf16, which this machine has not; use 'float32', and "
             "train again with it what was trained in bfloat16"
         )
         pytest.skip(str(error))
-    return "bfloat16"
+    return dtype
 
 
 @pytest.fixture

@@ -241,11 +241,13 @@ def test_every_option_that_changes_vectors_shows_in_the_fingerprint(
     assert plain.key() != other.fingerprint.key()
 
 
-def test_vectors_of_another_dtype_are_not_mixed(loaded: Callable[..., Embedder], bfloat16: str, tmp_path: Path) -> None:
-    plain, rounded = (loaded("qwen3-tiny", dtype=dtype) for dtype in ("float32", bfloat16))
-    assert rounded.fingerprint == dataclasses.replace(plain.fingerprint, dtype="bfloat16")
+def test_vectors_of_another_dtype_are_not_mixed(
+    loaded: Callable[..., Embedder], rounded_dtype: str, tmp_path: Path
+) -> None:
+    plain, rounded = (loaded("qwen3-tiny", dtype=dtype) for dtype in ("float32", rounded_dtype))
+    assert rounded.fingerprint == dataclasses.replace(plain.fingerprint, dtype=rounded_dtype)
     (difference,) = plain.fingerprint.differences(rounded.fingerprint)
-    assert str(difference) == "dtype: 'float32' against 'bfloat16'"
+    assert str(difference) == f"dtype: 'float32' against '{rounded_dtype}'"
     again = load_from_fingerprint(rounded.fingerprint, cache_dir=tmp_path)
     assert again.fingerprint == rounded.fingerprint
     np.testing.assert_array_equal(again.embed(["a b"]), rounded.embed(["a b"]))

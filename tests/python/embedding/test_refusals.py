@@ -266,7 +266,7 @@ def test_weights_that_are_no_numbers_are_found_when_they_are_used(copied: Copied
         ({"prompt": "search"}, "the model has no prompt 'search'; expected one of document, query"),
         ({"max_tokens": 2}, "a limit of 2 tokens leaves no room for text: the tokenizer adds 2 tokens of its own"),
         ({"max_tokens": 0}, "token limit 0: expected at least 1"),
-        ({"dtype": "float16"}, "unknown embedding dtype 'float16'; expected one of float32, bfloat16"),
+        ({"dtype": "float16"}, "unknown embedding dtype 'float16'; expected one of float32, bfloat16, int8"),
         (
             {"dtype": "bfloat16", "device": "cuda"},
             "embedding dtype 'bfloat16' is for the device 'cpu'; use 'float32' with 'cuda'",
