@@ -22,8 +22,10 @@ pub(super) fn products<const Q: usize>(codes: &[i8], queries: [&[i16]; Q], produ
         Tier::Avx2 => return unsafe { x86::products_avx2(codes, queries, products) },
         // SAFETY: as above.
         Tier::Avx512 => return unsafe { x86::products_avx512(codes, queries, products) },
-        // SAFETY: as above.
-        Tier::Avx512Vnni | Tier::Avx512Bf16 => return unsafe { x86::products_vnni(codes, queries, products) },
+        Tier::Avx512Vnni | Tier::Avx512Bf16 | Tier::Amx => {
+            // SAFETY: as above.
+            return unsafe { x86::products_vnni(codes, queries, products) };
+        }
     }
     plain(codes, queries, products);
 }
