@@ -3,6 +3,7 @@
 //! Written out, because compilers turn the plain loop into the right instructions for one query only. What limits it is
 //! the multiplications: sharing what is loaded, of rows and of queries, between several of each leaves little else.
 
+#[cfg(target_arch = "x86_64")]
 use crate::cpu::{Cpu, Tier};
 
 /// Rows of codes and of queries are filled up with zeros to a multiple of this.
