@@ -305,7 +305,7 @@ def embedding_options(command: _Command) -> _Command:
             "dtype",
             type=click.Choice(DTYPES),
             show_default=DTYPES[0],
-            help="What the network multiplies, whatever its files hold; int8 is the fastest, bfloat16 needs avx512_bf16.",
+            help="What the network multiplies, whatever its files hold; int8 is fastest, bfloat16 needs avx512_bf16.",
         ),
         _embedding_option(
             "max_tokens",

@@ -40,8 +40,8 @@ def load_embedder(
         dim: Width of the vectors: their prefix, normalised again. None is the smaller of 768 and the model's own width;
             for `hash` any width is the number of buckets.
         prompt: Name of one of the model's own prompts, put before every text; None for none.
-        dtype: What the network multiplies: `float32`; `bfloat16`, which is faster on processors with avx512_bf16 and not
-            to be had on others (vectors within cosine 0.999 of those in float32); or `int8`, bytes with a scale for
+        dtype: What the network multiplies: `float32`; `bfloat16`, which is faster on processors with avx512_bf16 and
+            not to be had on others (vectors within cosine 0.999 of those in float32); or `int8`, bytes with a scale for
             each column of weights and each token, which is the fastest (within cosine 0.99).
         max_tokens: Longer texts are cut, also where the model could take more.
         cache_dir: Folder in which vectors are kept between runs; None keeps none.
