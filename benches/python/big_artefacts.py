@@ -153,7 +153,6 @@ def _trained(n_rows: int) -> TrainedSelector:
         best=quality.argmax(axis=1),
         queries=[f"made-up query of about the length that people have, number {number}" for number in range(n_rows)],
         index=index,
-        is_complete=True,
     )
     return replace(selector, predictor=full)
 

@@ -1,6 +1,6 @@
 """How much better than the best single model do the selectors choose? On real outcomes, held out, with standard errors.
 
-    python benches/python/routing_quality.py [--data FOLDER] [--part main|weights|hash|int8|predicted|shuffled|...] ...
+    python benches/python/routing_quality.py [--data FOLDER] [--part main|hash|int8|predicted|shuffled|missing] ...
 
 Five folds by unique query text, stratified by category, three split seeds; every parameter on `auto` is chosen inside
 the training folds; the best single model is chosen on the training folds. Points are hundredths of utility. The mean

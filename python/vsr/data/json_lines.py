@@ -279,12 +279,12 @@ def _pieces(path: str, taker: "RecordTable | None") -> Iterator[tuple[Iterator[b
 
 def _open(path: str) -> io.BufferedReader:
     if path == "-":
-        return open(sys.stdin.fileno(), "rb", buffering=_BUFFER_BYTES, closefd=False)
+        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False), _BUFFER_BYTES)
     try:
         if path.endswith(".gz"):
             # Lines from GzipFile itself are four times slower: it makes each in Python.
             return io.BufferedReader(gzip.open(path, "rb"), _BUFFER_BYTES)
-        return Path(path).open("rb", buffering=_BUFFER_BYTES)
+        return io.BufferedReader(io.FileIO(path), _BUFFER_BYTES)
     except OSError as error:
         raise RecordError(f"{path}: cannot be opened ({error.strerror})") from error
 
