@@ -224,11 +224,9 @@ def _cluster_residuals(
     data: TrainingData, labels: npt.NDArray[np.uint32], n_clusters: int, shrinkage: float
 ) -> FloatArray:
     """Shrunk mean residual of every model in every cluster: (n_clusters, n_models), centred."""
-    observed = np.isfinite(data.freed_residual)
     members = _members(labels, n_clusters)
-    trust = observed if data.trust is None else data.trust
-    sums = members @ np.where(observed, trust * data.freed_residual, 0.0)
-    return centred_rows(sums / np.maximum(members @ trust + shrinkage, 1e-12))
+    sizes = members.sum(axis=1, keepdims=True)
+    return centred_rows(members @ data.completed_residual / np.maximum(sizes + shrinkage, 1e-12))
 
 
 def _memberships(squared: npt.NDArray[np.float32], bandwidth: float) -> FloatArray:

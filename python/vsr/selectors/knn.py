@@ -12,12 +12,11 @@ from vsr._core import KnnIndex
 from vsr.data.categories import CATEGORIES, category_names
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, IntArray, centred_rows
-from vsr.prior.incomplete_rows import weighted_residuals
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
 from vsr.selectors.stored_texts import StoredTexts
-from vsr.selectors.training_data import Features, TrainingData
+from vsr.selectors.training_data import Features, TrainingData, complete
 
 _K = (400, 200, 100, 50, 25)
 _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
@@ -29,7 +28,6 @@ _STORED = {
     "features": "float32",
     "quality": "float64",
     "residual": "float64",
-    "trust": "float64",
     "best": "int64",
     "query_bytes": "uint8",
     "query_ends": "int64",
@@ -75,18 +73,16 @@ class KnnPredictor(Predictor):
     Attributes:
         setting: k, shrinkage and sharpness.
         measured: (n, n_models) float64 quality, NaN = not measured.
-        residual: (n, n_models) float64, quality less prior less the query's own difficulty; NaN likewise.
-        trust: (n, n_models) float64 from 0 to 1, how much each residual counts; None where all count alike.
+        residual: (n, n_models) float64, quality less prior less the query's own difficulty; filled where not measured.
         best: (n,) int64 column of the best model of each training query.
         queries: the beginning of each training query's text; empty where it is not known.
         index: holds the features of the training queries and finds the nearest of them.
-        is_complete: every model was measured on every query, so that all count alike.
+        is_complete: every model was measured on every query.
     """
 
     setting: KnnSetting
     measured: FloatArray
     residual: FloatArray
-    trust: FloatArray | None
     best: IntArray
     queries: Sequence[str]
     index: KnnIndex
@@ -105,13 +101,13 @@ class KnnPredictor(Predictor):
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
         rows, weights = self.neighbours(features)
-        sums, masses = _weighted_sums(rows, weights, self.residual, self.trust, complete=self.is_complete)
+        sums, masses = _weighted_sums(rows, weights, self.residual)
         return _shrunk(sums, masses, self.setting.shrinkage)
 
     def quality(self, features: Features) -> FloatArray:
         """Weighted mean quality of the neighbours, 0 where none was measured: (n, n_features) -> (n, n_models)."""
         rows, weights = self.neighbours(features)
-        sums, masses = _weighted_sums(rows, weights, self.measured, complete=self.is_complete)
+        sums, masses = _weighted_sums(rows, weights, self.measured, is_complete=self.is_complete)
         return np.asarray(sums / np.maximum(masses, 1e-12))
 
     def neighbours(self, features: Features) -> tuple[npt.NDArray[np.uint32], FloatArray]:
@@ -141,7 +137,11 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
 
     name = "knn"
     file_names = ("knn_model.json",)
-    arrays: ClassVar = {"training_records[].embedding": "float32", "vsr.predictor.quality": "float64"}
+    arrays: ClassVar = {
+        "training_records[].embedding": "float32",
+        "vsr.predictor.quality": "float64",
+        "vsr.predictor.residual": "float64",
+    }
     stored: ClassVar = {f"vsr.predictor.{name}": kind for name, kind in _STORED.items()}
     parameters_model = KnnParameters
 
@@ -165,16 +165,13 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         ks = sorted({setting.k for setting in settings})
         rows, squared = index.search(features, min(ks[-1], data.n_queries))
         similarity = _weights(squared, _squared_norm(features))
-        complete = data.trust is None and bool(np.isfinite(data.freed_residual).all())
         for sharpness in sorted({setting.sharpness for setting in settings}):
             weights = similarity**sharpness
             sums = np.zeros((len(features), data.n_models))
             masses = np.zeros_like(sums)
             start = 0
             for k in ks:
-                more_sums, more_masses = _weighted_sums(
-                    rows[:, start:k], weights[:, start:k], data.freed_residual, data.trust, complete=complete
-                )
+                more_sums, more_masses = _weighted_sums(rows[:, start:k], weights[:, start:k], data.completed_residual)
                 sums = sums + more_sums
                 masses = masses + more_masses
                 start = k
@@ -187,8 +184,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         return KnnPredictor(
             setting=replace(setting, k=min(setting.k, data.n_queries)),
             measured=data.quality,
-            residual=data.freed_residual,
-            trust=data.trust,
+            residual=data.completed_residual,
             best=data.best,
             queries=data.queries,
             index=KnnIndex(data.features, len(CATEGORIES), self.parameters.index),
@@ -219,6 +215,8 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             "index": predictor.index.engine,
             "quality": np.where(missing, 0.0, predictor.measured),
             "missing_cells": np.flatnonzero(missing).tolist(),
+            # What follows from the others at once is not written.
+            **({} if predictor.is_complete else {"residual": predictor.residual}),
         }
         return FileFields(documented, own)
 
@@ -239,8 +237,6 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             # A tree is built again; it was never the faster one.
             **({"features": predictor.features} if parts is None else parts),
         }
-        if predictor.trust is not None:
-            stored["trust"] = predictor.trust
         if parts is not None:
             n_rows = predictor.index.n_rows
             stored |= {"codes": parts["codes"].reshape(n_rows, -1), "scalings": parts["scalings"].reshape(3, n_rows)}
@@ -278,18 +274,20 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             votes = np.array([_vote(record) for record in fields.get("training_records", list)])
             quality = np.where(best[:, None] == np.arange(len(context.models)), votes[:, None], 0.0)
             setting, engine, residual = KnnSetting(k, 0.0, 1.0), "auto", np.zeros_like(quality)
-            trust = None
         else:
             own = context.own
             quality = own.array("quality", (len(features), len(context.models))).copy()
             quality.ravel()[own.integers("missing_cells", quality.size)] = np.nan
             setting = KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float))
             engine = own.get("index", str)
-            residual, trust = weighted_residuals(context.prior, quality, split_features(features).codes)
+            if own.has("residual"):
+                residual = own.array("residual", quality.shape)
+            else:
+                residual = complete(context.prior, quality, features, split_features(features).codes)
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
         index = KnnIndex(features, len(CATEGORIES), engine)
         shown = queries if any(queries) else ()
-        return KnnPredictor(setting, quality, residual, trust, best, shown, index, bool(np.isfinite(quality).all()))
+        return KnnPredictor(setting, quality, residual, best, shown, index, bool(np.isfinite(quality).all()))
 
 
 def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
@@ -321,7 +319,6 @@ def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
         setting=KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float)),
         measured=own.array("quality", (n_rows, n_models)),
         residual=own.array("residual", (n_rows, n_models)),
-        trust=own.array("trust", (n_rows, n_models)) if own.has("trust") else None,
         best=best,
         queries=queries,
         index=index,
@@ -360,24 +357,22 @@ def _weights(squared: npt.NDArray[np.float32], squared_norm: FloatArray) -> Floa
 def _weighted_sums(
     rows: npt.NDArray[np.uint32],
     weights: FloatArray,
-    residual: FloatArray,
-    trust: FloatArray | None = None,
+    outcomes: FloatArray,
     *,
-    complete: bool,
+    is_complete: bool = True,
 ) -> tuple[FloatArray, FloatArray]:
-    """Sum of weight x residual and of weights over the observed cells of the neighbours: both (n, n_models)."""
-    sums = np.empty((len(rows), residual.shape[1]))
+    """Sum of weight x outcome and of weights over the observed cells of the neighbours: both (n, n_models)."""
+    sums = np.empty((len(rows), outcomes.shape[1]))
     masses = np.empty_like(sums)
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
-        weight, values = weights[block, None, :], residual[rows[block]]
-        if complete:
+        weight, values = weights[block, None, :], outcomes[rows[block]]
+        if is_complete:
             masses[block] = weight.sum(axis=2)
         else:
             observed = np.isfinite(values)
-            counted = observed.astype(np.float64) if trust is None else trust[rows[block]]
-            values = np.where(observed, values, 0.0) * (1.0 if trust is None else counted)
-            masses[block] = (weight @ counted)[:, 0]
+            values = np.where(observed, values, 0.0)
+            masses[block] = (weight @ observed)[:, 0]
         sums[block] = (weight @ values)[:, 0]
     return sums, masses
 

@@ -38,15 +38,14 @@ def slow_means(
     values: FloatArray,
     sharpness: float,
     shrinkage: float,
-    trust: FloatArray | None = None,
 ) -> FloatArray:
     """`sum of weight x value / (sum of weights + L)` over the measured cells of the neighbours, model by model."""
     means = []
-    for place, column in enumerate(values.T):
+    for column in values.T:
         total = mass = 0.0
         for row, cosine in neighbours:
             if np.isfinite(column[row]):
-                weight = cosine**sharpness * (1.0 if trust is None else trust[row, place])
+                weight = cosine**sharpness
                 total += weight * column[row]
                 mass += weight
         means.append(total / max(mass + shrinkage, 1e-12))
@@ -64,7 +63,7 @@ def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing:
     expected = []
     for query in unseen:
         neighbours = slow_neighbours(data, query, setting.k)
-        means = slow_means(neighbours, data.freed_residual, setting.sharpness, setting.shrinkage, data.trust)
+        means = slow_means(neighbours, data.completed_residual, setting.sharpness, setting.shrinkage)
         expected.append(means - means.mean())
     prior = data.prior.rows(np.zeros(len(unseen), dtype=np.int64))
     np.testing.assert_allclose(predictor.predicted_residuals(unseen, prior), expected, atol=2e-6)
@@ -89,7 +88,7 @@ def test_scores_are_the_parent_plus_what_is_believed() -> None:
     for query, code, score in zip(unseen.features, columns, selector.scores(unseen.features), strict=True):
         setting = predictor.setting
         neighbours = slow_neighbours(data, query, setting.k)
-        means = slow_means(neighbours, data.freed_residual, setting.sharpness, setting.shrinkage, data.trust)
+        means = slow_means(neighbours, data.completed_residual, setting.sharpness, setting.shrinkage)
         raw = selector.prior.by_category[code] + selector.slope * (means - means.mean())
         np.testing.assert_allclose(score, np.clip(raw, 0.0, 1.0), atol=2e-6)
 
