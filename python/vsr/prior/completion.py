@@ -93,7 +93,7 @@ def _deviations(
 def _noise(
     filled: FloatArray, observed: npt.NDArray[np.bool_], deviation: FloatArray, noise: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Expected noise of every cell given the measured ones of its row, (n, n_models), and the sum of the covariances."""
+    """Expected noise of every cell given the measured ones of its row, (n, n_models), and the covariances, summed."""
     expected = np.zeros_like(filled)
     uncertain = np.zeros_like(noise)
     for rows, precision, pattern in _blocks(observed, noise):
