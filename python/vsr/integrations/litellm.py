@@ -17,8 +17,8 @@ from vsr.config import RouterConfig, load_config
 from vsr.errors import ConfigError
 from vsr.integrations.litellm_hook import make_hook
 from vsr.integrations.litellm_plugin import RoutingPlugin
-from vsr.routing import Router
 from vsr.routing.conversations import Conversations
+from vsr.routing.reloading import ReloadingRouter
 
 __all__ = ["RoutingPlugin", "make_hook", "plugin_from_environment"]
 
@@ -36,9 +36,11 @@ def plugin_from_environment() -> RoutingPlugin:
     if config_path and not models_dir:
         config = load_config(config_path)
         held = Conversations.shared(config_path)
-        return RoutingPlugin(Router.from_config(config), timeout_s, names=_ids_of(config), conversations=held)
+        router = ReloadingRouter.from_config(config_path)
+        return RoutingPlugin(router, timeout_s, names=_ids_of(config), conversations=held)
     if models_dir and not config_path:
-        return RoutingPlugin(Router.load(models_dir), timeout_s, conversations=Conversations.shared(models_dir))
+        held = Conversations.shared(models_dir)
+        return RoutingPlugin(ReloadingRouter.load(models_dir), timeout_s, conversations=held)
     found = "both are" if config_path else "neither is"
     raise ConfigError(
         f"environment: {found} set of VSR_CONFIG and VSR_MODELS_DIR; expected one of them, the path of the gateway's "

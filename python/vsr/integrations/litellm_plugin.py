@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from vsr.choice.chooser import Choice
 from vsr.routing import DecisionRouter, DisabledRouter, ModelRouter, Request, Router
 from vsr.routing.conversations import Conversations
 from vsr.routing.parts import known_models, parts_of
+from vsr.routing.reloading import ReloadingRouter
 
 _LOGGER = logging.getLogger(__name__)
 _LONG_TEXT = "word " * 600  # an embedding model cuts it: what follows is not slower
@@ -56,17 +58,19 @@ class RoutingPlugin:
         n_threads: int = 2,
         max_waiting: int = 32,
         conversations: Conversations | None = None,
+        reload_s: float = 5.0,
     ) -> None:
         """Warm the router up.
 
         Args:
-            router: what chooses.
+            router: what chooses; a `ReloadingRouter` goes over to new trainings while requests go on.
             timeout_s: how long a request waits for the choice; three times the warm-up (a long text) without it, and at
                 least 0.2.
             names: LiteLLM's names of models -> ours, where they differ by more than the provider in front.
             n_threads: how many texts are embedded at a time.
             max_waiting: how many requests wait for a thread before others are passed on.
             conversations: where the last model of each is kept; without it, for this process and its forks alone.
+            reload_s: how often at most a request has the folder of a `ReloadingRouter` looked at.
 
         Raises:
             VsrError: The router cannot choose for a text.
@@ -74,12 +78,15 @@ class RoutingPlugin:
         self.router = router
         self.counts: Counter[Outcome] = Counter()
         self._names = dict(names or {})
-        self._models = known_models(router)
-        warm_up_s = _warm_up_s(router)
+        self._models = known_models(_current(router))
+        warm_up_s = _warm_up_s(_current(router))
         self.timeout_s = max(3 * warm_up_s, _SHORTEST_TIMEOUT_S) if timeout_s is None else timeout_s
         self._conversations = Conversations() if conversations is None else conversations
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="vsr")
         self._places = BoundedSemaphore(n_threads + max_waiting)
+        self._reload_s = reload_s
+        self._look_at_s = 0.0 if isinstance(router, ReloadingRouter) else math.inf
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="vsr-reload")
 
     async def run(self, context: Context) -> Context:
         """Narrow the candidates of a request to the choice; LiteLLM calls this before it picks a deployment."""
@@ -110,11 +117,12 @@ class RoutingPlugin:
         Returns:
             LiteLLM's names of each model and what to say of the choice; empty where the request should pass as it is.
         """
+        self._look_for_a_training()
         theirs: dict[str, list[str]] = {}
         for name in dict.fromkeys(offered):
             theirs.setdefault(self._our_name(name) or "", []).append(name)
         theirs.pop("", None)
-        if isinstance(self.router, DisabledRouter):
+        if isinstance(_current(self.router), DisabledRouter):
             return self._count("disabled")
         if len(set(offered)) < 2:
             return self._count("single")
@@ -147,6 +155,21 @@ class RoutingPlugin:
     def _choose(self, messages: Sequence[Mapping[str, object]], models: Sequence[str], previous: str | None) -> Choice:
         return self.router.route([Request(messages=messages, candidates=models, previous=previous)])[0]
 
+    def _look_for_a_training(self) -> None:
+        """Have the folder looked at in a thread of its own; this request and others go on with the old training."""
+        if time.monotonic() >= self._look_at_s:
+            self._look_at_s = math.inf  # one look at a time
+            self._looks.submit(self._reload)
+
+    def _reload(self) -> None:
+        try:
+            if isinstance(self.router, ReloadingRouter) and self.router.reload_if_changed():
+                self._models = known_models(self.router.current)
+        except Exception:
+            _LOGGER.warning("vsr: the folder of the artefacts cannot be looked at", exc_info=True)
+        finally:
+            self._look_at_s = time.monotonic() + self._reload_s
+
     def known(self, names: Sequence[str]) -> list[str]:
         """Give those of LiteLLM's names that are models that the router knows."""
         return [name for name in names if self._our_name(name) is not None]
@@ -173,6 +196,10 @@ class RoutingPlugin:
             said = "vsr: %s, so LiteLLM chose itself (%d so far)"
             _LOGGER.warning(said, _COMPLAINTS[outcome], times, exc_info=is_caught)
         return []
+
+
+def _current(router: ModelRouter) -> ModelRouter:
+    return router.current if isinstance(router, ReloadingRouter) else router
 
 
 def _warm_up_s(router: ModelRouter) -> float:

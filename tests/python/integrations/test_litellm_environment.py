@@ -1,16 +1,19 @@
 """The plug-in as the environment names it: a folder of artefacts, or a configuration with decisions."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from routing.subjects import MODELS, WIDTH, text_outcomes
+from routing.trainings import write_training
 from vsr.embedding import load_embedder
 from vsr.evaluation.compare_and_train import TrainingSettings, compare_and_train
-from vsr.integrations.litellm import plugin_from_environment
+from vsr.integrations.litellm import RoutingPlugin, plugin_from_environment
 from vsr.routing import DecisionRouter, Router
+from vsr.routing.reloading import ReloadingRouter
 
 QUERY = "Which integral and equation of a triangle is prime?"
 
@@ -79,7 +82,8 @@ def test_a_configuration_with_decisions_narrows_to_their_models_and_maps_ids(env
     environment.setenv("VSR_CONFIG", str(path))
     environment.setenv("VSR_LITELLM_TIMEOUT_S", "20")
     plugin = plugin_from_environment()
-    assert isinstance(plugin.router, DecisionRouter)
+    assert isinstance(plugin.router, ReloadingRouter)
+    assert isinstance(plugin.router.current, DecisionRouter)
     choice = plugin.router.select(QUERY)
     assert choice.decision == "all"
     theirs = [f"hosted_vllm/org/{model}-it" for model in (*MODELS, "fresh")]
@@ -106,3 +110,32 @@ def test_the_workers_of_a_proxy_share_conversations(environment, folder):
         asyncio.run(plugin.rank(messages, [f"openai/{model}" for model in MODELS], metadata))
     first = Router.load(folder).select(QUERY).model
     assert [request.previous for request in seen] == [None, first, None]
+
+
+def test_a_new_training_is_served_while_requests_go_on(tmp_path):
+    folder = tmp_path / "models"
+    write_training(folder)
+    router = ReloadingRouter.load(folder)
+    plugin = RoutingPlugin(router, timeout_s=20, reload_s=0.0)
+    before = router.run_id
+    write_training(folder, n_queries=180)
+    offered = [f"openai/{model}" for model in MODELS]
+    until_s = time.monotonic() + 20
+    while router.run_id == before and time.monotonic() < until_s:
+        assert len(narrowed(plugin, *offered)) == 1
+    assert router.reloads.served == 1
+    assert narrowed(plugin, *offered) == [f"openai/{Router.load(folder).select(QUERY).model}"]
+    assert set(plugin.counts) == {"routed"}
+
+
+def test_a_damaged_training_is_not_served(tmp_path):
+    folder = tmp_path / "models"
+    write_training(folder)
+    router = ReloadingRouter.load(folder)
+    plugin = RoutingPlugin(router, timeout_s=20, reload_s=0.0)
+    (folder / "recommended.json").write_bytes(b"{")
+    until_s = time.monotonic() + 20
+    while not router.reloads.refused and time.monotonic() < until_s:
+        assert len(narrowed(plugin, *MODELS)) == 1
+    assert router.reloads.refused == 1
+    assert set(plugin.counts) == {"routed"}
