@@ -222,7 +222,6 @@ def weighted_sums(
     rows: NDArray[np.uint32],
     weights: NDArray[np.float64],
     values: NDArray[np.float64],
-    trust: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Add up what the neighbours of queries say of every model.
 
@@ -232,10 +231,9 @@ def weighted_sums(
         rows: (m, k) uint32 neighbours of each query.
         weights: (m, k) float64.
         values: (n, n_models) float64, NaN = not measured; read-only, in C order.
-        trust: (n, n_models) float64, what is trusted of each value; likewise. Without it all that are measured are.
 
     Returns:
-        Sums of weight x trust x value, and of weight x trust, both (m, n_models) float64.
+        Sums of weight x value, and of weight, over what was measured, both (m, n_models) float64.
 
     Raises:
         ValueError: Shapes do not fit, there is no such row, or an array may be written to.

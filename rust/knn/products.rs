@@ -54,6 +54,7 @@ mod x86 {
     const ROWS: usize = 4;
 
     /// Some rows of `codes` from `first` on, the last one again where there are fewer, in pieces of `N` bytes.
+    #[expect(clippy::inline_always, reason = "must be compiled with the features of its caller")]
     #[inline(always)]
     fn rows_from<const R: usize, const N: usize>(codes: &[i8], width: usize, first: usize) -> (usize, [&[[i8; N]]; R]) {
         let n = (codes.len() / width - first).min(R);

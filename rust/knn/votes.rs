@@ -45,8 +45,7 @@ pub fn weights(queries: ArrayView2<'_, f32>, neighbours: &Neighbours, sharpness:
 
 /// Adds up the `values` (n, models; NaN where there is none) of the neighbours `rows` (m, k), times `weights` (m, k).
 ///
-/// With `trust` (n, models), weights are times what is trusted of each value. A query's sums do not depend on the
-/// queries beside it.
+/// A query's sums do not depend on the queries beside it.
 ///
 /// # Errors
 /// [`Error::Value`](crate::Error::Value) for shapes that do not fit, and rows that there are not.
@@ -54,17 +53,10 @@ pub fn weighted_sums(
     rows: ArrayView2<'_, u32>,
     weights: ArrayView2<'_, f64>,
     values: ArrayView2<'_, f64>,
-    trust: Option<ArrayView2<'_, f64>>,
 ) -> Result<WeightedSums> {
     if weights.dim() != rows.dim() {
         let (name, others) = ("weights", "rows");
         return Err(ValueError::Shape { name, found: weights.dim(), expected: rows.dim(), others }.into());
-    }
-    if let Some(trust) = trust
-        && trust.dim() != values.dim()
-    {
-        let (name, others) = ("trust", "values");
-        return Err(ValueError::Shape { name, found: trust.dim(), expected: values.dim(), others }.into());
     }
     if let Some(row) = rows.iter().find(|row| **row as usize >= values.nrows()) {
         let what = format!("row {row}, there are {}", values.nrows());
@@ -75,9 +67,7 @@ pub fn weighted_sums(
     if shape.1 > 0 {
         let add = |(query, (sums, masses)): (usize, (&mut [f64], &mut [f64]))| {
             for (row, weight) in rows.row(query).iter().zip(weights.row(query)) {
-                let values = values.row(*row as usize);
-                let trust = trust.as_ref().map(|trust| trust.row(*row as usize));
-                add_row(*weight, values.to_slice(), trust.and_then(|trust| trust.to_slice()), sums, masses);
+                add_row(*weight, values.row(*row as usize).to_slice(), sums, masses);
             }
         };
         let queries = sums.chunks_exact_mut(shape.1).zip(masses.chunks_exact_mut(shape.1));
@@ -92,11 +82,11 @@ pub fn weighted_sums(
 }
 
 /// Adds one neighbour.
-fn add_row(weight: f64, values: Option<&[f64]>, trust: Option<&[f64]>, sums: &mut [f64], masses: &mut [f64]) {
+fn add_row(weight: f64, values: Option<&[f64]>, sums: &mut [f64], masses: &mut [f64]) {
     for (column, value) in values.unwrap_or_default().iter().enumerate() {
-        let is_observed = value.is_finite();
-        let counts = trust.map_or(f64::from(u8::from(is_observed)), |trust| trust[column]);
-        sums[column] += if is_observed { weight * counts * value } else { 0.0 };
-        masses[column] += weight * counts;
+        if value.is_finite() {
+            sums[column] += weight * value;
+            masses[column] += weight;
+        }
     }
 }

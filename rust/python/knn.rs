@@ -22,6 +22,7 @@ impl KnnIndex {
     }
 
     #[staticmethod]
+    #[expect(clippy::too_many_arguments, reason = "the arrays of a file, by name")]
     fn of_parts(
         rows: &Bound<'_, PyArrayDyn<f32>>,
         n_features: usize,
@@ -117,20 +118,16 @@ impl KnnIndex {
 
 /// Add up what neighbours say of every model.
 #[pyfunction]
-#[pyo3(signature = (rows, weights, values, trust = None))]
+#[expect(clippy::type_complexity, reason = "two arrays")]
 pub(super) fn weighted_sums<'py>(
     py: Python<'py>,
     rows: RowMatrix<'py>,
     weights: Matrix64<'py>,
     values: &Bound<'py, PyArrayDyn<f64>>,
-    trust: Option<&Bound<'py, PyArrayDyn<f64>>>,
 ) -> PyResult<(Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>)> {
     let (rows, weights) = (rows.copied(), weights.copied());
-    let (values, trust) = (Stored64::of(values)?, trust.map(Stored64::of).transpose()?);
-    let found = py.detach(|| {
-        let trust = trust.as_ref().map(Stored64::view).transpose()?;
-        knn::weighted_sums(rows.view(), weights.view(), values.view()?, trust)
-    })?;
+    let values = Stored64::of(values)?;
+    let found = py.detach(|| knn::weighted_sums(rows.view(), weights.view(), values.view()?))?;
     Ok((found.sums.into_pyarray(py), found.masses.into_pyarray(py)))
 }
 

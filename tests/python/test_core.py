@@ -194,18 +194,15 @@ def test_weighted_sums_are_plain_sums() -> None:
     np.testing.assert_array_equal(rows, same)
     norms = (FEATURES.astype(np.float64) ** 2).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(weights, np.maximum(1.0 - squared / (2.0 * norms), 0.0) ** 4, atol=1e-12)
-    values, trust = generator.standard_normal((len(FEATURES), 3)), generator.random((len(FEATURES), 3))
+    values = generator.standard_normal((len(FEATURES), 3))
     values[generator.random(values.shape) < 0.3] = np.nan
-    trust[np.isnan(values)] = 0.0
     with pytest.raises(ValueError, match="may be written to"):
         _core.weighted_sums(rows, weights, values)
-    values.flags.writeable = trust.flags.writeable = False
-    for given, counts in ((None, np.isfinite(values).astype(np.float64)), (trust, trust)):
-        sums, masses = _core.weighted_sums(rows, weights, values, given)
-        expected = np.einsum("nk,nkm->nm", weights, (np.nan_to_num(values) * counts)[rows])
-        np.testing.assert_allclose(sums, expected, atol=1e-12)
-        np.testing.assert_allclose(masses, np.einsum("nk,nkm->nm", weights, counts[rows]), atol=1e-12)
-        np.testing.assert_array_equal(_core.weighted_sums(rows[:1], weights[:1], values, given)[0][0], sums[0])
+    values.flags.writeable = False
+    sums, masses = _core.weighted_sums(rows, weights, values)
+    np.testing.assert_allclose(sums, np.einsum("nk,nkm->nm", weights, np.nan_to_num(values)[rows]), atol=1e-12)
+    np.testing.assert_allclose(masses, np.einsum("nk,nkm->nm", weights, np.isfinite(values)[rows]), atol=1e-12)
+    np.testing.assert_array_equal(_core.weighted_sums(rows[:1], weights[:1], values)[0][0], sums[0])
     with pytest.raises(ValueError, match="row"):
         _core.weighted_sums(rows + np.uint32(len(FEATURES)), weights, values)
 

@@ -1,12 +1,16 @@
 """K-means of any number of rows: all at once where they are few, else a start on a sample and passes over blocks."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from vsr._core import kmeans_fit
 from vsr._mapped import MOST_ROWS_IN_MEMORY, blocks, forget_pages
 from vsr.prior.category_means import FloatArray
-from vsr.selectors.training_data import Features
+
+if TYPE_CHECKING:
+    from vsr.selectors.training_data import Features
 
 _MAX_ITERATIONS = 100
 _TOLERANCE = 1e-4
@@ -18,8 +22,8 @@ Labels = npt.NDArray[np.uint32]
 
 
 def cluster_rows(
-    features: Features, n_clusters: int, n_starts: int, seed: int, most_at_once: int = MOST_ROWS_IN_MEMORY
-) -> tuple[Features, Labels]:
+    features: "Features", n_clusters: int, n_starts: int, seed: int, most_at_once: int = MOST_ROWS_IN_MEMORY
+) -> "tuple[Features, Labels]":
     """Cluster rows by k-means.
 
     With more rows than can be taken at once, the centroids start where those of a random sample ended, and Lloyd's
@@ -50,7 +54,7 @@ def cluster_rows(
     return centroids, labels
 
 
-def nearest(features: Features, centroids: Features) -> tuple[Labels, FloatArray]:
+def nearest(features: "Features", centroids: "Features") -> tuple[Labels, FloatArray]:
     """Give the nearest centroid of every row and its squared distance, both (n,), by one product: up to rounding."""
     beyond = features @ (-2.0 * centroids.T)  # the squared distance less the square of the row
     beyond += np.einsum("ij,ij->i", centroids, centroids)
@@ -59,7 +63,7 @@ def nearest(features: Features, centroids: Features) -> tuple[Labels, FloatArray
     return labels.astype(np.uint32), np.maximum(squared, 0.0).astype(np.float64)
 
 
-def _step(features: Features, centroids: Features) -> tuple[Labels, float, Features]:
+def _step(features: "Features", centroids: "Features") -> "tuple[Labels, float, Features]":
     """Assign all rows; give that, the inertia, and the means of what was assigned. An empty cluster stays in place."""
     n_clusters = len(centroids)
     labels = np.empty(len(features), dtype=np.uint32)

@@ -221,10 +221,9 @@ def _cluster_residuals(
     data: TrainingData, labels: npt.NDArray[np.uint32], n_clusters: int, shrinkage: float
 ) -> FloatArray:
     """Shrunk mean residual of every model in every cluster: (n_clusters, n_models), centred."""
-    observed = np.isfinite(data.freed_residual)
-    trust = observed if data.trust is None else data.trust
-    sums = _sums(np.where(observed, trust * data.freed_residual, 0.0), labels, n_clusters)
-    return centred_rows(sums / np.maximum(_sums(trust, labels, n_clusters) + shrinkage, 1e-12))
+    of_query = np.ones((data.n_queries, 1)) if data.weights is None else data.weights[:, None]
+    sums = _sums(of_query * data.completed_residual, labels, n_clusters)
+    return centred_rows(sums / np.maximum(_sums(of_query, labels, n_clusters) + shrinkage, 1e-12))
 
 
 def _memberships(squared: npt.NDArray[np.float32], bandwidth: float) -> FloatArray:

@@ -14,12 +14,11 @@ from vsr._mapped import MOST_ROWS_IN_MEMORY, forgotten_meanwhile
 from vsr.data.categories import CATEGORIES, category_names
 from vsr.features import split_features
 from vsr.prior.category_means import FloatArray, IntArray, centred_rows
-from vsr.prior.incomplete_rows import weighted_residuals
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
 from vsr.selectors.stored_texts import StoredTexts
-from vsr.selectors.training_data import Features, TrainingData
+from vsr.selectors.training_data import Features, TrainingData, complete
 
 _K = (400, 200, 100, 50, 25)
 _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
@@ -29,7 +28,7 @@ _STORED = {
     "features": "float32",
     "quality": "float64",
     "residual": "float64",
-    "trust": "float64",
+    "weights": "float64",
     "best": "int64",
     "query_bytes": "uint8",
     "query_ends": "int64",
@@ -76,8 +75,8 @@ class KnnPredictor(Predictor):
     Attributes:
         setting: k, shrinkage and sharpness.
         measured: (n, n_models) float64 quality, NaN = not measured.
-        residual: (n, n_models) float64, quality less prior less the query's own difficulty; NaN likewise.
-        trust: (n, n_models) float64 from 0 to 1, how much each residual counts; None where all count alike.
+        residual: (n, n_models) float64, quality less prior less the query's own difficulty; filled where not measured.
+        weights: (n,) float64 above 0, up to 1: what each training query counts; None where all count alike.
         best: (n,) int64 column of the best model of each training query.
         queries: the beginning of each training query's text; empty where it is not known.
         index: holds the features of the training queries and finds the nearest of them.
@@ -86,7 +85,7 @@ class KnnPredictor(Predictor):
     setting: KnnSetting
     measured: FloatArray
     residual: FloatArray
-    trust: FloatArray | None
+    weights: FloatArray | None
     best: IntArray
     queries: Sequence[str]
     index: KnnIndex
@@ -103,15 +102,12 @@ class KnnPredictor(Predictor):
 
     def __post_init__(self) -> None:
         """Let nobody write to what the core reads where it lies."""
-        for name in ("measured", "residual", "trust"):
-            values = getattr(self, name)
-            if values is not None:
-                object.__setattr__(self, name, _read_only(values))
+        for name in ("measured", "residual"):
+            object.__setattr__(self, name, _read_only(getattr(self, name)))
 
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
-        rows, weights = self.neighbours(features)
-        return _shrunk(*weighted_sums(rows, weights, self.residual, self.trust), self.setting.shrinkage)
+        return _shrunk(*weighted_sums(*self.neighbours(features), self.residual), self.setting.shrinkage)
 
     def quality(self, features: Features) -> FloatArray:
         """Weighted mean quality of the neighbours, 0 where none was measured: (n, n_features) -> (n, n_models)."""
@@ -120,7 +116,8 @@ class KnnPredictor(Predictor):
 
     def neighbours(self, features: Features) -> tuple[npt.NDArray[np.uint32], FloatArray]:
         """Nearest training rows, nearest first, and their weights: both (n, k)."""
-        return self.index.neighbours(features, self.setting.k, self.setting.sharpness)
+        rows, weights = self.index.neighbours(features, self.setting.k, self.setting.sharpness)
+        return rows, weights if self.weights is None else weights * self.weights[rows]
 
     def explain(self, features: Features, models: Mapping[str, int]) -> dict[str, list[Row]]:
         """Show the nearest training queries and what was measured there."""
@@ -147,7 +144,8 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
     arrays: ClassVar = {
         "training_records[].embedding": "float32",
         "vsr.predictor.quality": "float64",
-        "vsr.predictor.trust": "float64",
+        "vsr.predictor.residual": "float64",
+        "vsr.predictor.weights": "float64",
     }
     stored: ClassVar = {f"vsr.predictor.{name}": kind for name, kind in _STORED.items()}
     parameters_model = KnnParameters
@@ -172,15 +170,16 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         index = KnnIndex(data.features, len(CATEGORIES), "flat")
         ks = sorted({setting.k for setting in settings})
         rows, similarity = index.neighbours(features, min(ks[-1], data.n_queries), 1.0)
-        residual = _read_only(data.freed_residual)
-        trust = None if data.trust is None else _read_only(data.trust)
+        residual = _read_only(data.completed_residual)
         for sharpness in sorted({setting.sharpness for setting in settings}):
             weights = similarity**sharpness
+            if data.weights is not None:
+                weights *= data.weights[rows]
             sums = np.zeros((len(features), data.n_models))
             masses = np.zeros_like(sums)
             start = 0
             for k in ks:
-                more_sums, more_masses = weighted_sums(rows[:, start:k], weights[:, start:k], residual, trust)
+                more_sums, more_masses = weighted_sums(rows[:, start:k], weights[:, start:k], residual)
                 sums = sums + more_sums
                 masses = masses + more_masses
                 start = k
@@ -196,8 +195,8 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         return KnnPredictor(
             setting=replace(setting, k=min(setting.k, data.n_queries)),
             measured=data.quality,
-            residual=data.freed_residual,
-            trust=data.trust,
+            residual=data.completed_residual,
+            weights=data.weights,
             best=data.best,
             queries=data.queries,
             index=index,
@@ -227,9 +226,10 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             "index": predictor.index.engine,
             "quality": np.where(missing, 0.0, predictor.measured),
             "missing_cells": np.flatnonzero(missing).tolist(),
+            # What follows from the others at once is not written.
+            **({"residual": predictor.residual} if missing.any() else {}),
+            **({} if predictor.weights is None else {"weights": predictor.weights[:, None]}),
         }
-        if predictor.trust is not None:
-            own["trust"] = predictor.trust
         return FileFields(documented, own)
 
     @classmethod
@@ -248,9 +248,8 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             "best": predictor.best,
             # A tree is built again; it was never the faster one.
             **({"features": predictor.features} if parts is None else parts),
+            **({} if predictor.weights is None else {"weights": predictor.weights}),
         }
-        if predictor.trust is not None:
-            stored["trust"] = predictor.trust
         if parts is not None:
             n_rows = predictor.index.n_rows
             stored |= {"codes": parts["codes"].reshape(n_rows, -1), "scalings": parts["scalings"].reshape(3, n_rows)}
@@ -283,24 +282,27 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         if k < 1:
             raise fields.error("k", f"is {k}; expected 1 or more")
         best = fields.columns("training_records", _best_models(fields), context.models)
+        weights: FloatArray | None = None
         if context.own is None or context.prior is None:
             votes = np.array([_vote(record) for record in fields.get("training_records", list)])
             quality = np.where(best[:, None] == np.arange(len(context.models)), votes[:, None], 0.0)
             setting, engine, residual = KnnSetting(k, 0.0, 1.0), "auto", np.zeros_like(quality)
-            trust = None
         else:
             own = context.own
             quality = own.array("quality", (len(features), len(context.models))).copy()
             quality.ravel()[own.integers("missing_cells", quality.size)] = np.nan
             setting = KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float))
             engine = own.get("index", str)
-            residual, trust = weighted_residuals(context.prior, quality, split_features(features).codes)
-            if own.has("trust"):  # with the weights of queries, which nothing else in the file says
-                trust = own.array("trust", quality.shape)
+            if own.has("residual"):
+                residual = own.array("residual", quality.shape)
+            else:
+                residual = complete(context.prior, quality, features, split_features(features).codes)
+            if own.has("weights"):
+                weights = own.array("weights", (len(features), 1))[:, 0]
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
         index = KnnIndex(features, len(CATEGORIES), engine)
         shown = queries if any(queries) else ()
-        return KnnPredictor(setting, quality, residual, trust, best, shown, index)
+        return KnnPredictor(setting, quality, residual, weights, best, shown, index)
 
 
 def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
@@ -333,7 +335,7 @@ def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
         setting=KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float)),
         measured=own.array("quality", (n_rows, n_models)),
         residual=own.array("residual", (n_rows, n_models)),
-        trust=own.array("trust", (n_rows, n_models)) if own.has("trust") else None,
+        weights=own.array("weights", (n_rows,)) if own.has("weights") else None,
         best=best,
         queries=queries,
         index=index,

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,12 +10,17 @@ import numpy.typing as npt
 
 from vsr.errors import TrainingError
 from vsr.prior.category_means import FloatArray, IntArray, MeanTable
-from vsr.prior.incomplete_rows import weighted_residuals
+from vsr.prior.completion import completed_residuals
+from vsr.selectors.clustering import cluster_rows
 
 if TYPE_CHECKING:
     from vsr.selectors.base import TrainedSelector
 
 Features = npt.NDArray[np.float32]
+
+# Kinds of queries, where cells are missing.
+_CLUSTERS = 64
+_QUERIES_PER_CLUSTER = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,22 +162,15 @@ class TrainingData:
     parts: "tuple[TrainedSelector, ...]" = ()
     weights: FloatArray | None = None
 
-    def __post_init__(self) -> None:
-        """Work out the residuals once; every algorithm needs them."""
-        freed, trust = weighted_residuals(self.prior, self.quality, self.codes)
-        object.__setattr__(self, "residual", freed if trust is None else self.prior.residuals(self.quality, self.codes))
-        if self.weights is not None:
-            trust = self.weights[:, None] * (np.ones(freed.shape) if trust is None else trust)
-        object.__setattr__(self, "freed_residual", freed)
-        object.__setattr__(self, "trust", trust)
+    @cached_property
+    def residual(self) -> FloatArray:
+        """(n, n_models) float64: quality less prior less the query's own difficulty, NaN = not measured."""
+        return self.prior.residuals(self.quality, self.codes)
 
-    #: (n, n_models) float64: quality less prior less the query's own difficulty, NaN = not measured.
-    residual: FloatArray = field(init=False, repr=False)
-    #: The same where a row with few cells keeps what these say of its models (`vsr.prior.incomplete_rows`).
-    freed_residual: FloatArray = field(init=False, repr=False)
-    #: (n, n_models) float64 from 0 to 1: how much each of these counts, the query's weight included; None where all are
-    #: alike.
-    trust: FloatArray | None = field(init=False, repr=False)
+    @cached_property
+    def completed_residual(self) -> FloatArray:
+        """(n, n_models) float64: the same with every cell that was not measured filled (`vsr.prior.completion`)."""
+        return complete(self.prior, self.quality, self.features, self.codes)
 
     @property
     def n_queries(self) -> int:
@@ -185,9 +184,24 @@ class TrainingData:
 
     @property
     def adjusted_quality(self) -> FloatArray:
-        """(n, n_models) quality at the usual difficulty of the query's category: prior plus residual.
+        """(n, n_models) quality at the usual difficulty of the query's category, prior plus residual; NaN as there."""
+        return np.where(np.isfinite(self.quality), self.prior.rows(self.codes) + self.completed_residual, np.nan)
 
-        The only cell of a row keeps what it says of its model: less the row's mean, nothing would be left of it.
-        """
-        is_alone = np.isfinite(self.residual).sum(axis=1, keepdims=True) == 1
-        return self.prior.rows(self.codes) + np.where(is_alone, self.freed_residual, self.residual)
+
+def complete(prior: MeanTable, quality: FloatArray, features: Features, codes: IntArray) -> FloatArray:
+    """Give residuals from a prior, those of cells that were not measured filled from their rows and from queries alike.
+
+    Args:
+        prior: the table that they are measured from.
+        quality: (n, n_models) float64, NaN = not measured.
+        features: (n, n_features) float32.
+        codes: (n,) category of each query, -1 where it is unknown.
+
+    Returns:
+        (n, n_models) float64, no NaN; where nothing is missing, those of the table.
+    """
+    if np.isfinite(quality).all():
+        return prior.residuals(quality, codes)
+    n_clusters = min(_CLUSTERS, max(len(features) // _QUERIES_PER_CLUSTER, 1))
+    _, clusters = cluster_rows(features, n_clusters, 1, 0)
+    return completed_residuals(quality - prior.rows(codes), clusters.astype(np.int64))

@@ -476,7 +476,6 @@ def test_loading_maps_and_auto_is_binary_when_big(selectors: dict[str, TrainedSe
         setting=held.setting,
         measured=held.measured[tiled],
         residual=held.residual[tiled],
-        trust=None if held.trust is None else held.trust[tiled],
         best=held.best[tiled],
         queries=("",) * n_rows,
         index=_core.KnnIndex(features, len(CATEGORIES), "flat"),

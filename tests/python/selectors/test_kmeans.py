@@ -37,12 +37,7 @@ def test_clusters_hold_the_shrunk_mean_residuals_of_their_queries(data: Training
     assert predictor.cluster_sizes.tolist() == [labels.count(cluster) for cluster in range(6)]
     for cluster in range(6):
         members = [row for row, label in enumerate(labels) if label == cluster]
-        means = []
-        trusts = np.ones(data.residual.shape) if data.trust is None else data.trust
-        for residual, trust in zip(data.freed_residual.T, trusts.T, strict=True):
-            measured = [row for row in members if np.isfinite(residual[row])]
-            total = sum(trust[row] * residual[row] for row in measured)
-            means.append(total / (sum(trust[row] for row in measured) + 4.0))
+        means = [sum(residual[row] for row in members) / (len(members) + 4.0) for residual in data.completed_residual.T]
         np.testing.assert_allclose(predictor.cluster_residual[cluster], np.array(means) - np.mean(means), atol=1e-12)
         prior = np.mean([data.prior.by_category[data.codes[row]] for row in members], axis=0)
         expected = np.clip(prior + predictor.cluster_residual[cluster], 0.0, 1.0)

@@ -1,12 +1,15 @@
 """KNN against loops over all training queries."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from pools import Pool, planted_pool
+from vsr.persistence import load_selector, save_selector
 from vsr.selectors.knn import Knn, KnnPredictor, KnnSetting
 from vsr.selectors.training_data import TrainingData
 from vsr.training.trainer import Trainer, train_selector
@@ -38,15 +41,14 @@ def slow_means(
     values: FloatArray,
     sharpness: float,
     shrinkage: float,
-    trust: FloatArray | None = None,
 ) -> FloatArray:
     """`sum of weight x value / (sum of weights + L)` over the measured cells of the neighbours, model by model."""
     means = []
-    for place, column in enumerate(values.T):
+    for column in values.T:
         total = mass = 0.0
         for row, cosine in neighbours:
             if np.isfinite(column[row]):
-                weight = cosine**sharpness * (1.0 if trust is None else trust[row, place])
+                weight = cosine**sharpness
                 total += weight * column[row]
                 mass += weight
         means.append(total / max(mass + shrinkage, 1e-12))
@@ -67,7 +69,7 @@ def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing:
     expected = []
     for query in unseen:
         neighbours = slow_neighbours(data, query, setting.k)
-        means = slow_means(neighbours, data.freed_residual, setting.sharpness, setting.shrinkage, data.trust)
+        means = slow_means(neighbours, data.completed_residual, setting.sharpness, setting.shrinkage)
         expected.append(means - means.mean())
     prior = data.prior.rows(np.zeros(len(unseen), dtype=np.int64))
     np.testing.assert_allclose(predictor.predicted_residuals(unseen, prior), expected, atol=2e-6)
@@ -92,7 +94,7 @@ def test_scores_are_the_parent_plus_what_is_believed() -> None:
     for query, code, score in zip(unseen.features, columns, selector.scores(unseen.features), strict=True):
         setting = predictor.setting
         neighbours = slow_neighbours(data, query, setting.k)
-        means = slow_means(neighbours, data.freed_residual, setting.sharpness, setting.shrinkage, data.trust)
+        means = slow_means(neighbours, data.completed_residual, setting.sharpness, setting.shrinkage)
         raw = selector.prior.by_category[code] + selector.slope * (means - means.mean())
         np.testing.assert_allclose(score, np.clip(raw, 0.0, 1.0), atol=2e-6)
 
@@ -128,3 +130,13 @@ def test_settings_fit_the_number_of_rows() -> None:
     assert {setting.k for setting in Knn.of(k=5).settings(3000)} == {5}
     simplest = Knn.of().settings(3000)[0]
     assert (simplest.k, simplest.shrinkage) == (400, max(setting.shrinkage for setting in Knn.of().settings(3000)))
+
+
+def test_a_file_holds_filled_residuals_and_without_them_they_are_worked_out_again(tmp_path: Path) -> None:
+    pool, unseen = with_gaps(planted_pool(90)), planted_pool(12, seed=1).features
+    selector = train_selector("knn", pool.features, pool.outcomes)
+    path = save_selector(selector, tmp_path)
+    document = json.loads(path.read_bytes())
+    del document["vsr"]["predictor"]["residual"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    np.testing.assert_allclose(load_selector(tmp_path, "knn").scores(unseen), selector.scores(unseen), atol=1e-6)

@@ -38,13 +38,14 @@ def test_targets_are_qualities_at_usual_difficulty() -> None:
     split = StoppingSplit.draw(data, np.random.default_rng(0))
     train = row_of(data, split.features)
     quality, prior = data.quality[train], data.prior.rows(data.codes[train])
-    difficulty = np.nanmean(quality - prior, axis=1, keepdims=True)
     seen = np.isfinite(quality)
-    # The only cell of a row says half of its model's own deviation; a complete row keeps two thirds, and so does this.
-    is_alone = seen.sum(axis=1, keepdims=True) == 1
-    assert 0 < is_alone.sum() < len(train)
-    usual = np.where(is_alone, prior + (quality - prior) * 2.0 / 3.0, quality - difficulty)
+    usual = prior + data.completed_residual[train]
     np.testing.assert_allclose(split.target, np.where(seen, usual, 0.0), atol=1e-6)
+    # Where a row is complete its difficulty is the mean of what was measured, and that alone.
+    whole = seen.all(axis=1)
+    assert 0 < whole.sum() < len(train)
+    difficulty = np.mean(quality[whole] - prior[whole], axis=1, keepdims=True)
+    np.testing.assert_allclose(split.target[whole], quality[whole] - difficulty, atol=1e-6)
     batch = np.array([3, 1, 20])
     mask = split.cell_weights(batch)
     assert mask is not None
