@@ -21,7 +21,7 @@ fn training(criterion: &mut Criterion) {
         group.bench_function("kernel matrix", |b| b.iter(|| KernelMatrix::new(features.view(), RBF, &stop)));
         let Ok(matrix) = KernelMatrix::new(features.view(), RBF, &stop) else { return };
         group.bench_function("shared-gram", |b| {
-            b.iter(|| matrix.fit(rows.view(), quality.view(), None, &PARAMS, &stop))
+            b.iter(|| matrix.fit(rows.view(), quality.view(), None, &PARAMS, &stop));
         });
         if n_rows == 500 {
             group.bench_function("linfa", |b| {
