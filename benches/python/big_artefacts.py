@@ -149,7 +149,6 @@ def _trained(n_rows: int) -> TrainedSelector:
         setting=replace(predictor.setting, k=100),
         measured=quality,
         residual=prior.residuals(quality, codes),
-        trust=None,
         best=quality.argmax(axis=1),
         queries=[f"made-up query of about the length that people have, number {number}" for number in range(n_rows)],
         index=index,

@@ -76,19 +76,19 @@ class KnnPredictor(Predictor):
         setting: k, shrinkage and sharpness.
         measured: (n, n_models) float64 quality, NaN = not measured.
         residual: (n, n_models) float64, quality less prior less the query's own difficulty; filled where not measured.
-        weights: (n,) float64 above 0, up to 1: what each training query counts; None where all count alike.
         best: (n,) int64 column of the best model of each training query.
         queries: the beginning of each training query's text; empty where it is not known.
         index: holds the features of the training queries and finds the nearest of them.
+        weights: (n,) float64 above 0, up to 1: what each training query counts; None where all count alike.
     """
 
     setting: KnnSetting
     measured: FloatArray
     residual: FloatArray
-    weights: FloatArray | None
     best: IntArray
     queries: Sequence[str]
     index: KnnIndex
+    weights: FloatArray | None = None
 
     @property
     def features(self) -> Features:
@@ -302,7 +302,7 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
         index = KnnIndex(features, len(CATEGORIES), engine)
         shown = queries if any(queries) else ()
-        return KnnPredictor(setting, quality, residual, weights, best, shown, index)
+        return KnnPredictor(setting, quality, residual, best, shown, index, weights)
 
 
 def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:

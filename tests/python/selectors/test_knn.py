@@ -41,6 +41,7 @@ def slow_means(
     values: FloatArray,
     sharpness: float,
     shrinkage: float,
+    counts: FloatArray | None = None,
 ) -> FloatArray:
     """`sum of weight x value / (sum of weights + L)` over the measured cells of the neighbours, model by model."""
     means = []
@@ -48,7 +49,7 @@ def slow_means(
         total = mass = 0.0
         for row, cosine in neighbours:
             if np.isfinite(column[row]):
-                weight = cosine**sharpness
+                weight = cosine**sharpness * (1.0 if counts is None else float(counts[row]))
                 total += weight * column[row]
                 mass += weight
         means.append(total / max(mass + shrinkage, 1e-12))
@@ -69,7 +70,7 @@ def test_deviations_are_those_of_plain_loops(setting: KnnSetting, share_missing:
     expected = []
     for query in unseen:
         neighbours = slow_neighbours(data, query, setting.k)
-        means = slow_means(neighbours, data.completed_residual, setting.sharpness, setting.shrinkage)
+        means = slow_means(neighbours, data.completed_residual, setting.sharpness, setting.shrinkage, data.weights)
         expected.append(means - means.mean())
     prior = data.prior.rows(np.zeros(len(unseen), dtype=np.int64))
     np.testing.assert_allclose(predictor.predicted_residuals(unseen, prior), expected, atol=2e-6)

@@ -78,17 +78,7 @@ def test_a_graded_query_counts_its_weight() -> None:
     assert light.weights is not None
     assert light.weights.tolist() == 40 * [1.0] + 90 * [0.25]
     np.testing.assert_array_equal(light.quality, heavy.quality)
-    np.testing.assert_array_equal(light.freed_residual, heavy.freed_residual)
-    assert light.trust is not None
-    assert heavy.trust is not None
-    np.testing.assert_array_equal(light.trust, heavy.trust * light.weights[:, None])
-
-
-def test_queries_that_all_models_were_graded_on_count_no_more() -> None:
-    pool = planted_pool(90, seed=2)
-    complete = replace(graded(pool, 0.25), quality=pool.outcomes.quality)
-    data = with_grades(trainer(complete).data, complete)
-    np.testing.assert_array_equal(data.trust, np.repeat([1.0, 0.25], [40, 90])[:, None] * np.ones(3))
+    np.testing.assert_array_equal(light.completed_residual, heavy.completed_residual)
 
 
 def test_means_statistics_and_what_is_held_out_come_from_records_alone() -> None:
