@@ -37,7 +37,9 @@ def test_clusters_hold_the_shrunk_mean_residuals_of_their_queries(data: Training
     assert predictor.cluster_sizes.tolist() == [labels.count(cluster) for cluster in range(6)]
     for cluster in range(6):
         members = [row for row, label in enumerate(labels) if label == cluster]
-        means = [sum(residual[row] for row in members) / (len(members) + 4.0) for residual in data.completed_residual.T]
+        counts = np.ones(data.n_queries) if data.weights is None else data.weights
+        mass = sum(counts[row] for row in members) + 4.0
+        means = [sum(counts[row] * residual[row] for row in members) / mass for residual in data.completed_residual.T]
         np.testing.assert_allclose(predictor.cluster_residual[cluster], np.array(means) - np.mean(means), atol=1e-12)
         prior = np.mean([data.prior.by_category[data.codes[row]] for row in members], axis=0)
         expected = np.clip(prior + predictor.cluster_residual[cluster], 0.0, 1.0)
