@@ -50,7 +50,7 @@ def test_its_own_rules_sort_queries_and_the_training_part_names_the_models(tmp_p
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(TrainingError, match=r"pip install 'vsr-train\[litellm\]'"):
+    with pytest.raises(TrainingError, match=r"pip install '\.\[litellm\]'"):
         LiteLlmComplexity().prepare(Outcomes(["a"], [None], ["m"], np.ones((1, 1))))
 
 
