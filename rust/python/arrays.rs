@@ -117,8 +117,10 @@ impl<T: Element> AsRef<[T]> for Held<T> {
 
 /// Keeps an array of any shape as the run of its numbers, without a copy.
 pub(super) fn stored<T: Element + Send + Sync + 'static>(array: &Bound<'_, PyArrayDyn<T>>) -> PyResult<Stored<T>> {
-    if !array.is_c_contiguous() || array.getattr("flags")?.getattr("writeable")?.is_truthy()? {
-        let what = "an array is not in C order, or may be written to".to_owned();
+    let flags = array.getattr("flags")?;
+    let is_fit = array.is_c_contiguous() && flags.getattr("aligned")?.is_truthy()?;
+    if !is_fit || flags.getattr("writeable")?.is_truthy()? {
+        let what = "an array is not in C order, not aligned, or may be written to".to_owned();
         return Err(crate::Error::from(ValueError::Parts { what }).into());
     }
     let held = Held { _array: array.clone().unbind(), start: array.data().cast_const(), len: array.len() };

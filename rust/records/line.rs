@@ -56,6 +56,9 @@ impl<'a> Line<'a> {
         text.expect(b'{')?;
         loop {
             let name = text.string()?;
+            if name.contains(&b'\\') {
+                return None; // another spelling of a name that may be a known one
+            }
             text.expect(b':')?;
             let value = text.value(DEEPEST)?;
             let (place, field) = field_of(name);

@@ -54,6 +54,8 @@ BROKEN = [
     b'{"query": "Why?", "model_name": "a", "performance": .5}',
     b'{"query": "Why?", "model_name": "a", "performance": 1, "performance": 0}',
     b'{"query": "Why?", "qu\\u0065ry": "What is 2 + 2?", "model_name": "a", "performance": 0}',
+    b'{"query": "Why?", "model_name": "a", "performance": 0.1, "perform\\u0061nce": 0.9}',
+    b'{"query": "Why?", "model_name": "a", "performance": 0.1, "err\\u006fr": "timeout: 5 s"}',
     b'{"query": "Why?", "model_name": "a", "performance": 0} {}',
     b'{"query": "Why?", "model_name": "a", "performance": 0,}',
     b'{"query": "Why?", "model_name": "a", "performance": 0, "x": "\\x"}',

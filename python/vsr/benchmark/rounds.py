@@ -32,6 +32,7 @@ def run_in_rounds(
     settings: RunSettings | None = None,
     display: Display | None = None,
     decide: Decide | None = None,
+    looked_for: str = "",
 ) -> BenchmarkSummary:
     """Ask a random core, then where the choice is open, in rounds; or parts of a core until the verdict is decided.
 
@@ -45,6 +46,7 @@ def run_in_rounds(
         settings: how the run goes about it.
         display: shows how it goes; nothing by default.
         decide: looks at the verdict after every round, and may end the run.
+        looked_for: what that verdict is about: looks at another one do not count.
 
     Returns:
         What was asked and what came of it, in all rounds.
@@ -54,7 +56,7 @@ def run_in_rounds(
         OutputError: What is to stand there cannot be written.
     """
     settings, display = settings or RunSettings(), display or NoDisplay()
-    kept = RoundsFile(output, plan, allocation)
+    kept = RoundsFile(output, plan, allocation, looked_for)
     if kept.is_of_another_plan:
         display.say(
             f"The rounds in {kept.path} are of other queries, models, settings or flags: planned anew from the records."

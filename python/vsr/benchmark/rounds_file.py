@@ -62,8 +62,16 @@ class Drawn:
 class RoundsFile:
     """The file beside the records of a run; one of other queries, models, settings or rounds is not used."""
 
-    def __init__(self, output: str | os.PathLike[str], plan: Plan, allocation: Allocation) -> None:
+    def __init__(
+        self, output: str | os.PathLike[str], plan: Plan, allocation: Allocation, looked_for: str = ""
+    ) -> None:
         """Read it, where it and the records are there.
+
+        Args:
+            output: the records file.
+            plan: every query and every model.
+            allocation: the rounds.
+            looked_for: what the verdict of the looks is about.
 
         Raises:
             BenchmarkError: It is damaged.
@@ -71,7 +79,7 @@ class RoundsFile:
         records = Path(output)
         self.path = records.with_name(f"{records.name.removesuffix('.jsonl')}.rounds.json")
         self._allocation = allocation
-        own = _Content(_digest(plan, allocation))
+        own = _Content(_digest(plan, allocation, looked_for))
         # Records that were deleted are a new beginning.
         held = self._read() if records.exists() and self.path.exists() else own
         #: Whether the file is of another plan than this one.
@@ -148,8 +156,8 @@ class RoundsFile:
         )
 
 
-def _digest(plan: Plan, allocation: Allocation) -> str:
-    """Say in a few bytes what is asked of whom, under which settings, in which rounds."""
+def _digest(plan: Plan, allocation: Allocation, looked_for: str) -> str:
+    """Say in a few bytes what is asked of whom, under which settings, in which rounds, and what for."""
     digest = blake2b(digest_size=16)
     for question in plan.questions:
         digest.update(question.key.encode("utf-8", "surrogatepass") + b"\0")
@@ -159,4 +167,5 @@ def _digest(plan: Plan, allocation: Allocation) -> str:
     for array in (allocation.clusters, allocation.codes, *(own.rows for own in allocation.rounds)):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(str([own.n_cells for own in allocation.rounds]).encode())
+    digest.update(looked_for.encode())
     return digest.hexdigest()

@@ -251,9 +251,13 @@ def ask(
     if draw.probe is not None:
         plan = probing(everybody, str(draw.only_model), records_path, rounds, draw.probe)
     before = preview(plan, records_path, settings)
+    objective = objective or Objective()
+    looked_for = repr(objective) if draw.until_decided else ""
     if draw.probe is None:
+        if draw.until_decided:  # whole queries
+            n_cells = sum(own.n_cells for own in rounds.rounds)
         draw.say(rounds, n_cells, everybody.n_calls)
-        is_ended = draw.until_decided and RoundsFile(records_path, plan, rounds).is_ended
+        is_ended = draw.until_decided and RoundsFile(records_path, plan, rounds, looked_for).is_ended
         before = before.of_part(0 if is_ended else n_cells)
         if draw.budget is not None and draw.budget.is_usd and options.max_cost is None:
             settings = replace(settings, max_cost_usd=draw.budget.amount)
@@ -265,8 +269,8 @@ def ask(
         return run_benchmark(plan, records_path, settings, run_display())
     decide = None
     if draw.until_decided:
-        decide = decide_by(plan, records_path, vectors, rounds, objective or Objective(), seed)
-    return run_in_rounds(plan, records_path, rounds, settings, run_display(), decide)
+        decide = decide_by(plan, records_path, vectors, rounds, objective, seed)
+    return run_in_rounds(plan, records_path, rounds, settings, run_display(), decide, looked_for)
 
 
 def check_before_asking(config: "RouterConfig", queries: "Queries", plan: "Plan", *, is_dry_run: bool = False) -> None:

@@ -54,6 +54,7 @@ def decide_by(
     from vsr.benchmark.rounds_file import Look
     from vsr.data.prompts import unique_key
     from vsr.data.records import read_records
+    from vsr.errors import RecordError
     from vsr.evaluation.compare_and_train import TrainingSettings
     from vsr.evaluation.looks import LOOKED_AT, level_of, look
     from vsr.evaluation.preparation import prepare_training
@@ -65,19 +66,24 @@ def decide_by(
     settings = TrainingSettings(algorithms=LOOKED_AT, objective=objective, seed=seed)
 
     def decide(number: int, asked: "npt.NDArray[np.int64]") -> "Look":
-        outcomes = read_outcomes(read_records(records_path), [model.name for model in plan.models])
+        is_last = number == n_looks - 1
+        goes_on = _ASKED_ALL if is_last else "Goes on."
+        try:  # a line that a kill has torn is mended when the next part is asked
+            records = read_records(records_path, skip_bad_lines=True)
+            outcomes = read_outcomes(records, [model.name for model in plan.models])
+        except RecordError:
+            return Look(f"Look {number + 1} of {n_looks}: too few answers have a quality. {goes_on}", ends=is_last)
         places = [place.get(unique_key(query), -1) for query in outcomes.queries]
         among = set(asked.tolist())
         rows = [row for row in outcomes.measured_rows.tolist() if places[row] in among]
         head = f"Look {number + 1} of {n_looks}, {len(rows):,} queries"
-        is_last = number == n_looks - 1
         seen = None
         if len(rows) >= FEW_QUERIES:
             prepared = prepare_training(outcomes.take(rows), vectors[[places[row] for row in rows]])
             seen = look(prepared, settings, n_ceiling, level_of(n_looks))
         if seen is None:
             why = f"fewer than {FEW_QUERIES} can be compared" if len(rows) < FEW_QUERIES else "nothing to compare"
-            return Look(f"{head}: {why}. {_ASKED_ALL if is_last else 'Goes on.'}", ends=is_last)
+            return Look(f"{head}: {why}. {goes_on}", ends=is_last)
         return Look(
             f"{head}, {100 * seen.level:.4g} % intervals: {_seen(seen)}\n  {_what_next(seen, is_last=is_last)}",
             ends=is_last or seen.end is not None,

@@ -182,7 +182,23 @@ def compare_and_train(
     if is_single:
         # One model should answer everything: the table is that model where it has no categories.
         table = table.without_categories()
-    selectors = (*(each for each in selectors if each.name != _TABLE), table.train(_TABLE))
+    trained_table = table.train(_TABLE)
+    sample = None if comparison is None else comparison.held.sample
+    if is_single and sample is not None:
+        # The model that the verdict names is the best one of the sample.
+        rows = outcomes.measured_rows[sample]
+        if outcomes.observed[rows].any(axis=0).all():
+            own = Trainer.prepare(
+                features[rows],
+                outcomes.take(rows),
+                settings.seed,
+                settings.objective,
+                settings.preferences,
+                settings.classifier,
+            )
+            named = own.without_categories().train(_TABLE)
+            trained_table = replace(named, training_digest=trained_table.training_digest)
+    selectors = (*(each for each in selectors if each.name != _TABLE), trained_table)
     recommended = recommended or _TABLE
     notes += [note for selector in selectors for note in selector.predictor.notes]
     forget_pages(features)
@@ -303,7 +319,7 @@ def compare_prepared(
     if outcomes.n_models == 1:
         notes.append(f"{outcomes.models[0]} is the only model: there is nothing to choose")
         return None
-    n_folds = min(settings.folds, outcomes.n_queries // 2)
+    n_folds = min(settings.folds, min(outcomes.n_queries, settings.most_compared) // 2)
     if n_folds < 2:
         notes.append("too few queries to hold any out: there is no table")
         return None

@@ -11,6 +11,7 @@ from statistics import NormalDist
 from typing import Literal
 
 from vsr.evaluation.compare_and_train import TrainingSettings, compare_prepared
+from vsr.evaluation.cross_validation import compared_rows
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Held
 from vsr.evaluation.learning_curve import LessTraining, train_on_less
 from vsr.evaluation.lines import Lines
@@ -88,8 +89,8 @@ def look(prepared: PreparedTraining, settings: TrainingSettings, n_ceiling: int,
         seed=settings.seed,
         parameters=settings.parameters,
     )
-    features = prepared.features[prepared.outcomes.measured_rows]
     held = comparison.held
+    features = compared_rows(prepared.features, prepared.outcomes, held)
     return see(held, train_on_less(features, held, compared), compared, n_ceiling, level)
 
 

@@ -16,11 +16,24 @@ MIN_LABELLED = 40
 """Labelled queries, of two categories at least, that a classifier is fitted on."""
 
 
-# Beyond so many labelled queries a random sample is fitted: a thousand weights a category are settled by then.
+# Beyond so many labelled queries a random sample is fitted: a thousand weights a category are settled by then. It has
+# so many of every category at least, where there are so many.
 _MOST_FITTED = 50_000
+_FEWEST_OF_A_CATEGORY = 200
 _REGULARISATIONS = np.geomspace(0.01, 100.0, 9)
 # 0 is the one-hot of the most probable category; the others are a factor of 1.2 apart.
 _TEMPERATURES = (0.0, *np.geomspace(0.02, 2.0, 26))
+
+
+def _drawn(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Draw the labelled rows to fit, in their order."""
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(codes >= 0))
+    by_category = np.argsort(codes[rows], kind="stable")
+    sizes = np.bincount(codes[rows])
+    place = np.empty(len(rows), dtype=np.int64)  # of each row in its category
+    place[by_category] = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    first = np.argsort(place >= _FEWEST_OF_A_CATEGORY, kind="stable")
+    return np.sort(rows[first[:_MOST_FITTED]])
 
 
 def labelled_enough(codes: NDArray[np.int64]) -> bool:
@@ -103,8 +116,8 @@ class CategoryClassifier:
         """
         codes = np.asarray(codes, dtype=np.int64)
         if np.count_nonzero(codes >= 0) > _MOST_FITTED and codes.shape == (len(embeddings),):
-            drawn = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(codes >= 0))[:_MOST_FITTED])
-            embeddings, codes = embeddings[drawn], codes[drawn]
+            drawn = _drawn(codes)
+            embeddings, codes = np.asarray(embeddings)[drawn], codes[drawn]
         embeddings = as_embeddings(embeddings)
         if codes.shape != (len(embeddings),):
             raise RecordError(f"category classifier: {len(embeddings)} embeddings but codes of shape {codes.shape}")

@@ -109,7 +109,9 @@ def _drawn_to_one_correlation(squares: FloatArray, n_rows: int) -> FloatArray:
     variance = max(float(np.trace(squares)) / n_models, n_rows * _LEAST_VARIANCE)
     common = float(squares.sum() - np.trace(squares)) / (n_models * (n_models - 1))
     target = (variance - common) * np.eye(n_models) + common
-    return np.asarray((squares + _PRIOR_ROWS * target / n_rows) / (n_rows + _PRIOR_ROWS))
+    found = (squares + _PRIOR_ROWS * target / n_rows) / (n_rows + _PRIOR_ROWS)
+    # Models that always agree would leave nothing to invert.
+    return np.asarray(found + _LEAST_VARIANCE * variance / n_rows * np.eye(n_models))
 
 
 def _blocks(

@@ -18,7 +18,7 @@ from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
 from vsr.selectors.parameters import Auto, Described, Parameters, PositiveInt
 from vsr.selectors.stored_texts import StoredTexts
-from vsr.selectors.training_data import Features, TrainingData, complete
+from vsr.selectors.training_data import Features, TrainingData
 
 _K = (400, 200, 100, 50, 25)
 _SHRINKAGE = (80.0, 20.0, 5.0, 1.0)
@@ -293,10 +293,10 @@ class Knn(Algorithm[KnnParameters, KnnSetting]):
             quality.ravel()[own.integers("missing_cells", quality.size)] = np.nan
             setting = KnnSetting(k, own.get("shrinkage", float), own.get("sharpness", float))
             engine = own.get("index", str)
-            if own.has("residual"):
+            if own.has("residual") or not np.isfinite(quality).all():
                 residual = own.array("residual", quality.shape)
             else:
-                residual = complete(context.prior, quality, features, split_features(features).codes)
+                residual = context.prior.residuals(quality, split_features(features).codes)
             if own.has("weights"):
                 weights = own.array("weights", (len(features), 1))[:, 0]
         queries = tuple(str(record.get("query", "")) for record in fields.get("training_records", list))
@@ -316,6 +316,8 @@ def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
     if best.min() < 0 or best.max() >= n_models:
         raise own.error("best", "names a column that no model has")
     if own.has("rows"):
+        if not own.has("units"):
+            raise own.error("units", "is missing: the file is of an older version; train again")
         index = KnnIndex.of_parts(
             rows=own.array("rows", (n_rows, None)),
             n_features=context.n_features or 0,

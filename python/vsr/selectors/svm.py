@@ -196,7 +196,10 @@ class Svm(Algorithm[SvmParameters, SvmSetting]):
         if data.n_queries > MOST_FITTED:
             drawn = covering_rows(data, MOST_FITTED, seed)
             fitted = Fitted(len(drawn), data.n_queries)
-            data = TrainingData(data.features[drawn], data.codes[drawn], data.quality[drawn], data.prior)
+            weights = None if data.weights is None else data.weights[drawn]
+            data = TrainingData(
+                data.features[drawn], data.codes[drawn], data.quality[drawn], data.prior, weights=weights
+            )
         gamma = setting.gamma or default_gamma(data.features)
         rows = np.arange(data.n_queries, dtype=np.uint32)
         matrix = KernelMatrix(data.features, setting.kernel, gamma)

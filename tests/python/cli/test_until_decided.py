@@ -183,3 +183,28 @@ def test_without_ground_truth_nothing_is_asked(place: Place, vsr_train: Command)
     assert result.code == 1
     assert result.err
     assert not (place.folder / "out.jsonl").exists()
+
+
+def test_where_next_to_nothing_has_a_truth_the_looks_say_so(place: Place, vsr_train: Command) -> None:
+    path = place.folder / "queries.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        if number % 4:
+            line.pop("ground_truth")
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = vsr_train(*place.flags(SPECIALISTS), *DECIDED, "--budget", 0.03)
+    assert result.code == 0
+    assert "Ends: all that --until-decided may ask is asked." in result.err
+
+
+def test_another_objective_is_another_verdict_and_a_torn_line_is_no_obstacle(place: Place, vsr_train: Command) -> None:
+    flags = (*place.flags(SPECIALISTS), "--until-decided", *HASH, "--budget", 0.2)
+    assert "Look 4 of 4" in vsr_train(*flags, "--quality-weight", 1).err
+    output = place.folder / "out.jsonl"
+    torn = output.read_bytes()[:-9]
+    (place.folder / "out.rounds.json").unlink()
+    output.write_bytes(torn)
+    again = vsr_train(*flags, "--quality-weight", 1)
+    assert (again.code, "Look 4 of 4" in again.err) == (0, True)
+    other = vsr_train(*flags, "--quality-weight", 0.5)
+    assert (other.code, "planned anew from the records" in " ".join(other.err.split())) == (0, True)

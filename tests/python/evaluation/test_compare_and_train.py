@@ -238,6 +238,31 @@ def test_many_queries_are_compared_on_a_sample_and_trained_on_all(tmp_path: Path
     assert told[0] == ("knn, fold 1 of 5", 0, 12)
 
 
+@pytest.mark.parametrize("most", [1, 3, 5])
+def test_a_sample_of_next_to_nothing_still_trains(tmp_path: Path, most: int) -> None:
+    pool = planted_pool(40)
+    settings = replace(QUICK, most_compared=most)
+    trained = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path, settings)
+    assert {"knn", "kmeans"} <= {selector.name for selector in trained.selectors}
+
+
+def test_the_model_that_a_verdict_on_a_sample_names_answers_everything(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    pool = planted_pool(300)
+    pool = pool.with_quality(generator.integers(0, 2, pool.outcomes.quality.shape).astype(np.float64))
+    named = set()
+    for seed in range(6):
+        settings = replace(QUICK, most_compared=40, seed=seed, objective=Objective(quality_weight=1.0))
+        trained = compare_and_train(pool.outcomes, pool.features[:, :DIM], EXTERNAL, tmp_path / str(seed), settings)
+        assert trained.evaluation is not None
+        if trained.recommended == "table" and trained.evaluation.verdict.kind != "category_table":
+            table = next(selector for selector in trained.selectors if selector.name == "table")
+            best = table.scores(pool.features[:5]).argmax(axis=1)
+            assert {table.models[column] for column in best.tolist()} == {trained.evaluation.best_single}
+            named.add(trained.evaluation.best_single)
+    assert len(named) > 1
+
+
 def test_features_on_disk_give_the_same_artefacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     pool = planted_pool(120)

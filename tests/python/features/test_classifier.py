@@ -14,6 +14,7 @@ from vsr.data.categories import (
     category_codes,
 )
 from vsr.errors import RecordError
+from vsr.features import classifier
 from vsr.features.classifier import CategoryClassifier, labelled_enough
 
 
@@ -166,3 +167,14 @@ def test_mmlu_pro_categories_are_told_from_minilm_vectors(shared: Path) -> None:
     fitted = CategoryClassifier.fit(vectors[~held_out], codes[~held_out])
     assert (fitted.predict(vectors[held_out]) == codes[held_out]).mean() > 0.77
     assert fitted.accuracy == pytest.approx((fitted.predict(vectors[held_out]) == codes[held_out]).mean(), abs=0.02)
+
+
+def test_of_many_rows_a_rare_category_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, codes = clusters(400, 6, 3, 0.1)
+    codes[:] = np.where(codes == 2, 1, codes)
+    codes[[5, 300]] = 2
+    embeddings[[5, 300]] = 9.0
+    monkeypatch.setattr(classifier, "_MOST_FITTED", 60)
+    monkeypatch.setattr(classifier, "_FEWEST_OF_A_CATEGORY", 2)
+    fitted = CategoryClassifier.fit(embeddings.tolist(), codes)
+    assert fitted.predict(embeddings[5:6]).tolist() == [2]

@@ -82,3 +82,13 @@ def test_odd_tables_are_filled_too() -> None:
     never_together = np.array([[0.4, np.nan], [np.nan, -0.4], [0.4, np.nan], [np.nan, -0.4]])
     found = completed_residuals(never_together, clusters)
     assert (found[:, 0] > found[:, 1]).all()
+
+
+def test_models_that_always_agree_or_never_do_are_filled_by_each_other() -> None:
+    values, _, clusters, _ = world(4_000, 1.0, 3)
+    for same in (values[:, :1], 1.0 - values[:, :1], values[:, :1] + 1e-6):
+        pair = np.hstack([values[:, :1], same])
+        gapped = pair.copy()
+        gapped[3_500:, 1] = np.nan
+        found = completed_residuals(gapped - pair.mean(axis=0), clusters)
+        np.testing.assert_allclose(found, centred_rows(pair - pair.mean(axis=0)), atol=1e-3)

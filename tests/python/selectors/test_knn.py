@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pools import Pool, planted_pool
+from vsr.errors import ArtefactError
 from vsr.persistence import load_selector, save_selector
 from vsr.selectors.knn import Knn, KnnPredictor, KnnSetting
 from vsr.selectors.training_data import TrainingData
@@ -133,11 +134,13 @@ def test_settings_fit_the_number_of_rows() -> None:
     assert (simplest.k, simplest.shrinkage) == (400, max(setting.shrinkage for setting in Knn.of().settings(3000)))
 
 
-def test_a_file_holds_filled_residuals_and_without_them_they_are_worked_out_again(tmp_path: Path) -> None:
+def test_a_file_with_gaps_holds_filled_residuals(tmp_path: Path) -> None:
     pool, unseen = with_gaps(planted_pool(90)), planted_pool(12, seed=1).features
     selector = train_selector("knn", pool.features, pool.outcomes)
     path = save_selector(selector, tmp_path)
+    np.testing.assert_array_equal(load_selector(tmp_path, "knn").scores(unseen), selector.scores(unseen))
     document = json.loads(path.read_bytes())
     del document["vsr"]["predictor"]["residual"]
     path.write_text(json.dumps(document), encoding="utf-8")
-    np.testing.assert_allclose(load_selector(tmp_path, "knn").scores(unseen), selector.scores(unseen), atol=1e-6)
+    with pytest.raises(ArtefactError, match="residual' is missing"):  # as before cells were filled
+        load_selector(tmp_path, "knn")

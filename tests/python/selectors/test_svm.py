@@ -191,6 +191,11 @@ def test_of_many_queries_some_that_cover_are_fitted_and_it_says_so(
     assert loaded.predictor.notes == trained.predictor.notes
     np.testing.assert_array_equal(loaded.scores(unseen.features), trained.scores(unseen.features))
 
+    data = Trainer.prepare(pool.features, pool.outcomes).data
+    setting = SvmSetting(1.0, None, "rbf")
+    light = Svm.of(solver="shared-gram").fit(replace(data, weights=np.linspace(0.01, 1.0, 400)), setting, seed=0)
+    assert not np.array_equal(light.coefficients, Svm.of(solver="shared-gram").fit(data, setting, seed=0).coefficients)
+
     def loss(selector: TrainedSelector) -> float:
         return float(np.square(selector.scores(unseen.features) - unseen.outcomes.quality).mean())
 
