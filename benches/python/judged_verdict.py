@@ -150,7 +150,7 @@ def _deployed(
     unknown = np.full(len(world.rest), MISSING)
     arrived = resolve_categories(pool.vectors[world.rest], unknown, table.classifier).categories
     scores = selector.scores(join_features(pool.vectors[world.rest], arrived, 1.0))
-    chosen = Chooser.prepare(table.statistics(), objective).best(scores, arrived)
+    chosen = Chooser.prepare(table.statistics, objective).best(scores, arrived)
     return np.asarray(world.quality[world.rest, chosen])
 
 

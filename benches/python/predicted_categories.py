@@ -34,7 +34,7 @@ def gains(pool: Pool, n_queries: int, seed: int) -> tuple[dict[tuple[str, str], 
     features = join_features(pool.vectors[train], codes[train], 1.0)
     table = Trainer.prepare(features, pool.outcomes.take(train), 0, QUALITY)
     selectors = [table.train("table"), table.train("knn")]
-    chooser = Chooser.prepare(table.statistics(), QUALITY)
+    chooser = Chooser.prepare(table.statistics, QUALITY)
     quality = pool.outcomes.quality[test]
     rows = np.arange(len(test))
     single = chooser.best(table.data.prior.overall[None], np.array([MISSING]))[0]

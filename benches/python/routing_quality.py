@@ -230,7 +230,7 @@ def measure(
         for fold in range(5):
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             table = Trainer.prepare(features[train], training.take(train), seed)
-            chooser = Chooser.prepare(table.statistics(), objective)
+            chooser = Chooser.prepare(table.statistics, objective)
             known = np.full(len(test), MISSING) if predicted else codes[test]
             categories = resolve_categories(pool.vectors[test], known, table.classifier).categories
             test_features = join_features(pool.vectors[test], categories, 1.0)

@@ -125,7 +125,7 @@ def resample(pool: Pool, n_queries: int, seed: int, tallies: dict[str, Tally]) -
         except TrainingError:
             tally.n_unreached += 1
             continue
-        columns = Chooser.prepare(table.statistics(), met.objective).best(scores, arriving)
+        columns = Chooser.prepare(table.statistics, met.objective).best(scores, arriving)
         needed = _needed(target, deployed)[rows, columns] / target.value
         truth, error = float(needed.mean()), float(needed.std() / np.sqrt(len(rest)))
         expected = met.expected

@@ -88,7 +88,7 @@ def _look(
     less = train_on_less(features[rows], held, settings)
     now, naive = (see(held, less, settings, n_ceiling, level) for level in (level_of(N_LOOKS), level_of(1)))
     table = Trainer.prepare(features[rows], outcomes, run, objective)
-    chooser = Chooser.prepare(table.statistics(), objective)
+    chooser = Chooser.prepare(table.statistics, objective)
     quality, vectors = world.quality[world.rest], pool.vectors[world.rest]
     named = int(outcomes.quality.mean(axis=0).argmax())
     missing = np.full(len(world.rest), MISSING)

@@ -63,7 +63,7 @@ def repeat(
     seconds = time.process_time() - started
     table = Trainer.prepare(features, outcomes, run, objective)
     selector = next(each for each in selectors if each.name == held.recommended)
-    chooser = Chooser.prepare(table.statistics(), objective)
+    chooser = Chooser.prepare(table.statistics, objective)
     utility = utility_of_world(world, objective)
     named = int(utility[world.sample].mean(axis=0).argmax())
     best = int(utility.mean(axis=0).argmax())

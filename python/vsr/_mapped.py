@@ -80,6 +80,6 @@ def forgotten_meanwhile(array: npt.NDArray[Any]) -> Iterator[None]:
         thread.join()
 
 
-def blocks(n_rows: int) -> list[slice]:
+def blocks(n_rows: int, size: int = BLOCK_ROWS) -> list[slice]:
     """Cut rows into blocks to work on one after the other."""
-    return [slice(start, min(start + BLOCK_ROWS, n_rows)) for start in range(0, n_rows, BLOCK_ROWS)]
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]

@@ -1,6 +1,6 @@
 """Small pools of simulated models, whose right answers a test knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,8 @@ import numpy.typing as npt
 from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
 from vsr.features import build_features
+from vsr.selectors.training_data import TrainingData
+from vsr.training.trainer import Trainer
 
 FloatArray = npt.NDArray[np.float64]
 DIM = 16
@@ -109,3 +111,19 @@ def signalless_pool(n_queries: int = 240, seed: int = 0, n_models: int = 4) -> P
 def some_categories(n_queries: int, generator: np.random.Generator) -> tuple[str, ...]:
     names = [CATEGORIES[i] for i in (0, 5, 9)]
     return tuple(names[i] for i in generator.integers(0, len(names), n_queries))
+
+
+#: Ways in which training data may be incomplete, as `training_data` makes it.
+DATA_KINDS = ("complete", "with gaps", "weighted")
+
+
+def training_data(kind: str, n_queries: int) -> TrainingData:
+    """A planted pool as algorithms learn from it: complete, with cells missing, or with a weight for each query."""
+    pool = planted_pool(n_queries)
+    quality = pool.outcomes.quality.copy()
+    generator = np.random.default_rng(9)
+    if kind == "with gaps":
+        quality[generator.random(quality.shape) < 0.4] = np.nan
+    data = Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
+    weights = generator.uniform(0.1, 1.0, pool.n_queries)
+    return replace(data, weights=weights) if kind == "weighted" else data

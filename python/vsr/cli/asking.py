@@ -11,6 +11,7 @@ import click
 from vsr.cli import terminal
 from vsr.cli.drawing import DrawOptions, vectors_of
 from vsr.cli.metric_option import metric_option
+from vsr.cli.option_groups import flags_given
 from vsr.cli.options import SHARE, EmbeddingOptions, FiniteRange
 from vsr.cli.sections import option
 
@@ -47,11 +48,7 @@ class AskingOptions:
 
     def given(self) -> list[str]:
         """Flags that were given."""
-        return [
-            f"--{field.name.replace('_', '-')}"
-            for field in fields(self)
-            if getattr(self, field.name) is not None and getattr(self, field.name) is not False
-        ]
+        return list(flags_given(self))
 
     def settings(self, seed: int) -> "RunSettings":
         """Give what the flags say of how a run goes about it."""

@@ -1,13 +1,14 @@
 """Which of the calls are made: the flags that leave some out, and the rounds that they mean."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vsr.cli import terminal
-from vsr.cli.options import EmbeddingOptions, FiniteRange, collected
+from vsr.cli.option_groups import FiniteRange, collected, flags_given
+from vsr.cli.options import EmbeddingOptions
 from vsr.cli.sections import option
 
 if TYPE_CHECKING:
@@ -58,11 +59,7 @@ class DrawOptions:
 
     def given(self) -> list[str]:
         """Flags that were given."""
-        return [
-            f"--{field.name.replace('_', '-')}"
-            for field in fields(self)
-            if getattr(self, field.name) not in (None, False)
-        ]
+        return list(flags_given(self))
 
     @property
     def makes_part(self) -> bool:

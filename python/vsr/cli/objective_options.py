@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vsr.cli.option_groups import SHARE, Decorator, FiniteRange, collected
+from vsr.cli.option_groups import SHARE, Decorator, FiniteRange, collected, flags_given
 from vsr.cli.sections import option
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ObjectiveOptions:
             click.UsageError: `cost_share` beside a quality weight of 1, or a target beside a weight or another target.
         """
         targets = list(self.targets())
-        weights = [f"--{name.replace('_', '-')}" for name in _WEIGHTS if getattr(self, name) is not None]
+        weights = list(flags_given(self, _WEIGHTS))
         if len(targets) > 1:
             raise click.UsageError(f"{' and '.join(targets)} are two targets: give one.")
         if targets and weights:
@@ -49,8 +49,7 @@ class ObjectiveOptions:
 
     def targets(self) -> dict[str, object]:
         """Flags of targets that were given, with their values."""
-        given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in _TARGETS}
-        return {flag: value for flag, value in given.items() if value is not None}
+        return flags_given(self, _TARGETS)
 
     @property
     def target(self) -> "Target | None":

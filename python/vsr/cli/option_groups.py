@@ -1,10 +1,15 @@
 """What groups of flags are made of: a command gets each group as one argument, and numbers that are numbers."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Command = Callable[..., object]  # a command's function before click makes a command of it
 Decorator = Callable[[Command], Command]
@@ -22,6 +27,21 @@ class FiniteRange(click.FloatRange):
 
 
 SHARE = FiniteRange(0.0, 1.0)
+
+
+def flags_given(group: "DataclassInstance", names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Give those flags of a group that were given, with their values; None and false are flags that were not.
+
+    Args:
+        group: has a field for every flag.
+        names: the fields to look at; all of them without it.
+    """
+    values = {name: getattr(group, name) for name in names or [field.name for field in fields(group)]}
+    return {
+        f"--{name.replace('_', '-')}": value
+        for name, value in values.items()
+        if value is not None and value is not False
+    }
 
 
 def collected(

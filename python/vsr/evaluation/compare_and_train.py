@@ -1,5 +1,6 @@
 """The whole of `vsr-train train` once queries are vectors: compare, train on all queries, write the artefacts."""
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import compared_rows, conclude, hold_out
 from vsr.evaluation.document import evaluation_document
-from vsr.evaluation.fold_work import FoldEngine, fitting_order, in_this_process
+from vsr.evaluation.fold_work import FoldEngine, in_this_process, train_each
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.held_reference import held_categories, held_models
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
@@ -36,6 +37,7 @@ from vsr.persistence.training_queries import TrainingQueries, query_hashes, writ
 from vsr.persistence.trainings import run_ids
 from vsr.persistence.versions import new_training
 from vsr.persistence.yardstick import Yardstick
+from vsr.prior.category_means import IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
 from vsr.selectors.training_data import Preferences
@@ -175,30 +177,14 @@ def compare_and_train(
     if evaluation is not None:
         settings = replace(settings, objective=evaluation.objective)
     recommended = recommended_by(evaluation)
-    table = Trainer.prepare(
-        features, outcomes, settings.seed, settings.objective, settings.preferences, settings.classifier
-    )
     is_single = recommended is None
-    if is_single:
-        # One model should answer everything: the table is that model where it has no categories.
-        table = table.without_categories()
-    trained_table = table.train(_TABLE)
     sample = None if comparison is None else comparison.held.sample
-    if is_single and sample is not None:
-        # The model that the verdict names is the best one of the sample.
-        rows = outcomes.measured_rows[sample]
-        if outcomes.observed[rows].any(axis=0).all():
-            own = Trainer.prepare(
-                features[rows],
-                outcomes.take(rows),
-                settings.seed,
-                settings.objective,
-                settings.preferences,
-                settings.classifier,
-            )
-            named = own.without_categories().train(_TABLE)
-            trained_table = replace(named, training_digest=trained_table.training_digest)
-    selectors = (*(each for each in selectors if each.name != _TABLE), trained_table)
+    table = (
+        _table_of_one(features, outcomes, settings, sample)
+        if is_single
+        else _prepared(features, outcomes, settings).train(_TABLE)
+    )
+    selectors = (*(each for each in selectors if each.name != _TABLE), table)
     recommended = recommended or _TABLE
     notes += [note for selector in selectors for note in selector.predictor.notes]
     forget_pages(features)
@@ -283,17 +269,35 @@ def _train(
     features: npt.NDArray[np.float32], outcomes: Outcomes, settings: TrainingSettings, progress: ProgressCallback | None
 ) -> tuple[TrainedSelector, ...]:
     """Train without a comparison."""
-    table = Trainer.prepare(
+    done = itertools.count()
+
+    def told(name: str) -> None:
+        if progress is not None:
+            progress(f"{name} on all queries", next(done), len(settings.algorithms))
+
+    table = _prepared(features, outcomes, settings)
+    return tuple(train_each(table, settings.algorithms, settings.parameters, told))
+
+
+def _table_of_one(
+    features: npt.NDArray[np.float32], outcomes: Outcomes, settings: TrainingSettings, sample: IntArray | None
+) -> TrainedSelector:
+    """Train the table that is one model for everything: without categories it is the best one.
+
+    A verdict on a sample names the best model of the sample, so that is the one, if every model was measured there.
+    """
+    table = _prepared(features, outcomes, settings).without_categories().train(_TABLE)
+    rows = outcomes.measured_rows if sample is None else outcomes.measured_rows[sample]
+    if sample is None or not outcomes.observed[rows].any(axis=0).all():
+        return table
+    named = _prepared(features[rows], outcomes.take(rows), settings).without_categories().train(_TABLE)
+    return replace(named, training_digest=table.training_digest)
+
+
+def _prepared(features: npt.NDArray[np.float32], outcomes: Outcomes, settings: TrainingSettings) -> Trainer:
+    return Trainer.prepare(
         features, outcomes, settings.seed, settings.objective, settings.preferences, settings.classifier
     )
-    names = registry.parts_first(settings.algorithms)
-    selectors: dict[str, TrainedSelector] = {}
-    for done, name in enumerate(fitting_order(names, outcomes.n_queries)):
-        if progress is not None:
-            progress(f"{name} on all queries", done, len(names))
-        parts = [selectors[part] for part in names if part in selectors]
-        selectors[name] = table.train(name, parts, **settings.parameters.get(name, {}))
-    return tuple(selectors[name] for name in names)
 
 
 def compare_prepared(

@@ -80,7 +80,7 @@ class Fold:
             unknown = np.full(len(test), MISSING)
             categories = resolve_categories(split.embeddings, unknown, table.classifier).categories
             predicted = join_features(split.embeddings, categories, table.category_weight)
-        chooser = Chooser.prepare(table.statistics(), objective)
+        chooser = Chooser.prepare(table.statistics, objective)
         return cls(table, outcomes.n_models, columns, chooser, test, given, split.categories, predicted, categories)
 
     @property

@@ -1,7 +1,8 @@
 """The work on one fold, as a task that needs nothing of the others: this process does it, or who else is asked to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from vsr.evaluation.settings import ComparisonSettings
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
+from vsr.training.trainer import Trainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,23 +133,36 @@ def train_all(
         told: told the name of each before it is trained.
         is_kept: whether the selectors are for use, and not for this fold alone.
     """
-    names = registry.parts_first(settings.algorithms)
+    parameters = {
+        name: ({} if is_kept else dict(registry.algorithm(name).parameters_in_folds))
+        | dict(settings.parameters.get(name, {}))
+        for name in settings.algorithms
+    }
+    return train_each(fold.table, settings.algorithms, parameters, told)
+
+
+def train_each(
+    table: Trainer, algorithms: Sequence[str], parameters: Mapping[str, Mapping[str, Any]], told: Callable[[str], None]
+) -> list[TrainedSelector]:
+    """Train selectors on one table, those that combine others last.
+
+    Args:
+        table: what they are trained on.
+        algorithms: registry names.
+        parameters: of each, where there are any.
+        told: told the name of each before it is trained.
+    """
+    names = registry.parts_first(algorithms)
     trained: dict[str, TrainedSelector] = {}
-    for name in fitting_order(names, fold.table.data.n_queries):
+    for name in _fitting_order(names, table.data.n_queries):
         told(name)
-        parameters = {} if is_kept else dict(registry.algorithm(name).parameters_in_folds)
         parts = [trained[part] for part in names if part in trained]
-        trained[name] = fold.table.train(name, parts, **parameters | dict(settings.parameters.get(name, {})))
+        trained[name] = table.train(name, parts, **parameters.get(name, {}))
     return [trained[name] for name in names]
 
 
-def fitting_order(names: Sequence[str], n_queries: int) -> list[str]:
-    """Order algorithms as they are to be fitted: of many queries, what keeps all features comes behind the others.
-
-    Args:
-        names: registry names, those that combine others last.
-        n_queries: that are trained on.
-    """
+def _fitting_order(names: Sequence[str], n_queries: int) -> list[str]:
+    """Order algorithms as they are to be fitted: of many queries, what keeps all features comes behind the others."""
     if n_queries <= MOST_ROWS_IN_MEMORY:
         return list(names)
     algorithms = {name: registry.algorithm(name) for name in names}

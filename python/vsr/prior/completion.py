@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vsr._mapped import blocks
 from vsr.prior.category_means import FloatArray, IntArray, centred_rows
 
 # Before anything is known, clusters deviate as much as means over so many rows do.
@@ -122,8 +123,7 @@ def _blocks(
     An inverse is (n_models, n_models), 0 outside its part.
     """
     n_models = len(covariance)
-    for start in range(0, len(observed), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
+    for rows in blocks(len(observed), _BLOCK_ROWS):
         patterns, place = np.unique(observed[rows], axis=0, return_inverse=True)
         part = patterns[:, :, None] & patterns[:, None, :]
         others = np.eye(n_models) * ~patterns[:, None, :]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from vsr._core import squared_distances
-from vsr._mapped import MOST_ROWS_IN_MEMORY
+from vsr._mapped import MOST_ROWS_IN_MEMORY, blocks
 from vsr.prior.category_means import FloatArray, centred_rows
 from vsr.selectors.artefact_fields import Fields
 from vsr.selectors.base import Algorithm, FileContext, FileFields, Predictor, Row, SweepResult
@@ -211,8 +211,7 @@ class KMeans(Algorithm[KMeansParameters, KMeansSetting]):
 def _sums(values: FloatArray, labels: npt.NDArray[np.uint32], n_clusters: int) -> FloatArray:
     """Sum the rows of every cluster: (n, n_models) -> (n_clusters, n_models)."""
     sums = np.zeros((n_clusters, values.shape[1]))
-    for start in range(0, len(values), MOST_ROWS_IN_MEMORY):
-        block = slice(start, start + MOST_ROWS_IN_MEMORY)
+    for block in blocks(len(values), MOST_ROWS_IN_MEMORY):
         sums += (labels[block] == np.arange(n_clusters)[:, None]).astype(np.float64) @ values[block]
     return sums
 

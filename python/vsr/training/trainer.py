@@ -163,7 +163,7 @@ class Trainer:
             prior=self.data.prior,
             slope=chosen.slope,
             predictor=predictor,
-            statistics=self.statistics(),
+            statistics=self.statistics,
             classifier=self.classifier,
             parameters=asdict(predictor.setting),
             seed=self.seed,
@@ -174,12 +174,9 @@ class Trainer:
             held_out=chosen.held_out,
         )
 
+    @functools.cached_property
     def statistics(self) -> Statistics:
         """Quality, latency and cost by model and category, as every selector of this table carries them."""
-        return self._statistics
-
-    @functools.cached_property
-    def _statistics(self) -> Statistics:
         return Statistics.from_outcomes(self.outcomes, self.data.codes, self.data.prior)
 
     def _graded(self) -> TrainingData:
@@ -191,7 +188,7 @@ class Trainer:
         # have no weights: the less grades weigh, the more it takes for one to name another model than usual.
         mean = self.data.prior.rows(grades.codes)
         known = mean + grades.weight * np.nan_to_num(grades.quality - mean)
-        best = Chooser.prepare(self.statistics(), self.objective).best(known, grades.codes)
+        best = Chooser.prepare(self.statistics, self.objective).best(known, grades.codes)
         return with_grades(
             self.data, replace(grades, queries=tuple(q[:_QUERY_CHARACTERS] for q in grades.queries)), best
         )
@@ -275,7 +272,7 @@ class Trainer:
         scale = EfficiencyScale.of_outcomes(outcomes.latency_s, outcomes.cost_usd)
         measured = (outcomes.quality[rows], outcomes.latency_s[rows], outcomes.cost_usd[rows])
         utility = measured_utilities(*measured, scale, self.objective, outcomes.models)
-        chooser = Chooser.prepare(self.statistics(), self.objective)
+        chooser = Chooser.prepare(self.statistics, self.objective)
         codes = self.data.codes[rows]
         chosen = chooser.best(held_out.prior + slope * held_out.predicted_residuals, codes)
         by_prior = chooser.best(held_out.prior, codes)

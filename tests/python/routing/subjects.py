@@ -11,6 +11,7 @@ TOPICS = {
 }
 MODELS = ("newton", "cicero", "darwin")
 WIDTH = 64
+LAW = "Which court reads this contract, and which statute?"
 
 
 def text_outcomes(n_queries: int = 120, *, labelled: bool = True) -> Outcomes:

@@ -14,14 +14,13 @@ from datetime import datetime
 
 import pytest
 
+from routing.subjects import LAW
 from routing.trainings import write_training
 from vsr.choice.objective import Objective
 from vsr.errors import OutputError
 from vsr.routing import DisabledRouter, Request, Router, decision_log
 from vsr.routing.decision_log import Decision, DecisionLog
 from vsr.routing.reloading import ReloadingRouter
-
-LAW = "Which court reads this contract, and which statute?"
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from routing.subjects import LAW
 from routing.trainings import write_training
 from vsr.persistence import load_artefact, read_manifest
 from vsr.persistence.versions import list_versions, new_training, use_version
 from vsr.routing import DecisionRouter, DisabledRouter, Router
 from vsr.routing.reloading import ReloadingRouter
-
-LAW = "Which court reads this contract, and which statute?"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 import yaml
 
-from routing.subjects import MODELS, WIDTH, text_outcomes
+from routing.subjects import LAW, MODELS, WIDTH, text_outcomes
 from vsr.choice import Exploration, Limits, Objective
 from vsr.embedding import Embedder, ProgressCallback, load_embedder
 from vsr.errors import ArtefactError, SelectionError
@@ -21,8 +21,6 @@ from vsr.features import build_features
 from vsr.persistence import save_selector
 from vsr.routing import DisabledRouter, Request, Router
 from vsr.training.trainer import train_selector
-
-LAW = "Which court reads this contract, and which statute?"
 
 
 @pytest.fixture(scope="module")

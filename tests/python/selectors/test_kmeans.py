@@ -1,12 +1,10 @@
 """KMeans against loops over queries and clusters."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pools import planted_pool
+from pools import DATA_KINDS, planted_pool, training_data
 from vsr.selectors.kmeans import KMeans, KMeansSetting
 from vsr.selectors.training_data import TrainingData
 from vsr.training.trainer import Trainer
@@ -14,16 +12,9 @@ from vsr.training.trainer import Trainer
 SETTING = KMeansSetting(num_clusters=6, shrinkage=4.0, bandwidth=0.1)
 
 
-@pytest.fixture(scope="module", params=["complete", "with gaps", "weighted"])
+@pytest.fixture(scope="module", params=DATA_KINDS)
 def data(request: pytest.FixtureRequest) -> TrainingData:
-    pool = planted_pool(120)
-    quality = pool.outcomes.quality.copy()
-    generator = np.random.default_rng(9)
-    if request.param == "with gaps":
-        quality[generator.random(quality.shape) < 0.4] = np.nan
-    data = Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
-    weights = generator.uniform(0.1, 1.0, pool.n_queries)
-    return replace(data, weights=weights) if request.param == "weighted" else data
+    return training_data(request.param, 120)
 
 
 def nearest(row: NDArray[np.float32], centroids: NDArray[np.float32]) -> int:

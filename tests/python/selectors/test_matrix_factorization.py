@@ -1,33 +1,23 @@
 """The gradients of the factorization against finite differences, its scores against their formula."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from gradients import StoppedDescent, cross_entropy, finite_differences
-from pools import planted_pool
+from pools import DATA_KINDS, planted_pool, training_data
 from vsr.selectors import matrix_factorization
 from vsr.selectors.matrix_factorization import MatrixFactorization, MatrixFactorizationSetting
 from vsr.selectors.optimization.early_stopping import StoppingSplit
 from vsr.selectors.training_data import TrainingData
-from vsr.training.trainer import Trainer
 
 FloatArray = NDArray[np.float64]
 SETTING = MatrixFactorizationSetting(num_factors=3, weight_decay=0.3)
 
 
-@pytest.fixture(params=["complete", "with gaps", "weighted"])
+@pytest.fixture(params=DATA_KINDS)
 def data(request: pytest.FixtureRequest) -> TrainingData:
-    pool = planted_pool(60)
-    quality = pool.outcomes.quality.copy()
-    generator = np.random.default_rng(9)
-    if request.param == "with gaps":
-        quality[generator.random(quality.shape) < 0.4] = np.nan
-    data = Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
-    weights = generator.uniform(0.1, 1.0, pool.n_queries)
-    return replace(data, weights=weights) if request.param == "weighted" else data
+    return training_data(request.param, 60)
 
 
 def test_gradients_are_those_of_finite_differences(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,33 +1,24 @@
 """The gradients of the MLP against finite differences, its layers against a loop over them."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from gradients import StoppedDescent, cross_entropy, finite_differences
-from pools import planted_pool
+from pools import DATA_KINDS, planted_pool, training_data
 from vsr.errors import TrainingError
 from vsr.selectors import mlp
 from vsr.selectors.mlp import Mlp, MlpSetting
 from vsr.selectors.optimization.early_stopping import StoppingSplit
 from vsr.selectors.training_data import TrainingData
-from vsr.training.trainer import Trainer, train_selector
+from vsr.training.trainer import train_selector
 
 FloatArray = NDArray[np.float64]
 
 
-@pytest.fixture(params=["complete", "with gaps", "weighted"])
+@pytest.fixture(params=DATA_KINDS)
 def data(request: pytest.FixtureRequest) -> TrainingData:
-    pool = planted_pool(60)
-    quality = pool.outcomes.quality.copy()
-    generator = np.random.default_rng(9)
-    if request.param == "with gaps":
-        quality[generator.random(quality.shape) < 0.4] = np.nan
-    data = Trainer.prepare(pool.features, pool.with_quality(quality).outcomes).data
-    weights = generator.uniform(0.1, 1.0, pool.n_queries)
-    return replace(data, weights=weights) if request.param == "weighted" else data
+    return training_data(request.param, 60)
 
 
 def plain_logits(features: FloatArray, weights: list[FloatArray], biases: list[FloatArray]) -> FloatArray:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from routing.subjects import LAW
 from routing.trainings import write_training
 from serving.process import served
 from vsr.data.feedback import Feedback, read_feedback
@@ -22,7 +23,6 @@ from vsr.serving.feedback import FEEDBACK_NAME, SEEN_NAME, FeedbackLog
 from vsr.serving.feedback_bodies import FeedbackBody, read_feedback_body
 
 MODELS = frozenset({"cicero", "darwin", "newton"})
-LAW = "Which court reads this contract, and which statute?"
 WEEK_S = 7 * 86_400.0
 
 

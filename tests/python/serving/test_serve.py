@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from routing.subjects import MODELS
+from routing.subjects import LAW, MODELS
 from routing.trainings import write_training
 from serving.process import refused, served
 from vsr.cli import main
@@ -19,16 +19,8 @@ from vsr.routing import Router
 from vsr.routing.choice_document import choice_document
 from vsr.traffic.decisions import read_decisions
 
-LAW = "Which court reads this contract, and which statute?"
 HEAD = "POST /v1/select HTTP/1.1\nHost: localhost\nContent-Type: application/json\n"
 KEY = "a key of nobody's".replace(" ", "-")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("models")
-    write_training(made)
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,14 @@
 
 import pytest
 
-from routing.trainings import write_training
+from routing.subjects import LAW
 from serving.process import served
 
-LAW = "Which court reads this contract, and which statute?"
 BIOLOGY = "enzyme and protein of a cell?"
 MODEL = "cicero"
 STAY = {"objective": {"switch_margin": 5.0}}
 TALK = [{"role": "user", "content": LAW}]
 GOES_ON = [*TALK, {"role": "assistant", "content": "The high court."}, {"role": "user", "content": BIOLOGY}]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("models")
-    write_training(made)
-    return made
 
 
 @pytest.fixture

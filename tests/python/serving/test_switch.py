@@ -7,17 +7,8 @@ import time
 
 import pytest
 
-from routing.trainings import write_training
+from routing.subjects import LAW
 from serving.process import refused, served
-
-LAW = "Which court reads this contract, and which statute?"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("models")
-    write_training(made)
-    return made
 
 
 def lines_of(log):

@@ -12,22 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from routing.trainings import write_training
+from routing.subjects import LAW
 from serving.process import refused, served
 from vsr.serving.listening import SharedAddress
 from vsr.serving.workers import Supervisor
 
-LAW = "Which court reads this contract, and which statute?"
 BENCHES = Path(__file__).parents[3] / "benches" / "python"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("models")
-    write_training(made)
-    return made
 
 
 def children_of(server):

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from routing.subjects import LAW
 from routing.trainings import write_training
 from vsr.choice.objective import Objective
 from vsr.errors import RecordError
 from vsr.routing import Request, Router
 from vsr.routing.decision_log import Decision, DecisionLog
 from vsr.traffic.decisions import LoggedDecision, read_decisions
-
-LAW = "Which court reads this contract, and which statute?"
 
 
 @pytest.fixture(scope="module")
