@@ -1,6 +1,6 @@
 //! What neighbours say of every model: sums over them, weighted by how alike they are to the query.
 
-use ndarray::{Array2, ArrayView2, Zip};
+use ndarray::{Array2, ArrayView1, ArrayView2, Zip};
 use rayon::prelude::*;
 
 use super::Neighbours;
@@ -67,7 +67,7 @@ pub fn weighted_sums(
     if shape.1 > 0 {
         let add = |(query, (sums, masses)): (usize, (&mut [f64], &mut [f64]))| {
             for (row, weight) in rows.row(query).iter().zip(weights.row(query)) {
-                add_row(*weight, values.row(*row as usize).to_slice(), sums, masses);
+                add_row(*weight, values.row(*row as usize), sums, masses);
             }
         };
         let queries = sums.chunks_exact_mut(shape.1).zip(masses.chunks_exact_mut(shape.1));
@@ -82,8 +82,8 @@ pub fn weighted_sums(
 }
 
 /// Adds one neighbour.
-fn add_row(weight: f64, values: Option<&[f64]>, sums: &mut [f64], masses: &mut [f64]) {
-    for (column, value) in values.unwrap_or_default().iter().enumerate() {
+fn add_row(weight: f64, values: ArrayView1<'_, f64>, sums: &mut [f64], masses: &mut [f64]) {
+    for (column, value) in values.iter().enumerate() {
         if value.is_finite() {
             sums[column] += weight * value;
             masses[column] += weight;
