@@ -80,6 +80,7 @@ def forgotten_meanwhile(array: npt.NDArray[Any]) -> Iterator[None]:
         thread.join()
 
 
-def blocks(n_rows: int, size: int = BLOCK_ROWS) -> list[slice]:
-    """Cut rows into blocks to work on one after the other."""
+def blocks(n_rows: int, size: int | None = None) -> list[slice]:
+    """Cut rows into blocks of `size` (`BLOCK_ROWS` unless given) to work on one after the other."""
+    size = size or BLOCK_ROWS
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
