@@ -4,8 +4,8 @@
     .venv-peers/bin/python benches/python/peers.py [--quick] [--only knn minilm] [--readme FILE]
 
 Each part is a run of one script of this folder; what it prints becomes its table in benches/README.md as soon as it
-ends, with date, machine, load and versions. A part that fails leaves its old table, the others go on, and the exit code
-is 1. `--quick` runs small shapes once, to see that everything works, and writes only where `--readme` says so.
+ends, with date, machine, load and versions; tables of other processors stay. A part that fails leaves its old table, the
+others go on, and the exit code is 1. `--quick` runs small shapes once, to see that everything works, and writes only where `--readme` says so.
 """
 
 import argparse
@@ -129,7 +129,7 @@ def main() -> None:
         try:
             output, conditions = run(command)
             if readme is not None:
-                readme_tables.put(readme, part.name, f"{readme_tables.described(conditions, part.peers)}\n\n{output}")
+                readme_tables.put(readme, part.name, readme_tables.described(conditions, part.peers), output)
             said = ""
         except (subprocess.CalledProcessError, LookupError, OSError) as error:
             failed.append(part.name)

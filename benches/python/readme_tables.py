@@ -1,6 +1,7 @@
 """Tables in a README between marks, written by programs and by nobody else, with what they were measured on.
 
-A table is what stands between `<!-- table: NAME -->` and `<!-- end -->`.
+A table is what stands between `<!-- table: NAME -->` and `<!-- end -->`: for every processor that it was measured on, a
+paragraph that says so and the figures, the newest first.
 """
 
 import datetime as dt
@@ -16,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README = ROOT / "benches" / "README.md"
 _WIDTH = 124  # of the README's lines
+_INSTRUCTIONS = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2"}
 
 
 def block(name: str) -> re.Pattern[str]:
@@ -23,8 +25,14 @@ def block(name: str) -> re.Pattern[str]:
     return re.compile(rf"^<!-- table: {re.escape(name)} -->\n(.*?)^<!-- end -->$", re.M | re.S)
 
 
-def put(readme: Path, name: str, content: str) -> None:
-    """Replace the content of the table of this name.
+def put(readme: Path, name: str, conditions: str, content: str) -> None:
+    """Replace what stands in the table of this name for this processor; that of others stays below it.
+
+    Args:
+        readme: The file.
+        name: Of the table.
+        conditions: What `described` says of this run.
+        content: What was measured.
 
     Raises:
         LookupError: If the file has no such table, or more than one.
@@ -33,7 +41,10 @@ def put(readme: Path, name: str, content: str) -> None:
     if len(found := list(block(name).finditer(text))) != 1:
         raise LookupError(f"{readme}: {len(found)} tables '{name}', expected one between <!-- table: {name} --> marks")
     start, end = found[0].span()
-    new = f"<!-- table: {name} -->\n{content.strip()}\n<!-- end -->"
+    sections = re.split(r"^(?=Measured )", found[0][1], flags=re.M)
+    here = f" on {processor()}, "
+    others = [each.strip() for each in sections[1:] if here not in " ".join(each.split())]
+    new = "\n\n".join([f"<!-- table: {name} -->\n{conditions}", content.strip(), *others]) + "\n<!-- end -->"
     readme.write_text(text[:start] + new + text[end:], encoding="utf-8")
 
 
@@ -69,16 +80,20 @@ def described(conditions: Conditions, distributions: tuple[str, ...]) -> str:
 def machine() -> str:
     """Name the processor, its cores, the memory and the system."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    return f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name the processor, on Linux with the widest of its instructions for products: names of virtual ones say little."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    values = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in lines}
+    name = values.get("model name") or platform.processor() or platform.machine()
+    flags = set(values.get("flags", "").split())
+    widest = [shown for flag, shown in _INSTRUCTIONS.items() if flag in flags][:1]
+    return f"{name} with {widest[0]}" if widest else name
 
 
 def version(distribution: str) -> str:

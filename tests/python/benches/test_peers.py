@@ -76,6 +76,18 @@ def test_a_part_writes_its_table_with_what_it_was_measured_on(run, readme):
     assert text.endswith("Between.\n\n<!-- table: two -->\n<!-- end -->\n")
 
 
+def test_a_table_keeps_the_figures_of_other_processors(run, module, monkeypatch, readme):
+    tables = module("readme_tables")
+    for name, script in (("A 1 with AMX", "print('first')"), ("A 10", "print('other')"), ("A 1 with AMX", "print('again')")):
+        monkeypatch.setattr(tables, "processor", lambda name=name: name)
+        assert run({"two": script}, "--readme", readme) == 0
+    table = readme.read_text().partition("<!-- table: two -->\n")[2].partition("\n<!-- end -->")[0]
+    words, figures = table.split("\n\n")[::2], table.split("\n\n")[1::2]
+    assert figures == ["again", "other"]
+    assert "A 1 with AMX, " in words[0].replace("\n", " ")
+    assert "A 10, " in words[1].replace("\n", " ")
+
+
 def test_a_part_that_fails_keeps_its_table_and_the_others_go_on(run, readme, capfd):
     assert run({"one": BREAKS, "two": SAYS}, "--readme", readme) == 1
     text = readme.read_text()
