@@ -107,7 +107,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
-	$(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet # pip would list all that is there already
 	@touch $@
 
 $(PEERS)/.built: $(VENV)/.built

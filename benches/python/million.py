@@ -1,24 +1,25 @@
 """What `vsr-train train` takes with ten thousand, a hundred thousand and a million queries, as a user runs it.
 
-    python benches/python/million.py [--rows 10000 100000 1000000] [--folder DIR] [--kill-rows 10000]
+    python benches/python/million.py [--rows 10000 100000 1000000] [--folder DIR] [--kills 20]
 
 Made from a seed: vectors in clusters, 768 wide, 14 categories, 10 models that are good at different clusters. The
 command runs as a process of its own, on records (a line per query and model) and a .npy file of vectors, with all five
 algorithms and stacking; its peak is what the system says of it (pages of mapped files included). Artefacts are then
-loaded, each in a fresh process, and asked single queries. At `--kill-rows` a second training is killed while it saves:
-what lies in the folder must still be whole. Two Markdown tables to stdout.
+loaded, each in a fresh process, and asked single queries. With `--kills` the KNN artefact of the most queries is saved
+over and over, with other qualities, by processes that are killed (SIGKILL) at random moments of it: what lies in the
+folder must be all of the old or all of the new one. A Markdown table to stdout.
 """
 
 import argparse
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,12 @@ import numpy.typing as npt
 from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
 from vsr.features import build_features, split_features
-from vsr.persistence import load_artefact
+from vsr.persistence import load_artefact, save_selector
 from vsr.persistence.manifest import read_manifest
+from vsr.persistence.verification import verify_artefact
 from vsr.selectors import svm
 from vsr.selectors.coverage import covering_rows
+from vsr.selectors.knn import KnnPredictor
 from vsr.selectors.svm import Svm
 from vsr.selectors.training_data import TrainingData
 from vsr.training.trainer import Trainer
@@ -40,6 +43,7 @@ _N_MODELS = 10
 _N_TOPICS = 60
 _BLOCK_ROWS = 10_000
 _N_ASKED = 20
+_KNN = "knn_model.json"
 _ALGORITHMS = ("knn", "kmeans", "svm", "mlp", "matrix_factorization", "stacking")
 Matrix = npt.NDArray[np.float32]
 
@@ -48,16 +52,20 @@ def main() -> None:
     """Run the steps and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--kill-rows", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="Work here, and leave everything there.")
     parser.add_argument("--flag", action="append", default=[], help="A further flag of train, for example --splits=1.")
     parser.add_argument("--svm-rows", type=int, metavar="N", help="Fit SVMs on all of N queries and on some; no train.")
     parser.add_argument("--svm-fitted", type=int, default=20_000, metavar="N", help="How many these some are.")
     parser.add_argument("--only-files", action="store_true", help="Make the files and stop.")
     parser.add_argument("--step", nargs=2, metavar=("ALGORITHM", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--save-step", nargs=2, type=Path, metavar=("FROM", "TO"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step is not None:
         print(json.dumps(_asked(arguments.step[0], Path(arguments.step[1]))))
+        return
+    if arguments.save_step is not None:
+        _save_other(*arguments.save_step)
         return
     if arguments.svm_rows is not None:
         _compare_svms(arguments.svm_rows, arguments.svm_fitted)
@@ -68,8 +76,10 @@ def main() -> None:
             folder = (arguments.folder or Path(temporary)) / str(n_rows)
             _write_files(folder, n_rows)
             if not arguments.only_files:
-                found[n_rows] = _measured(folder, arguments.flag, is_killed=n_rows == arguments.kill_rows)
+                found[n_rows] = _measured(folder, arguments.flag)
                 print(n_rows, found[n_rows], file=sys.stderr)
+                if arguments.kills and n_rows == max(arguments.rows):
+                    _kill_while_saving(folder / "trained", folder / "killed", arguments.kills)
     if not found:
         return
     names = list(next(iter(found.values())))
@@ -79,7 +89,7 @@ def main() -> None:
         print(f"| {name} | {' | '.join(cells)} | {_exponent({rows: each[name] for rows, each in found.items()})} |")
 
 
-def _measured(folder: Path, flags: list[str], *, is_killed: bool) -> dict[str, float]:
+def _measured(folder: Path, flags: list[str]) -> dict[str, float]:
     """Train on the files in a folder, and load what came out."""
     load = os.getloadavg()[0]
     command = [
@@ -110,8 +120,6 @@ def _measured(folder: Path, flags: list[str], *, is_killed: bool) -> dict[str, f
         step = [sys.executable, __file__, "--step", name, str(trained)]
         asked = json.loads(subprocess.run(step, check=True, capture_output=True, text=True).stdout)
         figures |= {f"{name}: {key}": value for key, value in asked.items()}
-    if is_killed:
-        _kill_while_saving(command, trained)
     return figures
 
 
@@ -217,23 +225,49 @@ def _asked(name: str, trained: Path) -> dict[str, float]:
     return {"MB": size / 1e6, "load, s": load_s, "one query, ms": 1e3 * float(np.median(seconds[_N_ASKED:]))}
 
 
-def _kill_while_saving(command: list[str], trained: Path) -> None:
-    """Kill a training of another seed as soon as it writes; the folder must hold what it held."""
-    before = {each.name: each.stat().st_mtime_ns for each in trained.iterdir()}
-    process = subprocess.Popen([*command, "--seed", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
-        if any(each.name.endswith(".tmp") for each in trained.iterdir()):
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.002)
-    else:
-        print("nothing was killed: the training ended before", file=sys.stderr)
-        return
-    process.wait()
-    verify = [sys.executable, "-m", "vsr", "inspect", "--verify", str(trained)]
-    is_whole = subprocess.run(verify, check=False, capture_output=True).returncode == 0
-    kept = all((trained / name).exists() for name in before)
-    print(f"killed while saving: whole {is_whole}, all files there {kept}", file=sys.stderr)
+def _save_other(source: Path, target: Path) -> None:
+    """Save a KNN artefact with all qualities turned round."""
+    selector = load_artefact(source / _KNN).selector
+    predictor = selector.predictor
+    assert isinstance(predictor, KnnPredictor)
+    other = replace(selector, predictor=replace(predictor, measured=1.0 - predictor.measured))
+    print("saving", flush=True)
+    save_selector(other, target, artefact_format="binary")
+
+
+def _kill_while_saving(trained: Path, folder: Path, n_kills: int) -> None:
+    """Kill processes that save the KNN artefact of a training at random moments, and check what is there then."""
+    folder.mkdir()
+    for path in trained.glob(f"{Path(_KNN).stem}.*"):
+        os.link(path, folder / path.name)
+    rng = np.random.default_rng(0)
+    save_s, before = math.inf, _first_quality(folder)
+    seen = {"old": 0, "new": 0}
+    for kill in range(n_kills + 1):  # the first may end, and says how long it takes
+        command = [sys.executable, __file__, "--save-step", str(folder), str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "saving\n"
+            started = time.perf_counter()
+            if kill:
+                time.sleep(float(rng.uniform(0.0, 1.05 * save_s)))
+                process.kill()
+        if not kill:
+            save_s = time.perf_counter() - started
+        verify_artefact(load_artefact(folder / _KNN))
+        now = _first_quality(folder)
+        assert now in {before, 1.0 - before}
+        if kill:
+            seen["old" if now == before else "new"] += 1
+        before = now
+    left = sum(each.name.endswith(".tmp") for each in folder.iterdir())
+    print(f"a save takes {save_s:.1f} s; killed {n_kills} times: whole each time, {seen}; {left} .tmp left", file=sys.stderr)
+
+
+def _first_quality(folder: Path) -> float:
+    predictor = load_artefact(folder / _KNN).selector.predictor
+    assert isinstance(predictor, KnnPredictor)
+    return float(predictor.measured[0, 0])
 
 
 def _shown(value: float) -> str:
