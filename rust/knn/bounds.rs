@@ -16,61 +16,65 @@ pub(super) struct Place {
 #[derive(Debug)]
 struct Tile {
     first: Place,
-    /// Where their bounds start.
+    /// Where their bounds start, a multiple of [`LANES`].
     start: usize,
     n_rows: usize,
-    /// The least bound of the rows `lane`, `lane + LANES` and so on: it costs nothing while bounds are computed, and lets
-    /// most rows be passed over 16 at a time.
-    minima: [f32; LANES],
 }
 
 /// A lower bound (not squared) for each row, never above the true distance.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
+    /// Every tile filled up to a multiple of [`LANES`] with infinity.
     lower: Vec<f32>,
+    /// The least of every [`LANES`] bounds: most rows are passed over so many at a time.
+    minima: Vec<f32>,
     tiles: Vec<Tile>,
+    n_rows: usize,
 }
 
 impl Bounds {
-    /// Forgets all rows.
-    pub(super) fn clear(&mut self) {
+    /// Forgets all rows and makes room for others.
+    pub(super) fn clear(&mut self, n_rows: usize) {
         self.lower.clear();
+        self.lower.reserve(n_rows);
+        self.minima.clear();
         self.tiles.clear();
+        self.n_rows = 0;
     }
 
-    /// Takes in the next `n_rows` of a group, at most [`ROWS_A_TILE`], whose first one is `first`: their bounds, all 0,
-    /// and the least of their stripes.
-    pub(super) fn add(&mut self, first: Place, n_rows: usize) -> (&mut [f32], &mut [f32; LANES]) {
-        let start = self.lower.len();
+    /// Takes in the next `n_rows` of a group, at most [`ROWS_A_TILE`], whose first one is `first`: their bounds and the
+    /// least of every [`LANES`] of them, all 0.
+    pub(super) fn add(&mut self, first: Place, n_rows: usize) -> (&mut [f32], &mut [f32]) {
+        let (start, first_minimum) = (self.lower.len(), self.minima.len());
         self.lower.resize(start + n_rows, 0.0);
-        self.tiles.push(Tile { first, start, n_rows, minima: [0.0; LANES] });
-        let tile = self.tiles.len() - 1;
-        (&mut self.lower[start..], &mut self.tiles[tile].minima)
+        self.lower.resize(start + n_rows.next_multiple_of(LANES), f32::INFINITY);
+        self.minima.resize(first_minimum + n_rows.div_ceil(LANES), 0.0);
+        self.tiles.push(Tile { first, start, n_rows });
+        self.n_rows += n_rows;
+        (&mut self.lower[start..start + n_rows], &mut self.minima[first_minimum..])
     }
 
     /// The k-th least bound, or something slightly larger; infinite where that leaves out nothing or `k` is 0.
     ///
-    /// The k-th least among the minima of stripes serves where there are enough of them: k rows lie at or below it.
+    /// The k-th least among the minima serves where there are enough of them: k rows lie at or below it.
     pub(super) fn kth(&self, k: usize) -> f32 {
-        if k == 0 || self.lower.len() <= k {
+        if k == 0 || self.n_rows <= k {
             return f32::INFINITY;
         }
-        let mut values: Vec<f32> =
-            self.tiles.iter().flat_map(|tile| &tile.minima[..tile.n_rows.min(LANES)]).copied().collect();
-        if values.len() < 2 * k {
-            values.clone_from(&self.lower);
-        }
+        let mut values = if self.minima.len() < 2 * k { self.lower.clone() } else { self.minima.clone() };
         *values.select_nth_unstable_by(k - 1, f32::total_cmp).1
     }
 
-    /// The rows with a bound above `above` and up to `limit`, tile by tile in the order in which they were added.
+    /// The rows with a bound above `above` and up to `limit`, in the order in which they were added.
     pub(super) fn rows_within(&self, above: f32, limit: f32) -> impl Iterator<Item = Place> {
         self.tiles.iter().flat_map(move |tile| {
             let lower = &self.lower[tile.start..tile.start + tile.n_rows];
-            let stripes = tile.minima.iter().enumerate().filter(move |(_, least)| **least <= limit);
-            let rows = stripes.flat_map(move |(lane, _)| (lane..lower.len()).step_by(LANES));
-            rows.filter(move |row| lower[*row] > above && lower[*row] <= limit)
-                .map(|row| Place { position: tile.first.position + row, ..tile.first })
+            let blocks = lower.chunks(LANES).zip(&self.minima[tile.start / LANES..]).enumerate();
+            let blocks = blocks.filter(move |(_, (_, least))| **least <= limit);
+            blocks.flat_map(move |(block, (lower, _))| {
+                let rows = lower.iter().enumerate().filter(move |(_, bound)| **bound > above && **bound <= limit);
+                rows.map(move |(row, _)| Place { position: tile.first.position + block * LANES + row, ..tile.first })
+            })
         })
     }
 }

@@ -204,16 +204,14 @@ impl Codes {
             let rows = first..n_rows.min(first + ROWS_A_TILE);
             let codes = &all_codes[rows.start * self.width..rows.end * self.width];
             for queries in queries.chunks_mut(QUERIES) {
+                let [to_a, to_b, to_c, to_d] = &mut sums;
                 match queries {
                     _ if self.width == 0 => {} // nothing is encoded, and nothing ruled out
-                    [(a, _), (b, _), (c, _), (d, _)] => {
-                        let [to_a, to_b, to_c, to_d] = &mut sums;
-                        products(codes, [&a.codes, &b.codes, &c.codes, &d.codes], [to_a, to_b, to_c, to_d]);
-                    }
+                    [(query, _)] => products(codes, [&query.codes], [to_a]),
                     _ => {
-                        for ((query, _), to) in queries.iter().zip(&mut sums) {
-                            products(codes, [&query.codes], [to]);
-                        }
+                        // Fewer than four are filled up by the last one: two alone would take as long.
+                        let together = std::array::from_fn(|query| &*queries[query.min(queries.len() - 1)].0.codes);
+                        products(codes, together, [to_a, to_b, to_c, to_d]);
                     }
                 }
                 for ((query, bounds), sums) in queries.iter_mut().zip(&sums) {
@@ -236,14 +234,15 @@ fn bound_tile_body(
     first: usize,
     query: &QueryCodes,
     lower: &mut [f32],
-    minima: &mut [f32; LANES],
+    minima: &mut [f32],
 ) {
     let n_rows = lower.len();
     let (products, scale) = (&products[..n_rows], &rows.scale[first..][..n_rows]);
     let (squared_norm, error) = (&rows.squared_norm[first..][..n_rows], &rows.error[first..][..n_rows]);
     let twice = 2.0 * query.scale;
-    *minima = [f32::INFINITY; LANES];
-    for start in (0..n_rows).step_by(LANES) {
+    for (start, least) in (0..n_rows).step_by(LANES).zip(minima) {
+        // Numbers of 0 or more are in the order of their bits, and the least integer takes one instruction for all lanes.
+        let mut bits = [f32::INFINITY.to_bits(); LANES];
         for (lane, row) in (start..n_rows.min(start + LANES)).enumerate() {
             let norms = (squared_norm[row] + query.squared_norm) * (1.0 - SLACK);
             let squared = norms - twice * scale[row] * products[row] as f32;
@@ -252,21 +251,22 @@ fn bound_tile_body(
             let bound = squared.sqrt() * (1.0 - SLACK) - error[row] - query.error;
             let bound = if bound > 0.0 { bound } else { 0.0 };
             lower[row] = bound;
-            minima[lane] = if bound < minima[lane] { bound } else { minima[lane] };
+            bits[lane] = bound.to_bits();
         }
+        *least = f32::from_bits(bits.into_iter().fold(u32::MAX, u32::min));
     }
 }
 
 for_each_cpu! {
     /// Distances of the query and of the decoded rows from `first` on, less both errors, less float32's rounding; and
-    /// the least of each lane.
+    /// the least of every [`LANES`] of them.
     fn bound_tile(
         products: &[i32],
         rows: &Codes,
         first: usize,
         query: &QueryCodes,
         lower: &mut [f32],
-        minima: &mut [f32; LANES],
+        minima: &mut [f32],
     ) = bound_tile_body
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::bounds::{Bounds, Place, ROWS_A_TILE};
+use super::bounds::{Bounds, Place};
 use super::codes::{Origin, QueryCodes};
 use super::group::Group;
 use super::nearest::Nearest;
@@ -13,14 +13,6 @@ use crate::distance::{relative_error, squared_l2};
 
 /// How many rows ahead of the one that is measured are asked for: they lie all over the memory.
 const ROWS_AHEAD: usize = 2;
-
-/// A row that can be among the nearest.
-#[derive(Debug, Clone, Copy)]
-struct Proposed {
-    /// The group, and the tile there.
-    tile: (usize, usize),
-    row: u32,
-}
 
 /// One query.
 #[derive(Debug)]
@@ -37,15 +29,13 @@ pub(super) struct Search<'q> {
     bounds: Bounds,
     /// The rows that a bound up to this has been enough for.
     looked_at: f32,
-    proposed: Vec<Proposed>,
-    n_measured: usize,
 }
 
 impl<'q> Search<'q> {
     /// Starts a search for the `k` nearest rows of all `groups`, whose rows are `n_features` wide.
     pub(super) fn new(query: &'q [f32], n_features: usize, k: usize, groups: &[Group], origin: &Origin) -> Self {
-        let distance = |group: &Group| squared_l2(&query[group.head_width()..n_features], group.tail());
-        let mut order: Vec<_> = groups.iter().enumerate().map(|(index, group)| (distance(group), index)).collect();
+        let distances = groups.iter().map(|group| group.squared_distance(&query[..n_features]));
+        let mut order: Vec<_> = distances.zip(0..).collect();
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let scans = groups.iter().any(|group| group.scanned().is_some());
         let codes = if scans { QueryCodes::of(&query[..origin.width()], origin) } else { QueryCodes::default() };
@@ -57,13 +47,11 @@ impl<'q> Search<'q> {
             ring: 0..0,
             bounds: Bounds::default(),
             looked_at: f32::NEG_INFINITY,
-            proposed: Vec::new(),
-            n_measured: 0,
         }
     }
 
     /// Moves on to the next groups; false once no group can hold a nearer row.
-    fn advance(&mut self) -> bool {
+    fn advance(&mut self, groups: &[Group]) -> bool {
         self.ring = self.ring.end..self.ring.end;
         let Some(&(tail, _)) = self.order.get(self.ring.start) else { return false };
         let n_alike = self.order[self.ring.start..].iter().take_while(|(other, _)| *other == tail).count();
@@ -72,7 +60,8 @@ impl<'q> Search<'q> {
             self.ring.end = self.ring.start;
             return false;
         }
-        self.bounds.clear();
+        let visited = self.order[self.ring.clone()].iter();
+        self.bounds.clear(visited.map(|(_, group)| groups[*group].rows().len()).sum());
         self.looked_at = f32::NEG_INFINITY;
         true
     }
@@ -94,30 +83,11 @@ impl<'q> Search<'q> {
         (squared >= 0.0).then(|| squared.sqrt() as f32 * (1.0 + 4.0 * f32::EPSILON))
     }
 
-    /// Proposes the rows with bounds up to `limit` that were not proposed before.
-    fn propose(&mut self, groups: &[Group], limit: f32) {
-        let places = self.bounds.rows_within(self.looked_at, limit);
-        let proposed = places.map(|Place { group, position }| Proposed {
-            tile: (group, position / ROWS_A_TILE),
-            row: groups[group].rows()[position],
-        });
-        self.proposed.extend(proposed);
-        self.looked_at = self.looked_at.max(limit);
-    }
-
-    /// Measures the rows that are proposed next, as long as they lie in one tile.
-    fn measure(&mut self, features: ArrayView2<'_, f32>, tile: (usize, usize), is_alone: bool) {
-        while let Some(&proposed) = self.proposed.get(self.n_measured).filter(|proposed| proposed.tile == tile) {
-            let row = |proposed: &Proposed| features.row(proposed.row as usize).to_slice();
-            // Of a batch most rows are near already, and a hint takes as long as a distance.
-            if is_alone && let Some(ahead) = self.proposed.get(self.n_measured + ROWS_AHEAD).and_then(row) {
-                prefetch(ahead);
-            }
-            if let Some(row) = row(&proposed) {
-                self.nearest.offer(squared_l2(self.query, row), proposed.row);
-            }
-            self.n_measured += 1;
-        }
+    /// The rows with bounds up to `limit` that were not proposed before.
+    fn propose(&mut self, groups: &[Group], limit: f32) -> impl Iterator<Item = u32> {
+        let above = self.looked_at;
+        self.looked_at = above.max(limit);
+        self.bounds.rows_within(above, limit).map(|Place { group, position }| groups[group].rows()[position])
     }
 }
 
@@ -127,10 +97,11 @@ pub(super) fn search_groups(
     groups: &[Group],
     searches: &mut [Search<'_>],
 ) -> Result<()> {
+    let mut proposed = Vec::new();
     loop {
         let mut visits = Vec::new();
         for (number, search) in searches.iter_mut().enumerate() {
-            if search.advance() {
+            if search.advance(groups) {
                 visits.extend(search.order[search.ring.clone()].iter().map(|(_, group)| (*group, number)));
             }
         }
@@ -154,30 +125,34 @@ pub(super) fn search_groups(
         }
         // First as many rows as are missing, those with the least bounds; their true distances then say which others
         // must be looked at.
-        for search in searches.iter_mut().filter(|search| !search.ring.is_empty()) {
-            let limit = search.head_limit().unwrap_or(0.0).min(search.bounds.kth(search.nearest.missing()));
-            search.propose(groups, limit);
+        for is_first in [true, false] {
+            for (number, search) in searches.iter_mut().enumerate().filter(|(_, search)| !search.ring.is_empty()) {
+                let limit = search.head_limit().unwrap_or(0.0);
+                let limit = if is_first { limit.min(search.bounds.kth(search.nearest.missing())) } else { limit };
+                proposed.extend(search.propose(groups, limit).map(|row| (row, number as u32)));
+            }
+            measure(features, searches, &mut proposed);
         }
-        measure(features, searches);
-        for search in searches.iter_mut().filter(|search| !search.ring.is_empty()) {
-            let limit = search.head_limit().unwrap_or(0.0);
-            search.propose(groups, limit);
-        }
-        measure(features, searches);
     }
 }
 
-/// Measures all rows that were proposed, tile by tile, so that one that several queries ask for is read once.
-fn measure(features: ArrayView2<'_, f32>, searches: &mut [Search<'_>]) {
-    let next = |search: &Search<'_>| search.proposed.get(search.n_measured).map(|proposed| proposed.tile);
-    let is_alone = searches.len() == 1;
-    while let Some(tile) = searches.iter().filter_map(next).min() {
-        searches.iter_mut().for_each(|search| search.measure(features, tile, is_alone));
+/// Measures the rows that were `proposed`, each with the number of the search, row by row: one that several queries ask
+/// for is read once.
+fn measure(features: ArrayView2<'_, f32>, searches: &mut [Search<'_>], proposed: &mut Vec<(u32, u32)>) {
+    proposed.sort_unstable();
+    let row = |&(row, _): &(u32, u32)| features.row(row as usize).to_slice();
+    for (number, asked) in proposed.iter().enumerate() {
+        if let Some(ahead) =
+            proposed.get(number + ROWS_AHEAD).filter(|ahead| ahead.0 != proposed[number + ROWS_AHEAD - 1].0)
+        {
+            row(ahead).into_iter().for_each(prefetch);
+        }
+        if let Some(row) = row(asked) {
+            let search = &mut searches[asked.1 as usize];
+            search.nearest.offer(squared_l2(search.query, row), asked.0);
+        }
     }
-    for search in searches {
-        search.proposed.clear();
-        search.n_measured = 0;
-    }
+    proposed.clear();
 }
 
 /// Asks for a row before it is needed.
