@@ -65,16 +65,24 @@ impl Bounds {
         *values.select_nth_unstable_by(k - 1, f32::total_cmp).1
     }
 
-    /// The rows with a bound above `above` and up to `limit`, in the order in which they were added.
-    pub(super) fn rows_within(&self, above: f32, limit: f32) -> impl Iterator<Item = Place> {
-        self.tiles.iter().flat_map(move |tile| {
+    /// Hands over the rows with a bound above `above` and up to `limit`, in the order in which they were added.
+    pub(super) fn rows_within(&self, above: f32, limit: f32, mut take: impl FnMut(Place)) {
+        for tile in &self.tiles {
             let lower = &self.lower[tile.start..tile.start + tile.n_rows];
-            let blocks = lower.chunks(LANES).zip(&self.minima[tile.start / LANES..]).enumerate();
-            let blocks = blocks.filter(move |(_, (_, least))| **least <= limit);
-            blocks.flat_map(move |(block, (lower, _))| {
-                let rows = lower.iter().enumerate().filter(move |(_, bound)| **bound > above && **bound <= limit);
-                rows.map(move |(row, _)| Place { position: tile.first.position + block * LANES + row, ..tile.first })
-            })
-        })
+            for (block, (lower, least)) in lower.chunks(LANES).zip(&self.minima[tile.start / LANES..]).enumerate() {
+                if *least > limit {
+                    continue;
+                }
+                // Which rows they are is hard to foresee for a processor: no branches.
+                let (mut found, mut n_found) = ([0; LANES], 0);
+                for (row, bound) in lower.iter().enumerate() {
+                    found[n_found % LANES] = block * LANES + row;
+                    n_found += usize::from(*bound > above) & usize::from(*bound <= limit);
+                }
+                for row in &found[..n_found] {
+                    take(Place { position: tile.first.position + row, ..tile.first });
+                }
+            }
+        }
     }
 }

@@ -83,11 +83,11 @@ impl<'q> Search<'q> {
         (squared >= 0.0).then(|| squared.sqrt() as f32 * (1.0 + 4.0 * f32::EPSILON))
     }
 
-    /// The rows with bounds up to `limit` that were not proposed before.
-    fn propose(&mut self, groups: &[Group], limit: f32) -> impl Iterator<Item = u32> {
-        let above = self.looked_at;
-        self.looked_at = above.max(limit);
-        self.bounds.rows_within(above, limit).map(|Place { group, position }| groups[group].rows()[position])
+    /// Proposes the rows with bounds up to `limit` that were not proposed before.
+    fn propose(&mut self, groups: &[Group], limit: f32, mut take: impl FnMut(u32)) {
+        let row = |Place { group, position }: Place| groups[group].rows()[position];
+        self.bounds.rows_within(self.looked_at, limit, |place| take(row(place)));
+        self.looked_at = self.looked_at.max(limit);
     }
 }
 
@@ -129,27 +129,27 @@ pub(super) fn search_groups(
             for (number, search) in searches.iter_mut().enumerate().filter(|(_, search)| !search.ring.is_empty()) {
                 let limit = search.head_limit().unwrap_or(0.0);
                 let limit = if is_first { limit.min(search.bounds.kth(search.nearest.missing())) } else { limit };
-                proposed.extend(search.propose(groups, limit).map(|row| (row, number as u32)));
+                search.propose(groups, limit, |row| proposed.push(u64::from(row) << 32 | number as u64));
             }
             measure(features, searches, &mut proposed);
         }
     }
 }
 
-/// Measures the rows that were `proposed`, each with the number of the search, row by row: one that several queries ask
-/// for is read once.
-fn measure(features: ArrayView2<'_, f32>, searches: &mut [Search<'_>], proposed: &mut Vec<(u32, u32)>) {
+/// Measures the rows that were `proposed`, each in the upper half of a number whose lower half says for which search:
+/// sorted, one that several queries ask for is read once.
+fn measure(features: ArrayView2<'_, f32>, searches: &mut [Search<'_>], proposed: &mut Vec<u64>) {
     proposed.sort_unstable();
-    let row = |&(row, _): &(u32, u32)| features.row(row as usize).to_slice();
-    for (number, asked) in proposed.iter().enumerate() {
-        if let Some(ahead) =
-            proposed.get(number + ROWS_AHEAD).filter(|ahead| ahead.0 != proposed[number + ROWS_AHEAD - 1].0)
-        {
-            row(ahead).into_iter().for_each(prefetch);
+    let row_of = |proposed: u64| (proposed >> 32) as u32;
+    let mut read = None;
+    for (asked, ahead) in proposed.iter().zip(proposed.iter().skip(ROWS_AHEAD).map(Some).chain([None; ROWS_AHEAD])) {
+        let ahead = ahead.map(|ahead| row_of(*ahead)).filter(|ahead| read.replace(*ahead) != Some(*ahead));
+        if let Some(ahead) = ahead.and_then(|row| features.row(row as usize).to_slice()) {
+            prefetch(ahead);
         }
-        if let Some(row) = row(asked) {
-            let search = &mut searches[asked.1 as usize];
-            search.nearest.offer(squared_l2(search.query, row), asked.0);
+        if let Some(row) = features.row(row_of(*asked) as usize).to_slice() {
+            let search = &mut searches[(asked & u64::from(u32::MAX)) as usize];
+            search.nearest.offer(squared_l2(search.query, row), row_of(*asked));
         }
     }
     proposed.clear();
