@@ -141,12 +141,12 @@ mod x86 {
             let mut sums = [[_mm512_setzero_si512(); Q]; ROWS];
             for block in 0..width / BLOCK {
                 let queries = queries.map(|query| {
-                    // SAFETY: the reference is to 64 bytes.
-                    unsafe { _mm512_loadu_si512(std::ptr::from_ref(&query[block]).cast()) }
+                    // SAFETY: queries have that many blocks, of 64 bytes: checks took a fifth of the time.
+                    unsafe { _mm512_loadu_si512(query.get_unchecked(block).as_ptr().cast()) }
                 });
                 for (sums, row) in sums.iter_mut().zip(rows) {
-                    // SAFETY: the reference is to 32 bytes.
-                    let codes = unsafe { _mm256_loadu_si256(std::ptr::from_ref(&row[block]).cast()) };
+                    // SAFETY: rows as well, of 32 bytes.
+                    let codes = unsafe { _mm256_loadu_si256(row.get_unchecked(block).as_ptr().cast()) };
                     let codes = _mm512_cvtepi8_epi16(codes);
                     for (sum, query) in sums.iter_mut().zip(queries) {
                         *sum = add(*sum, codes, query);
