@@ -39,7 +39,7 @@ const MOST_GROUPS: usize = 256;
 const BYTES_WORTH_THREADS: usize = 4 << 20;
 /// Queries that go over the same codes together, at most.
 const QUERIES_A_TASK: usize = 64;
-/// Bounds that a task holds at most, unless it has only four queries: 32 MB.
+/// Bounds that a task holds at most where none can be left out, unless it has only four queries: 64 MB.
 const BOUNDS_A_TASK: usize = 1 << 23;
 
 /// An index over the rows of a matrix; it never changes.

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::bounds::{Bounds, Place};
+use super::bounds::{Bounds, Measure};
 use super::codes::{Origin, QueryCodes};
 use super::group::Group;
 use super::nearest::Nearest;
 use crate::Result;
-use crate::distance::{relative_error, squared_l2};
+use crate::distance::squared_l2;
 
 /// How many rows ahead of the one that is measured are asked for: they lie all over the memory.
 const ROWS_AHEAD: usize = 2;
@@ -54,48 +54,37 @@ impl<'q> Search<'q> {
     }
 
     /// Moves on to the next groups; false once no group can hold a nearer row.
-    fn advance(&mut self, groups: &[Group]) -> bool {
+    fn advance(&mut self) -> bool {
         self.ring = self.ring.end..self.ring.end;
         let Some(&(tail, _)) = self.order.get(self.ring.start) else { return false };
         let n_alike = self.order[self.ring.start..].iter().take_while(|(other, _)| *other == tail).count();
         self.ring.end += n_alike.max(1);
-        if self.head_limit().is_none() {
+        let Some(limit) = self.head_limit() else {
             self.ring.end = self.ring.start;
             return false;
-        }
-        let visited = self.order[self.ring.clone()].iter();
-        self.bounds.clear(visited.map(|(_, group)| groups[*group].rows().len()).sum());
+        };
+        self.bounds.restart(self.nearest.missing(), limit, self.measure());
         self.looked_at = f32::NEG_INFINITY;
         true
     }
 
-    /// How far (not squared) the head of a row of these groups may be for the whole row to be among the nearest.
-    ///
-    /// `None`: no row can be. Rounded so that it errs towards looking at a row.
-    pub(super) fn head_limit(&mut self) -> Option<f32> {
-        let limit = self.nearest.limit();
-        if limit.is_infinite() {
-            return Some(f32::INFINITY);
-        }
-        // Differences below about 1e-19 square to nothing in float32; the constant covers thousands of them.
-        let tiny = 1e-34;
-        let error = f64::from(relative_error(self.query.len()));
-        let (tail, _) = self.order[self.ring.start];
-        let squared = f64::from(limit) * (1.0 + error) + tiny - f64::from(tail) * (1.0 - error);
-        #[expect(clippy::cast_possible_truncation, reason = "rounded up by the factor")]
-        (squared >= 0.0).then(|| squared.sqrt() as f32 * (1.0 + 4.0 * f32::EPSILON))
+    fn measure(&self) -> Measure {
+        Measure { width: self.query.len(), tail: self.order[self.ring.start].0 }
     }
 
-    /// Proposes the rows with bounds up to `limit` that were not proposed before.
-    fn propose(&mut self, groups: &[Group], limit: f32, mut take: impl FnMut(u32)) {
-        let mut known: (usize, &[u32]) = (usize::MAX, &[]);
-        self.bounds.rows_within(self.looked_at, limit, |Place { group, position }| {
-            if known.0 != group {
-                known = (group, groups[group].rows());
-            }
-            take(known.1[position]);
-        });
-        self.looked_at = self.looked_at.max(limit);
+    /// How far (not squared) the head of a row of these groups may be for the whole row to be among the nearest.
+    ///
+    /// `None`: no row can be.
+    pub(super) fn head_limit(&mut self) -> Option<f32> {
+        let limit = self.nearest.limit();
+        if limit.is_infinite() { Some(f32::INFINITY) } else { self.measure().head_limit(f64::from(limit)) }
+    }
+
+    /// The rows with bounds up to `limit` that were not proposed before.
+    fn propose(&mut self, limit: f32) -> impl Iterator<Item = u32> {
+        let above = self.looked_at;
+        self.looked_at = above.max(limit);
+        self.bounds.rows_within(above, limit)
     }
 }
 
@@ -109,7 +98,7 @@ pub(super) fn search_groups(
     loop {
         let mut visits = Vec::new();
         for (number, search) in searches.iter_mut().enumerate() {
-            if search.advance(groups) {
+            if search.advance() {
                 visits.extend(search.order[search.ring.clone()].iter().map(|(_, group)| (*group, number)));
             }
         }
@@ -118,7 +107,7 @@ pub(super) fn search_groups(
         }
         visits.sort_unstable();
         for visits in visits.chunk_by(|(a, _), (b, _)| a == b) {
-            let (number, group) = (visits[0].0, &groups[visits[0].0]);
+            let group = &groups[visits[0].0];
             let mut asked = visits.iter().map(|(_, search)| *search).peekable();
             let together = searches.iter_mut().enumerate().filter(|(search, _)| asked.next_if_eq(search).is_some());
             let mut together: Vec<_> = together.map(|(_, search)| search).collect();
@@ -126,7 +115,7 @@ pub(super) fn search_groups(
                 Some(codes) => {
                     let mut queries: Vec<_> =
                         together.iter_mut().map(|search| (&search.codes, &mut search.bounds)).collect();
-                    codes.bound(number, &mut queries);
+                    codes.bound(group.rows(), &mut queries);
                 }
                 None => together.iter_mut().try_for_each(|search| group.search_tree(features, search))?,
             }
@@ -137,7 +126,7 @@ pub(super) fn search_groups(
             for (number, search) in searches.iter_mut().enumerate().filter(|(_, search)| !search.ring.is_empty()) {
                 let limit = search.head_limit().unwrap_or(0.0);
                 let limit = if is_first { limit.min(search.bounds.kth(search.nearest.missing())) } else { limit };
-                search.propose(groups, limit, |row| proposed.push(u64::from(row) << 32 | number as u64));
+                proposed.extend(search.propose(limit).map(|row| u64::from(row) << 32 | number as u64));
             }
             by_row(&mut proposed, &mut sorted, features.nrows());
             measure(features, searches, &sorted);
