@@ -7,9 +7,11 @@
 //! integer product away. A scan then reads a quarter of the memory, and only rows that the bound cannot rule out are
 //! looked at in float32.
 
+use std::sync::OnceLock;
+
 use ndarray::{ArrayView2, Axis};
 
-use super::bounds::{Bounds, LANES, Place, ROWS_A_TILE};
+use super::bounds::{Bounds, LANES, ROWS_A_TILE, Reach, SLACK};
 use super::products::{BLOCK, QUERIES, products};
 use super::stored::Stored;
 use crate::cpu::for_each_cpu;
@@ -18,8 +20,6 @@ use crate::cpu::for_each_cpu;
 const LARGEST_CODE: f32 = 127.0;
 /// Columns of smaller numbers than this, beside the largest, are as good as 0 in a distance.
 const LEAST_UNIT: f32 = 1e-3;
-/// Covers the rounding of a handful of float32 operations on numbers of the same sign, generously.
-const SLACK: f32 = 2e-6;
 
 /// What codes are relative to: shared by all groups of an index, so that a query is encoded once.
 #[derive(Debug)]
@@ -160,6 +160,8 @@ pub(super) struct Codes {
     pub(super) scale: Stored<f32>,
     pub(super) squared_norm: Stored<f32>,
     pub(super) error: Stored<f32>,
+    /// The largest error and the largest squared norm, once they were asked for.
+    reach: OnceLock<Reach>,
 }
 
 impl Codes {
@@ -170,7 +172,7 @@ impl Codes {
 
     /// Takes codes of `n_columns` columns that were computed before.
     pub(super) fn stored(n_columns: usize, codes: Stored<i8>, [scale, squared_norm, error]: [Stored<f32>; 3]) -> Self {
-        Self { width: Self::width_of(n_columns), codes, scale, squared_norm, error }
+        Self { width: Self::width_of(n_columns), codes, scale, squared_norm, error, reach: OnceLock::new() }
     }
 
     /// Encodes the given `rows` of `heads` (n, width).
@@ -192,35 +194,44 @@ impl Codes {
             scale: column(|scaling| scaling.scale),
             squared_norm: column(|scaling| scaling.squared_norm),
             error: column(|scaling| scaling.error),
+            reach: OnceLock::new(),
         }
     }
 
-    /// Adds to the bounds of every query those for all rows, which are the rows of `group`.
-    pub(super) fn bound(&self, group: usize, queries: &mut [(&QueryCodes, &mut Bounds)]) {
+    /// How far rows can be beyond their bounds for a query.
+    fn reach(&self, query: &QueryCodes) -> Reach {
+        let largest = |numbers: &[f32]| numbers.iter().copied().fold(0.0, f32::max);
+        let of_rows = || Reach { error: largest(&self.error), squared_norms: largest(&self.squared_norm) };
+        let Reach { error, squared_norms } = *self.reach.get_or_init(of_rows);
+        Reach { error: error + query.error, squared_norms: squared_norms + query.squared_norm }
+    }
+
+    /// Adds to the bounds of every query those for all rows, which are `numbers` in the index.
+    pub(super) fn bound(&self, numbers: &[u32], queries: &mut [(&QueryCodes, &mut Bounds)]) {
         let n_rows = self.scale.len();
         let all_codes: &[i8] = &self.codes;
+        let (mut lower, mut minima) = ([0.0; ROWS_A_TILE], [0.0; ROWS_A_TILE / LANES]);
         let mut sums = [[0; ROWS_A_TILE]; QUERIES];
         for first in (0..n_rows).step_by(ROWS_A_TILE) {
             let rows = first..n_rows.min(first + ROWS_A_TILE);
             let codes = &all_codes[rows.start * self.width..rows.end * self.width];
             for queries in queries.chunks_mut(QUERIES) {
+                let [to_a, to_b, to_c, to_d] = &mut sums;
                 match queries {
                     _ if self.width == 0 => {} // nothing is encoded, and nothing ruled out
-                    [(a, _), (b, _), (c, _), (d, _)] => {
-                        let [to_a, to_b, to_c, to_d] = &mut sums;
-                        products(codes, [&a.codes, &b.codes, &c.codes, &d.codes], [to_a, to_b, to_c, to_d]);
-                    }
+                    [(query, _)] => products(codes, [&query.codes], [to_a]),
                     _ => {
-                        for ((query, _), to) in queries.iter().zip(&mut sums) {
-                            products(codes, [&query.codes], [to]);
-                        }
+                        // Fewer than four are filled up by the last one: two alone would take as long.
+                        let together = std::array::from_fn(|query| &*queries[query.min(queries.len() - 1)].0.codes);
+                        products(codes, together, [to_a, to_b, to_c, to_d]);
                     }
                 }
                 for ((query, bounds), sums) in queries.iter_mut().zip(&sums) {
-                    let (lower, minima) = bounds.add(Place { group, position: first }, rows.len());
+                    let lower = &mut lower[..rows.len()];
                     if self.width > 0 {
-                        bound_tile(&sums[..rows.len()], self, first, query, lower, minima);
+                        bound_tile(&sums[..rows.len()], self, first, query, lower, &mut minima);
                     }
+                    bounds.add(&numbers[rows.clone()], lower, &minima, self.reach(query));
                 }
             }
         }
@@ -236,14 +247,15 @@ fn bound_tile_body(
     first: usize,
     query: &QueryCodes,
     lower: &mut [f32],
-    minima: &mut [f32; LANES],
+    minima: &mut [f32],
 ) {
     let n_rows = lower.len();
     let (products, scale) = (&products[..n_rows], &rows.scale[first..][..n_rows]);
     let (squared_norm, error) = (&rows.squared_norm[first..][..n_rows], &rows.error[first..][..n_rows]);
     let twice = 2.0 * query.scale;
-    *minima = [f32::INFINITY; LANES];
-    for start in (0..n_rows).step_by(LANES) {
+    for (start, least) in (0..n_rows).step_by(LANES).zip(minima) {
+        // Numbers of 0 or more are in the order of their bits, and the least integer takes one instruction for all lanes.
+        let mut bits = [f32::INFINITY.to_bits(); LANES];
         for (lane, row) in (start..n_rows.min(start + LANES)).enumerate() {
             let norms = (squared_norm[row] + query.squared_norm) * (1.0 - SLACK);
             let squared = norms - twice * scale[row] * products[row] as f32;
@@ -252,21 +264,22 @@ fn bound_tile_body(
             let bound = squared.sqrt() * (1.0 - SLACK) - error[row] - query.error;
             let bound = if bound > 0.0 { bound } else { 0.0 };
             lower[row] = bound;
-            minima[lane] = if bound < minima[lane] { bound } else { minima[lane] };
+            bits[lane] = bound.to_bits();
         }
+        *least = f32::from_bits(bits.into_iter().fold(u32::MAX, u32::min));
     }
 }
 
 for_each_cpu! {
     /// Distances of the query and of the decoded rows from `first` on, less both errors, less float32's rounding; and
-    /// the least of each lane.
+    /// the least of every [`LANES`] of them.
     fn bound_tile(
         products: &[i32],
         rows: &Codes,
         first: usize,
         query: &QueryCodes,
         lower: &mut [f32],
-        minima: &mut [f32; LANES],
+        minima: &mut [f32],
     ) = bound_tile_body
 }
 
@@ -274,6 +287,7 @@ for_each_cpu! {
 mod tests {
     use ndarray::ArrayView2;
 
+    use super::super::bounds::Measure;
     use super::*;
     use crate::cpu::Tier;
     use crate::cpu::forced::{numbers, same_on_every_tier};
@@ -285,9 +299,11 @@ mod tests {
             let heads = ArrayView2::from_shape((n_rows, width), &rows)?;
             same_on_every_tier(Tier::Baseline, || {
                 let origin = Origin::mean_of(heads);
-                let codes = Codes::of(heads, &(0..n_rows as u32).collect::<Vec<_>>(), &origin);
+                let numbers = (0..n_rows as u32).collect::<Vec<_>>();
+                let codes = Codes::of(heads, &numbers, &origin);
                 let (query, mut bounds) = (QueryCodes::of(&query, &origin), Bounds::default());
-                codes.bound(0, &mut [(&query, &mut bounds)]);
+                bounds.restart(n_rows, f32::INFINITY, Measure { width, tail: 0.0 });
+                codes.bound(&numbers, &mut [(&query, &mut bounds)]);
                 format!("{codes:?} {query:?} {bounds:?}")
             });
         }

@@ -62,14 +62,9 @@ impl Group {
         &self.rows
     }
 
-    /// Their trailing columns.
-    pub(super) fn tail(&self) -> &[f32] {
-        &self.tail
-    }
-
-    /// How many columns are before these.
-    pub(super) fn head_width(&self) -> usize {
-        self.head_width
+    /// Squared distance of their trailing columns from those of `query`, without its padding.
+    pub(super) fn squared_distance(&self, query: &[f32]) -> f32 {
+        squared_l2(&query[self.head_width..], &self.tail)
     }
 
     /// The codes of the rows; none where a tree stands for them.

@@ -38,8 +38,8 @@ const MOST_GROUPS: usize = 256;
 /// Batches that read fewer bytes of codes than this stay on the calling thread: waking others would cost more.
 const BYTES_WORTH_THREADS: usize = 4 << 20;
 /// Queries that go over the same codes together, at most.
-const QUERIES_A_TASK: usize = 32;
-/// Bounds that a task holds at most, unless it has only four queries: 32 MB.
+const QUERIES_A_TASK: usize = 64;
+/// Bounds that a task holds at most where none can be left out, unless it has only four queries: 64 MB.
 const BOUNDS_A_TASK: usize = 1 << 23;
 
 /// An index over the rows of a matrix; it never changes.
@@ -62,6 +62,9 @@ pub struct Neighbours {
     /// Squared distances, (m, min(k, n)).
     pub squared_distances: Array2<f32>,
 }
+
+/// A padded query, and where its neighbours and their squared distances belong.
+type Asked<'a> = (&'a [f32], (&'a mut [u32], &'a mut [f32]));
 
 impl KnnIndex {
     /// Builds an index of `features` (n, d) whose last `n_category_columns` columns say which group a row is in.
@@ -211,39 +214,39 @@ impl KnnIndex {
         let shape = (queries.nrows(), k);
         let mut rows = vec![0; shape.0 * k];
         let mut distances = vec![0.0; shape.0 * k];
-        let answer = |first: usize, rows: &mut [u32], distances: &mut [f32]| {
-            let n_queries = rows.len() / k;
-            self.search_block(queries.slice(s![first..first + n_queries, ..]), k, rows, distances)
-        };
+        let outputs = rows.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
+        let mut asked: Vec<_> = queries.outer_iter().filter_map(|query| query.to_slice()).zip(outputs).collect();
+        if shape.0 > 1 && self.groups.len() > 1 {
+            // Queries that go over the same group first go over it together.
+            asked.sort_by_cached_key(|(query, _)| self.nearest_group(query));
+        }
         // Several tasks a thread, so that all end at about the same time.
-        let n_together = shape.0.div_ceil(4 * threads::n_threads()).clamp(4, QUERIES_A_TASK);
+        let n_together = shape.0.div_ceil(2 * threads::n_threads()).clamp(4, QUERIES_A_TASK);
         let n_together = n_together.min((BOUNDS_A_TASK / self.n_rows).max(4));
-        let tasks = rows.chunks_mut(n_together * k).zip(distances.chunks_mut(n_together * k));
-        let mut tasks: Vec<_> = (0..shape.0).step_by(n_together).zip(tasks).collect();
-        if tasks.len() < 2 || shape.0 * self.n_rows() / self.groups.len() * self.n_features < BYTES_WORTH_THREADS {
-            tasks.into_iter().try_for_each(|(first, (rows, distances))| answer(first, rows, distances))?;
+        let n_bytes = shape.0 * self.n_rows() / self.groups.len() * self.n_features;
+        if shape.0 <= n_together || n_bytes < BYTES_WORTH_THREADS {
+            asked.chunks_mut(n_together).try_for_each(|asked| self.answer(asked, k))?;
         } else {
-            threads::install(|| {
-                tasks.par_iter_mut().try_for_each(|(first, (rows, distances))| answer(*first, rows, distances))
-            })??;
+            threads::install(|| asked.par_chunks_mut(n_together).try_for_each(|asked| self.answer(asked, k)))??;
         }
         Ok(Neighbours { rows: matrix(shape, rows)?, squared_distances: matrix(shape, distances)? })
     }
 
+    /// The group whose trailing columns are nearest to those of a padded query.
+    fn nearest_group(&self, query: &[f32]) -> usize {
+        let distances = self.groups.iter().map(|group| group.squared_distance(&query[..self.n_features]));
+        distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(group, _)| group)
+    }
+
     /// Writes the neighbours of a few padded queries.
-    fn search_block(
-        &self,
-        queries: ArrayView2<'_, f32>,
-        k: usize,
-        rows: &mut [u32],
-        distances: &mut [f32],
-    ) -> Result<()> {
-        let features = self.padded()?;
+    fn answer(&self, asked: &mut [Asked<'_>], k: usize) -> Result<()> {
         let start = |query| Search::new(query, self.n_features, k, &self.groups, &self.origin);
-        let mut searches: Vec<_> = queries.outer_iter().filter_map(|query| query.to_slice()).map(start).collect();
-        search_groups(features, &self.groups, &mut searches)?;
-        let outputs = rows.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
-        searches.iter_mut().zip(outputs).for_each(|(search, (rows, distances))| search.nearest.write(rows, distances));
+        let mut searches: Vec<_> = asked.iter().map(|(query, _)| start(*query)).collect();
+        search_groups(self.padded()?, &self.groups, &mut searches)?;
+        searches
+            .iter_mut()
+            .zip(asked)
+            .for_each(|(search, (_, (rows, distances)))| search.nearest.write(rows, distances));
         Ok(())
     }
 }

@@ -4,23 +4,18 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::bounds::{Bounds, Place, ROWS_A_TILE};
+use super::bounds::{Bounds, Measure};
 use super::codes::{Origin, QueryCodes};
 use super::group::Group;
 use super::nearest::Nearest;
 use crate::Result;
-use crate::distance::{relative_error, squared_l2};
+use crate::distance::squared_l2;
 
 /// How many rows ahead of the one that is measured are asked for: they lie all over the memory.
 const ROWS_AHEAD: usize = 2;
 
-/// A row that can be among the nearest.
-#[derive(Debug, Clone, Copy)]
-struct Proposed {
-    /// The group, and the tile there.
-    tile: (usize, usize),
-    row: u32,
-}
+/// Into how many parts of consecutive rows those to be measured are sorted.
+const MOST_NEIGHBOURHOODS: usize = 2048;
 
 /// One query.
 #[derive(Debug)]
@@ -37,15 +32,13 @@ pub(super) struct Search<'q> {
     bounds: Bounds,
     /// The rows that a bound up to this has been enough for.
     looked_at: f32,
-    proposed: Vec<Proposed>,
-    n_measured: usize,
 }
 
 impl<'q> Search<'q> {
     /// Starts a search for the `k` nearest rows of all `groups`, whose rows are `n_features` wide.
     pub(super) fn new(query: &'q [f32], n_features: usize, k: usize, groups: &[Group], origin: &Origin) -> Self {
-        let distance = |group: &Group| squared_l2(&query[group.head_width()..n_features], group.tail());
-        let mut order: Vec<_> = groups.iter().enumerate().map(|(index, group)| (distance(group), index)).collect();
+        let distances = groups.iter().map(|group| group.squared_distance(&query[..n_features]));
+        let mut order: Vec<_> = distances.zip(0..).collect();
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let scans = groups.iter().any(|group| group.scanned().is_some());
         let codes = if scans { QueryCodes::of(&query[..origin.width()], origin) } else { QueryCodes::default() };
@@ -57,8 +50,6 @@ impl<'q> Search<'q> {
             ring: 0..0,
             bounds: Bounds::default(),
             looked_at: f32::NEG_INFINITY,
-            proposed: Vec::new(),
-            n_measured: 0,
         }
     }
 
@@ -68,56 +59,32 @@ impl<'q> Search<'q> {
         let Some(&(tail, _)) = self.order.get(self.ring.start) else { return false };
         let n_alike = self.order[self.ring.start..].iter().take_while(|(other, _)| *other == tail).count();
         self.ring.end += n_alike.max(1);
-        if self.head_limit().is_none() {
+        let Some(limit) = self.head_limit() else {
             self.ring.end = self.ring.start;
             return false;
-        }
-        self.bounds.clear();
+        };
+        self.bounds.restart(self.nearest.missing(), limit, self.measure());
         self.looked_at = f32::NEG_INFINITY;
         true
     }
 
+    fn measure(&self) -> Measure {
+        Measure { width: self.query.len(), tail: self.order[self.ring.start].0 }
+    }
+
     /// How far (not squared) the head of a row of these groups may be for the whole row to be among the nearest.
     ///
-    /// `None`: no row can be. Rounded so that it errs towards looking at a row.
+    /// `None`: no row can be.
     pub(super) fn head_limit(&mut self) -> Option<f32> {
         let limit = self.nearest.limit();
-        if limit.is_infinite() {
-            return Some(f32::INFINITY);
-        }
-        // Differences below about 1e-19 square to nothing in float32; the constant covers thousands of them.
-        let tiny = 1e-34;
-        let error = f64::from(relative_error(self.query.len()));
-        let (tail, _) = self.order[self.ring.start];
-        let squared = f64::from(limit) * (1.0 + error) + tiny - f64::from(tail) * (1.0 - error);
-        #[expect(clippy::cast_possible_truncation, reason = "rounded up by the factor")]
-        (squared >= 0.0).then(|| squared.sqrt() as f32 * (1.0 + 4.0 * f32::EPSILON))
+        if limit.is_infinite() { Some(f32::INFINITY) } else { self.measure().head_limit(f64::from(limit)) }
     }
 
-    /// Proposes the rows with bounds up to `limit` that were not proposed before.
-    fn propose(&mut self, groups: &[Group], limit: f32) {
-        let places = self.bounds.rows_within(self.looked_at, limit);
-        let proposed = places.map(|Place { group, position }| Proposed {
-            tile: (group, position / ROWS_A_TILE),
-            row: groups[group].rows()[position],
-        });
-        self.proposed.extend(proposed);
-        self.looked_at = self.looked_at.max(limit);
-    }
-
-    /// Measures the rows that are proposed next, as long as they lie in one tile.
-    fn measure(&mut self, features: ArrayView2<'_, f32>, tile: (usize, usize), is_alone: bool) {
-        while let Some(&proposed) = self.proposed.get(self.n_measured).filter(|proposed| proposed.tile == tile) {
-            let row = |proposed: &Proposed| features.row(proposed.row as usize).to_slice();
-            // Of a batch most rows are near already, and a hint takes as long as a distance.
-            if is_alone && let Some(ahead) = self.proposed.get(self.n_measured + ROWS_AHEAD).and_then(row) {
-                prefetch(ahead);
-            }
-            if let Some(row) = row(&proposed) {
-                self.nearest.offer(squared_l2(self.query, row), proposed.row);
-            }
-            self.n_measured += 1;
-        }
+    /// The rows with bounds up to `limit` that were not proposed before.
+    fn propose(&mut self, limit: f32) -> impl Iterator<Item = u32> {
+        let above = self.looked_at;
+        self.looked_at = above.max(limit);
+        self.bounds.rows_within(above, limit)
     }
 }
 
@@ -127,6 +94,7 @@ pub(super) fn search_groups(
     groups: &[Group],
     searches: &mut [Search<'_>],
 ) -> Result<()> {
+    let (mut proposed, mut sorted) = (Vec::new(), Vec::new());
     loop {
         let mut visits = Vec::new();
         for (number, search) in searches.iter_mut().enumerate() {
@@ -139,7 +107,7 @@ pub(super) fn search_groups(
         }
         visits.sort_unstable();
         for visits in visits.chunk_by(|(a, _), (b, _)| a == b) {
-            let (number, group) = (visits[0].0, &groups[visits[0].0]);
+            let group = &groups[visits[0].0];
             let mut asked = visits.iter().map(|(_, search)| *search).peekable();
             let together = searches.iter_mut().enumerate().filter(|(search, _)| asked.next_if_eq(search).is_some());
             let mut together: Vec<_> = together.map(|(_, search)| search).collect();
@@ -147,36 +115,59 @@ pub(super) fn search_groups(
                 Some(codes) => {
                     let mut queries: Vec<_> =
                         together.iter_mut().map(|search| (&search.codes, &mut search.bounds)).collect();
-                    codes.bound(number, &mut queries);
+                    codes.bound(group.rows(), &mut queries);
                 }
                 None => together.iter_mut().try_for_each(|search| group.search_tree(features, search))?,
             }
         }
         // First as many rows as are missing, those with the least bounds; their true distances then say which others
         // must be looked at.
-        for search in searches.iter_mut().filter(|search| !search.ring.is_empty()) {
-            let limit = search.head_limit().unwrap_or(0.0).min(search.bounds.kth(search.nearest.missing()));
-            search.propose(groups, limit);
+        for is_first in [true, false] {
+            for (number, search) in searches.iter_mut().enumerate().filter(|(_, search)| !search.ring.is_empty()) {
+                let limit = search.head_limit().unwrap_or(0.0);
+                let limit = if is_first { limit.min(search.bounds.kth(search.nearest.missing())) } else { limit };
+                proposed.extend(search.propose(limit).map(|row| u64::from(row) << 32 | number as u64));
+            }
+            by_row(&mut proposed, &mut sorted, features.nrows());
+            measure(features, searches, &sorted);
         }
-        measure(features, searches);
-        for search in searches.iter_mut().filter(|search| !search.ring.is_empty()) {
-            let limit = search.head_limit().unwrap_or(0.0);
-            search.propose(groups, limit);
-        }
-        measure(features, searches);
     }
 }
 
-/// Measures all rows that were proposed, tile by tile, so that one that several queries ask for is read once.
-fn measure(features: ArrayView2<'_, f32>, searches: &mut [Search<'_>]) {
-    let next = |search: &Search<'_>| search.proposed.get(search.n_measured).map(|proposed| proposed.tile);
-    let is_alone = searches.len() == 1;
-    while let Some(tile) = searches.iter().filter_map(next).min() {
-        searches.iter_mut().for_each(|search| search.measure(features, tile, is_alone));
+/// Measures the rows that were `proposed`, each in the upper half of a number whose lower half says for which search:
+/// sorted, one that several queries ask for is read once.
+fn measure(features: ArrayView2<'_, f32>, searches: &mut [Search<'_>], proposed: &[u64]) {
+    let row_of = |proposed: u64| (proposed >> 32) as u32;
+    let mut read = None;
+    for (asked, ahead) in proposed.iter().zip(proposed.iter().skip(ROWS_AHEAD).map(Some).chain([None; ROWS_AHEAD])) {
+        let ahead = ahead.map(|ahead| row_of(*ahead)).filter(|ahead| read.replace(*ahead) != Some(*ahead));
+        if let Some(ahead) = ahead.and_then(|row| features.row(row as usize).to_slice()) {
+            prefetch(ahead);
+        }
+        if let Some(row) = features.row(row_of(*asked) as usize).to_slice() {
+            let search = &mut searches[(asked & u64::from(u32::MAX)) as usize];
+            search.nearest.offer(squared_l2(search.query, row), row_of(*asked));
+        }
     }
-    for search in searches {
-        search.proposed.clear();
-        search.n_measured = 0;
+}
+
+/// Moves what was `proposed` to `sorted`, in the order of the rows up to neighbourhoods: sorting took a tenth of a search.
+fn by_row(proposed: &mut Vec<u64>, sorted: &mut Vec<u64>, n_rows: usize) {
+    sorted.clear();
+    if proposed.len() < MOST_NEIGHBOURHOODS {
+        proposed.sort_unstable();
+        std::mem::swap(proposed, sorted);
+        return;
+    }
+    let shift = 32 + (n_rows / MOST_NEIGHBOURHOODS).checked_ilog2().map_or(0, |power| power + 1);
+    let mut starts = [0_u32; MOST_NEIGHBOURHOODS + 1];
+    proposed.iter().for_each(|proposed| starts[(proposed >> shift) as usize + 1] += 1);
+    (1..starts.len()).for_each(|next| starts[next] += starts[next - 1]);
+    sorted.resize(proposed.len(), 0);
+    for proposed in proposed.drain(..) {
+        let place = &mut starts[(proposed >> shift) as usize];
+        sorted[*place as usize] = proposed;
+        *place += 1;
     }
 }
 

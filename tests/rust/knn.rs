@@ -144,13 +144,16 @@ fn one_row_and_no_query() {
 
 #[test]
 fn large_batches_use_all_threads_and_give_the_same() {
-    let features = data::features(1500, 64, 14, 1);
+    // More rows, and rows to be measured, than there are parts that these are put in order by.
+    let features = data::features(3000, 64, 14, 1);
     let queries = data::features(130, 64, 14, 2);
-    let index = KnnIndex::new(features.view(), 0, Engine::Flat).unwrap();
-    let expected = reference(features.view(), queries.view(), 10);
-    for n_threads in [1, 3] {
-        threads::set_n_threads(n_threads);
-        assert_eq!(index.search(queries.view(), 10).unwrap(), expected);
+    let expected = reference(features.view(), queries.view(), 40);
+    for n_category_columns in [0, 14] {
+        let index = KnnIndex::new(features.view(), n_category_columns, Engine::Flat).unwrap();
+        for n_threads in [1, 3] {
+            threads::set_n_threads(n_threads);
+            assert_eq!(index.search(queries.view(), 40).unwrap(), expected);
+        }
     }
     threads::set_n_threads(0);
 }
