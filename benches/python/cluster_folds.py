@@ -3,7 +3,7 @@
     python benches/python/cluster_folds.py [--data FOLDER] [--queries 2000] [--splits 3] [--repeats 1] [--no-ray]
 
 All algorithms that learn, stacking among them, on a sample of MMLU-Pro with 28 LLMs: 5 folds a split, and trained on
-all queries. First every task is timed alone on one thread, in this process. From these times follows what the
+all queries. First every task is timed alone on one thread, in processor time. From these times follows what the
 comparison takes with a core for every task, and what it would take if only whole folds were tasks and the last
 trainings followed one after the other where the command runs. Then the same in this process with all its threads, and
 on a cluster of this machine alone, interleaved; start-up counts on its own, and what was chosen is compared.
@@ -35,7 +35,7 @@ from vsr.selectors.base import TrainedSelector
 
 
 class Timer:
-    """An engine that notes what preparing each fold and each fit in it takes, in seconds."""
+    """An engine that notes what preparing each fold and each fit in it takes, in seconds of the processor."""
 
     def __init__(self) -> None:
         self.prepared_s: list[float] = []
@@ -48,16 +48,16 @@ class Timer:
         """Work on one fold after the other."""
         for work, task in folds:
             progress(task.place, 0)
-            started_s = time.perf_counter()
+            started_s = time.process_time()
             fold = work.prepare(task)
-            self.prepared_s.append(time.perf_counter() - started_s)
+            self.prepared_s.append(time.process_time() - started_s)
             results: dict[str, SelectorResult] = {}
             took_s: dict[str, float] = {}
 
             def fit(name: str, parts: Sequence[TrainedSelector]) -> TrainedSelector:
-                started_s = time.perf_counter()
+                started_s = time.process_time()
                 selector, results[name] = work.fit(task, fold, name, parts)  # noqa: B023 -- called before the next
-                took_s[name] = time.perf_counter() - started_s  # noqa: B023
+                took_s[name] = time.process_time() - started_s  # noqa: B023
                 return selector
 
             trained = fit_each(work.settings.algorithms, work.outcomes.n_queries, fit)
@@ -100,7 +100,7 @@ def main() -> None:
     timer = Timer()
     started_s = time.perf_counter()
     hold_out(features, pool.outcomes, settings, _note, timer)
-    print(f"one thread, timed: {time.perf_counter() - started_s:.1f} s; load {os.getloadavg()[0]:.1f}")
+    print(f"one thread, timed: {time.perf_counter() - started_s:.1f} s by the clock; load {os.getloadavg()[0]:.1f}")
     for name in registry.parts_first(settings.algorithms):
         each_s = [took_s[name] for took_s in timer.fitted_s]
         print(f"  {name:22} median of folds {statistics.median(each_s[:-1]):6.2f} s   on all {each_s[-1]:6.2f} s")

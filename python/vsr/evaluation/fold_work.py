@@ -149,7 +149,7 @@ class FoldWork:
 
         Args:
             task: the fold.
-            told: told the name of every selector before it is trained.
+            told: told every selector, and where, before it is trained.
 
         Raises:
             TrainingError: A selector cannot be trained.
@@ -158,7 +158,7 @@ class FoldWork:
         results: dict[str, SelectorResult] = {}
 
         def fit(name: str, parts: Sequence[TrainedSelector]) -> TrainedSelector:
-            told(name)
+            told(f"{name}{task.place}")
             selector, results[name] = self.fit(task, fold, name, parts)
             return selector
 
@@ -188,7 +188,7 @@ def in_this_process(
     """Work on one fold after the other."""
     done = itertools.count()
     for work, task in folds:
-        yield work.run(task, lambda name, place=task.place: progress(f"{name}{place}", next(done)))
+        yield work.run(task, lambda what: progress(what, next(done)))
 
 
 def fit_each(

@@ -107,7 +107,8 @@ class KnnPredictor(Predictor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Go to another process, the index as what it is made of: it lies in the core."""
-        made_of = self.index.parts() or {"features": self.features, "engine": self.index.engine}
+        engine = self.index.engine
+        made_of = {"features": self.features, "engine": engine} if engine != "flat" else self.index.parts()
         others = (self.setting, self.measured, self.residual, self.best, self.queries, self.weights)
         return _received, (made_of, self.n_features, *others)
 
