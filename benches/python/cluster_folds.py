@@ -1,6 +1,6 @@
 """How far does a comparison spread over a cluster? Its tasks, the longest chain of them, and what starting them costs.
 
-    python benches/python/cluster_folds.py [--data FOLDER] [--queries 2000] [--splits 3] [--repeats 1] [--no-ray]
+    python benches/python/cluster_folds.py [--data FOLDER] [--queries 2000] [--splits 3] [--part tasks|whole]
 
 All algorithms that learn, stacking among them, on a sample of MMLU-Pro with 28 LLMs: 5 folds a split, and trained on
 all queries. First every task is timed alone on one thread, in processor time. From these times follows what the
@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from routing_quality import default_folder, read_pools
 
 from vsr._threads import set_n_threads
 from vsr.cluster.folds import on_the_cluster
 from vsr.cluster.session import connected
 from vsr.data.categories import category_codes
+from vsr.data.outcomes import Outcomes
 from vsr.evaluation.cross_validation import hold_out
 from vsr.evaluation.fold_work import FoldResult, FoldTask, FoldWork, SelectorResult, fit_each, table_result
 from vsr.evaluation.held import Held
@@ -87,19 +89,25 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=2000)
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--no-ray", action="store_true", help="only time the tasks")
+    parser.add_argument("--part", choices=("tasks", "whole"), help="only the tasks alone, or only the whole both ways")
     options = parser.parse_args()
     pool = read_pools(options.data)[1]
     pool = pool.take(np.sort(np.random.default_rng(0).permutation(pool.outcomes.n_queries)[: options.queries]))
     features = join_features(pool.vectors, category_codes(pool.outcomes.categories), 1.0)
     features.flags.writeable = False
     settings = ComparisonSettings(registry.learning(), splits=options.splits)
-    n_threads = len(os.sched_getaffinity(0))
+    if options.part != "whole":
+        time_tasks(features, pool.outcomes, settings)
+    if options.part != "tasks":
+        time_whole(features, pool.outcomes, settings, options.repeats)
 
+
+def time_tasks(features: npt.NDArray[np.float32], outcomes: Outcomes, settings: ComparisonSettings) -> None:
+    """Time every task alone, and print what follows from that."""
     set_n_threads(1)
     timer = Timer()
     started_s = time.perf_counter()
-    hold_out(features, pool.outcomes, settings, _note, timer)
+    hold_out(features, outcomes, settings, _note, timer)
     print(f"one thread, timed: {time.perf_counter() - started_s:.1f} s by the clock; load {os.getloadavg()[0]:.1f}")
     for name in registry.parts_first(settings.algorithms):
         each_s = [took_s[name] for took_s in timer.fitted_s]
@@ -112,19 +120,25 @@ def main() -> None:
     print(f"longest chain: {before_s:.1f} s before, {after_s:.1f} s now")
     sizes = (timer.fold_bytes, timer.selector_bytes, timer.result_bytes)
     print("a fold {:.1f} MB, its selectors {:.1f} MB, what they chose {:.2f} MB".format(*(n / 1e6 for n in sizes)))
-    if options.no_ray:
-        return
-    set_n_threads(n_threads)
+
+
+def time_whole(
+    features: npt.NDArray[np.float32], outcomes: Outcomes, settings: ComparisonSettings, n_repeats: int
+) -> None:
+    """Time the whole here and on a cluster of this machine, interleaved, and print it."""
+    # 15 without this: beside other work on the machine, workers would wait where this process does not.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
+    set_n_threads(len(os.sched_getaffinity(0)))
     took_s: dict[str, list[float]] = {"local": [], "start": [], "ray": []}
-    for _ in range(options.repeats):
+    for _ in range(n_repeats):
         started_s = time.perf_counter()
-        local, _ = hold_out(features, pool.outcomes, settings, _note)
+        local, _ = hold_out(features, outcomes, settings, _note)
         took_s["local"].append(time.perf_counter() - started_s)
         started_s = time.perf_counter()
         with connected(None):
             took_s["start"].append(time.perf_counter() - started_s)
             started_s = time.perf_counter()
-            there, _ = hold_out(features, pool.outcomes, settings, _note, on_the_cluster)
+            there, _ = hold_out(features, outcomes, settings, _note, on_the_cluster)
             took_s["ray"].append(time.perf_counter() - started_s)
         _require_same(local, there)
         print(f"load {os.getloadavg()[0]:.1f}", file=sys.stderr)

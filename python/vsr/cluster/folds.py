@@ -7,7 +7,7 @@ from typing import Any
 from vsr._threads import set_n_threads
 from vsr.cluster.session import failure_of, living_nodes, require_ray
 from vsr.errors import ClusterError, VsrError
-from vsr.evaluation.fold_work import FoldResult, FoldTask, FoldWork, SelectorResult, TableResult, fit_each, table_result
+from vsr.evaluation.fold_work import Fit, FoldResult, FoldTask, FoldWork, TableResult, fit_each, table_result
 from vsr.selectors.base import TrainedSelector
 
 _MOST_RETRIES = 5  # nodes may be lost; a task that takes down every worker shall not do so for ever
@@ -47,23 +47,23 @@ def on_the_cluster(
 
     def promise(work: FoldWork, task: FoldTask) -> _Promised:
         given = shared[work], ray.put(task)
-        selectors = {}
 
-        def fit(name: str, parts: Sequence[Any]) -> Any:  # noqa: ANN401 -- references have no types here
-            trained, selectors[name] = to_fit.remote(*given, name, *parts)
-            return trained
+        def fit(name: str, parts: Sequence[list[Any]]) -> list[Any]:
+            return list(to_fit.remote(*given, name, *(trained for trained, _ in parts)))
 
+        fits = fit_each(work.settings.algorithms, work.outcomes.n_queries, fit)
+        selectors = {name: result for name, (_, result) in fits.items()}
         # Of what is not for use, only what combines it gets hold: the object store forgets it then.
-        trained = list(fit_each(work.settings.algorithms, work.outcomes.n_queries, fit).values())
-        return _Promised(to_table.remote(*given), selectors, trained if task.split is None else [])
+        trained = [selector for selector, _ in fits.values()] if task.is_for_use else []
+        return _Promised(to_table.remote(*given), selectors, trained)
 
     # What is for use takes longest, on all queries and with nothing spared: it starts first.
-    in_order = sorted(folds, key=lambda fold: fold[1].split is not None)
+    in_order = sorted(folds, key=lambda fold: not fold[1].is_for_use)
     promised = {task: promise(work, task) for work, task in in_order}
-    fits = waiting = [each for fold in promised.values() for each in fold.selectors.values()]
+    results = waiting = [each for fold in promised.values() for each in fold.selectors.values()]
     try:
         while waiting:
-            progress(f"{len(waiting)} fits on the cluster", len(fits) - len(waiting))
+            progress(f"{len(waiting)} fits on the cluster", len(results) - len(waiting))
             done, waiting = ray.wait(waiting)
             ray.get(done)  # a failure is known as soon as it is there
         for _, task in folds:
@@ -76,7 +76,7 @@ def on_the_cluster(
             raise cause from error
         raise ClusterError(f"the cluster failed ({failure_of(error)}); run it again") from error
     finally:
-        for each in fits:
+        for each in results:
             ray.cancel(each, force=True)
 
 
@@ -86,7 +86,7 @@ def _table(work: FoldWork, task: FoldTask) -> TableResult:
     return table_result(work.prepare(task))
 
 
-def _fit(work: FoldWork, task: FoldTask, name: str, *parts: TrainedSelector) -> tuple[TrainedSelector, SelectorResult]:
+def _fit(work: FoldWork, task: FoldTask, name: str, *parts: TrainedSelector) -> Fit:
     """Prepare a fold and train a selector on it."""
     set_n_threads(1)
     return work.fit(task, work.prepare(task), name, parts)

@@ -40,6 +40,11 @@ class FoldTask:
     split: int | None = None
     is_timed: bool = False
 
+    @property
+    def is_for_use(self) -> bool:
+        """Whether it trains on all rows."""
+        return self.split is None
+
 
 @dataclass(frozen=True, eq=False)
 class TableResult:
@@ -71,6 +76,9 @@ class SelectorResult:
     predictions: Predictions
     gain: float
     seconds: list[float]
+
+
+Fit = tuple[TrainedSelector, SelectorResult]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,21 +121,18 @@ class FoldWork:
     def prepare(self, task: FoldTask) -> Fold:
         """Train the table of a fold on the rows that it does not hold out, or on all for use."""
         settings, rows = self.settings, np.arange(self.outcomes.n_queries)
-        is_for_use = task.split is None
         return Fold.prepare(
             self.features,
             self.outcomes,
-            rows if is_for_use else np.setdiff1d(rows, task.test, assume_unique=True),
+            rows if task.is_for_use else np.setdiff1d(rows, task.test, assume_unique=True),
             task.test,
             settings.objective,
             settings.seed,
             settings.preferences,
-            settings.classifier if is_for_use else None,  # that of all queries is none of a fold
+            settings.classifier if task.is_for_use else None,  # that of all queries is none of a fold
         )
 
-    def fit(
-        self, task: FoldTask, fold: Fold, name: str, parts: Sequence[TrainedSelector]
-    ) -> tuple[TrainedSelector, SelectorResult]:
+    def fit(self, task: FoldTask, fold: Fold, name: str, parts: Sequence[TrainedSelector]) -> Fit:
         """Train a selector on a fold, and choose by it.
 
         Args:
@@ -139,10 +144,11 @@ class FoldWork:
         Raises:
             TrainingError: It cannot be trained.
         """
-        usual = {} if task.split is None else registry.algorithm(name).parameters_in_folds
+        usual = {} if task.is_for_use else registry.algorithm(name).parameters_in_folds
         selector = fold.table.train(name, parts, **{**usual, **self.settings.parameters.get(name, {})})
-        seconds = fold.time(selector) if task.is_timed else []
-        return selector, SelectorResult(fold.predict(selector), selector.gain, seconds)
+        predictions = fold.predict(selector)
+        # Behind the predictions: what came from elsewhere has been read once by then.
+        return selector, SelectorResult(predictions, selector.gain, fold.time(selector) if task.is_timed else [])
 
     def run(self, task: FoldTask, told: Callable[[str], None]) -> FoldResult:
         """Do all the work on a fold.
@@ -155,16 +161,15 @@ class FoldWork:
             TrainingError: A selector cannot be trained.
         """
         fold = self.prepare(task)
-        results: dict[str, SelectorResult] = {}
 
-        def fit(name: str, parts: Sequence[TrainedSelector]) -> TrainedSelector:
+        def fit(name: str, parts: Sequence[Fit]) -> Fit:
             told(f"{name}{task.place}")
-            selector, results[name] = self.fit(task, fold, name, parts)
-            return selector
+            return self.fit(task, fold, name, [part for part, _ in parts])
 
-        trained = fit_each(self.settings.algorithms, self.outcomes.n_queries, fit)
-        in_order = {name: results[name] for name in trained}
-        return FoldResult(table_result(fold), in_order, tuple(trained.values()) if task.split is None else ())
+        fits = fit_each(self.settings.algorithms, self.outcomes.n_queries, fit)
+        chosen = {name: result for name, (_, result) in fits.items()}
+        trained = tuple(selector for selector, _ in fits.values()) if task.is_for_use else ()
+        return FoldResult(table_result(fold), chosen, trained)
 
 
 def table_result(fold: Fold) -> TableResult:
