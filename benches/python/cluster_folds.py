@@ -62,7 +62,7 @@ class Timer:
                 took_s[name] = time.process_time() - started_s  # noqa: B023
                 return selector
 
-            trained = fit_each(work.settings.algorithms, work.outcomes.n_queries, fit)
+            trained = fit_each(work.settings.algorithms, work.n_train(task), fit)
             self.fitted_s.append(took_s)
             if len(self.fitted_s) == 1:
                 self.fold_bytes = _crossing(fold)

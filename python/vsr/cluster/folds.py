@@ -51,7 +51,7 @@ def on_the_cluster(
         def fit(name: str, parts: Sequence[list[Any]]) -> list[Any]:
             return list(to_fit.remote(*given, name, *(trained for trained, _ in parts)))
 
-        fits = fit_each(work.settings.algorithms, work.outcomes.n_queries, fit)
+        fits = fit_each(work.settings.algorithms, work.n_train(task), fit)
         selectors = {name: result for name, (_, result) in fits.items()}
         # Of what is not for use, only what combines it gets hold: the object store forgets it then.
         trained = [selector for selector, _ in fits.values()] if task.is_for_use else []

@@ -118,6 +118,10 @@ class FoldWork:
     outcomes: Outcomes
     settings: ComparisonSettings
 
+    def n_train(self, task: FoldTask) -> int:
+        """Number of rows that a fold trains on."""
+        return self.outcomes.n_queries - (0 if task.is_for_use else len(task.test))
+
     def prepare(self, task: FoldTask) -> Fold:
         """Train the table of a fold on the rows that it does not hold out, or on all for use."""
         settings, rows = self.settings, np.arange(self.outcomes.n_queries)
@@ -166,7 +170,7 @@ class FoldWork:
             told(f"{name}{task.place}")
             return self.fit(task, fold, name, [part for part, _ in parts])
 
-        fits = fit_each(self.settings.algorithms, self.outcomes.n_queries, fit)
+        fits = fit_each(self.settings.algorithms, self.n_train(task), fit)
         chosen = {name: result for name, (_, result) in fits.items()}
         trained = tuple(selector for selector, _ in fits.values()) if task.is_for_use else ()
         return FoldResult(table_result(fold), chosen, trained)
