@@ -28,7 +28,7 @@ def on_the_cluster(
     """Train every algorithm of every fold at a time, as an engine of `hold_out`; what combines others waits for them.
 
     Results are those of one process bit by bit. Connect first (`vsr.cluster.session.connected`). What is lost with its
-    node is computed again.
+    node is computed again; what still runs after a failure ends with the connection.
 
     Args:
         folds: what each shares with others, and what it is.
@@ -61,6 +61,8 @@ def on_the_cluster(
     in_order = sorted(folds, key=lambda fold: not fold[1].is_for_use)
     promised = {task: promise(work, task) for work, task in in_order}
     results = waiting = [each for fold in promised.values() for each in fold.selectors.values()]
+    # After a failure, nothing is cancelled: what runs ends with the connection, and Ray 2.60.0 ends the whole
+    # process where a task that is being cancelled completes at that moment.
     try:
         while waiting:
             progress(f"{len(waiting)} fits on the cluster", len(results) - len(waiting))
@@ -75,9 +77,6 @@ def on_the_cluster(
         if isinstance(cause, VsrError):
             raise cause from error
         raise ClusterError(f"the cluster failed ({failure_of(error)}); run it again") from error
-    finally:
-        for each in results:
-            ray.cancel(each, force=True)
 
 
 def _table(work: FoldWork, task: FoldTask) -> TableResult:
