@@ -1,1 +1,1 @@
-"""What outgrows one machine, on Ray: embedding, and the folds of a comparison. Only this room imports Ray."""
+"""What outgrows one machine, on Ray: embedding, and the fits of a comparison. Only this room imports Ray."""

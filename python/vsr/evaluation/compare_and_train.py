@@ -20,7 +20,7 @@ from vsr.embedding import Fingerprint
 from vsr.errors import TrainingError
 from vsr.evaluation.cross_validation import compared_rows, conclude, hold_out
 from vsr.evaluation.document import evaluation_document
-from vsr.evaluation.fold_work import FoldEngine, in_this_process, train_each
+from vsr.evaluation.fold_work import FoldEngine, fit_each, in_this_process
 from vsr.evaluation.held import CATEGORY_TABLE, Held
 from vsr.evaluation.held_reference import held_categories, held_models
 from vsr.evaluation.preparation import PreparedTraining, prepare_training
@@ -88,7 +88,7 @@ class TrainingSettings:
         artefact_format: how artefacts are written, as in `save_selectors`.
         keep_versions: write to a folder of its own, which becomes the current one, and keep so many of these; without
             it to the folder itself, unless that keeps versions already.
-        engine: what works on the folds.
+        engine: what works on the folds of the comparison, and trains on all queries for it.
         most_compared: more queries than these are compared on a random sample of so many; artefacts are trained on all.
     """
 
@@ -270,13 +270,14 @@ def _train(
 ) -> tuple[TrainedSelector, ...]:
     """Train without a comparison."""
     done = itertools.count()
+    table = _prepared(features, outcomes, settings)
 
-    def told(name: str) -> None:
+    def fit(name: str, parts: Sequence[TrainedSelector]) -> TrainedSelector:
         if progress is not None:
             progress(f"{name} on all queries", next(done), len(settings.algorithms))
+        return table.train(name, parts, **settings.parameters.get(name, {}))
 
-    table = _prepared(features, outcomes, settings)
-    return tuple(train_each(table, settings.algorithms, settings.parameters, told))
+    return tuple(fit_each(settings.algorithms, table.data.n_queries, fit).values())
 
 
 def _table_of_one(

@@ -13,8 +13,7 @@ from vsr.choice.objective import Objective, as_objective
 from vsr.data.categories import MISSING, category_shares
 from vsr.data.outcomes import Outcomes
 from vsr.errors import TrainingError
-from vsr.evaluation.fold import Fold
-from vsr.evaluation.fold_work import FoldEngine, FoldResult, FoldTask, FoldWork, in_this_process, train_all
+from vsr.evaluation.fold_work import FoldEngine, FoldResult, FoldTask, FoldWork, in_this_process
 from vsr.evaluation.held import CATEGORY_TABLE, JUDGED, Choices, FoldTraining, Held
 from vsr.evaluation.learning_curve import train_on_less
 from vsr.evaluation.results import CategorySource, Evaluation
@@ -169,7 +168,7 @@ def hold_out(
         outcomes: one row per query, in the same order.
         settings: what is compared, and how.
         progress: told what is being done, how many steps are done, and of how many.
-        engine: what works on the folds.
+        engine: what works on the folds, and trains on all.
 
     Raises:
         TrainingError: As in `cross_validate`.
@@ -193,13 +192,17 @@ def hold_out(
     groups = query_groups(split_features(rows).embeddings, outcomes.groups)
     assignments = _assignments(codes, groups, settings)
     n_folds = int(assignments[0].max()) + 1
-    tasks = [
-        FoldTask(split, np.flatnonzero(assignment == number), is_timed=split == 0)
-        for split, assignment in enumerate(assignments)
-        for number in range(n_folds)
+    n_tests = n_folds * len(assignments)
+    tests = [
+        (split, np.flatnonzero(each == number)) for split, each in enumerate(assignments) for number in range(n_folds)
     ]
-    n_in_folds = len(tasks) * len(names)
-    steps = n_in_folds + len(names)
+    tasks = [
+        FoldTask(f", fold {number} of {n_tests}", test, split, is_timed=split == 0)
+        for number, (split, test) in enumerate(tests, start=1)
+    ]
+    everything = np.arange(n_queries)
+    for_use = FoldTask(" on all queries", everything if sample is None else sample)
+    steps = (n_tests + 1) * len(names)
 
     def say(what: str, n_done: int) -> None:
         if progress is not None:
@@ -218,33 +221,22 @@ def hold_out(
     predicted_categories = np.stack([category_shares(np.full(n_queries, MISSING))] * len(assignments))
     trainings: list[list[FoldTraining]] = [[] for _ in assignments]
     accuracies = []
-    # Rivals are fitted here, and the classifier of all queries is none of a fold: neither goes to where folds are.
-    work = FoldWork(rows, outcomes, replace(settings, rivals=(), classifier=None))
-    for task, result in zip(tasks, engine(work, tasks, say), strict=True):
-        _take(result, choices, task.split, task.test)
-        predicted_categories[task.split, task.test] = result.categories
-        trainings[task.split].append(result.training)
-        for name, seconds in result.seconds.items():
-            choices[name].seconds += seconds
-        if result.classifier_accuracy is not None:
-            accuracies.append(result.classifier_accuracy)
-    everything = np.arange(n_queries)
-    fold = Fold.prepare(
-        all_rows,
-        all_outcomes,
-        np.arange(all_outcomes.n_queries),
-        everything if sample is None else sample,
-        settings.objective,
-        settings.seed,
-        settings.preferences,
-        settings.classifier,
-    )
-    done = itertools.count(n_in_folds)
-    trained = train_all(fold, settings, lambda name: say(f"{name} on all queries", next(done)), is_kept=True)
+    # Rivals are fitted here: they do not go to where folds are.
+    work = FoldWork(rows, outcomes, replace(settings, rivals=()))
+    on_all = work if sample is None else replace(work, features=all_rows, outcomes=all_outcomes)
+    results = engine([*((work, task) for task in tasks), (on_all, for_use)], say)
+    for (split, test), result in zip(tests, itertools.islice(results, len(tests)), strict=True):
+        _take(result, choices, split, test)
+        predicted_categories[split, test] = result.table.categories
+        trainings[split].append(result.table.training)
+        for name, selector in result.selectors.items():
+            choices[name].seconds += selector.seconds
+        if result.table.classifier_accuracy is not None:
+            accuracies.append(result.table.classifier_accuracy)
+    used = next(results)
     say("held-out table", steps)
-    on_all = FoldResult.of(fold, trained, is_timed=False)
     deployed = no_choices(1, kept)
-    _take(on_all, deployed, 0, everything)
+    _take(used, deployed, 0, everything)
     held = Held(
         outcomes=outcomes,
         codes=codes,
@@ -254,15 +246,15 @@ def hold_out(
         choices=choices,
         deployed=deployed,
         groups=groups,
-        deployed_training=on_all.training,
-        deployed_categories=on_all.categories,
+        deployed_training=used.table.training,
+        deployed_categories=used.table.categories,
         n_folds=n_folds,
-        recommended=on_all.judged,
+        recommended=used.judged,
         classifier_accuracy=float(np.mean(accuracies)) if accuracies else None,
         sample=sample,
         n_sampled_from=all_outcomes.n_queries,
     )
-    return held, tuple(trained)
+    return held, used.trained
 
 
 def _sample(n_queries: int, settings: ComparisonSettings) -> IntArray | None:
@@ -287,10 +279,10 @@ def require_cost(objective: Objective, outcomes: Outcomes) -> None:
 
 def _take(result: FoldResult, into: dict[str, Choices], split: int, rows: IntArray) -> None:
     """Take over what every method chose for some rows; the judged one is one of them once more."""
-    into[CATEGORY_TABLE].take(split, rows, result.table)
-    for name, predictions in result.predictions.items():
-        into[name].take(split, rows, predictions)
-    into[JUDGED].take(split, rows, result.predictions[result.judged])
+    into[CATEGORY_TABLE].take(split, rows, result.table.predictions)
+    for name, selector in result.selectors.items():
+        into[name].take(split, rows, selector.predictions)
+    into[JUDGED].take(split, rows, result.selectors[result.judged].predictions)
 
 
 def _names(algorithms: Sequence[str]) -> tuple[str, ...]:

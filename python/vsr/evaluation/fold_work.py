@@ -1,8 +1,12 @@
-"""The work on one fold, as a task that needs nothing of the others: this process does it, or who else is asked to."""
+"""The work on folds, in parts that need nothing of each other but the parts of what combines others.
 
+This process does them one after the other, or who else is asked to does them at a time.
+"""
+
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +20,8 @@ from vsr.evaluation.settings import ComparisonSettings
 from vsr.prior.category_means import FloatArray, IntArray
 from vsr.selectors import registry
 from vsr.selectors.base import TrainedSelector
-from vsr.training.trainer import Trainer
+
+FittedT = TypeVar("FittedT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +29,56 @@ class FoldTask:
     """A fold to work on.
 
     Attributes:
-        split: which split it belongs to.
-        test: rows that it holds out; it trains on all others.
+        place: what it is called behind the name of an algorithm.
+        test: rows to choose for.
+        split: which split it belongs to; None for the training on all rows, whose selectors are for use.
         is_timed: whether single choices are timed.
     """
 
-    split: int
+    place: str
     test: IntArray
-    is_timed: bool
+    split: int | None = None
+    is_timed: bool = False
+
+    @property
+    def is_for_use(self) -> bool:
+        """Whether it trains on all rows."""
+        return self.split is None
+
+
+@dataclass(frozen=True, eq=False)
+class TableResult:
+    """What a fold gives before any selector is trained.
+
+    Attributes:
+        predictions: by the means in the category.
+        categories: (n_test, 15) shares of the predicted categories.
+        training: the training part.
+        classifier_accuracy: of the category classifier; None where there is none.
+    """
+
+    predictions: Predictions
+    categories: FloatArray
+    training: FoldTraining
+    classifier_accuracy: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class SelectorResult:
+    """What a selector chose for the rows that a fold holds out.
+
+    Attributes:
+        predictions: what it predicts of them.
+        gain: of its choices out of fold, inside the training part.
+        seconds: of single choices; none where they are not timed.
+    """
+
+    predictions: Predictions
+    gain: float
+    seconds: list[float]
+
+
+Fit = tuple[TrainedSelector, SelectorResult]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,41 +86,27 @@ class FoldResult:
     """What every method chose for the rows that a fold holds out.
 
     Attributes:
-        table: by the means in the category.
-        predictions: by each selector, in the order in which they were trained.
-        judged: the selector that the training part recommends.
-        categories: (n_test, 15) shares of the predicted categories.
-        training: the training part.
-        seconds: of single choices, by selector; none where they are not timed.
-        classifier_accuracy: of the category classifier; None where there is none.
+        table: what the fold gives without a selector.
+        selectors: by each selector, those that combine others last.
+        trained: the selectors in the same order, where they are for use.
     """
 
-    table: Predictions
-    predictions: dict[str, Predictions]
-    judged: str
-    categories: FloatArray
-    training: FoldTraining
-    seconds: dict[str, list[float]]
-    classifier_accuracy: float | None
+    table: TableResult
+    selectors: Mapping[str, SelectorResult]
+    trained: tuple[TrainedSelector, ...] = ()
 
-    @classmethod
-    def of(cls, fold: Fold, trained: Sequence[TrainedSelector], *, is_timed: bool) -> "FoldResult":
-        """Choose by what was trained."""
-        classifier = fold.table.classifier
-        return cls(
-            table=fold.predict_by_table(),
-            predictions={selector.name: fold.predict(selector) for selector in trained},
-            judged=_best_of(trained).name,
-            categories=category_shares(fold.predicted_categories),
-            training=fold.training,
-            seconds={selector.name: fold.time(selector) for selector in trained} if is_timed else {},
-            classifier_accuracy=None if classifier is None else classifier.accuracy,
-        )
+    @property
+    def judged(self) -> str:
+        """The selector that the training part recommends: what combines the others, else what gains most out of fold.
+
+        Both are known from the training queries alone.
+        """
+        return max(self.selectors, key=lambda name: (registry.algorithm(name).combines, self.selectors[name].gain))
 
 
 @dataclass(frozen=True, eq=False)
 class FoldWork:
-    """What all folds share.
+    """What folds share.
 
     Attributes:
         features: (n_queries, n_features) float32.
@@ -85,93 +118,107 @@ class FoldWork:
     outcomes: Outcomes
     settings: ComparisonSettings
 
-    def run(self, task: FoldTask, told: Callable[[str], None] = lambda _name: None) -> FoldResult:
-        """Train on the other rows, and choose for those of the fold.
+    def n_train(self, task: FoldTask) -> int:
+        """Number of rows that a fold trains on."""
+        return self.outcomes.n_queries - (0 if task.is_for_use else len(task.test))
+
+    def prepare(self, task: FoldTask) -> Fold:
+        """Train the table of a fold on the rows that it does not hold out, or on all for use."""
+        settings, rows = self.settings, np.arange(self.outcomes.n_queries)
+        return Fold.prepare(
+            self.features,
+            self.outcomes,
+            rows if task.is_for_use else np.setdiff1d(rows, task.test, assume_unique=True),
+            task.test,
+            settings.objective,
+            settings.seed,
+            settings.preferences,
+            settings.classifier if task.is_for_use else None,  # that of all queries is none of a fold
+        )
+
+    def fit(self, task: FoldTask, fold: Fold, name: str, parts: Sequence[TrainedSelector]) -> Fit:
+        """Train a selector on a fold, and choose by it.
 
         Args:
             task: the fold.
-            told: told the name of every selector before it is trained.
+            fold: the same, prepared.
+            name: registry name.
+            parts: selectors of the same fold, for an algorithm that combines them.
+
+        Raises:
+            TrainingError: It cannot be trained.
+        """
+        usual = {} if task.is_for_use else registry.algorithm(name).parameters_in_folds
+        selector = fold.table.train(name, parts, **{**usual, **self.settings.parameters.get(name, {})})
+        predictions = fold.predict(selector)
+        # Behind the predictions: what came from elsewhere has been read once by then.
+        return selector, SelectorResult(predictions, selector.gain, fold.time(selector) if task.is_timed else [])
+
+    def run(self, task: FoldTask, told: Callable[[str], None]) -> FoldResult:
+        """Do all the work on a fold.
+
+        Args:
+            task: the fold.
+            told: told every selector, and where, before it is trained.
 
         Raises:
             TrainingError: A selector cannot be trained.
         """
-        settings = self.settings
-        train = np.setdiff1d(np.arange(self.outcomes.n_queries), task.test, assume_unique=True)
-        fold = Fold.prepare(
-            self.features, self.outcomes, train, task.test, settings.objective, settings.seed, settings.preferences
-        )
-        return FoldResult.of(fold, train_all(fold, settings, told), is_timed=task.is_timed)
+        fold = self.prepare(task)
+
+        def fit(name: str, parts: Sequence[Fit]) -> Fit:
+            told(f"{name}{task.place}")
+            return self.fit(task, fold, name, [part for part, _ in parts])
+
+        fits = fit_each(self.settings.algorithms, self.n_train(task), fit)
+        chosen = {name: result for name, (_, result) in fits.items()}
+        trained = tuple(selector for selector, _ in fits.values()) if task.is_for_use else ()
+        return FoldResult(table_result(fold), chosen, trained)
 
 
-FoldEngine = Callable[[FoldWork, Sequence[FoldTask], Callable[[str, int], None]], Iterator[FoldResult]]
+def table_result(fold: Fold) -> TableResult:
+    """Choose by the means in the category alone."""
+    classifier = fold.table.classifier
+    return TableResult(
+        predictions=fold.predict_by_table(),
+        categories=category_shares(fold.predicted_categories),
+        training=fold.training,
+        classifier_accuracy=None if classifier is None else classifier.accuracy,
+    )
+
+
+FoldEngine = Callable[[Sequence[tuple[FoldWork, FoldTask]], Callable[[str, int], None]], Iterator[FoldResult]]
 """Works on folds and gives the results in their order; it says what is being done, and how many fits are done."""
 
 
 def in_this_process(
-    work: FoldWork, tasks: Sequence[FoldTask], progress: Callable[[str, int], None]
+    folds: Sequence[tuple[FoldWork, FoldTask]], progress: Callable[[str, int], None]
 ) -> Iterator[FoldResult]:
     """Work on one fold after the other."""
-    n_done = 0
-    for number, task in enumerate(tasks, start=1):
-
-        def told(name: str, number: int = number) -> None:
-            nonlocal n_done
-            progress(f"{name}, fold {number} of {len(tasks)}", n_done)
-            n_done += 1
-
-        yield work.run(task, told)
+    done = itertools.count()
+    for work, task in folds:
+        yield work.run(task, lambda what: progress(what, next(done)))
 
 
-def train_all(
-    fold: Fold, settings: ComparisonSettings, told: Callable[[str], None], *, is_kept: bool = False
-) -> list[TrainedSelector]:
-    """Train every selector of a comparison on a training part, those that combine others last.
+def fit_each(
+    algorithms: Sequence[str], n_queries: int, fit: Callable[[str, Sequence[FittedT]], FittedT]
+) -> dict[str, FittedT]:
+    """Fit algorithms, those that combine others behind their parts.
 
     Args:
-        fold: the training part.
-        settings: what is compared, and how.
-        told: told the name of each before it is trained.
-        is_kept: whether the selectors are for use, and not for this fold alone.
-    """
-    parameters = {
-        name: ({} if is_kept else dict(registry.algorithm(name).parameters_in_folds))
-        | dict(settings.parameters.get(name, {}))
-        for name in settings.algorithms
-    }
-    return train_each(fold.table, settings.algorithms, parameters, told)
-
-
-def train_each(
-    table: Trainer, algorithms: Sequence[str], parameters: Mapping[str, Mapping[str, Any]], told: Callable[[str], None]
-) -> list[TrainedSelector]:
-    """Train selectors on one table, those that combine others last.
-
-    Args:
-        table: what they are trained on.
         algorithms: registry names.
-        parameters: of each, where there are any.
-        told: told the name of each before it is trained.
+        n_queries: that are trained on: of many, what keeps all features is fitted behind the others.
+        fit: fits one, from what it gave for the parts of this one.
+
+    Returns:
+        What `fit` gave, by algorithm, those that combine others last.
     """
     names = registry.parts_first(algorithms)
-    trained: dict[str, TrainedSelector] = {}
-    for name in _fitting_order(names, table.data.n_queries):
-        told(name)
-        parts = [trained[part] for part in names if part in trained]
-        trained[name] = table.train(name, parts, **parameters.get(name, {}))
-    return [trained[name] for name in names]
-
-
-def _fitting_order(names: Sequence[str], n_queries: int) -> list[str]:
-    """Order algorithms as they are to be fitted: of many queries, what keeps all features comes behind the others."""
-    if n_queries <= MOST_ROWS_IN_MEMORY:
-        return list(names)
-    algorithms = {name: registry.algorithm(name) for name in names}
-    return sorted(names, key=lambda name: (algorithms[name].combines, algorithms[name].keeps_features))
-
-
-def _best_of(selectors: Sequence[TrainedSelector]) -> TrainedSelector:
-    """Give the selector to use: one that combines the others, else the one whose choices gain most out of fold.
-
-    Both are known from the training queries alone.
-    """
-    return max(selectors, key=lambda selector: (registry.algorithm(selector.name).combines, selector.gain))
+    combines = {name: registry.algorithm(name).combines for name in names}
+    order = list(names)
+    if n_queries > MOST_ROWS_IN_MEMORY:
+        order.sort(key=lambda name: (combines[name], registry.algorithm(name).keeps_features))
+    fitted: dict[str, FittedT] = {}
+    for name in order:
+        fitted[name] = fit(name, [fitted[part] for part in names if combines[name] and not combines[part]])
+    return {name: fitted[name] for name in names}

@@ -105,6 +105,13 @@ class KnnPredictor(Predictor):
         for name in ("measured", "residual"):
             object.__setattr__(self, name, _read_only(getattr(self, name)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process, the index as what it is made of: it lies in the core."""
+        engine = self.index.engine
+        made_of = {"features": self.features, "engine": engine} if engine != "flat" else self.index.parts()
+        others = (self.setting, self.measured, self.residual, self.best, self.queries, self.weights)
+        return _received, (made_of, self.n_features, *others)
+
     def predicted_residuals(self, features: Features, prior: FloatArray) -> FloatArray:  # noqa: ARG002 -- residuals say it all
         """Predict residuals: (n, n_features) float32 -> (n, n_models) float64."""
         return _shrunk(*weighted_sums(*self.neighbours(features), self.residual), self.setting.shrinkage)
@@ -344,6 +351,24 @@ def _mapped(fields: Fields, own: Fields, context: FileContext) -> KnnPredictor:
     )
 
 
+def _received(
+    made_of: dict[str, Any],
+    n_features: int,
+    setting: KnnSetting,
+    measured: FloatArray,
+    residual: FloatArray,
+    best: IntArray,
+    queries: Sequence[str],
+    weights: FloatArray | None,
+) -> KnnPredictor:
+    """Put together what came from another process, its arrays where they lie."""
+    if "engine" in made_of:
+        index = KnnIndex(made_of["features"], len(CATEGORIES), made_of["engine"])
+    else:
+        index = KnnIndex.of_parts(n_features=n_features, **{name: _read_only(made_of[name]) for name in made_of})
+    return KnnPredictor(setting, measured, residual, best, queries, index, weights)
+
+
 def _vote(record: dict[str, Any]) -> float:
     """What a row's vote for its best model counts, in a file of the documented fields: its `quality`, else 1."""
     quality = record.get("quality")
@@ -362,7 +387,7 @@ def _best_models(fields: Fields) -> list[str]:
     return [str(name) for name in names]
 
 
-def _read_only(values: FloatArray) -> FloatArray:
+def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     view = np.ascontiguousarray(values).view()
     view.flags.writeable = False
     return view

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -115,6 +115,11 @@ class SvmPredictor(Predictor):
         """Put the parts together, as they come from a fit or from an artefact."""
         machine = SupportVectors(vectors, coefficients, biases, setting.kernel, setting.gamma or 1.0)
         return cls(setting, vectors, coefficients, biases, usual_decision, machine, fitted)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process without the machine, which lies in the core and is made again there."""
+        made_of = (self.setting, self.vectors, self.coefficients, self.biases, self.usual_decision, self.fitted)
+        return SvmPredictor.assemble, made_of
 
     @property
     def notes(self) -> tuple[str, ...]:

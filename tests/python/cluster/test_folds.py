@@ -1,5 +1,6 @@
 """The folds of a comparison on a real cluster: the local result bit by bit."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignor
 
 def test_what_cannot_be_trained_is_said_in_the_words_of_one_process(two_nodes: Any) -> None:
     pool = planted_pool(60)
-    settings = ComparisonSettings(("knn",), splits=1, parameters={"knn": {"k": 0}})
+    # What combines the one that fails has its error, too.
+    settings = ComparisonSettings(("kmeans", "knn", "stacking"), splits=1, parameters={"knn": {"k": 0}})
     with pytest.raises(TrainingError) as local:
         hold_out(pool.features, pool.outcomes, settings)
     with connected(two_nodes.address), pytest.raises(TrainingError) as there:
         hold_out(pool.features, pool.outcomes, settings, engine=on_the_cluster)
     assert str(there.value) == str(local.value)
+    assert type(there.value) is type(local.value)
 
 
 def test_the_command_says_and_writes_the_same(
@@ -32,14 +35,32 @@ def test_the_command_says_and_writes_the_same(
     records: Path,  # noqa: F811
     tmp_path: Path,
     vsr_train: Command,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    flags = ("--data-file", records, "--splits", "2", "--algorithm", "knn", "--algorithm", "mlp", "--json", "-q")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    flags = (
+        "--data-file",
+        records,
+        "--splits",
+        "2",
+        "--algorithm",
+        "knn",
+        "--algorithm",
+        "mlp",
+        "--algorithm",
+        "stacking",
+        "--json",
+        "-q",
+    )
     small = ("--use-fallback", "--embedding-dim", "32", "--mlp-hidden-layers", "8")
     local = vsr_train("train", *flags, *small, "--output-dir", tmp_path / "local")
     ray = ("--engine", "ray", "--ray-address", two_nodes.address)
     there = vsr_train("train", *flags, *small, "--output-dir", tmp_path / "ray", *ray)
     assert (local.code, there.code, there.err) == (0, 0, local.err)
     assert without_times(there.json, "ray") == without_times(local.json, "local")
+    for name in ("knn_model.json", "mlp_model.json", "stacking_model.json"):
+        ours, theirs = (json.loads((tmp_path / folder / name).read_text()) for folder in ("local", "ray"))
+        assert without_times(theirs, "ray") == without_times(ours, "local")
 
 
 def without_times(document: Any, folder: str) -> Any:
@@ -57,25 +78,33 @@ def without_times(document: Any, folder: str) -> Any:
 
 # Last: a connection that is made while the dead node still counts as alive may be made to that one, since both have the
 # address of this machine, and end the process.
-def test_a_node_that_dies_costs_no_fold(two_nodes: Any) -> None:
+def test_a_node_that_dies_costs_nothing(two_nodes: Any) -> None:
     pool = planted_pool(150)
     settings = ComparisonSettings(
-        ("knn", "kmeans", "mlp"), splits=2, folds=4, parameters={"mlp": {"hidden_layers": [4]}}
+        ("knn", "kmeans", "svm", "mlp", "stacking"), splits=2, folds=4, parameters={"mlp": {"hidden_layers": [4]}}
     )
     local, trained = hold_out(pool.features, pool.outcomes, settings)
     said: list[tuple[str, int, int]] = []
 
-    def kill_after_one_fold(what: str, n_done: int, n_steps: int) -> None:
-        if len(said) == 1:
+    def kill_half_way(what: str, n_done: int, n_steps: int) -> None:
+        if n_done == 22:
             two_nodes.remove_node(next(iter(two_nodes.worker_nodes)), allow_graceful=False)
         said.append((what, n_done, n_steps))
 
     with connected(two_nodes.address):
-        held, there = hold_out(pool.features, pool.outcomes, settings, kill_after_one_fold, on_the_cluster)
-    assert said[:2] == [("fold 1 of 8", 0, 27), ("fold 2 of 8", 3, 27)]
-    assert said[-2:] == [("mlp on all queries", 26, 27), ("held-out table", 27, 27)]
-    for name, choices in local.choices.items():
-        for field in ("given", "predicted", "given_scores", "predicted_scores"):
-            np.testing.assert_array_equal(getattr(held.choices[name], field), getattr(choices, field))
+        held, there = hold_out(pool.features, pool.outcomes, settings, kill_half_way, on_the_cluster)
+    fits = [(f"{45 - n_done} fits on the cluster", n_done, 45) for n_done in range(45)]
+    assert said == [*fits, ("held-out table", 45, 45)]
+    for name in local.choices:
+        for ours, theirs in (
+            (local.choices[name], held.choices[name]),
+            (local.deployed[name], held.deployed[name]),
+        ):
+            for field in ("given", "predicted", "given_scores", "predicted_scores"):
+                np.testing.assert_array_equal(getattr(theirs, field), getattr(ours, field))
     np.testing.assert_array_equal(held.predicted_categories, local.predicted_categories)
-    assert [selector.slope for selector in there] == [selector.slope for selector in trained]
+    assert held.recommended == local.recommended
+    # Read when the cluster is gone: what lay in its store must still be there.
+    for ours, theirs in zip(trained, there, strict=True):
+        assert theirs.name == ours.name
+        np.testing.assert_array_equal(theirs.scores(pool.features), ours.scores(pool.features))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,21 @@ def test_it_is_a_selector(name: str, planted: Pool, trained: Callable[[str], Tra
     assert selector.models == planted.outcomes.models
     assert selector.n_features == DIM + len(CATEGORIES)
     assert selector.is_trained
+
+
+def test_it_is_the_same_in_another_process(
+    name: str, trained: Callable[[str], TrainedSelector], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    selector = trained(name)
+    there = pickle.loads(pickle.dumps(selector))
+    unseen = planted_pool(50, seed=1)
+    np.testing.assert_array_equal(there.scores(unseen.features), selector.scores(unseen.features))
+    for each, folder in ((selector, "here"), (there, "there")):
+        (tmp_path / folder).mkdir()
+        save_selector(each, tmp_path / folder, artefact_format="binary")
+    for file in (tmp_path / "here").iterdir():
+        assert (tmp_path / "there" / file.name).read_bytes() == file.read_bytes()
 
 
 def test_scores_are_float64_in_the_unit_interval(name: str, trained: Callable[[str], TrainedSelector]) -> None:

@@ -1,6 +1,7 @@
 """KNN against loops over all training queries."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +111,15 @@ def test_both_engines_find_the_same_neighbours() -> None:
     ]
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+def test_a_tree_goes_to_another_process_as_its_rows() -> None:
+    data = examples_of(planted_pool(60))
+    fitted = Knn.of(index="ball-tree").fit(data, KnnSetting(10, 5.0, 4.0), 0)
+    there = pickle.loads(pickle.dumps(fitted))
+    assert there.index.engine == "ball-tree"
+    for ours, theirs in zip(fitted.neighbours(data.features), there.neighbours(data.features), strict=True):
+        np.testing.assert_array_equal(theirs, ours)
 
 
 def test_a_sweep_gives_what_single_fits_give() -> None:
