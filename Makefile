@@ -73,7 +73,7 @@ bench: setup ## run the benchmarks that need no other library
 	$(BIN)/python benches/python/choice_speed.py
 	$(BIN)/python benches/python/artefact_loading.py
 
-peers: $(PEERS)/.built ## make .venv-peers with torch, scikit-learn, faiss and onnxruntime (gigabytes)
+peers: $(PEERS)/.built ## make .venv-peers with torch, onnxruntime, llama.cpp and others (gigabytes; llama.cpp compiles for minutes)
 
 bench-peers: peers ## compare with peers in 40 minutes and write the tables in benches/README.md; QUICK=1 only tries
 	cargo build --release --locked --example stock_candle
