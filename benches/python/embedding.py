@@ -7,8 +7,8 @@
     .venv-peers/bin/python benches/python/embedding.py --models qwen3-0.6b --dtype int8 --peers llama.cpp-q8_0
 
 Everybody embeds the same tokens of the same model in turn, in one run (ours, torch, onnxruntime, candle, ours, ...).
-The table gives medians and ratios; the goal is at most 1.0 times torch in float32. Ours, candle and llama.cpp run on --threads;
-the others on the better of one thread and --threads, found before each row. All compute in float32 unless
+The table gives medians and ratios; the goal is at most 1.0 times torch in float32. Ours, candle and llama.cpp run on
+--threads; the others on the better of one thread and --threads, found before each row. All compute in float32 unless
 --dtype or a peer's name says otherwise; ours keeps weights in the type of their file, bfloat16 for Qwen3. The texts of
 a batch have one length, so nobody pads. A run is one forward and the pooling; texts are tokens already,
 but for sentence-transformers, whose `encode` cuts them.
