@@ -53,7 +53,7 @@ def _encoder(model: str, minutes: float) -> Part:
 
 
 _BFLOAT16 = "embedding.py --models qwen3-0.6b --dtype bfloat16 --peers ours-float32 torch-bfloat16"
-_INT8 = "embedding.py --models qwen3-0.6b --dtype int8 --peers ours-float32 ours-bfloat16 llama.cpp-q8_0"
+_INT8 = "embedding.py --models qwen3-0.6b --dtype int8 --peers ours-bfloat16 llama.cpp-q8_0"
 # Those that take long come last: who stops in the middle has most tables.
 PARTS = (
     Part(
@@ -69,7 +69,7 @@ PARTS = (
     _encoder("bert-base", 4),
     _encoder("embeddinggemma-300m", 4),
     Part("bfloat16", _BFLOAT16, f"{_BFLOAT16} --shapes 1x16 --rounds 1", 3, ("torch", "transformers")),
-    Part("int8", _INT8, f"{_INT8} --shapes 1x16 --rounds 1", 4, ("llama-cpp-python",)),
+    Part("int8", f"{_INT8} --rounds 3", f"{_INT8} --shapes 1x16 --rounds 1", 4, ("llama-cpp-python",)),
     Part(
         "fits",
         "selection_speed.py --only kmeans svm mlp",
