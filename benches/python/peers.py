@@ -1,4 +1,4 @@
-"""Run every comparison with peers, and write its table: torch, onnxruntime, sentence-transformers, faiss, scikit-learn.
+"""Run every comparison with peers, and write its table: torch, onnxruntime, llama.cpp, faiss, scikit-learn and others.
 
     make bench-peers [QUICK=1] [PEERS=folder of an environment]
     .venv-peers/bin/python benches/python/peers.py [--quick] [--only knn minilm] [--readme FILE]
@@ -53,6 +53,7 @@ def _encoder(model: str, minutes: float) -> Part:
 
 
 _BFLOAT16 = "embedding.py --models qwen3-0.6b --dtype bfloat16 --peers ours-float32 torch-bfloat16"
+_INT8 = "embedding.py --models qwen3-0.6b --dtype int8 --peers ours-bfloat16 llama.cpp-q8_0"
 # Those that take long come last: who stops in the middle has most tables.
 PARTS = (
     Part(
@@ -67,7 +68,8 @@ PARTS = (
     _encoder("minilm", 1.5),
     _encoder("bert-base", 4),
     _encoder("embeddinggemma-300m", 4),
-    Part("bfloat16", _BFLOAT16, f"{_BFLOAT16} --shapes 1x16 --rounds 1", 4, ("torch", "transformers")),
+    Part("bfloat16", _BFLOAT16, f"{_BFLOAT16} --shapes 1x16 --rounds 1", 3, ("torch", "transformers")),
+    Part("int8", f"{_INT8} --rounds 3", f"{_INT8} --shapes 1x16 --rounds 1", 4, ("llama-cpp-python",)),
     Part(
         "fits",
         "selection_speed.py --only kmeans svm mlp",
@@ -75,7 +77,7 @@ PARTS = (
         8,
         ("scikit-learn", "numpy"),
     ),
-    _encoder("qwen3-0.6b", 12),
+    _encoder("qwen3-0.6b", 9),
 )
 
 
