@@ -261,7 +261,7 @@ def _kill_while_saving(trained: Path, folder: Path, n_kills: int) -> None:
             seen["old" if now == before else "new"] += 1
         before = now
     left = sum(each.name.endswith(".tmp") for each in folder.iterdir())
-    print(f"a save takes {save_s:.1f} s; killed {n_kills} times: whole each time, {seen}; {left} .tmp left", file=sys.stderr)
+    print(f"killed {n_kills} times in saves of {save_s:.1f} s: always whole, {seen}; {left} .tmp left", file=sys.stderr)
 
 
 def _first_quality(folder: Path) -> float:

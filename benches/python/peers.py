@@ -4,8 +4,9 @@
     .venv-peers/bin/python benches/python/peers.py [--quick] [--only knn minilm] [--readme FILE]
 
 Each part is a run of one script of this folder; what it prints becomes its table in benches/README.md as soon as it
-ends, with date, machine, load and versions; tables of other processors stay. A part that fails leaves its old table, the
-others go on, and the exit code is 1. `--quick` runs small shapes once, to see that everything works, and writes only where `--readme` says so.
+ends, with date, machine, load and versions; tables of other processors stay. A part that fails leaves its old table,
+the others go on, and the exit code is 1. `--quick` runs small shapes once, to see that everything works, and writes
+only where `--readme` says so.
 """
 
 import argparse

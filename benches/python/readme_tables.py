@@ -84,7 +84,7 @@ def machine() -> str:
 
 
 def processor() -> str:
-    """Name the processor, on Linux with the widest of its instructions for products: names of virtual ones say little."""
+    """Name the processor, on Linux with the widest of its instructions: names of virtual ones say little."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

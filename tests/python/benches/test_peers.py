@@ -78,9 +78,9 @@ def test_a_part_writes_its_table_with_what_it_was_measured_on(run, readme):
 
 def test_a_table_keeps_the_figures_of_other_processors(run, module, monkeypatch, readme):
     tables = module("readme_tables")
-    for name, script in (("A 1 with AMX", "print('first')"), ("A 10", "print('other')"), ("A 1 with AMX", "print('again')")):
+    for name, said in (("A 1 with AMX", "first"), ("A 10", "other"), ("A 1 with AMX", "again")):
         monkeypatch.setattr(tables, "processor", lambda name=name: name)
-        assert run({"two": script}, "--readme", readme) == 0
+        assert run({"two": f"print('{said}')"}, "--readme", readme) == 0
     table = readme.read_text().partition("<!-- table: two -->\n")[2].partition("\n<!-- end -->")[0]
     words, figures = table.split("\n\n")[::2], table.split("\n\n")[1::2]
     assert figures == ["again", "other"]

@@ -105,6 +105,6 @@ def test_a_node_that_dies_costs_nothing(two_nodes: Any) -> None:
     np.testing.assert_array_equal(held.predicted_categories, local.predicted_categories)
     assert held.recommended == local.recommended
     # Read when the cluster is gone: what lay in its store must still be there.
-    for ours, theirs in zip(trained, there, strict=True):
-        assert theirs.name == ours.name
-        np.testing.assert_array_equal(theirs.scores(pool.features), ours.scores(pool.features))
+    for own, received in zip(trained, there, strict=True):
+        assert received.name == own.name
+        np.testing.assert_array_equal(received.scores(pool.features), own.scores(pool.features))
