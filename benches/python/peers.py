@@ -5,8 +5,8 @@
 
 Each part is a run of one script of this folder; what it prints becomes its table in benches/README.md as soon as it
 ends, with date, machine, load and versions; tables of other processors stay. A part that fails leaves its old table,
-the others go on, and the exit code is 1. `--quick` runs small shapes once, to see that everything works, and writes
-only where `--readme` says so.
+the others go on, and the exit code is 1; one that the processor has no instructions for is skipped. `--quick` runs
+small shapes once, to see that everything works, and writes only where `--readme` says so.
 """
 
 import argparse
@@ -39,6 +39,7 @@ class Part:
         quick: The same of the smoke run.
         minutes: How long it should take at most on two quiet cores.
         peers: Distributions and crates whose versions belong to the table.
+        needs: The extension of the processor without which there is nothing to measure; empty for none.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Part:
     quick: str
     minutes: float
     peers: tuple[str, ...]
+    needs: str = ""
 
 
 def _encoder(model: str, minutes: float) -> Part:
@@ -69,7 +71,7 @@ PARTS = (
     _encoder("minilm", 1.5),
     _encoder("bert-base", 4),
     _encoder("embeddinggemma-300m", 4),
-    Part("bfloat16", _BFLOAT16, f"{_BFLOAT16} --shapes 1x16 --rounds 1", 3, ("torch", "transformers")),
+    Part("bfloat16", _BFLOAT16, f"{_BFLOAT16} --shapes 1x16 --rounds 1", 3, ("torch", "transformers"), "avx512_bf16"),
     Part("int8", f"{_INT8} --rounds 3", f"{_INT8} --shapes 1x16 --rounds 1", 4, ("llama-cpp-python",)),
     Part(
         "fits",
@@ -125,6 +127,9 @@ def main() -> None:
     summary, failed, total_s = [], [], 0.0
     for part in PARTS:
         if arguments.only and part.name not in arguments.only:
+            continue
+        if part.needs and part.needs not in readme_tables.processor_flags():
+            summary.append(f"{part.name:20} skipped: this processor has no {part.needs}")
             continue
         command = part.quick if arguments.quick else part.command
         print(f"\n{part.name}: {command}", file=sys.stderr)

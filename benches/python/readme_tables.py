@@ -85,15 +85,22 @@ def machine() -> str:
 
 def processor() -> str:
     """Name the processor, on Linux with the widest of its instructions: names of virtual ones say little."""
+    name = _cpuinfo().get("model name") or platform.processor() or platform.machine()
+    widest = [shown for flag, shown in _INSTRUCTIONS.items() if flag in processor_flags()][:1]
+    return f"{name} with {widest[0]}" if widest else name
+
+
+def processor_flags() -> set[str]:
+    """Give the extensions of the processor by Linux's names; none elsewhere."""
+    return set(_cpuinfo().get("flags", "").split())
+
+
+def _cpuinfo() -> dict[str, str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    values = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in lines}
-    name = values.get("model name") or platform.processor() or platform.machine()
-    flags = set(values.get("flags", "").split())
-    widest = [shown for flag, shown in _INSTRUCTIONS.items() if flag in flags][:1]
-    return f"{name} with {widest[0]}" if widest else name
+    return {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in lines}
 
 
 def version(distribution: str) -> str:

@@ -42,11 +42,12 @@ def run(module, monkeypatch, tmp_path):
     """Run the program on parts that are scripts of a line, and give its exit code."""
     peers = module("peers")
 
-    def run(scripts, *arguments):
+    def run(scripts, *arguments, needs={}):  # noqa: B006 -- nobody writes to it
         parts = []
         for name, script in scripts.items():
             (tmp_path / f"{name}.py").write_text(script)
-            parts.append(peers.Part(name, f"{name}.py 'full run'", f"{name}.py quick", 1, ("numpy", "candle-core")))
+            command, quick = f"{name}.py 'full run'", f"{name}.py quick"
+            parts.append(peers.Part(name, command, quick, 1, ("numpy", "candle-core"), needs.get(name, "")))
         monkeypatch.setattr(peers, "FOLDER", tmp_path)
         monkeypatch.setattr(peers, "PARTS", tuple(parts))
         monkeypatch.setattr(sys, "argv", ["peers.py", *map(str, arguments)])
@@ -98,6 +99,12 @@ def test_a_part_that_fails_keeps_its_table_and_the_others_go_on(run, readme, cap
     assert "broken" in output.err
     assert re.search(r"^one +0\.\d of 1 min  FAILED: Command 'one\.py 'full run'' returned .+ 1\.$", output.err, re.M)
     assert re.search(r"^two +0\.\d of 1 min$", output.err, re.M)
+
+
+def test_a_part_that_the_processor_cannot_run_is_skipped(run, readme, capfd):
+    assert run({"one": BREAKS, "two": SAYS}, "--readme", readme, needs={"one": "no_such_thing"}) == 0
+    assert "Old one." in readme.read_text()
+    assert re.search(r"^one +skipped: this processor has no no_such_thing$", capfd.readouterr().err, re.M)
 
 
 def test_a_table_without_a_place_is_a_failure(run, readme, capfd):
