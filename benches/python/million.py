@@ -242,7 +242,7 @@ def _kill_while_saving(trained: Path, folder: Path, n_kills: int) -> None:
         os.link(path, folder / path.name)
     rng = np.random.default_rng(0)
     save_s, before = math.inf, _first_quality(folder)
-    seen = {"old": 0, "new": 0}
+    seen, n_left = {"old": 0, "new": 0}, 0
     for kill in range(n_kills + 1):  # the first may end, and says how long it takes
         command = [sys.executable, __file__, "--save-step", str(folder), str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -260,8 +260,13 @@ def _kill_while_saving(trained: Path, folder: Path, n_kills: int) -> None:
         if kill:
             seen["old" if now == before else "new"] += 1
         before = now
-    left = sum(each.name.endswith(".tmp") for each in folder.iterdir())
-    print(f"killed {n_kills} times in saves of {save_s:.1f} s: always whole, {seen}; {left} .tmp left", file=sys.stderr)
+        for unfinished in folder.glob(".*.tmp"):  # a save removes those of the day before; twenty of 4 GB fill a disk
+            unfinished.unlink()
+            n_left += 1
+    print(
+        f"killed {n_kills} times in saves of {save_s:.1f} s: always whole, {seen}; {n_left} unfinished files left",
+        file=sys.stderr,
+    )
 
 
 def _first_quality(folder: Path) -> float:
