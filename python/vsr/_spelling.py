@@ -24,8 +24,15 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         return None
     by_folded = {_folded(name): name for name in islice(known, _MOST_SEARCHED)}
     cutoff = _NEARLY_IF_SHORT if len(word) <= _SHORT else _NEARLY
-    found = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=cutoff)
-    return by_folded[found[0]] if found else None
+    # As `difflib.get_close_matches`, which goes on comparing in full what is less alike than the best one so far.
+    matcher = difflib.SequenceMatcher(b=_folded(word))
+    best: tuple[float, str] | None = None
+    for name in by_folded:
+        matcher.set_seq1(name)
+        least = best[0] if best else cutoff
+        if matcher.real_quick_ratio() >= least and matcher.quick_ratio() >= least and matcher.ratio() >= least:
+            best = max(best or (0.0, ""), (matcher.ratio(), name))
+    return by_folded[best[1]] if best else None
 
 
 def _folded(word: str) -> str:

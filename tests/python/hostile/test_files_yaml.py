@@ -71,7 +71,7 @@ def test_an_attack_ends_at_once_in_one_error(name: str) -> None:
     started = time.process_time()
     with pytest.raises(ConfigError) as caught:
         parse_config(ATTACKS[name], "c.yaml", environment={})
-    assert time.process_time() - started < 4.0  # what takes longest takes one second on a slow machine
+    assert time.process_time() - started < 1.0
     message = str(caught.value)
     assert message.startswith("c.yaml:")
     assert len(message) < 40_000
@@ -102,7 +102,7 @@ LAWFUL = {
 def test_what_is_large_but_lawful_loads_at_once(name: str) -> None:
     started = time.process_time()
     loaded = parse_config(LAWFUL[name], "c.yaml", environment={"KEY": SECRET})
-    assert time.process_time() - started < 4.0
+    assert time.process_time() - started < 2.0
     if name == "a merge gives way":
         assert (loaded.models["small"].max_tokens, loaded.models["small"].temperature) == (9, 0.5)
     if name == "anchors of other sections count":
