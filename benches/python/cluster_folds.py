@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ from vsr.cluster.session import connected
 from vsr.data.categories import category_codes
 from vsr.data.outcomes import Outcomes
 from vsr.evaluation.cross_validation import hold_out
-from vsr.evaluation.fold_work import FoldResult, FoldTask, FoldWork, SelectorResult, fit_each, table_result
+from vsr.evaluation.fold import Fold
+from vsr.evaluation.fold_work import Fit, FoldResult, FoldTask, FoldWork, in_this_process
 from vsr.evaluation.held import Held
 from vsr.evaluation.settings import ComparisonSettings
 from vsr.features import join_features
@@ -48,27 +50,9 @@ class Timer:
         self, folds: Sequence[tuple[FoldWork, FoldTask]], progress: Callable[[str, int], None]
     ) -> Iterator[FoldResult]:
         """Work on one fold after the other."""
-        for work, task in folds:
-            progress(task.place, 0)
-            started_s = time.process_time()
-            fold = work.prepare(task)
-            self.prepared_s.append(time.process_time() - started_s)
-            results: dict[str, SelectorResult] = {}
-            took_s: dict[str, float] = {}
-
-            def fit(name: str, parts: Sequence[TrainedSelector]) -> TrainedSelector:
-                started_s = time.process_time()
-                selector, results[name] = work.fit(task, fold, name, parts)  # noqa: B023 -- called before the next
-                took_s[name] = time.process_time() - started_s  # noqa: B023
-                return selector
-
-            trained = fit_each(work.settings.algorithms, work.n_train(task), fit)
-            self.fitted_s.append(took_s)
-            if len(self.fitted_s) == 1:
-                self.fold_bytes = _crossing(fold)
-                self.selector_bytes = sum(_crossing(each) for each in trained.values())
-                self.result_bytes = sum(_crossing(each) for each in results.values())
-            yield FoldResult(table_result(fold), results, tuple(trained.values()))
+        return in_this_process(
+            [(_TimedWork(work.features, work.outcomes, work.settings, self), task) for work, task in folds], progress
+        )
 
     def chains(self) -> tuple[float, float]:
         """Longest chain in seconds: whole folds as tasks with all else behind them, and a task for every fit."""
@@ -80,6 +64,29 @@ class Timer:
                 of_kind[registry.algorithm(name).combines].append(prepared + took_s)
             alone.append(max(of_kind[False]) + max(of_kind[True]))
         return max(whole[:-1]) + whole[-1], max(alone)
+
+
+@dataclass(frozen=True, eq=False)
+class _TimedWork(FoldWork):
+    timer: Timer
+
+    def prepare(self, task: FoldTask) -> Fold:
+        started_s = time.process_time()
+        fold = super().prepare(task)
+        self.timer.prepared_s.append(time.process_time() - started_s)
+        self.timer.fitted_s.append({})
+        if len(self.timer.fitted_s) == 1:
+            self.timer.fold_bytes = _crossing(fold)
+        return fold
+
+    def fit(self, task: FoldTask, fold: Fold, name: str, parts: Sequence[TrainedSelector]) -> Fit:
+        started_s = time.process_time()
+        selector, result = super().fit(task, fold, name, parts)
+        self.timer.fitted_s[-1][name] = time.process_time() - started_s
+        if len(self.timer.fitted_s) == 1:
+            self.timer.selector_bytes += _crossing(selector)
+            self.timer.result_bytes += _crossing(result)
+        return selector, result
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from vsr.data.categories import CATEGORIES
 from vsr.data.outcomes import Outcomes
 from vsr.features import build_features, split_features
-from vsr.persistence import load_artefact, save_selector
+from vsr.persistence import Artefact, load_artefact, save_selector
 from vsr.persistence.manifest import read_manifest
 from vsr.persistence.verification import verify_artefact
 from vsr.selectors import svm
@@ -59,13 +59,13 @@ def main() -> None:
     parser.add_argument("--svm-fitted", type=int, default=20_000, metavar="N", help="How many these some are.")
     parser.add_argument("--only-files", action="store_true", help="Make the files and stop.")
     parser.add_argument("--step", nargs=2, metavar=("ALGORITHM", "FOLDER"), help=argparse.SUPPRESS)
-    parser.add_argument("--save-step", nargs=2, type=Path, metavar=("FROM", "TO"), help=argparse.SUPPRESS)
+    parser.add_argument("--save-step", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step is not None:
         print(json.dumps(_asked(arguments.step[0], Path(arguments.step[1]))))
         return
     if arguments.save_step is not None:
-        _save_other(*arguments.save_step)
+        _save_other(arguments.save_step)
         return
     if arguments.svm_rows is not None:
         _compare_svms(arguments.svm_rows, arguments.svm_fitted)
@@ -225,14 +225,14 @@ def _asked(name: str, trained: Path) -> dict[str, float]:
     return {"MB": size / 1e6, "load, s": load_s, "one query, ms": 1e3 * float(np.median(seconds[_N_ASKED:]))}
 
 
-def _save_other(source: Path, target: Path) -> None:
-    """Save a KNN artefact with all qualities turned round."""
-    selector = load_artefact(source / _KNN).selector
+def _save_other(folder: Path) -> None:
+    """Save the KNN artefact of a folder there, with all qualities turned round."""
+    selector = load_artefact(folder / _KNN).selector
     predictor = selector.predictor
     assert isinstance(predictor, KnnPredictor)
     other = replace(selector, predictor=replace(predictor, measured=1.0 - predictor.measured))
     print("saving", flush=True)
-    save_selector(other, target, artefact_format="binary")
+    save_selector(other, folder, artefact_format="binary")
 
 
 def _kill_while_saving(trained: Path, folder: Path, n_kills: int) -> None:
@@ -241,10 +241,10 @@ def _kill_while_saving(trained: Path, folder: Path, n_kills: int) -> None:
     for path in trained.glob(f"{Path(_KNN).stem}.*"):
         os.link(path, folder / path.name)
     rng = np.random.default_rng(0)
-    save_s, before = math.inf, _first_quality(folder)
+    save_s, before = math.inf, _first_quality(load_artefact(folder / _KNN))
     seen, n_left = {"old": 0, "new": 0}, 0
     for kill in range(n_kills + 1):  # the first may end, and says how long it takes
-        command = [sys.executable, __file__, "--save-step", str(folder), str(folder)]
+        command = [sys.executable, __file__, "--save-step", str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "saving\n"
@@ -254,8 +254,9 @@ def _kill_while_saving(trained: Path, folder: Path, n_kills: int) -> None:
                 process.kill()
         if not kill:
             save_s = time.perf_counter() - started
-        verify_artefact(load_artefact(folder / _KNN))
-        now = _first_quality(folder)
+        artefact = load_artefact(folder / _KNN)
+        verify_artefact(artefact)
+        now = _first_quality(artefact)
         assert now in {before, 1.0 - before}
         if kill:
             seen["old" if now == before else "new"] += 1
@@ -269,8 +270,8 @@ def _kill_while_saving(trained: Path, folder: Path, n_kills: int) -> None:
     )
 
 
-def _first_quality(folder: Path) -> float:
-    predictor = load_artefact(folder / _KNN).selector.predictor
+def _first_quality(artefact: Artefact) -> float:
+    predictor = artefact.selector.predictor
     assert isinstance(predictor, KnnPredictor)
     return float(predictor.measured[0, 0])
 

@@ -5,6 +5,7 @@ paragraph that says so and the figures, the newest first.
 """
 
 import datetime as dt
+import functools
 import importlib.metadata
 import os
 import platform
@@ -86,7 +87,8 @@ def machine() -> str:
 def processor() -> str:
     """Name the processor, on Linux with the widest of its instructions: names of virtual ones say little."""
     name = _cpuinfo().get("model name") or platform.processor() or platform.machine()
-    widest = [shown for flag, shown in _INSTRUCTIONS.items() if flag in processor_flags()][:1]
+    flags = processor_flags()
+    widest = [shown for flag, shown in _INSTRUCTIONS.items() if flag in flags][:1]
     return f"{name} with {widest[0]}" if widest else name
 
 
@@ -95,6 +97,7 @@ def processor_flags() -> set[str]:
     return set(_cpuinfo().get("flags", "").split())
 
 
+@functools.cache
 def _cpuinfo() -> dict[str, str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
