@@ -77,7 +77,7 @@ bench: setup ## run the benchmarks that need no other library
 
 peers: $(PEERS)/.built ## make .venv-peers with torch, onnxruntime, llama.cpp and others (gigabytes; llama.cpp compiles for minutes)
 
-bench-peers: peers ## compare with peers in 40 minutes and write the tables in benches/README.md; QUICK=1 only tries
+bench-peers: peers ## compare with peers in about 40 minutes and write the tables in benches/README.md; QUICK=1 only tries
 	cargo build --release --locked --example stock_candle
 	$(PEERS)/bin/python benches/python/peers.py $(if $(QUICK),--quick)
 
